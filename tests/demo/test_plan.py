@@ -37,7 +37,7 @@ _STEPS = {
         "calibration",
         "bits per byte of the hybrid",
     ),
-    *("router health", "moved", "programs of base and hybrid"),
+    *("router health", "moved", "what both write", "programs of base and hybrid"),
 }
 # From float32 alone on a busy machine to a small GPU; what came before takes the longer the slower a machine is.
 _speeds = st.floats(20, 5000)

@@ -18,7 +18,9 @@ from multipl_moe.demo.plan import DemoPlan
 from multipl_moe.demo.steps import Demo
 from multipl_moe.errors import ConfigError, OutputError
 from multipl_moe.eval.outcome import has_gain
+from multipl_moe.explore.explorer import Explorer
 from multipl_moe.recipe.recipe import Recipe, load_recipe
+from multipl_moe.report.continuations import CONTINUATIONS_FILE, Continuation
 from multipl_moe.runs.result import RunResult
 from tests.train.tiny import World, tensors, tiny_recipe, tiny_world, with_train
 
@@ -40,7 +42,7 @@ _MADE = {
     "upcycle": {"hybrid"},
     "score_languages": {"scores_before.json"},
     "train_in_held_folder": {"metrics.jsonl", "model", "training.json"},
-    "router_health": {"scores_after.json", "reading.json", "programs_before", "programs_after"},
+    "router_health": {"scores_after.json", "reading.json", "programs_before", "programs_after", CONTINUATIONS_FILE},
     "write_report": {"report.html", "gain.png", "metrics.json"},
 }
 _OUTPUTS = _FIRST.union(*_MADE.values())
@@ -136,6 +138,18 @@ def test_metrics_are_valid_and_are_what_was_returned(finished, world: World):
     assert read["moved"]["answers"]["nats_per_token"] > 0
 
 
+def test_both_models_go_on_from_prompts_in_two_languages_to_learn_and_one_to_keep(finished, world: World):
+    folder, _, told = finished
+    found = [Continuation.from_json(one) for one in json.loads((folder / CONTINUATIONS_FILE).read_text())]
+    assert [one.language for one in found] == ["Rust", "Go", "Python"]
+    explorer = Explorer.load(folder / "model", None)
+    for one in found:
+        written = [[*explorer.complete(one.prompt, base=base, max_new_tokens=40)][-1] for base in (True, False)]
+        assert written == [one.base, one.hybrid]
+        assert one.title in told
+        assert f"<h3>{one.title}</h3>" in (folder / "report.html").read_text()
+
+
 def test_demo_tells_each_step_what_trains_and_the_result(finished):
     folder, _, told = finished
     titles = [title for title in _STEPS.values() if title]
@@ -183,7 +197,7 @@ def test_demo_interrupted_in_a_step_goes_on_where_it_stopped(
     for name in set(earlier) - {"score_languages", "router_health"}:
         monkeypatch.setattr(module, name, _never)
     metrics, told = _run(world.recipe, folder)
-    assert told.count("done before") == {0: 0, 1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8}[len(earlier)]
+    assert told.count("done before") == {0: 0, 1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 9}[len(earlier)]
     assert {path.name for path in folder.iterdir()} == _OUTPUTS
     rewritten = {"recipe.yaml", "environment.json"}
     for name, content in done.items():
@@ -366,12 +380,13 @@ def test_a_demo_without_a_gain_says_so_and_why_in_its_first_line(begun, world: W
     before = json.loads((folder / "scores_before.json").read_text())
     (folder / "scores_after.json").write_text(json.dumps(after | {"files": before["files"]}))
     metrics, told = _run(world.recipe, folder)
-    begin = "No gain was shown: 1,536 tokens are too few; train on 30,720 or more (--tokens, TOKENS=) "
-    begin += "in another folder (--output, OUTPUT=). Nothing learnt: "
+    why = "1,536 tokens are too few; train on 30,720 or more (--tokens, TOKENS=) in another folder (--output, OUTPUT=)."
+    begin = f"No gain was shown. {why} Nothing learnt: "
     assert (metrics.sentence or "").startswith(begin)
     assert next(iter(json.loads((folder / "metrics.json").read_text()))) == "sentence"
     assert f"\n{begin}" in told
-    assert f"<h1>{begin}" in (folder / "report.html").read_text()
+    page = (folder / "report.html").read_text()
+    assert f"<h1>No gain was shown.</h1>\n<ul>\n<li>{why}</li>\n<li>Nothing learnt: " in page
     assert not has_gain(world.recipe, metrics)
 
 

@@ -1,6 +1,7 @@
 """The page in a real browser: typed text is coloured, both models write, and nothing is fetched from elsewhere."""
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
@@ -66,8 +67,12 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     assert [url for url in sent if not url.startswith((address, "data:", "blob:"))] == []
 
 
-def test_typed_text_is_coloured_and_is_no_markup(page: Page):
-    page.locator("#text textarea").fill(TYPED)
+def test_typed_text_is_coloured_and_is_no_markup(page: Page, monkeypatch: pytest.MonkeyPatch):
+    read = Explorer.read
+    with monkeypatch.context() as patch:
+        patch.setattr(Explorer, "read", lambda *args: time.sleep(2) or read(*args))
+        page.locator("#text textarea").fill(TYPED)
+        expect(page.locator("#shown .eta-bar, #shown .progress-text").first).to_be_visible(timeout=10_000)
     expect(page.locator("#shown .reading")).to_have_text(TYPED, timeout=10_000)
     assert page.evaluate("window.bad") is None
     backgrounds = page.locator("#shown .reading span").evaluate_all(

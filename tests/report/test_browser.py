@@ -13,6 +13,7 @@ from multipl_moe.corpus.inspection.inspection import Inspection
 from multipl_moe.corpus.manifest import DROP_REASONS, CorpusManifest, LanguageCounts
 from multipl_moe.recipe.recipe import validate_recipe
 from multipl_moe.report.comparison_page import write_comparison
+from multipl_moe.report.continuations import CONTINUATIONS_FILE, Continuation
 from multipl_moe.report.corpus_page import write_corpus_page
 from multipl_moe.report.html import write_report
 from multipl_moe.report.problems_page import write_problems_page
@@ -23,6 +24,7 @@ from tests.eval.judged import problems
 from tests.report.compared import a_run, with_runs
 from tests.report.judged import judged
 from tests.report.test_problems_page import answers
+from tests.report.test_reading import reading
 
 _PAGES = ("report", "problems", "inspect", "comparison")
 _SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
@@ -51,6 +53,11 @@ _MEASURE = """() => {
     cut: letters.filter(isCut).map((text) => text.textContent),
     wideFigures: [...document.querySelectorAll("figure .scroll")].filter(shown)
       .filter((box) => box.scrollWidth > box.clientWidth).map((box) => box.parentElement.id),
+    hidden: [...document.querySelectorAll(".beside td:nth-child(-n+3)")]
+      .filter((cell) => cell.getBoundingClientRect().right > cell.closest(".scroll").getBoundingClientRect().right + 1)
+      .map((cell) => cell.textContent),
+    beside: [...document.querySelectorAll(".beside")]
+      .map((box) => new Set([...box.children].map((part) => part.getBoundingClientRect().top)).size === 1),
     paper,
   };
 }"""
@@ -64,8 +71,12 @@ def pages(tmp_path: Path, metrics: RunResult, records: list[dict[str, Any]], mov
     (tmp_path / "programs_after").mkdir()
     write_json(tmp_path / "programs_after" / "examples.json", [example])
     held_out = [{"step": step, "tokens": 1000 * step, "loss": 4.0} for step in (10, 15)]
+    continued = Continuation("Rust", f"fn {_LONG}", "x" * 300, reading(pieces=["fn ", _LONG, "y" * 300]))
+    write_json(tmp_path / CONTINUATIONS_FILE, [continued.to_json()])
     result = metrics.but(programs=judged(), moved=moved)
-    write_report(tmp_path, result, records, held_out, validate_recipe({"base": _LONG}), Path("runs/demo/model"))
+    reasons = [f"Reason {number}: {_LONG}." for number in range(3)]
+    recipe = validate_recipe({"base": _LONG})
+    write_report(tmp_path, result, records, held_out, recipe, Path("runs/demo/model"), reasons)
     asked = problems("rust", 3) + problems("go", 3, _LONG)
     models = [answers(f"runs/{name}/{_LONG}", asked, ["pass"], "wpcpww") for name in ("one", "two")]
     write_problems_page(tmp_path / "problems.html", asked, models, notes=[_LONG])
@@ -90,7 +101,7 @@ def test_pages_are_readable_load_nothing_and_are_white_on_paper(browser: Browser
     for name in _PAGES:
         url = (pages / f"{name}.html").as_uri()
         page.goto(url)
-        for width, scheme in product((390, 1400), _SCHEMES):
+        for width, scheme in product((390, 820, 1400), _SCHEMES):
             page.set_viewport_size({"width": width, "height": 900})
             page.emulate_media(color_scheme=scheme)
             found, where = page.evaluate(_MEASURE), f"{name}, {width}, {scheme}"
@@ -100,6 +111,8 @@ def test_pages_are_readable_load_nothing_and_are_white_on_paper(browser: Browser
             assert min(found["contrasts"]) >= 4.5, where  # what WCAG 2.2 asks of text at level AA
             assert (found["paper"] < 0.1) == (scheme == "dark"), where
             assert set(found["wideFigures"]) <= {"token_load", "segment_load"}, where  # as wide as there are experts
+            assert found["hidden"] == [], f"{where}: numbers of the headline are off to the right"
+            assert found["beside"] == [width == 1400] * (name in ("report", "comparison")), where
         page.emulate_media(media="print", color_scheme="dark")
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
         page.set_viewport_size({"width": 718, "height": 1000})  # of A4 between its margins

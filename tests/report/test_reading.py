@@ -24,7 +24,7 @@ def reading(**values) -> Reading:
 
 
 def tokens(html: str) -> list[dict[str, str]]:
-    pattern = r'<span style="--c:(.*?);--w:(.*?)%;--h:(.*?);--d:(.*?)%" title="(.*?)">(.*?)</span>'
+    pattern = r'<span(?: class="prompt")? style="--c:(.*?);--w:(.*?)%;--h:(.*?);--d:(.*?)%" title="(.*?)">(.*?)</span>'
     names = ("colour", "weight", "heat", "strength", "title", "text")
     return [dict(zip(names, found, strict=True)) for found in re.findall(pattern, html, re.DOTALL)]
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
+from multipl_moe.demo.continuations import NEW_TOKENS, NUM_PROMPTS
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.eval_set import read_problems
 from multipl_moe.eval.measures import MEASURES
@@ -39,7 +40,8 @@ _GATE_TOKENS, _GATE_OTHER = 20_480, 34_000  # read to fit the domain gate, of ea
 _ROUTER_TOKENS = 8_192  # read to place routers
 _EXPERT_USE_TOKENS = 2_048  # read of each language
 _TOOLCHAIN = 1_000  # one tried, and its caches made
-_PROGRAM, _PROGRAM_TOKEN = 250, 2.5  # one compiled and run, and each token written
+_PROGRAM, _PROGRAM_TOKEN = 250, 2.5  # one compiled and run, and each token written, many at a time
+_WRITTEN_TOKEN = 15  # one written by itself
 
 TRAINING = "training"
 _JUDGE = "multipl-moe eval OUTPUT --recipe RUN/recipe.yaml --model RUN/model"
@@ -231,6 +233,7 @@ def _work(recipe: Recipe, tokens: int, calibration: int) -> dict[str, float]:
         "bits per byte of the hybrid": scoring,
         "router health": 0.75 * _FORWARD * calibration if moe.has_choice else 0.0,
         **{name: 2 * (_LOADING + _FORWARD_FLOAT32 * tokens) if tokens else 0.0 for name, tokens in read.items()},
+        "what both write": (1 if moe.gate.languages else 2) * _LOADING + 2 * _WRITTEN_TOKEN * NUM_PROMPTS * NEW_TOKENS,
     }
 
 

@@ -19,6 +19,7 @@ from multipl_moe.checkpoints.loading import load_dense, load_hybrid, ready_for_e
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.corpus.pipeline import build_corpus
 from multipl_moe.demo import practice
+from multipl_moe.demo.continuations import continue_prompts
 from multipl_moe.demo.outlook import Outlook
 from multipl_moe.demo.plan import TRAINING, DemoPlan, describe_plan, plan_demo, require_steps, why_no_gain
 from multipl_moe.errors import ConfigError, OutputError
@@ -26,7 +27,7 @@ from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.eval.language_scores import LanguageScores, score_languages
 from multipl_moe.eval.local_programs import judge_local_model
 from multipl_moe.eval.measures import findings, measure_model
-from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE, has_gain, learn_outcome, outcome_sentence
+from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE, has_gain, learn_outcome, outcome_sentences
 from multipl_moe.eval.router_health import router_health
 from multipl_moe.eval.run_metrics import HybridScores, run_metrics
 from multipl_moe.generate.reading import read_text
@@ -35,7 +36,8 @@ from multipl_moe.model.parameters import count_parameters
 from multipl_moe.packs.files import size_of
 from multipl_moe.packs.write import pack_of_run
 from multipl_moe.recipe.recipe import Recipe, load_recipe, validate_recipe
-from multipl_moe.report.html import READING_FILE, write_report
+from multipl_moe.report.continuations import CONTINUATIONS_FILE, Continuation, continuations_table
+from multipl_moe.report.html import NO_GAIN, READING_FILE, write_report
 from multipl_moe.report.programs import write_programs_report
 from multipl_moe.report.tables import audit_table, result_table
 from multipl_moe.report.verdict_tables import SMALL_MODEL_NOTE, comparison_table
@@ -106,6 +108,7 @@ class Demo:
         self._step(TRAINING, "training.json", lambda: self._train(plan))
         self._step("bits per byte of the hybrid", "scores_after.json", self._score_hybrid)
         self._judge_both(plan, base)
+        self._step("what both write", CONTINUATIONS_FILE, self._continue_prompts)
         return self._show(self._report())
 
     def _enter(self) -> None:
@@ -267,6 +270,10 @@ class Demo:
         reading = read_text(model, tokenizer, file.text, layers=layers, max_tokens=_SHOWN_TOKENS, base=base)
         write_json(self.output / READING_FILE, reading.to_json())
 
+    def _continue_prompts(self) -> None:
+        found = continue_prompts(self.recipe, self.output / "model")
+        write_json(self.output / CONTINUATIONS_FILE, [one.to_json() for one in found])
+
     def _report(self) -> RunResult:
         programs = self.output / "programs_after/metrics.json"
         result = run_metrics(
@@ -278,18 +285,16 @@ class Demo:
             programs=ProgramsResult.read(programs) if programs.is_file() else None,
         )
         records, held_out = (read_journal(self.output / name) for name in (METRICS_FILE, HELD_OUT_FILE))
-        result = result.but(sentence=self._sentence(result))
-        write_report(self.output, result, records, held_out, self.recipe, self.output / "model")
+        told = outcome_sentences(self.recipe, result)
+        reasons = [] if has_gain(self.recipe, result) else [self._why_no_gain(result), *told]
+        result = result.but(sentence=" ".join([NO_GAIN, *reasons] if reasons else told))
+        write_report(self.output, result, records, held_out, self.recipe, self.output / "model", reasons)
         result.write(self.output / "metrics.json")
         return result
 
-    def _sentence(self, result: RunResult) -> str:
-        """The result in words; where nothing was learnt, that and why come first."""
-        sentence = outcome_sentence(self.recipe, result)
-        if has_gain(self.recipe, result):
-            return sentence
+    def _why_no_gain(self, result: RunResult) -> str:
         why = why_no_gain(self.recipe, learn_outcome(self.recipe, result))
-        return f"No gain was shown: {why}. {sentence}"
+        return f"{why[0].upper()}{why[1:]}."
 
     def _show(self, result: RunResult) -> RunResult:
         self.console.print(f"{result.sentence}\n{BITS_PER_BYTE_NOTE}", highlight=False)
@@ -302,6 +307,9 @@ class Demo:
                 self.console.print(SMALL_MODEL_NOTE, highlight=False)
         if result.router_health is not None:
             self._show_health(result.router_health)
+        if (self.output / CONTINUATIONS_FILE).is_file():
+            shown = [Continuation.from_json(one) for one in self._read(CONTINUATIONS_FILE)]
+            self.console.print(continuations_table(shown))
         self.console.print(f"report: {self.output / 'report.html'}\nmodel: {self.output / 'model'}", highlight=False)
         if (pack := pack_of_run(self.output)) is not None:
             self.console.print(f"pack, what was learnt by itself: {pack} ({size_of(pack)})", highlight=False)

@@ -45,6 +45,11 @@ def programs_learnt(recipe: Recipe, found: Changes) -> Difference | None:
 
 
 def outcome_sentence(recipe: Recipe, found: Changes) -> str:
+    """The sentences of `outcome_sentences` as one text."""
+    return " ".join(outcome_sentences(recipe, found))
+
+
+def outcome_sentences(recipe: Recipe, found: Changes) -> list[str]:
     """The result in words: of programs, where they were practised, of the means of both roles, of each language that
     became worse while its role did not, and of each of which one file alone is held out.
 
@@ -68,7 +73,7 @@ def outcome_sentence(recipe: Recipe, found: Changes) -> str:
         parts.append(
             f"One held-out file of {_listed(few)} proves nothing: add files, or raise corpus.validation_share."
         )
-    return " ".join(parts)
+    return parts
 
 
 def _learnt(change: _Change) -> str:

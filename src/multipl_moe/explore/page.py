@@ -17,6 +17,7 @@ from markupsafe import Markup
 from multipl_judge.languages.table import language_title
 from multipl_moe.explore.explorer import MOST_TOKENS, Explorer
 from multipl_moe.explore.samples import Sample
+from multipl_moe.generate.reading import Reading
 from multipl_moe.model.expert_use import ExpertUse
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.report.page import picture
@@ -31,7 +32,7 @@ _CONTENT_POLICY = (
 _GATES = {"the text": None, "open": 1.0, "shut": 0.0}
 _VIEWS = {GATE: "domain gate", "token": "token experts", "segment": "segment experts"}
 _ALL_LAYERS = "all, as a map"
-_SILENT: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private"}
+_LAST: dict[str, Any] = {"trigger_mode": "always_last", "api_visibility": "private"}
 
 
 def build_app(explorer: Explorer, samples: dict[str, Sample], name: str) -> FastAPI:
@@ -68,7 +69,7 @@ _COLOURS = """
 :root { --better: #1f7a5c; --worse: #b3261e; } .dark { --better: #54c79d; --worse: #ff8f85; }
 .scroll { overflow-x: auto; } .narrow { display: none; }
 @media (max-width: 44rem) { .wide { display: none; } .narrow { display: block; } }
-.written textarea { font-family: ui-monospace, monospace; }
+.code textarea { font-family: ui-monospace, monospace; font-size: .9rem; }
 """
 
 
@@ -83,8 +84,10 @@ def _build_page(explorer: Explorer, samples: dict[str, Sample], name: str) -> gr
         sample = gr.Radio(list(samples), value=begin, label="Begin with a text in")
         with gr.Tab("Read"):
             with gr.Row():
-                view = gr.Radio(list(views.items()), value=next(iter(views.values())), label="Colour by")
-                layer = gr.Dropdown(layers, value=layers[-2:][0][1], label="Layer", visible=views_of(first) != [GATE])
+                first_view = next(iter(views.values()))
+                view = gr.Radio(list(views.items()), value=first_view, label="Colour by", visible=len(views) > 1)
+                last = layers[-2:][0][1]
+                layer = gr.Dropdown(layers, value=last, label="Layer", visible=views_of(first) != [GATE])
                 gate = gr.Radio(
                     list(_GATES), value="the text", label="The gate follows", visible=bool(moe.gate.languages)
                 )
@@ -95,25 +98,25 @@ def _build_page(explorer: Explorer, samples: dict[str, Sample], name: str) -> gr
                     max_lines=30,
                     label=f"Text (the first {MOST_TOKENS} tokens)",
                     elem_id="text",
+                    elem_classes="code",
                 )
                 with gr.Column():
-                    shown = gr.HTML(elem_id="shown")
+                    shown = gr.HTML(_shown(explorer, first, first_view, last), elem_id="shown", min_height=120)
             controls = [text, view, layer, gate]
 
             def show(text: str, view: str, layer: int, gate: str) -> str:
-                return _shown(explorer, text, view, layer, gate)
+                return _shown(explorer, explorer.read(text, _GATES[gate]), view, layer) if text.strip() else ""
 
             for control in controls:
-                control.change(show, controls, shown, **_SILENT)
-            page.load(show, controls, shown, **_SILENT)
+                control.change(show, controls, shown, **_LAST)
         with gr.Tab("Complete"):
-            prompt = gr.Textbox(samples[begin].prompt, lines=5, label="Prompt", elem_id="prompt")
+            prompt = gr.Textbox(samples[begin].prompt, lines=5, label="Prompt", elem_id="prompt", elem_classes="code")
             with gr.Row():
                 length = gr.Slider(8, 256, value=64, step=8, label="New tokens, at most")
                 write = gr.Button("Complete", variant="primary")
             with gr.Row():
                 boxes = [
-                    gr.Textbox(label=who, lines=12, elem_id=who, elem_classes="written", interactive=False)
+                    gr.Textbox(label=who, lines=12, elem_id=who, elem_classes="code", interactive=False)
                     for who in ("base", "hybrid")
                 ]
 
@@ -125,17 +128,14 @@ def _build_page(explorer: Explorer, samples: dict[str, Sample], name: str) -> gr
         def begin_with(title: str) -> Sample:
             return samples[title]
 
-        sample.change(begin_with, sample, [text, prompt], **_SILENT)
+        sample.change(begin_with, sample, [text, prompt], show_progress="hidden", **_LAST)
         if moe.is_routed:
             with gr.Tab("Experts"):
                 gr.HTML(_escaped(_use_maps(explorer.use, moe)), elem_id="use")
     return page
 
 
-def _shown(explorer: Explorer, text: str, view: str, layer: int, gate: str) -> str:
-    if not text.strip():
-        return ""
-    reading = explorer.read(text, _GATES[gate])
+def _shown(explorer: Explorer, reading: Reading, view: str, layer: int) -> str:
     if view != GATE and layer < 0:
         return _escaped(layer_map(reading, view) + legend(reading, view, explorer.layers[-1], None))
     chosen = None if view == GATE else max(layer, explorer.layers[0])

@@ -13,7 +13,6 @@ from multipl_moe.recipe.recipe import load_recipe
 from multipl_moe.runs.folder import read_json
 from multipl_moe.runs.provenance import run_folder, run_recipe_file
 
-_PROBLEM = "top_words"
 _MOST_CHARACTERS, _PROMPT_LINES = 2000, 10
 
 
@@ -24,11 +23,12 @@ class Sample(NamedTuple):
     prompt: str
 
 
-def samples_of(model: Path, moe: MoeConfig, use: ExpertUse | None) -> dict[str, Sample]:
+def samples_of(model: Path, moe: MoeConfig, use: ExpertUse | None, *, problem: str = "top_words") -> dict[str, Sample]:
     """Texts for the model in a folder, by title of their language, those of languages to learn first.
 
-    In the package's own programming languages they are one function of the starter set; in others a file that the
-    corpus held out, where model and corpus still lie where they were made. Without a language to keep it is Python.
+    In the package's own programming languages they are one function, a problem of the starter set; in others a file
+    that the corpus held out, where model and corpus still lie where they were made. Without a language to keep it is
+    Python.
     """
     run, file = run_folder(model), run_recipe_file(model)
     recipe = None if file is None else load_recipe(file)
@@ -38,14 +38,14 @@ def samples_of(model: Path, moe: MoeConfig, use: ExpertUse | None) -> dict[str, 
     samples: dict[str, Sample] = {}
     for name in [*learnt, *known, "python"]:
         is_wanted = name in learnt or samples.keys() <= set(learnt)
-        if is_wanted and (sample := _solved(name) or _held_out(name, corpus)) is not None:
+        if is_wanted and (sample := _solved(name, problem) or _held_out(name, corpus)) is not None:
             samples[name] = sample
     return {table[name].title if name in table else name: sample for name, sample in samples.items()}
 
 
-def _solved(language: str) -> Sample | None:
+def _solved(language: str, name: str) -> Sample | None:
     for problem in read_starter([language]):
-        if problem.id == _PROBLEM:
+        if problem.id == name:
             return Sample(f"{problem.prompt}{problem.reference}{HARNESSES[language].closing}", problem.prompt)
     return None
 

@@ -26,8 +26,9 @@ EXPERT_COLOURS = (
     "#66c2a5", "#fc8d62", "#8da0cb", "#e78ac3", "#a6d854", "#ffd92f", "#b3b3b3", "#1b9e77",
 )  # fmt: skip
 _NO_EXPERT = "dim"  # styles of text: gate shut, or no expert chosen
-_HALF_OPEN = "#66c2a5"  # p up to a half
-_OPEN = "bold #009e73"  # p above a half
+GATE_COLOUR = "#4e8fd9"  # none of those of better and worse
+_HALF_OPEN = "#8da0cb"  # p up to a half
+_OPEN = f"bold {GATE_COLOUR}"  # p above a half
 _MIN_SHARE = 0.1
 
 
@@ -135,9 +136,13 @@ def colour_gate(gate: Tensor, tokenizer: PreTrainedTokenizerBase, tokens: list[i
     """The text, bright where the domain gate (T,) is open, and what that means."""
     share = (gate > 0).float().mean().item()
     text = Text(f"domain gate: open for {share:.0%} of the tokens (coloured); elsewhere the model is its base\n\n")
-    for piece, p in zip(pieces(tokenizer, tokens), gate.tolist(), strict=True):
-        text.append(piece, style=_NO_EXPERT if p == 0 else _OPEN if p > 0.5 else _HALF_OPEN)
-    return text
+    return text.append_text(gate_text(pieces(tokenizer, tokens), gate.tolist()))
+
+
+def gate_text(pieces: Sequence[str], gate: Sequence[float]) -> Text:
+    """A text, given as what each token adds to it, bright where the domain gate is open."""
+    styles = [_NO_EXPERT if p == 0 else _OPEN if p > 0.5 else _HALF_OPEN for p in gate]
+    return Text.assemble(*zip(pieces, styles, strict=True))
 
 
 def pieces(tokenizer: PreTrainedTokenizerBase, tokens: list[int]) -> list[str]:

@@ -13,6 +13,7 @@ from multipl_moe.eval.measures import findings
 from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE
 from multipl_moe.generate.reading import Reading
 from multipl_moe.recipe.recipe import Recipe
+from multipl_moe.report.continuations import CONTINUATIONS_FILE, Continuation
 from multipl_moe.report.page import picture, rendered
 from multipl_moe.report.plots import expert_heat_map, gain_plot, training_plot
 from multipl_moe.report.programs import EXAMPLES_FILE
@@ -25,6 +26,7 @@ from multipl_moe.runs.result import RunResult
 from multipl_moe.runs.verdict import ProgramsResult
 from multipl_moe.system.minute_lines import minutes_of
 
+NO_GAIN = "No gain was shown."
 READING_FILE = "reading.json"
 """Of a run folder: a held-out text as hybrid and base read it."""
 _PNG_DPI = 130
@@ -51,9 +53,11 @@ def write_report(
     page = rendered(
         "report.html.j2",
         metrics=result,
-        subject=f"{recipe.base} learns {', '.join(row.title for row in result.languages.values() if row.role == 'learn')}",
+        subject=f"{recipe.base} learns {', '.join(recipe.language_table[name].title for name in recipe.learn)}",
         context=_context(result, recipe),
         reasons=reasons,
+        headline=NO_GAIN if reasons else result.sentence,
+        continuations=_continuations(output / CONTINUATIONS_FILE),
         bits_per_byte=BITS_PER_BYTE_NOTE,
         result=result_table(result),
         gain=picture("gain", "Change of bits per byte by language", partial(gain_plot, result)),
@@ -90,6 +94,10 @@ def _reading(file: Path) -> Markup | None:
     reading = Reading.from_json(read_json(file))
     view, layer = views_of(reading)[0], max(reading.weights, default=None)
     return legend(reading, view, layer, None) + coloured_text(reading, view, layer)
+
+
+def _continuations(file: Path) -> list[Continuation]:
+    return [Continuation.from_json(one) for one in read_json(file)] if file.is_file() else []
 
 
 def _training(records: list[dict[str, Any]], held_out: list[dict[str, Any]]) -> str | None:

@@ -1,12 +1,12 @@
 """A text that was read by a hybrid, as a part of a page: coloured by gate or expert, with the bits that it takes."""
 
-from itertools import groupby
+from itertools import accumulate, groupby
 
 from markupsafe import Markup
 
 from multipl_judge.languages.table import language_title
 from multipl_moe.generate.reading import Reading
-from multipl_moe.generate.routing import EXPERT_COLOURS, strongest_of
+from multipl_moe.generate.routing import EXPERT_COLOURS, GATE_COLOUR, strongest_of
 from multipl_moe.model.expert_use import ExpertUse
 
 GATE = "gate"
@@ -14,20 +14,27 @@ _MOST_BITS = 3.0  # of a difference; more is drawn alike
 _CELL, _ROW, _LABEL = 9, 14, 34  # pixels of the map
 
 
-def coloured_text(reading: Reading, view: str, layer: int | None = None) -> Markup:
+def coloured_text(reading: Reading, view: str, layer: int | None = None, prompt_characters: int = 0) -> Markup:
     """The text, each token on the colour of what it went through, over a line that says where the hybrid is better.
 
     Args:
         reading: what is shown.
         view: `gate`, or the kind of expert, "token" or "segment", whose strongest one colours a token.
         layer: one of the reading's, for experts.
+        prompt_characters: so many are a prompt, and grey.
     """
+    begins = accumulate(map(len, reading.pieces), initial=0)
     colours = _gate_colours(reading) if view == GATE else _expert_colours(reading, view, layer)
     spans = [
-        Markup('<span style="--c:{};--w:{:.0f}%;--h:{};--d:{:.0f}%" title="{}">{}</span>').format(
-            colour, 100 * weight, *_heat(reading, place), _hover(reading, place, layer), piece
+        Markup('<span{} style="--c:{};--w:{:.0f}%;--h:{};--d:{:.0f}%" title="{}">{}</span>').format(
+            Markup(' class="prompt"') if begin < prompt_characters else "",
+            colour,
+            100 * weight,
+            *_heat(reading, place),
+            _hover(reading, place, layer),
+            piece,
         )
-        for place, (piece, (colour, weight)) in enumerate(zip(reading.pieces, colours, strict=True))
+        for place, (begin, piece, (colour, weight)) in enumerate(zip(begins, reading.pieces, colours, strict=False))
         if piece
     ]
     return Markup('<pre class="reading">{}</pre>').format(Markup("").join(spans))
@@ -36,16 +43,20 @@ def coloured_text(reading: Reading, view: str, layer: int | None = None) -> Mark
 def legend(reading: Reading, view: str, layer: int | None, use: ExpertUse | None) -> Markup:
     """What the colours mean, and how many bits the text takes."""
     hybrid, base = reading.bits_per_byte
-    chips = [] if view == GATE else _expert_chips(reading, view, layer, use)
     said = f"{hybrid:.3f} bits per byte"
     if base is not None:
         said += f", the base {base:.3f} ({100 * (hybrid / base - 1):+.1f}%). Line: bits of a token, "
     parts = [Markup("{}").format(said)]
     if base is not None:
         parts.append(Markup('<b class="good">fewer</b> or <b class="bad">more</b> than the base needs.'))
+    return Markup('<p class="legend">{} {}</p>').format(chips(reading, view, layer, use), Markup("").join(parts))
+
+
+def chips(reading: Reading, view: str, layer: int | None, use: ExpertUse | None) -> Markup:
+    """What the colours mean."""
     if view == GATE:
-        parts.insert(0, Markup('<span class="chip" style="--c:{}">gate open: experts work</span> ').format(_OPEN))
-    return Markup('<p class="legend">{} {}</p>').format(Markup(" ").join(chips), Markup("").join(parts))
+        return Markup('<span class="chip" style="--c:{}">gate open: experts work</span>').format(GATE_COLOUR)
+    return Markup(" ").join(_expert_chips(reading, view, layer, use))
 
 
 def layer_map(reading: Reading, kind: str) -> Markup:
@@ -77,12 +88,9 @@ def views_of(reading: Reading) -> list[str]:
     return [*gate, *(kind for kind in ("token", "segment") if len(_names(reading, kind)) > len(gate))]
 
 
-_OPEN = EXPERT_COLOURS[2]
-
-
 def _gate_colours(reading: Reading) -> list[tuple[str, float]]:
     assert reading.gate is not None
-    return [(_OPEN, 0.6 * p) for p in reading.gate]
+    return [(GATE_COLOUR, 0.6 * p) for p in reading.gate]
 
 
 def _expert_colours(reading: Reading, kind: str, layer: int | None) -> list[tuple[str, float]]:
@@ -91,7 +99,7 @@ def _expert_colours(reading: Reading, kind: str, layer: int | None) -> list[tupl
     first = _places(reading, kind).start
     colours = []
     for expert, weights in zip(_strongest(reading, kind, layer), reading.weights[layer], strict=True):
-        colours.append((_OPEN, 0.0) if expert is None else (_colour(expert), 0.2 + 0.6 * weights[first + expert]))
+        colours.append((GATE_COLOUR, 0.0) if expert is None else (_colour(expert), 0.2 + 0.6 * weights[first + expert]))
     return colours
 
 

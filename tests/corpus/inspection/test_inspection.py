@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from multipl_judge.problems.benchmarks import BENCHMARKS
 from multipl_moe.corpus.inspection.inspection import inspect_corpus
 from multipl_moe.errors import ConfigError, CorpusError
 

@@ -1,0 +1,36 @@
+"""The last look of a demo: what base and hybrid write after the same short prompts."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from multipl_moe.explore.explorer import Explorer
+from multipl_moe.explore.samples import samples_of
+from multipl_moe.recipe.recipe import Recipe
+from multipl_moe.report.continuations import Continuation
+
+NUM_PROMPTS, NEW_TOKENS = 3, 40
+_PROBLEM = "last_element"
+
+
+def continue_prompts(recipe: Recipe, model: Path) -> list[Continuation]:
+    """Have both go on, greedily, from prompts in two languages to learn and in one to keep.
+
+    Args:
+        recipe: base and learn are used.
+        model: folder of the trained hybrid, in its run's.
+    """
+    is_gated = recipe.moe.resolve([0], recipe.learn).gate.languages
+    explorer = Explorer.load(model, None if is_gated else recipe.base)
+    samples = samples_of(model, explorer.model.config.moe_config, explorer.use, problem=_PROBLEM)
+    *learnt, kept = samples
+    return [_continued(explorer, title, samples[title].prompt) for title in [*learnt[: NUM_PROMPTS - 1], kept]]
+
+
+def _continued(explorer: Explorer, title: str, prompt: str) -> Continuation:
+    base, hybrid = (
+        [*explorer.complete(prompt, base=base, max_new_tokens=NEW_TOKENS)][-1:] or [""] for base in (True, False)
+    )
+    reading = explorer.read(prompt + hybrid[0])
+    last = {layer: reading.weights[layer] for layer in explorer.layers[-1:]}
+    shown = replace(reading, base_bits=None, weights=last)
+    return Continuation(title, prompt, base[0], shown)
