@@ -29,7 +29,7 @@ def coloured_text(reading: Reading, view: str, layer: int | None = None, prompt_
         Markup('<span{} style="--c:{};--w:{:.0f}%;--h:{};--d:{:.0f}%" title="{}">{}</span>').format(
             Markup(' class="prompt"') if begin < prompt_characters else "",
             colour,
-            100 * weight,
+            (40 if begin < prompt_characters else 100) * weight,  # grey on it must be legible
             *_heat(reading, place),
             _hover(reading, place, layer),
             piece,
