@@ -33,7 +33,7 @@ def run_cases(
         printed = finished.stdout.decode(errors="surrogateescape")  # what is no text is equal to none
         outcome = ending(finished) or (Outcome.passed if same_output(printed, expected) else Outcome.wrong_answer)
         if outcome != Outcome.passed:
-            told = f"\ncase {number} of {len(cases)}: input {_shown(given)}, expected {_shown(expected)}\n"
+            told = f"\ncase {number} of {len(cases)}: input {shown(given)}, expected {shown(expected)}\n"
             finished = replace(finished, stderr=finished.stderr + told.encode(errors="replace"))
             break
     assert finished is not None
@@ -66,5 +66,6 @@ def _is_equal_number(word: str, want: str) -> bool:
         return False
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
+    """The beginning of a text, as a literal."""
     return repr(text[:_SHOWN_CHARACTERS]) + "..." * (len(text) > _SHOWN_CHARACTERS)

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from multipl_judge.errors import ConfigError
+from multipl_judge.judge.answers import answers_outcome
 from multipl_judge.judge.cases import run_cases
 from multipl_judge.judge.outcome import Judgement, Outcome
 from multipl_judge.judge.sandbox import Finished, Sandbox
@@ -77,6 +78,12 @@ def judge(
             _write(program.files, folder)
             finished = run(writable=True, forks=toolchain.forks)
             outcome = _outcome_of_tests(finished, toolchain)
+        elif program.tolerance is not None:
+            finished = run(stdin=b"" if commands.compile else _encoded(program))
+            outcome, said = answers_outcome(program, finished.stdout)
+            if outcome != Outcome.wrong_answer:
+                outcome = _failure_of_run(finished) or outcome
+            finished = replace(finished, stderr=finished.stderr + said.encode(errors="replace"))
         elif program.cases:
             if not commands.compile:
                 _write((("program", program.source),), folder)

@@ -45,7 +45,7 @@ def key_of(program: Program, limits: Mapping[str, Any]) -> str:
         limits: those that are given to `judge_all`.
     """
     bounds = [f"{name}={value}" for name, value in limits.items()]
-    parts = [program.language, program.source, *program.options, "", *program.wants, *bounds]
+    parts = [program.language, program.source, *program.options, "", *program.wants, *bounds, f"{program.tolerance}"]
     parts += [text for pair in program.cases + program.files for text in pair]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 

@@ -288,7 +288,8 @@ def _run_command(program: Program, toolchain: Toolchain) -> _Command:
     """What runs a program: tests in files and standard input have commands of their own."""
     if program.files:
         return toolchain.test or ()
-    return toolchain.script if program.cases and toolchain.script else toolchain.run
+    takes_file = program.cases and program.tolerance is None
+    return toolchain.script if takes_file and toolchain.script else toolchain.run
 
 
 def _path_of(extra: Extra) -> str | None:

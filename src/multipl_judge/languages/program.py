@@ -56,6 +56,8 @@ class Program:
         wants: names of extras of the toolchain that it needs, such as "javatuples".
         files: path and text of each file that `Toolchain.test` finds in the folder; it then prints no nonce.
         cases: what it must print for each standard input, where it is judged by that; it then prints no nonce.
+        tolerance: if it is given, the cases are calls that the program makes itself, and what each must answer, as
+            JSON: it prints each answer after its `mark`. Numbers with a point may differ by so much (`judge.answers`).
     """
 
     language: str
@@ -65,6 +67,17 @@ class Program:
     wants: tuple[str, ...] = ()
     cases: tuple[tuple[str, str], ...] = ()
     files: tuple[tuple[str, str], ...] = ()
+    tolerance: float | None = None
+
+    @property
+    def mark(self) -> str:
+        """What a line with an answer begins with; nobody can foresee it."""
+        return mark_of(self.nonce)
+
+
+def mark_of(nonce: Nonce) -> str:
+    """What a program with the nonce puts before each answer."""
+    return f"answer {nonce.name} "
 
 
 def own_words(text: str) -> str:

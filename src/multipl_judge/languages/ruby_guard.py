@@ -57,11 +57,11 @@ def ruby_program(
         "name": entry_point,
     }
     cases = Template(_CASES).safe_substitute(test_case=test_case) if test_case else ""
-    quoted = {name: _quoted(part) for name, part in parts.items()}
+    quoted = {name: quoted(part) for name, part in parts.items()}
     return Template(_PROGRAM).substitute(quoted, cases=cases, first=nonce.first, second=nonce.second)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """The inside of a Ruby literal in double quotes; no escape ends in the "a" of a name of the harness."""
     encoded = text.encode(errors="surrogateescape")
     return _SPECIAL.sub(lambda byte: b"\\x%02X" % byte[0][0], encoded).decode()

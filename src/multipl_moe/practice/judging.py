@@ -97,6 +97,6 @@ def _whole(task: Problem, text: str) -> str:
         closing = "\n" + task.tests.split("\n", 1)[0].rstrip() + "\n"
         return text.rstrip() + closing + ("}\n" if task.language == "java" else "")
     is_open = task.form == "multipl_e" and task.language not in _CLOSED_BY_ANSWER
-    if is_open or task.form in ("starter", "mbxp", "humaneval_x"):
+    if is_open or task.form in ("starter", "calls", "mbxp", "humaneval_x"):
         return (closed_class if task.language == "java" else closed)(task, text.rstrip())
     return text.rstrip() + "\n"

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from multipl_judge.languages.program import Nonce, Program, own_words, with_drawn_names
 from multipl_judge.problems.forms.answering import stdin_program
+from multipl_judge.problems.forms.calling import calls_program
 from multipl_judge.problems.forms.framework import framework_program
 from multipl_judge.problems.forms.parts import broken_reference, failing_body, tests_run
 from multipl_judge.problems.forms.programs import (
@@ -27,6 +28,7 @@ FORMS: Mapping[str, Callable[[Problem, str, Nonce], Program]] = {
     "mbxp": mbxp_program,
     "starter": starter_program,
     "stdin": stdin_program,
+    "calls": calls_program,
     "framework": framework_program,
 }
 

@@ -25,13 +25,14 @@ _USE = r"(?<![\w.]){name}\."
 _PATH = re.compile(r"^[ \t]*+(?:import\b[ \t]*+\(?)?[ \t]*+(?:([\w.]+)[ \t]+)?\"([^\"]+)\"", re.MULTILINE)
 
 
-def go_file(source: str, imports: str = "", tests: str = "") -> str:
+def go_file(source: str, imports: str = "", tests: str = "", own_imports: str = GO_IMPORTS) -> str:
     """A whole file whose import declarations name exactly the packages that it uses.
 
     Args:
         source: code that may hold a package clause, without which it is package main, and imports.
         imports: more import declarations, which go before those of the source.
         tests: the part of the source whose packages are imported whatever else the source declares by their names.
+        own_imports: those of the harness.
     """
     declared = "\n".join([*_IMPORT.findall(tests), imports, *_IMPORT.findall(source)])
     package, body = package_and_rest(source)
@@ -47,7 +48,7 @@ def go_file(source: str, imports: str = "", tests: str = "") -> str:
         if name not in lines and (_uses_package(code, name) or _uses_package(tests_code, name)):
             lines[name] = f'\t"{path}"\n'
     used = f"import (\n{''.join(lines.values())})\n" if lines else ""
-    return f"{package or 'package main'}\n{GO_IMPORTS}{used}{body}"
+    return f"{package or 'package main'}\n{own_imports}{used}{body}"
 
 
 def package_and_rest(source: str) -> tuple[str, str]:

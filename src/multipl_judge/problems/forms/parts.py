@@ -95,7 +95,7 @@ def callable_go_tests(
 
 
 def cases_of(problem: Problem) -> tuple[tuple[str, str], ...]:
-    """The inputs and outputs that are the tests of a problem of the form "stdin"."""
+    """The tests of a problem of the form "stdin", inputs and outputs, or "calls", arguments and answers as JSON."""
     return tuple((given, expected) for given, expected in json.loads(problem.tests))
 
 
@@ -105,6 +105,8 @@ def tests_run(problem: Problem) -> int:
     In a language that the table above does not know every line of the tests counts; of cases with a standard input
     those that ask for some output.
     """
+    if problem.form == "calls":
+        return len(cases_of(problem))
     if problem.form == "stdin":
         return sum(bool(expected.strip()) for _, expected in cases_of(problem))
     code = bare_code(problem.tests, problem.language)

@@ -24,12 +24,3 @@ string clock_time(int seconds) {
     text << ":" << setw(2) << seconds % 60;
     return text.str();
 }
-// --- tests
-void tests() {
-    assert(clock_time(3665) == "1:01:05");
-    assert(clock_time(59) == "0:00:59");
-    assert(clock_time(0) == "0:00:00");
-    assert(clock_time(600) == "0:10:00");
-    assert(clock_time(86399) == "23:59:59");
-    assert(clock_time(360000) == "100:00:00");
-}

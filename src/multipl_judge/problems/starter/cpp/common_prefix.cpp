@@ -29,14 +29,3 @@ string common_prefix(const vector<string>& words) {
     }
     return prefix;
 }
-// --- tests
-void tests() {
-    assert(common_prefix({"storm", "story", "stop"}) == "sto");
-    assert(common_prefix({"same", "same"}) == "same");
-    assert(common_prefix({"one"}) == "one");
-    assert(common_prefix({}) == "");
-    assert(common_prefix({"ab", "xy"}) == "");
-    assert(common_prefix({"abc", ""}) == "");
-    assert(common_prefix({"car", "carpet", "care"}) == "car");
-    assert(common_prefix({"xab", "yab"}) == "");
-}

@@ -32,14 +32,3 @@ int compare_versions(const string& a, const string& b) {
     }
     return 0;
 }
-// --- tests
-void tests() {
-    assert(compare_versions("1.10", "1.9") == 1);
-    assert(compare_versions("2.0", "2") == 0);
-    assert(compare_versions("1.2", "1.2.1") == -1);
-    assert(compare_versions("2", "10") == -1);
-    assert(compare_versions("1.0.0", "1") == 0);
-    assert(compare_versions("3.07", "3.7") == 0);
-    assert(compare_versions("1", "0.9.9") == 1);
-    assert(compare_versions("4.0.1", "4") == 1);
-}

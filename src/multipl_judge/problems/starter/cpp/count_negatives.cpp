@@ -25,10 +25,3 @@ int count_negatives(const vector<int>& numbers) {
     }
     return count;
 }
-// --- tests
-void tests() {
-    assert(count_negatives({3, -1, -2}) == 2);
-    assert(count_negatives({0, 5}) == 0);
-    assert(count_negatives({}) == 0);
-    assert(count_negatives({-7, -7, 0, 7}) == 2);
-}

@@ -27,12 +27,3 @@ int count_vowels(const string& text) {
     }
     return count;
 }
-// --- tests
-void tests() {
-    assert(count_vowels("banana") == 3);
-    assert(count_vowels("Apple pie") == 4);
-    assert(count_vowels("rhythm") == 0);
-    assert(count_vowels("") == 0);
-    assert(count_vowels("AEIOU") == 5);
-    assert(count_vowels(string(40, 'e')) == 40);
-}

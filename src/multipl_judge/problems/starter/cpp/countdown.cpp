@@ -24,10 +24,3 @@ string countdown(int n) {
     }
     return text + "go!";
 }
-// --- tests
-void tests() {
-    assert(countdown(3) == "3, 2, 1, go!");
-    assert(countdown(1) == "1, go!");
-    assert(countdown(0) == "go!");
-    assert(countdown(10) == "10, 9, 8, 7, 6, 5, 4, 3, 2, 1, go!");
-}

@@ -19,10 +19,3 @@ int double_number(int n) {
 // --- solution
     return 2 * n;
 }
-// --- tests
-void tests() {
-    assert(double_number(4) == 8);
-    assert(double_number(0) == 0);
-    assert(double_number(-3) == -6);
-    assert(double_number(21) == 42);
-}

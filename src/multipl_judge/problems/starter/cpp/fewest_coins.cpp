@@ -31,15 +31,3 @@ int fewest_coins(const vector<int>& coins, int amount) {
     }
     return fewest[amount] == impossible ? -1 : fewest[amount];
 }
-// --- tests
-void tests() {
-    assert(fewest_coins({1, 3, 4}, 6) == 2);
-    assert(fewest_coins({5}, 3) == -1);
-    assert(fewest_coins({}, 0) == 0);
-    assert(fewest_coins({1, 5, 10}, 0) == 0);
-    assert(fewest_coins({1, 7, 10}, 14) == 2);
-    assert(fewest_coins({10, 2, 5}, 27) == 4);
-    assert(fewest_coins({9, 6}, 20) == -1);
-    assert(fewest_coins({}, 7) == -1);
-    assert(fewest_coins({7, 13}, 100) == 10);
-}

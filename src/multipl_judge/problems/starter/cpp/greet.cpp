@@ -19,10 +19,3 @@ string greet(const string& name) {
 // --- solution
     return "Hello, " + name + "!";
 }
-// --- tests
-void tests() {
-    assert(greet("Ada") == "Hello, Ada!");
-    assert(greet("Bo") == "Hello, Bo!");
-    assert(greet("Mary Ann") == "Hello, Mary Ann!");
-    assert(greet("") == "Hello, !");
-}

@@ -25,11 +25,3 @@ string initials(const string& name) {
     }
     return letters;
 }
-// --- tests
-void tests() {
-    assert(initials("grace hopper") == "GH");
-    assert(initials("Ada") == "A");
-    assert(initials("  jean luc  de la tour ") == "JLDLT");
-    assert(initials("") == "");
-    assert(initials(string(5, ' ')) == "");
-}

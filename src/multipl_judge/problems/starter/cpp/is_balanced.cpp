@@ -35,15 +35,3 @@ bool is_balanced(const string& text) {
     }
     return expected.empty();
 }
-// --- tests
-void tests() {
-    assert(is_balanced("a(b[c]{d})"));
-    assert(!is_balanced("(]"));
-    assert(is_balanced(""));
-    assert(!is_balanced("([)]"));
-    assert(!is_balanced("(("));
-    assert(!is_balanced("}{"));
-    assert(is_balanced("no brackets"));
-    assert(is_balanced("{[()]}()"));
-    assert(!is_balanced("())"));
-}

@@ -42,14 +42,3 @@ int largest_room(const vector<string>& plan) {
     }
     return largest;
 }
-// --- tests
-void tests() {
-    assert(largest_room({"..#", "##.", "..."}) == 4);
-    assert(largest_room({"###"}) == 0);
-    assert(largest_room({}) == 0);
-    assert(largest_room({"."}) == 1);
-    assert(largest_room({"....."}) == 5);
-    assert(largest_room({"#.#", ".#.", "#.#"}) == 1);
-    assert(largest_room({"...", ".#.", "..."}) == 8);
-    assert(largest_room({"..#..", "..#..", "####.", "....."}) == 10);
-}

@@ -20,10 +20,3 @@ int last_element(const vector<int>& numbers) {
 // --- solution
     return numbers.back();
 }
-// --- tests
-void tests() {
-    assert(last_element({3, 1, 2}) == 2);
-    assert(last_element({5}) == 5);
-    assert(last_element({1, 9, -4}) == -4);
-    assert(last_element({2, 8, 0}) == 0);
-}

@@ -30,13 +30,3 @@ vector<pair<int, int>> merge_intervals(const vector<pair<int, int>>& intervals) 
     }
     return merged;
 }
-// --- tests
-void tests() {
-    assert((merge_intervals({{5, 8}, {1, 3}, {2, 4}}) == vector<pair<int, int>>{{1, 4}, {5, 8}}));
-    assert((merge_intervals({{1, 2}, {2, 3}}) == vector<pair<int, int>>{{1, 3}}));
-    assert((merge_intervals({{1, 2}, {3, 4}}) == vector<pair<int, int>>{{1, 2}, {3, 4}}));
-    assert(merge_intervals({}).empty());
-    assert((merge_intervals({{1, 9}, {2, 3}, {4, 5}}) == vector<pair<int, int>>{{1, 9}}));
-    assert((merge_intervals({{0, 0}, {-5, -1}}) == vector<pair<int, int>>{{-5, -1}, {0, 0}}));
-    assert((merge_intervals({{4, 6}, {4, 6}, {3, 4}}) == vector<pair<int, int>>{{3, 6}}));
-}

@@ -26,12 +26,3 @@ vector<int> primes_up_to(int n) {
     }
     return primes;
 }
-// --- tests
-void tests() {
-    assert((primes_up_to(10) == vector<int>{2, 3, 5, 7}));
-    assert((primes_up_to(13) == vector<int>{2, 3, 5, 7, 11, 13}));
-    assert((primes_up_to(2) == vector<int>{2}));
-    assert(primes_up_to(1).empty());
-    assert(primes_up_to(-4).empty());
-    assert((primes_up_to(30) == vector<int>{2, 3, 5, 7, 11, 13, 17, 19, 23, 29}));
-}

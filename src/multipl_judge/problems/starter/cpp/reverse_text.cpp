@@ -19,11 +19,3 @@ string reverse_text(const string& text) {
 // --- solution
     return string(text.rbegin(), text.rend());
 }
-// --- tests
-void tests() {
-    assert(reverse_text("drawer") == "reward");
-    assert(reverse_text("ab c") == "c ba");
-    assert(reverse_text("") == "");
-    assert(reverse_text("x") == "x");
-    assert(reverse_text("Noon") == "nooN");
-}

@@ -30,13 +30,3 @@ string run_length(const string& text) {
     }
     return runs;
 }
-// --- tests
-void tests() {
-    assert(run_length("aaab") == "3ab");
-    assert(run_length("xyz") == "xyz");
-    assert(run_length("") == "");
-    assert(run_length("aabbaa") == "2a2b2a");
-    assert(run_length("Qq") == "Qq");
-    assert(run_length("abbbb") == "a4b");
-    assert(run_length(string(12, 'z')) == "12z");
-}

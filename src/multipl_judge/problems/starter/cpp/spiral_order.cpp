@@ -40,17 +40,3 @@ vector<int> spiral_order(const vector<vector<int>>& rows) {
     }
     return spiral;
 }
-// --- tests
-void tests() {
-    assert((spiral_order({{1, 2, 3}, {4, 5, 6}}) == vector<int>{1, 2, 3, 6, 5, 4}));
-    assert((spiral_order({{1, 2, 3}, {4, 5, 6}, {7, 8, 9}}) ==
-        vector<int>{1, 2, 3, 6, 9, 8, 7, 4, 5}));
-    assert((spiral_order({{1, 2}, {3, 4}}) == vector<int>{1, 2, 4, 3}));
-    assert(spiral_order({}).empty());
-    assert((spiral_order({{5}}) == vector<int>{5}));
-    assert((spiral_order({{1, 2, 3}}) == vector<int>{1, 2, 3}));
-    assert((spiral_order({{1}, {2}, {3}}) == vector<int>{1, 2, 3}));
-    assert((spiral_order({{1, 2, 3, 4}, {5, 6, 7, 8}, {9, 10, 11, 12}}) ==
-        vector<int>{1, 2, 3, 4, 8, 12, 11, 10, 9, 5, 6, 7}));
-    assert((spiral_order({{1, 2}, {3, 4}, {5, 6}}) == vector<int>{1, 2, 4, 6, 5, 3}));
-}

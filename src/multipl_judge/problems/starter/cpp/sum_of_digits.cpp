@@ -24,11 +24,3 @@ int sum_of_digits(int n) {
     }
     return sum;
 }
-// --- tests
-void tests() {
-    assert(sum_of_digits(472) == 13);
-    assert(sum_of_digits(-35) == 8);
-    assert(sum_of_digits(0) == 0);
-    assert(sum_of_digits(1000) == 1);
-    assert(sum_of_digits(99999) == 45);
-}

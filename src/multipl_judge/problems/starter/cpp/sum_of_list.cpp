@@ -24,11 +24,3 @@ int sum_of_list(const vector<int>& numbers) {
     }
     return sum;
 }
-// --- tests
-void tests() {
-    assert(sum_of_list({1, 2, 3}) == 6);
-    assert(sum_of_list({}) == 0);
-    assert(sum_of_list({-5, 5}) == 0);
-    assert(sum_of_list({10}) == 10);
-    assert(sum_of_list({4, 4, -1}) == 7);
-}

@@ -30,14 +30,3 @@ string to_roman(int n) {
     }
     return roman;
 }
-// --- tests
-void tests() {
-    assert(to_roman(4) == "IV");
-    assert(to_roman(1987) == "MCMLXXXVII");
-    assert(to_roman(1) == "I");
-    assert(to_roman(3000) == string(3, 'M'));
-    assert(to_roman(49) == "XLIX");
-    assert(to_roman(3999) == "MMMCMXCIX");
-    assert(to_roman(500) == "D");
-    assert(to_roman(94) == "XCIV");
-}

@@ -40,13 +40,3 @@ vector<string> top_words(const string& text, int count) {
     }
     return words;
 }
-// --- tests
-void tests() {
-    assert((top_words("The cat saw the dog.", 2) == vector<string>{"the", "cat"}));
-    assert((top_words("b a c", 3) == vector<string>{"a", "b", "c"}));
-    assert(top_words("", 3).empty());
-    assert(top_words("one two", 0).empty());
-    assert((top_words("Go, go; GO! stop", 5) == vector<string>{"go", "stop"}));
-    assert((top_words("x1y x_z 42", 3) == vector<string>{"x", "y", "z"}));
-    assert((top_words("d c c b b a", 2) == vector<string>{"b", "c"}));
-}

@@ -29,12 +29,3 @@ vector<vector<int>> transpose(const vector<vector<int>>& rows) {
     }
     return columns;
 }
-// --- tests
-void tests() {
-    assert((transpose({{1, 2, 3}, {4, 5, 6}}) == vector<vector<int>>{{1, 4}, {2, 5}, {3, 6}}));
-    assert((transpose({{7}}) == vector<vector<int>>{{7}}));
-    assert((transpose({{1, 2}}) == vector<vector<int>>{{1}, {2}}));
-    assert((transpose({{1}, {2}}) == vector<vector<int>>{{1, 2}}));
-    assert((transpose({{1, 2}, {3, 4}}) == vector<vector<int>>{{1, 3}, {2, 4}}));
-    assert(transpose({}).empty());
-}

@@ -27,11 +27,3 @@ vector<int> unique_in_order(const vector<int>& numbers) {
     }
     return unique_numbers;
 }
-// --- tests
-void tests() {
-    assert((unique_in_order({3, 1, 3, 2, 1}) == vector<int>{3, 1, 2}));
-    assert(unique_in_order({}).empty());
-    assert((unique_in_order({5, 5, 5}) == vector<int>{5}));
-    assert((unique_in_order({9, -9, 0}) == vector<int>{9, -9, 0}));
-    assert((unique_in_order({1, 2, 2, 1, 3}) == vector<int>{1, 2, 3}));
-}

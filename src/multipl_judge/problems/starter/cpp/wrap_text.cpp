@@ -31,15 +31,3 @@ vector<string> wrap_text(const string& text, int width) {
     }
     return lines;
 }
-// --- tests
-void tests() {
-    assert((wrap_text("the quick brown fox", 10) == vector<string>{"the quick", "brown fox"}));
-    assert((wrap_text("a bb ccc", 4) == vector<string>{"a bb", "ccc"}));
-    assert(wrap_text("", 5).empty());
-    assert((wrap_text("tiny extraordinary word", 6) ==
-        vector<string>{"tiny", "extraordinary", "word"}));
-    assert((wrap_text("  many   spaces ", 80) == vector<string>{"many spaces"}));
-    assert((wrap_text("aa bb", 5) == vector<string>{"aa bb"}));
-    assert((wrap_text("aa bb", 4) == vector<string>{"aa", "bb"}));
-    assert((wrap_text(string(9, 'x'), 4) == vector<string>{"xxxxxxxxx"}));
-}

@@ -24,24 +24,3 @@ func caesarShift(text string, shift int) string {
 		return letter
 	}, text)
 }
-// --- tests
-func tests(t *testing.T) {
-	cases := []struct {
-		text  string
-		shift int
-		want  string
-	}{
-		{"Hello, xyz!", 3, "Khoor, abc!"},
-		{"abc", -1, "zab"},
-		{"", 5, ""},
-		{"Zz", 27, "Aa"},
-		{"no change", 0, "no change"},
-		{"a-B 9", -28, "y-Z 9"},
-		{strings.Repeat("m", 30), 13, strings.Repeat("z", 30)},
-	}
-	for _, c := range cases {
-		if got := caesarShift(c.text, c.shift); got != c.want {
-			t.Fatalf("caesarShift(%q, %v) = %q, want %q", c.text, c.shift, got, c.want)
-		}
-	}
-}

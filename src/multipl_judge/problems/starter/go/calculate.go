@@ -53,32 +53,3 @@ func calculate(expression string) int {
 	}
 	return sum()
 }
-// --- tests
-func tests(t *testing.T) {
-	cases := []struct {
-		expression string
-		want       int
-	}{
-		{"2 + 3 * 4", 14},
-		{"(2 + 3) * 4", 20},
-		{"7", 7},
-		{"10 - 2 - 3", 5},
-		{"2*(3-(4-6))", 10},
-		{"12 - 2 * 3 + 1", 7},
-		{"((8))*2*2", 32},
-		{"1 - (2 - (3 - 4))", -2},
-		{" 20-30 ", -10},
-	}
-	for _, c := range cases {
-		if got := calculate(c.expression); got != c.want {
-			t.Fatalf("calculate(%q) = %v, want %v", c.expression, got, c.want)
-		}
-	}
-
-	for n := 0; n < 20; n++ {
-		expression := strings.Repeat("(", n) + strconv.Itoa(n) + strings.Repeat(")", n) + " * 2 - 1"
-		if got := calculate(expression); got != 2*n-1 {
-			t.Fatalf("calculate(%q) = %v, want %v", expression, got, 2*n-1)
-		}
-	}
-}

@@ -22,28 +22,3 @@ func commonPrefix(words []string) string {
 	}
 	return prefix
 }
-// --- tests
-func tests(t *testing.T) {
-	cases := []struct {
-		words []string
-		want  string
-	}{
-		{[]string{"storm", "story", "stop"}, "sto"},
-		{[]string{"same", "same"}, "same"},
-		{[]string{"one"}, "one"},
-		{[]string{}, ""},
-		{[]string{"ab", "xy"}, ""},
-		{[]string{"abc", ""}, ""},
-		{[]string{"car", "carpet", "care"}, "car"},
-		{[]string{"xab", "yab"}, ""},
-	}
-	for _, c := range cases {
-		if got := commonPrefix(c.words); got != c.want {
-			t.Fatalf("commonPrefix(%q) = %q, want %q", c.words, got, c.want)
-		}
-	}
-
-	if got := commonPrefix(strings.Fields("tea team tear")); got != "tea" {
-		t.Fatalf("commonPrefix of tea, team and tear is %q", got)
-	}
-}

@@ -19,22 +19,3 @@ func countVowels(text string) int {
 	}
 	return count
 }
-// --- tests
-func tests(t *testing.T) {
-	cases := []struct {
-		text string
-		want int
-	}{
-		{"banana", 3},
-		{"Apple pie", 4},
-		{"rhythm", 0},
-		{"", 0},
-		{"AEIOU", 5},
-		{strings.Repeat("e", 40), 40},
-	}
-	for _, c := range cases {
-		if got := countVowels(c.text); got != c.want {
-			t.Fatalf("countVowels(%q) = %v, want %v", c.text, got, c.want)
-		}
-	}
-}

@@ -18,26 +18,3 @@ func countdown(n int) string {
 	}
 	return text.String() + "go!"
 }
-// --- tests
-func tests(t *testing.T) {
-	cases := []struct {
-		n    int
-		want string
-	}{
-		{3, "3, 2, 1, go!"},
-		{1, "1, go!"},
-		{0, "go!"},
-		{10, "10, 9, 8, 7, 6, 5, 4, 3, 2, 1, go!"},
-	}
-	for _, c := range cases {
-		if got := countdown(c.n); got != c.want {
-			t.Fatalf("countdown(%v) = %q, want %q", c.n, got, c.want)
-		}
-	}
-
-	for n := 1; n < 20; n++ {
-		if got := countdown(n); !strings.HasPrefix(got, strconv.Itoa(n)+", ") {
-			t.Fatalf("countdown(%d) = %q begins with another number", n, got)
-		}
-	}
-}

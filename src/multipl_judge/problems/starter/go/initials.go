@@ -17,20 +17,3 @@ func initials(name string) string {
 	}
 	return letters
 }
-// --- tests
-func tests(t *testing.T) {
-	cases := []struct {
-		name, want string
-	}{
-		{"grace hopper", "GH"},
-		{"Ada", "A"},
-		{"  jean luc  de la tour ", "JLDLT"},
-		{"", ""},
-		{strings.Repeat(" ", 5), ""},
-	}
-	for _, c := range cases {
-		if got := initials(c.name); got != c.want {
-			t.Fatalf("initials(%q) = %q, want %q", c.name, got, c.want)
-		}
-	}
-}

@@ -21,25 +21,3 @@ func insertPosition(numbers []int, target int) int {
 	}
 	return low
 }
-// --- tests
-func tests(t *testing.T) {
-	cases := []struct {
-		numbers      []int
-		target, want int
-	}{
-		{[]int{10, 20, 30}, 20, 1},
-		{[]int{10, 20, 30}, 25, 2},
-		{[]int{}, 5, 0},
-		{[]int{10, 20}, 99, 2},
-		{[]int{10, 20}, -1, 0},
-		{[]int{4, 4, 4, 4, 9}, 4, 0},
-		{[]int{1, 4, 4, 4, 9}, 4, 1},
-		{[]int{1}, 1, 0},
-		{[]int{1, 2, 2, 2, 2, 2, 2, 3}, 3, 7},
-	}
-	for _, c := range cases {
-		if got := insertPosition(c.numbers, c.target); got != c.want {
-			t.Fatalf("insertPosition(%v, %v) = %v, want %v", c.numbers, c.target, got, c.want)
-		}
-	}
-}

@@ -25,25 +25,3 @@ func isBalanced(text string) bool {
 	}
 	return len(stack) == 0
 }
-// --- tests
-func tests(t *testing.T) {
-	cases := []struct {
-		text string
-		want bool
-	}{
-		{"a(b[c]{d})", true},
-		{"(]", false},
-		{"", true},
-		{"([)]", false},
-		{"((", false},
-		{"}{", false},
-		{"no brackets", true},
-		{"{[()]}()", true},
-		{"())", false},
-	}
-	for _, c := range cases {
-		if got := isBalanced(c.text); got != c.want {
-			t.Fatalf("isBalanced(%q) = %v, want %v", c.text, got, c.want)
-		}
-	}
-}

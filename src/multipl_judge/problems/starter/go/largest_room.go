@@ -33,24 +33,3 @@ func largestRoom(plan []string) int {
 	}
 	return largest
 }
-// --- tests
-func tests(t *testing.T) {
-	cases := []struct {
-		plan []string
-		want int
-	}{
-		{[]string{"..#", "##.", "..."}, 4},
-		{[]string{"###"}, 0},
-		{[]string{}, 0},
-		{[]string{"."}, 1},
-		{[]string{"....."}, 5},
-		{[]string{"#.#", ".#.", "#.#"}, 1},
-		{[]string{"...", ".#.", "..."}, 8},
-		{[]string{"..#..", "..#..", "####.", "....."}, 10},
-	}
-	for _, c := range cases {
-		if got := largestRoom(c.plan); got != c.want {
-			t.Fatalf("largestRoom(%q) = %v, want %v", c.plan, got, c.want)
-		}
-	}
-}

@@ -25,23 +25,3 @@ func primesUpTo(n int) []int {
 	}
 	return primes
 }
-// --- tests
-func tests(t *testing.T) {
-	cases := []struct {
-		n    int
-		want []int
-	}{
-		{10, []int{2, 3, 5, 7}},
-		{13, []int{2, 3, 5, 7, 11, 13}},
-		{2, []int{2}},
-		{1, []int{}},
-		{-4, []int{}},
-		{30, []int{2, 3, 5, 7, 11, 13, 17, 19, 23, 29}},
-	}
-	for _, c := range cases {
-		got, want := fmt.Sprint(primesUpTo(c.n)), fmt.Sprint(c.want)
-		if got != want {
-			t.Fatalf("primesUpTo(%v) = %s, want %s", c.n, got, want)
-		}
-	}
-}

@@ -13,20 +13,3 @@ func reverseText(text string) string {
 	}
 	return string(letters)
 }
-// --- tests
-func tests(t *testing.T) {
-	cases := []struct {
-		text, want string
-	}{
-		{"drawer", "reward"},
-		{"ab c", "c ba"},
-		{"", ""},
-		{"x", "x"},
-		{"Noon", "nooN"},
-	}
-	for _, c := range cases {
-		if got := reverseText(c.text); got != c.want {
-			t.Fatalf("reverseText(%q) = %q, want %q", c.text, got, c.want)
-		}
-	}
-}

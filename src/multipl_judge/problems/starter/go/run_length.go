@@ -25,29 +25,3 @@ func runLength(text string) string {
 	}
 	return runs.String()
 }
-// --- tests
-func tests(t *testing.T) {
-	cases := []struct {
-		text, want string
-	}{
-		{"aaab", "3ab"},
-		{"xyz", "xyz"},
-		{"", ""},
-		{"aabbaa", "2a2b2a"},
-		{"Qq", "Qq"},
-		{"abbbb", "a4b"},
-		{strings.Repeat("z", 12), "12z"},
-	}
-	for _, c := range cases {
-		if got := runLength(c.text); got != c.want {
-			t.Fatalf("runLength(%q) = %q, want %q", c.text, got, c.want)
-		}
-	}
-
-	for n := 2; n < 20; n++ {
-		want := strconv.Itoa(n) + "x"
-		if got := runLength(strings.Repeat("x", n)); got != want {
-			t.Fatalf("runLength of %d times x is %q, want %q", n, got, want)
-		}
-	}
-}

@@ -32,26 +32,3 @@ func spiralOrder(rows [][]int) []int {
 	}
 	return spiral
 }
-// --- tests
-func tests(t *testing.T) {
-	cases := []struct {
-		rows [][]int
-		want []int
-	}{
-		{[][]int{{1, 2, 3}, {4, 5, 6}}, []int{1, 2, 3, 6, 5, 4}},
-		{[][]int{{1, 2, 3}, {4, 5, 6}, {7, 8, 9}}, []int{1, 2, 3, 6, 9, 8, 7, 4, 5}},
-		{[][]int{{1, 2}, {3, 4}}, []int{1, 2, 4, 3}},
-		{[][]int{}, []int{}},
-		{[][]int{{5}}, []int{5}},
-		{[][]int{{1, 2, 3}}, []int{1, 2, 3}},
-		{[][]int{{1}, {2}, {3}}, []int{1, 2, 3}},
-		{[][]int{{1, 2, 3, 4}, {5, 6, 7, 8}, {9, 10, 11, 12}}, []int{1, 2, 3, 4, 8, 12, 11, 10, 9, 5, 6, 7}},
-		{[][]int{{1, 2}, {3, 4}, {5, 6}}, []int{1, 2, 4, 6, 5, 3}},
-	}
-	for _, c := range cases {
-		got, want := fmt.Sprint(spiralOrder(c.rows)), fmt.Sprint(c.want)
-		if got != want {
-			t.Fatalf("spiralOrder(%v) = %s, want %s", c.rows, got, want)
-		}
-	}
-}

@@ -17,20 +17,3 @@ func sumOfDigits(n int) int {
 	}
 	return sum
 }
-// --- tests
-func tests(t *testing.T) {
-	cases := []struct {
-		n, want int
-	}{
-		{472, 13},
-		{-35, 8},
-		{0, 0},
-		{1000, 1},
-		{99999, 45},
-	}
-	for _, c := range cases {
-		if got := sumOfDigits(c.n); got != c.want {
-			t.Fatalf("sumOfDigits(%v) = %v, want %v", c.n, got, c.want)
-		}
-	}
-}

@@ -14,21 +14,3 @@ func sumOfList(numbers []int) int {
 	}
 	return sum
 }
-// --- tests
-func tests(t *testing.T) {
-	cases := []struct {
-		numbers []int
-		want    int
-	}{
-		{[]int{1, 2, 3}, 6},
-		{[]int{}, 0},
-		{[]int{-5, 5}, 0},
-		{[]int{10}, 10},
-		{[]int{4, 4, -1}, 7},
-	}
-	for _, c := range cases {
-		if got := sumOfList(c.numbers); got != c.want {
-			t.Fatalf("sumOfList(%v) = %v, want %v", c.numbers, got, c.want)
-		}
-	}
-}

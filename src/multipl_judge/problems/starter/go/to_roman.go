@@ -20,24 +20,3 @@ func toRoman(n int) string {
 	}
 	return roman
 }
-// --- tests
-func tests(t *testing.T) {
-	cases := []struct {
-		n    int
-		want string
-	}{
-		{4, "IV"},
-		{1987, "MCMLXXXVII"},
-		{1, "I"},
-		{3000, strings.Repeat("M", 3)},
-		{49, "XLIX"},
-		{3999, "MMMCMXCIX"},
-		{500, "D"},
-		{94, "XCIV"},
-	}
-	for _, c := range cases {
-		if got := toRoman(c.n); got != c.want {
-			t.Fatalf("toRoman(%v) = %q, want %q", c.n, got, c.want)
-		}
-	}
-}

@@ -35,33 +35,3 @@ func topWords(text string, count int) []string {
 	}
 	return words
 }
-// --- tests
-func tests(t *testing.T) {
-	cases := []struct {
-		text  string
-		count int
-		want  []string
-	}{
-		{"The cat saw the dog.", 2, []string{"the", "cat"}},
-		{"b a c", 3, []string{"a", "b", "c"}},
-		{"", 3, []string{}},
-		{"one two", 0, []string{}},
-		{"Go, go; GO! stop", 5, []string{"go", "stop"}},
-		{"x1y x_z 42", 3, []string{"x", "y", "z"}},
-		{"d c c b b a", 2, []string{"b", "c"}},
-	}
-	for _, c := range cases {
-		got, want := fmt.Sprintf("%q", topWords(c.text, c.count)), fmt.Sprintf("%q", c.want)
-		if got != want {
-			t.Fatalf("topWords(%q, %v) = %s, want %s", c.text, c.count, got, want)
-		}
-	}
-
-	got := topWords("Zoe Yan Xia Wes", 4)
-	if !sort.StringsAreSorted(got) {
-		t.Fatalf("topWords left %q unsorted", got)
-	}
-	if strings.IndexFunc(strings.Join(got, " "), unicode.IsUpper) >= 0 {
-		t.Fatalf("topWords left upper case in %q", got)
-	}
-}

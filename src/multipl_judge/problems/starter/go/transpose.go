@@ -22,22 +22,3 @@ func transpose(rows [][]int) [][]int {
 	}
 	return columns
 }
-// --- tests
-func tests(t *testing.T) {
-	cases := []struct {
-		rows, want [][]int
-	}{
-		{[][]int{{1, 2, 3}, {4, 5, 6}}, [][]int{{1, 4}, {2, 5}, {3, 6}}},
-		{[][]int{{7}}, [][]int{{7}}},
-		{[][]int{{1, 2}}, [][]int{{1}, {2}}},
-		{[][]int{{1}, {2}}, [][]int{{1, 2}}},
-		{[][]int{{1, 2}, {3, 4}}, [][]int{{1, 3}, {2, 4}}},
-		{[][]int{}, [][]int{}},
-	}
-	for _, c := range cases {
-		got, want := fmt.Sprint(transpose(c.rows)), fmt.Sprint(c.want)
-		if got != want {
-			t.Fatalf("transpose(%v) = %s, want %s", c.rows, got, want)
-		}
-	}
-}

@@ -24,26 +24,3 @@ func wrapText(text string, width int) []string {
 	}
 	return lines
 }
-// --- tests
-func tests(t *testing.T) {
-	cases := []struct {
-		text  string
-		width int
-		want  []string
-	}{
-		{"the quick brown fox", 10, []string{"the quick", "brown fox"}},
-		{"a bb ccc", 4, []string{"a bb", "ccc"}},
-		{"", 5, []string{}},
-		{"tiny extraordinary word", 6, []string{"tiny", "extraordinary", "word"}},
-		{"  many   spaces ", 80, []string{"many spaces"}},
-		{"aa bb", 5, []string{"aa bb"}},
-		{"aa bb", 4, []string{"aa", "bb"}},
-		{strings.Repeat("x", 9), 4, []string{"xxxxxxxxx"}},
-	}
-	for _, c := range cases {
-		got, want := fmt.Sprintf("%q", wrapText(c.text, c.width)), fmt.Sprintf("%q", c.want)
-		if got != want {
-			t.Fatalf("wrapText(%q, %v) = %s, want %s", c.text, c.width, got, want)
-		}
-	}
-}

@@ -25,13 +25,3 @@ class Solution {
         }
         return shifted.toString();
     }
-// --- tests
-    static void tests() {
-        assert caesarShift("Hello, xyz!", 3).equals("Khoor, abc!");
-        assert caesarShift("abc", -1).equals("zab");
-        assert caesarShift("", 5).equals("");
-        assert caesarShift("Zz", 27).equals("Aa");
-        assert caesarShift("no change", 0).equals("no change");
-        assert caesarShift("a-B 9", -28).equals("y-Z 9");
-        assert caesarShift("m".repeat(30), 13).equals("z".repeat(30));
-    }

@@ -63,15 +63,3 @@ class Solution {
         }
         return new Parser().sum();
     }
-// --- tests
-    static void tests() {
-        assert calculate("2 + 3 * 4") == 14;
-        assert calculate("(2 + 3) * 4") == 20;
-        assert calculate("7") == 7;
-        assert calculate("10 - 2 - 3") == 5;
-        assert calculate("2*(3-(4-6))") == 10;
-        assert calculate("12 - 2 * 3 + 1") == 7;
-        assert calculate("((8))*2*2") == 32;
-        assert calculate("1 - (2 - (3 - 4))") == -2;
-        assert calculate(" 20-30 ") == -10;
-    }

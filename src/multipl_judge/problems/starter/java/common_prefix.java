@@ -24,14 +24,3 @@ class Solution {
         }
         return prefix;
     }
-// --- tests
-    static void tests() {
-        assert commonPrefix(List.of("storm", "story", "stop")).equals("sto");
-        assert commonPrefix(List.of("same", "same")).equals("same");
-        assert commonPrefix(List.of("one")).equals("one");
-        assert commonPrefix(List.of()).equals("");
-        assert commonPrefix(List.of("ab", "xy")).equals("");
-        assert commonPrefix(List.of("abc", "")).equals("");
-        assert commonPrefix(List.of("car", "carpet", "care")).equals("car");
-        assert commonPrefix(List.of("xab", "yab")).equals("");
-    }

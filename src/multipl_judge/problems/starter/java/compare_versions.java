@@ -26,14 +26,3 @@ class Solution {
         }
         return 0;
     }
-// --- tests
-    static void tests() {
-        assert compareVersions("1.10", "1.9") == 1;
-        assert compareVersions("2.0", "2") == 0;
-        assert compareVersions("1.2", "1.2.1") == -1;
-        assert compareVersions("2", "10") == -1;
-        assert compareVersions("1.0.0", "1") == 0;
-        assert compareVersions("3.07", "3.7") == 0;
-        assert compareVersions("1", "0.9.9") == 1;
-        assert compareVersions("4.0.1", "4") == 1;
-    }

@@ -19,10 +19,3 @@ class Solution {
         }
         return count;
     }
-// --- tests
-    static void tests() {
-        assert countNegatives(new int[] {3, -1, -2}) == 2;
-        assert countNegatives(new int[] {0, 5}) == 0;
-        assert countNegatives(new int[] {}) == 0;
-        assert countNegatives(new int[] {-7, -7, 0, 7}) == 2;
-    }

@@ -21,12 +21,3 @@ class Solution {
         }
         return count;
     }
-// --- tests
-    static void tests() {
-        assert countVowels("banana") == 3;
-        assert countVowels("Apple pie") == 4;
-        assert countVowels("rhythm") == 0;
-        assert countVowels("") == 0;
-        assert countVowels("AEIOU") == 5;
-        assert countVowels("e".repeat(40)) == 40;
-    }

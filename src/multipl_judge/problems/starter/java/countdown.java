@@ -19,10 +19,3 @@ class Solution {
         }
         return text.append("go!").toString();
     }
-// --- tests
-    static void tests() {
-        assert countdown(3).equals("3, 2, 1, go!");
-        assert countdown(1).equals("1, go!");
-        assert countdown(0).equals("go!");
-        assert countdown(10).equals("10, 9, 8, 7, 6, 5, 4, 3, 2, 1, go!");
-    }

@@ -13,10 +13,3 @@ class Solution {
 // --- solution
         return 2 * n;
     }
-// --- tests
-    static void tests() {
-        assert doubleNumber(4) == 8;
-        assert doubleNumber(0) == 0;
-        assert doubleNumber(-3) == -6;
-        assert doubleNumber(21) == 42;
-    }

@@ -26,15 +26,3 @@ class Solution {
         }
         return fewest[amount] == Integer.MAX_VALUE ? -1 : fewest[amount];
     }
-// --- tests
-    static void tests() {
-        assert fewestCoins(new int[] {1, 3, 4}, 6) == 2;
-        assert fewestCoins(new int[] {5}, 3) == -1;
-        assert fewestCoins(new int[] {}, 0) == 0;
-        assert fewestCoins(new int[] {1, 5, 10}, 0) == 0;
-        assert fewestCoins(new int[] {1, 7, 10}, 14) == 2;
-        assert fewestCoins(new int[] {10, 2, 5}, 27) == 4;
-        assert fewestCoins(new int[] {9, 6}, 20) == -1;
-        assert fewestCoins(new int[] {}, 7) == -1;
-        assert fewestCoins(new int[] {7, 13}, 100) == 10;
-    }

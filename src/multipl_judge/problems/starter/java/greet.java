@@ -13,10 +13,3 @@ class Solution {
 // --- solution
         return "Hello, " + name + "!";
     }
-// --- tests
-    static void tests() {
-        assert greet("Ada").equals("Hello, Ada!");
-        assert greet("Bo").equals("Hello, Bo!");
-        assert greet("Mary Ann").equals("Hello, Mary Ann!");
-        assert greet("").equals("Hello, !");
-    }

@@ -21,11 +21,3 @@ class Solution {
         }
         return letters.toString();
     }
-// --- tests
-    static void tests() {
-        assert initials("grace hopper").equals("GH");
-        assert initials("Ada").equals("A");
-        assert initials("  jean luc  de la tour ").equals("JLDLT");
-        assert initials("").equals("");
-        assert initials(" ".repeat(5)).equals("");
-    }

@@ -27,15 +27,3 @@ class Solution {
         }
         return low;
     }
-// --- tests
-    static void tests() {
-        assert insertPosition(new int[] {10, 20, 30}, 20) == 1;
-        assert insertPosition(new int[] {10, 20, 30}, 25) == 2;
-        assert insertPosition(new int[] {}, 5) == 0;
-        assert insertPosition(new int[] {10, 20}, 99) == 2;
-        assert insertPosition(new int[] {10, 20}, -1) == 0;
-        assert insertPosition(new int[] {4, 4, 4, 4, 9}, 4) == 0;
-        assert insertPosition(new int[] {1, 4, 4, 4, 9}, 4) == 1;
-        assert insertPosition(new int[] {1}, 1) == 0;
-        assert insertPosition(new int[] {1, 2, 2, 2, 2, 2, 2, 3}, 3) == 7;
-    }

@@ -28,15 +28,3 @@ class Solution {
         }
         return expected.isEmpty();
     }
-// --- tests
-    static void tests() {
-        assert isBalanced("a(b[c]{d})");
-        assert !isBalanced("(]");
-        assert isBalanced("");
-        assert !isBalanced("([)]");
-        assert !isBalanced("((");
-        assert !isBalanced("}{");
-        assert isBalanced("no brackets");
-        assert isBalanced("{[()]}()");
-        assert !isBalanced("())");
-    }

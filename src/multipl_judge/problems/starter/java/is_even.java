@@ -14,11 +14,3 @@ class Solution {
 // --- solution
         return n % 2 == 0;
     }
-// --- tests
-    static void tests() {
-        assert isEven(4);
-        assert !isEven(7);
-        assert isEven(0);
-        assert isEven(-2);
-        assert !isEven(-3);
-    }

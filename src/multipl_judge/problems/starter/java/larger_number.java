@@ -13,11 +13,3 @@ class Solution {
 // --- solution
         return Math.max(a, b);
     }
-// --- tests
-    static void tests() {
-        assert largerNumber(3, 8) == 8;
-        assert largerNumber(8, 3) == 8;
-        assert largerNumber(-2, -9) == -2;
-        assert largerNumber(5, 5) == 5;
-        assert largerNumber(-1, 0) == 0;
-    }

@@ -43,14 +43,3 @@ class Solution {
         }
         return largest;
     }
-// --- tests
-    static void tests() {
-        assert largestRoom(List.of("..#", "##.", "...")) == 4;
-        assert largestRoom(List.of("###")) == 0;
-        assert largestRoom(List.of()) == 0;
-        assert largestRoom(List.of(".")) == 1;
-        assert largestRoom(List.of(".....")) == 5;
-        assert largestRoom(List.of("#.#", ".#.", "#.#")) == 1;
-        assert largestRoom(List.of("...", ".#.", "...")) == 8;
-        assert largestRoom(List.of("..#..", "..#..", "####.", ".....")) == 10;
-    }

@@ -15,10 +15,3 @@ class Solution {
 // --- solution
         return numbers[numbers.length - 1];
     }
-// --- tests
-    static void tests() {
-        assert lastElement(new int[] {3, 1, 2}) == 2;
-        assert lastElement(new int[] {5}) == 5;
-        assert lastElement(new int[] {1, 9, -4}) == -4;
-        assert lastElement(new int[] {2, 8, 0}) == 0;
-    }

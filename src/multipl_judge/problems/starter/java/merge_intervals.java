@@ -27,25 +27,3 @@ class Solution {
         }
         return merged.toArray(new int[0][]);
     }
-// --- tests
-    static void tests() {
-        assert Arrays.deepEquals(
-                mergeIntervals(new int[][] {{5, 8}, {1, 3}, {2, 4}}),
-                new int[][] {{1, 4}, {5, 8}});
-        assert Arrays.deepEquals(
-                mergeIntervals(new int[][] {{1, 2}, {2, 3}}),
-                new int[][] {{1, 3}});
-        assert Arrays.deepEquals(
-                mergeIntervals(new int[][] {{1, 2}, {3, 4}}),
-                new int[][] {{1, 2}, {3, 4}});
-        assert Arrays.deepEquals(mergeIntervals(new int[][] {}), new int[][] {});
-        assert Arrays.deepEquals(
-                mergeIntervals(new int[][] {{1, 9}, {2, 3}, {4, 5}}),
-                new int[][] {{1, 9}});
-        assert Arrays.deepEquals(
-                mergeIntervals(new int[][] {{0, 0}, {-5, -1}}),
-                new int[][] {{-5, -1}, {0, 0}});
-        assert Arrays.deepEquals(
-                mergeIntervals(new int[][] {{4, 6}, {4, 6}, {3, 4}}),
-                new int[][] {{3, 6}});
-    }

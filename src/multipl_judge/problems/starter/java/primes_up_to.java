@@ -26,12 +26,3 @@ class Solution {
         }
         return primes;
     }
-// --- tests
-    static void tests() {
-        assert primesUpTo(10).equals(List.of(2, 3, 5, 7));
-        assert primesUpTo(13).equals(List.of(2, 3, 5, 7, 11, 13));
-        assert primesUpTo(2).equals(List.of(2));
-        assert primesUpTo(1).isEmpty();
-        assert primesUpTo(-4).isEmpty();
-        assert primesUpTo(30).equals(List.of(2, 3, 5, 7, 11, 13, 17, 19, 23, 29));
-    }

@@ -13,10 +13,3 @@ class Solution {
 // --- solution
         return width * height;
     }
-// --- tests
-    static void tests() {
-        assert rectangleArea(3, 4) == 12;
-        assert rectangleArea(5, 5) == 25;
-        assert rectangleArea(7, 0) == 0;
-        assert rectangleArea(1, 9) == 9;
-    }

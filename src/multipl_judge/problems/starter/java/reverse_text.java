@@ -13,11 +13,3 @@ class Solution {
 // --- solution
         return new StringBuilder(text).reverse().toString();
     }
-// --- tests
-    static void tests() {
-        assert reverseText("drawer").equals("reward");
-        assert reverseText("ab c").equals("c ba");
-        assert reverseText("").equals("");
-        assert reverseText("x").equals("x");
-        assert reverseText("Noon").equals("nooN");
-    }

@@ -27,13 +27,3 @@ class Solution {
         }
         return runs.toString();
     }
-// --- tests
-    static void tests() {
-        assert runLength("aaab").equals("3ab");
-        assert runLength("xyz").equals("xyz");
-        assert runLength("").equals("");
-        assert runLength("aabbaa").equals("2a2b2a");
-        assert runLength("Qq").equals("Qq");
-        assert runLength("abbbb").equals("a4b");
-        assert runLength("z".repeat(12)).equals("12z");
-    }

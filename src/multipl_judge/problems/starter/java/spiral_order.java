@@ -39,17 +39,3 @@ class Solution {
         }
         return spiral;
     }
-// --- tests
-    static void tests() {
-        assert spiralOrder(new int[][] {{1, 2, 3}, {4, 5, 6}}).equals(List.of(1, 2, 3, 6, 5, 4));
-        assert spiralOrder(new int[][] {{1, 2, 3}, {4, 5, 6}, {7, 8, 9}})
-                .equals(List.of(1, 2, 3, 6, 9, 8, 7, 4, 5));
-        assert spiralOrder(new int[][] {{1, 2}, {3, 4}}).equals(List.of(1, 2, 4, 3));
-        assert spiralOrder(new int[][] {}).isEmpty();
-        assert spiralOrder(new int[][] {{5}}).equals(List.of(5));
-        assert spiralOrder(new int[][] {{1, 2, 3}}).equals(List.of(1, 2, 3));
-        assert spiralOrder(new int[][] {{1}, {2}, {3}}).equals(List.of(1, 2, 3));
-        assert spiralOrder(new int[][] {{1, 2, 3, 4}, {5, 6, 7, 8}, {9, 10, 11, 12}})
-                .equals(List.of(1, 2, 3, 4, 8, 12, 11, 10, 9, 5, 6, 7));
-        assert spiralOrder(new int[][] {{1, 2}, {3, 4}, {5, 6}}).equals(List.of(1, 2, 4, 6, 5, 3));
-    }

@@ -19,11 +19,3 @@ class Solution {
         }
         return sum;
     }
-// --- tests
-    static void tests() {
-        assert sumOfDigits(472) == 13;
-        assert sumOfDigits(-35) == 8;
-        assert sumOfDigits(0) == 0;
-        assert sumOfDigits(1000) == 1;
-        assert sumOfDigits(99999) == 45;
-    }

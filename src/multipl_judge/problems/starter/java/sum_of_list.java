@@ -19,11 +19,3 @@ class Solution {
         }
         return sum;
     }
-// --- tests
-    static void tests() {
-        assert sumOfList(new int[] {1, 2, 3}) == 6;
-        assert sumOfList(new int[] {}) == 0;
-        assert sumOfList(new int[] {-5, 5}) == 0;
-        assert sumOfList(new int[] {10}) == 10;
-        assert sumOfList(new int[] {4, 4, -1}) == 7;
-    }

@@ -21,14 +21,3 @@ class Solution {
         }
         return roman.toString();
     }
-// --- tests
-    static void tests() {
-        assert toRoman(4).equals("IV");
-        assert toRoman(1987).equals("MCMLXXXVII");
-        assert toRoman(1).equals("I");
-        assert toRoman(3000).equals("M".repeat(3));
-        assert toRoman(49).equals("XLIX");
-        assert toRoman(3999).equals("MMMCMXCIX");
-        assert toRoman(500).equals("D");
-        assert toRoman(94).equals("XCIV");
-    }

@@ -24,13 +24,3 @@ class Solution {
         words.sort(Comparator.comparing(frequencies::get, Comparator.reverseOrder()));
         return words.subList(0, Math.min(count, words.size()));
     }
-// --- tests
-    static void tests() {
-        assert topWords("The cat saw the dog.", 2).equals(List.of("the", "cat"));
-        assert topWords("b a c", 3).equals(List.of("a", "b", "c"));
-        assert topWords("", 3).isEmpty();
-        assert topWords("one two", 0).isEmpty();
-        assert topWords("Go, go; GO! stop", 5).equals(List.of("go", "stop"));
-        assert topWords("x1y x_z 42", 3).equals(List.of("x", "y", "z"));
-        assert topWords("d c c b b a", 2).equals(List.of("b", "c"));
-    }

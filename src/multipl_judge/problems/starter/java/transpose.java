@@ -24,16 +24,3 @@ class Solution {
         }
         return columns;
     }
-// --- tests
-    static void tests() {
-        assert Arrays.deepEquals(
-                transpose(new int[][] {{1, 2, 3}, {4, 5, 6}}),
-                new int[][] {{1, 4}, {2, 5}, {3, 6}});
-        assert Arrays.deepEquals(transpose(new int[][] {{7}}), new int[][] {{7}});
-        assert Arrays.deepEquals(transpose(new int[][] {{1, 2}}), new int[][] {{1}, {2}});
-        assert Arrays.deepEquals(transpose(new int[][] {{1}, {2}}), new int[][] {{1, 2}});
-        assert Arrays.deepEquals(
-                transpose(new int[][] {{1, 2}, {3, 4}}),
-                new int[][] {{1, 3}, {2, 4}});
-        assert Arrays.deepEquals(transpose(new int[][] {}), new int[][] {});
-    }

@@ -19,11 +19,3 @@ class Solution {
         }
         return new ArrayList<>(unique);
     }
-// --- tests
-    static void tests() {
-        assert uniqueInOrder(new int[] {3, 1, 3, 2, 1}).equals(List.of(3, 1, 2));
-        assert uniqueInOrder(new int[] {}).isEmpty();
-        assert uniqueInOrder(new int[] {5, 5, 5}).equals(List.of(5));
-        assert uniqueInOrder(new int[] {9, -9, 0}).equals(List.of(9, -9, 0));
-        assert uniqueInOrder(new int[] {1, 2, 2, 1, 3}).equals(List.of(1, 2, 3));
-    }

@@ -27,15 +27,3 @@ class Solution {
         }
         return lines;
     }
-// --- tests
-    static void tests() {
-        assert wrapText("the quick brown fox", 10).equals(List.of("the quick", "brown fox"));
-        assert wrapText("a bb ccc", 4).equals(List.of("a bb", "ccc"));
-        assert wrapText("", 5).isEmpty();
-        assert wrapText("tiny extraordinary word", 6)
-                .equals(List.of("tiny", "extraordinary", "word"));
-        assert wrapText("  many   spaces ", 80).equals(List.of("many spaces"));
-        assert wrapText("aa bb", 5).equals(List.of("aa bb"));
-        assert wrapText("aa bb", 4).equals(List.of("aa", "bb"));
-        assert wrapText("x".repeat(9), 4).equals(List.of("xxxxxxxxx"));
-    }

@@ -14,12 +14,3 @@ def common_prefix(words: list[str]) -> str:
         if any(word[index] != letter for word in words):
             return shortest[:index]
     return shortest
-# --- tests
-assert common_prefix(["storm", "story", "stop"]) == "sto"
-assert common_prefix(["same", "same"]) == "same"
-assert common_prefix(["one"]) == "one"
-assert common_prefix([]) == ""
-assert common_prefix(["ab", "xy"]) == ""
-assert common_prefix(["abc", ""]) == ""
-assert common_prefix(["car", "carpet", "care"]) == "car"
-assert common_prefix(["xab", "yab"]) == ""

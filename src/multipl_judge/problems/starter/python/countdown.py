@@ -8,8 +8,3 @@ def countdown(n: int) -> str:
     """
 # --- solution
     return ", ".join([str(number) for number in range(n, 0, -1)] + ["go!"])
-# --- tests
-assert countdown(3) == "3, 2, 1, go!"
-assert countdown(1) == "1, go!"
-assert countdown(0) == "go!"
-assert countdown(10) == "10, 9, 8, 7, 6, 5, 4, 3, 2, 1, go!"

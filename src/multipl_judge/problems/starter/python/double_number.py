@@ -6,8 +6,3 @@ def double_number(n: int) -> int:
     """
 # --- solution
     return 2 * n
-# --- tests
-assert double_number(4) == 8
-assert double_number(0) == 0
-assert double_number(-3) == -6
-assert double_number(21) == 42

@@ -6,8 +6,3 @@ def greet(name: str) -> str:
     """
 # --- solution
     return f"Hello, {name}!"
-# --- tests
-assert greet("Ada") == "Hello, Ada!"
-assert greet("Bo") == "Hello, Bo!"
-assert greet("Mary Ann") == "Hello, Mary Ann!"
-assert greet("") == "Hello, !"

@@ -8,9 +8,3 @@ def initials(name: str) -> str:
     """
 # --- solution
     return "".join(word[0].upper() for word in name.split())
-# --- tests
-assert initials("grace hopper") == "GH"
-assert initials("Ada") == "A"
-assert initials("  jean luc  de la tour ") == "JLDLT"
-assert initials("") == ""
-assert initials(" " * 5) == ""

@@ -13,13 +13,3 @@ def insert_position(numbers: list[int], target: int) -> int:
     """
 # --- solution
     return bisect_left(numbers, target)
-# --- tests
-assert insert_position([10, 20, 30], 20) == 1
-assert insert_position([10, 20, 30], 25) == 2
-assert insert_position([], 5) == 0
-assert insert_position([10, 20], 99) == 2
-assert insert_position([10, 20], -1) == 0
-assert insert_position([4, 4, 4, 4, 9], 4) == 0
-assert insert_position([1, 4, 4, 4, 9], 4) == 1
-assert insert_position([1], 1) == 0
-assert insert_position([1, 2, 2, 2, 2, 2, 2, 3], 3) == 7

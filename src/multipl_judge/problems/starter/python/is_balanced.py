@@ -17,13 +17,3 @@ def is_balanced(text: str) -> bool:
         elif letter in opening and (not stack or stack.pop() != opening[letter]):
             return False
     return not stack
-# --- tests
-assert is_balanced("a(b[c]{d})") is True
-assert is_balanced("(]") is False
-assert is_balanced("") is True
-assert is_balanced("([)]") is False
-assert is_balanced("((") is False
-assert is_balanced("}{") is False
-assert is_balanced("no brackets") is True
-assert is_balanced("{[()]}()") is True
-assert is_balanced("())") is False

@@ -18,12 +18,3 @@ def largest_room(plan: list[str]) -> int:
             room += neighbours
         largest = max(largest, len(room))
     return largest
-# --- tests
-assert largest_room(["..#", "##.", "..."]) == 4
-assert largest_room(["###"]) == 0
-assert largest_room([]) == 0
-assert largest_room(["."]) == 1
-assert largest_room(["....."]) == 5
-assert largest_room(["#.#", ".#.", "#.#"]) == 1
-assert largest_room(["...", ".#.", "..."]) == 8
-assert largest_room(["..#..", "..#..", "####.", "....."]) == 10

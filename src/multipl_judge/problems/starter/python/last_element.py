@@ -8,8 +8,3 @@ def last_element(numbers: list[int]) -> int:
     """
 # --- solution
     return numbers[-1]
-# --- tests
-assert last_element([3, 1, 2]) == 2
-assert last_element([5]) == 5
-assert last_element([1, 9, -4]) == -4
-assert last_element([2, 8, 0]) == 0

@@ -14,11 +14,3 @@ def merge_intervals(intervals: list[tuple[int, int]]) -> list[tuple[int, int]]:
         else:
             merged.append((start, end))
     return merged
-# --- tests
-assert merge_intervals([(5, 8), (1, 3), (2, 4)]) == [(1, 4), (5, 8)]
-assert merge_intervals([(1, 2), (2, 3)]) == [(1, 3)]
-assert merge_intervals([(1, 2), (3, 4)]) == [(1, 2), (3, 4)]
-assert merge_intervals([]) == []
-assert merge_intervals([(1, 9), (2, 3), (4, 5)]) == [(1, 9)]
-assert merge_intervals([(0, 0), (-5, -1)]) == [(-5, -1), (0, 0)]
-assert merge_intervals([(4, 6), (4, 6), (3, 4)]) == [(3, 6)]

@@ -10,10 +10,3 @@ def primes_up_to(n: int) -> list[int]:
         if all(number % prime != 0 for prime in primes):
             primes.append(number)
     return primes
-# --- tests
-assert primes_up_to(10) == [2, 3, 5, 7]
-assert primes_up_to(13) == [2, 3, 5, 7, 11, 13]
-assert primes_up_to(2) == [2]
-assert primes_up_to(1) == []
-assert primes_up_to(-4) == []
-assert primes_up_to(30) == [2, 3, 5, 7, 11, 13, 17, 19, 23, 29]

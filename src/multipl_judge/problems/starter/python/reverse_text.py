@@ -6,9 +6,3 @@ def reverse_text(text: str) -> str:
     """
 # --- solution
     return text[::-1]
-# --- tests
-assert reverse_text("drawer") == "reward"
-assert reverse_text("ab c") == "c ba"
-assert reverse_text("") == ""
-assert reverse_text("x") == "x"
-assert reverse_text("Noon") == "nooN"

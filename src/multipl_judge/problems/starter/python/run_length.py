@@ -14,11 +14,3 @@ def run_length(text: str) -> str:
 # --- solution
     runs = ((letter, len(list(run))) for letter, run in groupby(text))
     return "".join(f"{length}{letter}" if length > 1 else letter for letter, length in runs)
-# --- tests
-assert run_length("aaab") == "3ab"
-assert run_length("xyz") == "xyz"
-assert run_length("") == ""
-assert run_length("aabbaa") == "2a2b2a"
-assert run_length("Qq") == "Qq"
-assert run_length("abbbb") == "a4b"
-assert run_length("z" * 12) == "12z"

@@ -13,13 +13,3 @@ def spiral_order(rows: list[list[int]]) -> list[int]:
         spiral += rows[0]
         rows = [list(column) for column in zip(*rows[1:], strict=True)][::-1]
     return spiral
-# --- tests
-assert spiral_order([[1, 2, 3], [4, 5, 6]]) == [1, 2, 3, 6, 5, 4]
-assert spiral_order([[1, 2, 3], [4, 5, 6], [7, 8, 9]]) == [1, 2, 3, 6, 9, 8, 7, 4, 5]
-assert spiral_order([[1, 2], [3, 4]]) == [1, 2, 4, 3]
-assert spiral_order([]) == []
-assert spiral_order([[5]]) == [5]
-assert spiral_order([[1, 2, 3]]) == [1, 2, 3]
-assert spiral_order([[1], [2], [3]]) == [1, 2, 3]
-assert spiral_order([[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12]]) == [1, 2, 3, 4, 8, 12, 11, 10, 9, 5, 6, 7]
-assert spiral_order([[1, 2], [3, 4], [5, 6]]) == [1, 2, 4, 6, 5, 3]

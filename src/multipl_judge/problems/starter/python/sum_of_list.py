@@ -8,9 +8,3 @@ def sum_of_list(numbers: list[int]) -> int:
     """
 # --- solution
     return sum(numbers)
-# --- tests
-assert sum_of_list([1, 2, 3]) == 6
-assert sum_of_list([]) == 0
-assert sum_of_list([-5, 5]) == 0
-assert sum_of_list([10]) == 10
-assert sum_of_list([4, 4, -1]) == 7

@@ -14,12 +14,3 @@ def to_roman(n: int) -> str:
         roman += n // value * sign
         n %= value
     return roman
-# --- tests
-assert to_roman(4) == "IV"
-assert to_roman(1987) == "MCMLXXXVII"
-assert to_roman(1) == "I"
-assert to_roman(3000) == "M" * 3
-assert to_roman(49) == "XLIX"
-assert to_roman(3999) == "MMMCMXCIX"
-assert to_roman(500) == "D"
-assert to_roman(94) == "XCIV"

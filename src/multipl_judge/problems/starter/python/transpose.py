@@ -8,10 +8,3 @@ def transpose(rows: list[list[int]]) -> list[list[int]]:
     """
 # --- solution
     return [list(column) for column in zip(*rows, strict=True)]
-# --- tests
-assert transpose([[1, 2, 3], [4, 5, 6]]) == [[1, 4], [2, 5], [3, 6]]
-assert transpose([[7]]) == [[7]]
-assert transpose([[1, 2]]) == [[1], [2]]
-assert transpose([[1], [2]]) == [[1, 2]]
-assert transpose([[1, 2], [3, 4]]) == [[1, 3], [2, 4]]
-assert transpose([]) == []

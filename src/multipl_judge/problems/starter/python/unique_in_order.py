@@ -8,9 +8,3 @@ def unique_in_order(numbers: list[int]) -> list[int]:
     """
 # --- solution
     return list(dict.fromkeys(numbers))
-# --- tests
-assert unique_in_order([3, 1, 3, 2, 1]) == [3, 1, 2]
-assert unique_in_order([]) == []
-assert unique_in_order([5, 5, 5]) == [5]
-assert unique_in_order([9, -9, 0]) == [9, -9, 0]
-assert unique_in_order([1, 2, 2, 1, 3]) == [1, 2, 3]

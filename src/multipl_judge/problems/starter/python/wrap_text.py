@@ -15,12 +15,3 @@ def wrap_text(text: str, width: int) -> list[str]:
         else:
             lines.append(word)
     return lines
-# --- tests
-assert wrap_text("the quick brown fox", 10) == ["the quick", "brown fox"]
-assert wrap_text("a bb ccc", 4) == ["a bb", "ccc"]
-assert wrap_text("", 5) == []
-assert wrap_text("tiny extraordinary word", 6) == ["tiny", "extraordinary", "word"]
-assert wrap_text("  many   spaces ", 80) == ["many spaces"]
-assert wrap_text("aa bb", 5) == ["aa bb"]
-assert wrap_text("aa bb", 4) == ["aa", "bb"]
-assert wrap_text("x" * 9, 4) == ["xxxxxxxxx"]

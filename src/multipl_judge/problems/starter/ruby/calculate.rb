@@ -29,13 +29,3 @@ def calculate(expression)
   end
   total.call
 end
-# --- tests
-assert_equal(14, calculate("2 + 3 * 4"))
-assert_equal(20, calculate("(2 + 3) * 4"))
-assert_equal(7, calculate("7"))
-assert_equal(5, calculate("10 - 2 - 3"))
-assert_equal(10, calculate("2*(3-(4-6))"))
-assert_equal(7, calculate("12 - 2 * 3 + 1"))
-assert_equal(32, calculate("((8))*2*2"))
-assert_equal(-2, calculate("1 - (2 - (3 - 4))"))
-assert_equal(-10, calculate(" 20-30 "))

@@ -7,8 +7,3 @@ def countdown(n)
 # --- solution
   [*n.downto(1), "go!"].join(", ")
 end
-# --- tests
-assert_equal("3, 2, 1, go!", countdown(3))
-assert_equal("1, go!", countdown(1))
-assert_equal("go!", countdown(0))
-assert_equal("10, 9, 8, 7, 6, 5, 4, 3, 2, 1, go!", countdown(10))

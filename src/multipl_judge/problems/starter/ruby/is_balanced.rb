@@ -17,13 +17,3 @@ def balanced?(text)
   end
   expected.empty?
 end
-# --- tests
-assert_equal(true, balanced?("a(b[c]{d})"))
-assert_equal(false, balanced?("(]"))
-assert_equal(true, balanced?(""))
-assert_equal(false, balanced?("([)]"))
-assert_equal(false, balanced?("(("))
-assert_equal(false, balanced?("}{"))
-assert_equal(true, balanced?("no brackets"))
-assert_equal(true, balanced?("{[()]}()"))
-assert_equal(false, balanced?("())"))

@@ -19,12 +19,3 @@ def largest_room(plan)
   end
   sizes.max || 0
 end
-# --- tests
-assert_equal(4, largest_room(["..#", "##.", "..."]))
-assert_equal(0, largest_room(["###"]))
-assert_equal(0, largest_room([]))
-assert_equal(1, largest_room(["."]))
-assert_equal(5, largest_room(["....."]))
-assert_equal(1, largest_room(["#.#", ".#.", "#.#"]))
-assert_equal(8, largest_room(["...", ".#.", "..."]))
-assert_equal(10, largest_room(["..#..", "..#..", "####.", "....."]))

@@ -13,11 +13,3 @@ def merge_intervals(intervals)
     end
   end
 end
-# --- tests
-assert_equal([[1, 4], [5, 8]], merge_intervals([[5, 8], [1, 3], [2, 4]]))
-assert_equal([[1, 3]], merge_intervals([[1, 2], [2, 3]]))
-assert_equal([[1, 2], [3, 4]], merge_intervals([[1, 2], [3, 4]]))
-assert_equal([], merge_intervals([]))
-assert_equal([[1, 9]], merge_intervals([[1, 9], [2, 3], [4, 5]]))
-assert_equal([[-5, -1], [0, 0]], merge_intervals([[0, 0], [-5, -1]]))
-assert_equal([[3, 6]], merge_intervals([[4, 6], [4, 6], [3, 4]]))

@@ -8,11 +8,3 @@ def run_length(text)
 # --- solution
   text.gsub(/(.)\1+/) { |run| "#{run.size}#{run[0]}" }
 end
-# --- tests
-assert_equal("3ab", run_length("aaab"))
-assert_equal("xyz", run_length("xyz"))
-assert_equal("", run_length(""))
-assert_equal("2a2b2a", run_length("aabbaa"))
-assert_equal("Qq", run_length("Qq"))
-assert_equal("a4b", run_length("abbbb"))
-assert_equal("12z", run_length("z" * 12))

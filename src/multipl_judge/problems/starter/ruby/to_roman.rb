@@ -13,12 +13,3 @@ def to_roman(n)
     roman + sign * count
   end
 end
-# --- tests
-assert_equal("IV", to_roman(4))
-assert_equal("MCMLXXXVII", to_roman(1987))
-assert_equal("I", to_roman(1))
-assert_equal("M" * 3, to_roman(3000))
-assert_equal("XLIX", to_roman(49))
-assert_equal("MMMCMXCIX", to_roman(3999))
-assert_equal("D", to_roman(500))
-assert_equal("XCIV", to_roman(94))

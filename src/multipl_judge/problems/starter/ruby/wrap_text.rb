@@ -14,12 +14,3 @@ def wrap_text(text, width)
     end
   end
 end
-# --- tests
-assert_equal(["the quick", "brown fox"], wrap_text("the quick brown fox", 10))
-assert_equal(["a bb", "ccc"], wrap_text("a bb ccc", 4))
-assert_equal([], wrap_text("", 5))
-assert_equal(["tiny", "extraordinary", "word"], wrap_text("tiny extraordinary word", 6))
-assert_equal(["many spaces"], wrap_text("  many   spaces ", 80))
-assert_equal(["aa bb"], wrap_text("aa bb", 5))
-assert_equal(["aa", "bb"], wrap_text("aa bb", 4))
-assert_equal(["xxxxxxxxx"], wrap_text("x" * 9, 4))

@@ -56,15 +56,3 @@ fn calculate(expression: &str) -> i32 {
 
     sum(&mut expression.replace(' ', "").as_str())
 }
-// --- tests
-fn tests() {
-    assert_eq!(calculate("2 + 3 * 4"), 14);
-    assert_eq!(calculate("(2 + 3) * 4"), 20);
-    assert_eq!(calculate("7"), 7);
-    assert_eq!(calculate("10 - 2 - 3"), 5);
-    assert_eq!(calculate("2*(3-(4-6))"), 10);
-    assert_eq!(calculate("12 - 2 * 3 + 1"), 7);
-    assert_eq!(calculate("((8))*2*2"), 32);
-    assert_eq!(calculate("1 - (2 - (3 - 4))"), -2);
-    assert_eq!(calculate(" 20-30 "), -10);
-}

@@ -14,12 +14,3 @@ fn clock_time(seconds: i32) -> String {
         seconds % 60
     )
 }
-// --- tests
-fn tests() {
-    assert_eq!(clock_time(3665), "1:01:05");
-    assert_eq!(clock_time(59), "0:00:59");
-    assert_eq!(clock_time(0), "0:00:00");
-    assert_eq!(clock_time(600), "0:10:00");
-    assert_eq!(clock_time(86399), "23:59:59");
-    assert_eq!(clock_time(360000), "100:00:00");
-}

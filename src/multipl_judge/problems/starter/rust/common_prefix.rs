@@ -18,14 +18,3 @@ fn common_prefix(words: &[&str]) -> String {
     }
     prefix.to_string()
 }
-// --- tests
-fn tests() {
-    assert_eq!(common_prefix(&["storm", "story", "stop"]), "sto");
-    assert_eq!(common_prefix(&["same", "same"]), "same");
-    assert_eq!(common_prefix(&["one"]), "one");
-    assert_eq!(common_prefix(&[]), "");
-    assert_eq!(common_prefix(&["ab", "xy"]), "");
-    assert_eq!(common_prefix(&["abc", ""]), "");
-    assert_eq!(common_prefix(&["car", "carpet", "care"]), "car");
-    assert_eq!(common_prefix(&["xab", "yab"]), "");
-}

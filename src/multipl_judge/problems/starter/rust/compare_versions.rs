@@ -21,14 +21,3 @@ fn compare_versions(a: &str, b: &str) -> i32 {
     right.resize(length, 0);
     left.cmp(&right) as i32
 }
-// --- tests
-fn tests() {
-    assert_eq!(compare_versions("1.10", "1.9"), 1);
-    assert_eq!(compare_versions("2.0", "2"), 0);
-    assert_eq!(compare_versions("1.2", "1.2.1"), -1);
-    assert_eq!(compare_versions("2", "10"), -1);
-    assert_eq!(compare_versions("1.0.0", "1"), 0);
-    assert_eq!(compare_versions("3.07", "3.7"), 0);
-    assert_eq!(compare_versions("1", "0.9.9"), 1);
-    assert_eq!(compare_versions("4.0.1", "4"), 1);
-}

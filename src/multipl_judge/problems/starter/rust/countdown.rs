@@ -11,10 +11,3 @@ fn countdown(n: i32) -> String {
     parts.push("go!".to_string());
     parts.join(", ")
 }
-// --- tests
-fn tests() {
-    assert_eq!(countdown(3), "3, 2, 1, go!");
-    assert_eq!(countdown(1), "1, go!");
-    assert_eq!(countdown(0), "go!");
-    assert_eq!(countdown(10), "10, 9, 8, 7, 6, 5, 4, 3, 2, 1, go!");
-}

@@ -19,15 +19,3 @@ fn fewest_coins(coins: &[i32], amount: i32) -> i32 {
     }
     fewest[amount as usize].unwrap_or(-1)
 }
-// --- tests
-fn tests() {
-    assert_eq!(fewest_coins(&[1, 3, 4], 6), 2);
-    assert_eq!(fewest_coins(&[5], 3), -1);
-    assert_eq!(fewest_coins(&[], 0), 0);
-    assert_eq!(fewest_coins(&[1, 5, 10], 0), 0);
-    assert_eq!(fewest_coins(&[1, 7, 10], 14), 2);
-    assert_eq!(fewest_coins(&[10, 2, 5], 27), 4);
-    assert_eq!(fewest_coins(&[9, 6], 20), -1);
-    assert_eq!(fewest_coins(&[], 7), -1);
-    assert_eq!(fewest_coins(&[7, 13], 100), 10);
-}

@@ -12,11 +12,3 @@ fn initials(name: &str) -> String {
         .map(|letter| letter.to_ascii_uppercase())
         .collect()
 }
-// --- tests
-fn tests() {
-    assert_eq!(initials("grace hopper"), "GH");
-    assert_eq!(initials("Ada"), "A");
-    assert_eq!(initials("  jean luc  de la tour "), "JLDLT");
-    assert_eq!(initials(""), "");
-    assert_eq!(initials(&" ".repeat(5)), "");
-}

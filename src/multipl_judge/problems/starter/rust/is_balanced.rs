@@ -21,15 +21,3 @@ fn is_balanced(text: &str) -> bool {
     }
     expected.is_empty()
 }
-// --- tests
-fn tests() {
-    assert!(is_balanced("a(b[c]{d})"));
-    assert!(!is_balanced("(]"));
-    assert!(is_balanced(""));
-    assert!(!is_balanced("([)]"));
-    assert!(!is_balanced("(("));
-    assert!(!is_balanced("}{"));
-    assert!(is_balanced("no brackets"));
-    assert!(is_balanced("{[()]}()"));
-    assert!(!is_balanced("())"));
-}

@@ -8,11 +8,3 @@ fn is_even(n: i32) -> bool {
 // --- solution
     n % 2 == 0
 }
-// --- tests
-fn tests() {
-    assert!(is_even(4));
-    assert!(!is_even(7));
-    assert!(is_even(0));
-    assert!(is_even(-2));
-    assert!(!is_even(-3));
-}

@@ -29,14 +29,3 @@ fn largest_room(plan: &[&str]) -> usize {
     }
     largest
 }
-// --- tests
-fn tests() {
-    assert_eq!(largest_room(&["..#", "##.", "..."]), 4);
-    assert_eq!(largest_room(&["###"]), 0);
-    assert_eq!(largest_room(&[]), 0);
-    assert_eq!(largest_room(&["."]), 1);
-    assert_eq!(largest_room(&["....."]), 5);
-    assert_eq!(largest_room(&["#.#", ".#.", "#.#"]), 1);
-    assert_eq!(largest_room(&["...", ".#.", "..."]), 8);
-    assert_eq!(largest_room(&["..#..", "..#..", "####.", "....."]), 10);
-}

@@ -18,13 +18,3 @@ fn merge_intervals(intervals: &[(i32, i32)]) -> Vec<(i32, i32)> {
     }
     merged
 }
-// --- tests
-fn tests() {
-    assert_eq!(merge_intervals(&[(5, 8), (1, 3), (2, 4)]), [(1, 4), (5, 8)]);
-    assert_eq!(merge_intervals(&[(1, 2), (2, 3)]), [(1, 3)]);
-    assert_eq!(merge_intervals(&[(1, 2), (3, 4)]), [(1, 2), (3, 4)]);
-    assert!(merge_intervals(&[]).is_empty());
-    assert_eq!(merge_intervals(&[(1, 9), (2, 3), (4, 5)]), [(1, 9)]);
-    assert_eq!(merge_intervals(&[(0, 0), (-5, -1)]), [(-5, -1), (0, 0)]);
-    assert_eq!(merge_intervals(&[(4, 6), (4, 6), (3, 4)]), [(3, 6)]);
-}

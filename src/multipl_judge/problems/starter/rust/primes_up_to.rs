@@ -13,12 +13,3 @@ fn primes_up_to(n: i32) -> Vec<i32> {
     }
     primes
 }
-// --- tests
-fn tests() {
-    assert_eq!(primes_up_to(10), [2, 3, 5, 7]);
-    assert_eq!(primes_up_to(13), [2, 3, 5, 7, 11, 13]);
-    assert_eq!(primes_up_to(2), [2]);
-    assert!(primes_up_to(1).is_empty());
-    assert!(primes_up_to(-4).is_empty());
-    assert_eq!(primes_up_to(30), [2, 3, 5, 7, 11, 13, 17, 19, 23, 29]);
-}

@@ -22,13 +22,3 @@ fn run_length(text: &str) -> String {
     }
     runs
 }
-// --- tests
-fn tests() {
-    assert_eq!(run_length("aaab"), "3ab");
-    assert_eq!(run_length("xyz"), "xyz");
-    assert_eq!(run_length(""), "");
-    assert_eq!(run_length("aabbaa"), "2a2b2a");
-    assert_eq!(run_length("Qq"), "Qq");
-    assert_eq!(run_length("abbbb"), "a4b");
-    assert_eq!(run_length(&"z".repeat(12)), "12z");
-}

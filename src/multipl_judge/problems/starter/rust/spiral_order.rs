@@ -20,27 +20,3 @@ fn spiral_order(rows: &[Vec<i32>]) -> Vec<i32> {
     }
     spiral
 }
-// --- tests
-fn tests() {
-    assert_eq!(
-        spiral_order(&[vec![1, 2, 3], vec![4, 5, 6]]),
-        [1, 2, 3, 6, 5, 4]
-    );
-    assert_eq!(
-        spiral_order(&[vec![1, 2, 3], vec![4, 5, 6], vec![7, 8, 9]]),
-        [1, 2, 3, 6, 9, 8, 7, 4, 5]
-    );
-    assert_eq!(spiral_order(&[vec![1, 2], vec![3, 4]]), [1, 2, 4, 3]);
-    assert!(spiral_order(&[]).is_empty());
-    assert_eq!(spiral_order(&[vec![5]]), [5]);
-    assert_eq!(spiral_order(&[vec![1, 2, 3]]), [1, 2, 3]);
-    assert_eq!(spiral_order(&[vec![1], vec![2], vec![3]]), [1, 2, 3]);
-    assert_eq!(
-        spiral_order(&[vec![1, 2, 3, 4], vec![5, 6, 7, 8], vec![9, 10, 11, 12]]),
-        [1, 2, 3, 4, 8, 12, 11, 10, 9, 5, 6, 7]
-    );
-    assert_eq!(
-        spiral_order(&[vec![1, 2], vec![3, 4], vec![5, 6]]),
-        [1, 2, 4, 6, 5, 3]
-    );
-}

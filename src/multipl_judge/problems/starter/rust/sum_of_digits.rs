@@ -15,11 +15,3 @@ fn sum_of_digits(n: i32) -> i32 {
     }
     sum
 }
-// --- tests
-fn tests() {
-    assert_eq!(sum_of_digits(472), 13);
-    assert_eq!(sum_of_digits(-35), 8);
-    assert_eq!(sum_of_digits(0), 0);
-    assert_eq!(sum_of_digits(1000), 1);
-    assert_eq!(sum_of_digits(99999), 45);
-}

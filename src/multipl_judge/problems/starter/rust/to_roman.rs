@@ -20,14 +20,3 @@ fn to_roman(n: i32) -> String {
     }
     roman
 }
-// --- tests
-fn tests() {
-    assert_eq!(to_roman(4), "IV");
-    assert_eq!(to_roman(1987), "MCMLXXXVII");
-    assert_eq!(to_roman(1), "I");
-    assert_eq!(to_roman(3000), "M".repeat(3));
-    assert_eq!(to_roman(49), "XLIX");
-    assert_eq!(to_roman(3999), "MMMCMXCIX");
-    assert_eq!(to_roman(500), "D");
-    assert_eq!(to_roman(94), "XCIV");
-}

@@ -25,13 +25,3 @@ fn top_words(text: &str, count: usize) -> Vec<String> {
         .map(|(word, _)| word.to_string())
         .collect()
 }
-// --- tests
-fn tests() {
-    assert_eq!(top_words("The cat saw the dog.", 2), ["the", "cat"]);
-    assert_eq!(top_words("b a c", 3), ["a", "b", "c"]);
-    assert!(top_words("", 3).is_empty());
-    assert!(top_words("one two", 0).is_empty());
-    assert_eq!(top_words("Go, go; GO! stop", 5), ["go", "stop"]);
-    assert_eq!(top_words("x1y x_z 42", 3), ["x", "y", "z"]);
-    assert_eq!(top_words("d c c b b a", 2), ["b", "c"]);
-}

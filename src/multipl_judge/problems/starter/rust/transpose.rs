@@ -12,15 +12,3 @@ fn transpose(rows: &[Vec<i32>]) -> Vec<Vec<i32>> {
         .map(|column| rows.iter().map(|row| row[column]).collect())
         .collect()
 }
-// --- tests
-fn tests() {
-    assert_eq!(
-        transpose(&[vec![1, 2, 3], vec![4, 5, 6]]),
-        [[1, 4], [2, 5], [3, 6]]
-    );
-    assert_eq!(transpose(&[vec![7]]), [[7]]);
-    assert_eq!(transpose(&[vec![1, 2]]), [[1], [2]]);
-    assert_eq!(transpose(&[vec![1], vec![2]]), [[1, 2]]);
-    assert_eq!(transpose(&[vec![1, 2], vec![3, 4]]), [[1, 3], [2, 4]]);
-    assert!(transpose(&[]).is_empty());
-}

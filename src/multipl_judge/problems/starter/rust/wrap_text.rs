@@ -20,20 +20,3 @@ fn wrap_text(text: &str, width: usize) -> Vec<String> {
     }
     lines
 }
-// --- tests
-fn tests() {
-    assert_eq!(
-        wrap_text("the quick brown fox", 10),
-        ["the quick", "brown fox"]
-    );
-    assert_eq!(wrap_text("a bb ccc", 4), ["a bb", "ccc"]);
-    assert!(wrap_text("", 5).is_empty());
-    assert_eq!(
-        wrap_text("tiny extraordinary word", 6),
-        ["tiny", "extraordinary", "word"]
-    );
-    assert_eq!(wrap_text("  many   spaces ", 80), ["many spaces"]);
-    assert_eq!(wrap_text("aa bb", 5), ["aa bb"]);
-    assert_eq!(wrap_text("aa bb", 4), ["aa", "bb"]);
-    assert_eq!(wrap_text(&"x".repeat(9), 4), ["xxxxxxxxx"]);
-}

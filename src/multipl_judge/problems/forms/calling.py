@@ -1,0 +1,84 @@
+"""The form of functions that only answer: a driver calls one for each case and prints what it answers, as JSON.
+
+What is expected is not in the program: answers are compared outside of it, so nothing in its process says whether they
+are right.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from multipl_judge.languages.harnesses import HARNESSES
+from multipl_judge.languages.literals import call, parameter_types
+from multipl_judge.languages.program import Nonce, Program, mark_of, python_literal
+from multipl_judge.languages.ruby_guard import quoted
+from multipl_judge.languages.source_text import bare_code
+from multipl_judge.languages.sources import text_of
+from multipl_judge.problems.forms.go_file import go_file
+from multipl_judge.problems.forms.parts import cases_of, closed, closed_class
+from multipl_judge.problems.problem import Problem
+
+CALLED = {"python": "py", "ruby": "rb", "rust": "rs", "go": "go", "java": "java", "cpp": "cpp"}
+"""Languages with a driver, and the ending of its file."""
+_STATEMENT = {
+    "ruby": "harness_show.call({})",
+    "rust": "    harness_answer({});",
+    "go": "\tharnessAnswer({})",
+    "java": "        answer({});",
+    "cpp": "    harness::answer({});",
+}
+_GO_IMPORTS = """import (
+	harnessbytes "bytes"
+	harnessfmt "fmt"
+	harnessreflect "reflect"
+	harnesstesting "testing"
+)
+"""
+_CPP_DEFINED = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)", re.MULTILINE)
+
+
+def called_cases(cases: Iterable[tuple[list[Any], Any]]) -> str:
+    """Arguments and answers as tests of a problem of the form "calls"."""
+    return json.dumps([[json.dumps(values), json.dumps(answer)] for values, answer in cases])
+
+
+def calls_of(problem: Problem) -> list[str]:
+    """The calls that the cases of a problem of the form "calls" are, in its language.
+
+    Raises:
+        ValueError: a case does not fit the signature in the prompt.
+    """
+    language, name = problem.language, problem.entry_point or ""
+    typed = language not in ("python", "ruby")
+    types = parameter_types(problem.prompt, name, language) if typed else None
+    if language == "java":
+        first_class = re.search(r"\bclass\s+(\w+)", bare_code(problem.prompt, language))
+        name = f"{first_class[1] if first_class else ''}.{name}"
+    cases = [json.loads(given) for given, _ in cases_of(problem)]
+    return [call(name, values, types, language) for values in cases]
+
+
+def calls_program(problem: Problem, completion: str, nonce: Nonce) -> Program:
+    """A program that prints what each call answers, each in a line that begins with a drawn mark."""
+    language = problem.language
+    calls = calls_of(problem)
+    code = problem.prompt + (closed_class if language == "java" else closed)(problem, completion)
+    driver = text_of(f"answers.{CALLED[language]}").replace("MARK", mark_of(nonce))
+    if language == "python":
+        listed = f"[{', '.join(map(python_literal, calls))}]"
+        source = driver.replace('"CODE"', python_literal(code)).replace('["CALLS"]', listed)
+    else:
+        made = driver.replace("CALLS", "\n".join(_STATEMENT[language].format(one) for one in calls))
+        if language == "ruby":
+            source = made.replace("CODE", quoted(code))
+        elif language == "cpp":
+            undone = "".join(f"#undef {word}\n" for word in dict.fromkeys(_CPP_DEFINED.findall(completion)))
+            source = f"{code}\n{undone}{made}"
+        else:
+            source = code + made
+    if language == "go":
+        source = go_file(source, own_imports=_GO_IMPORTS)
+    cases = tuple((one, expected) for one, (_, expected) in zip(calls, cases_of(problem), strict=True))
+    tolerance = float(problem.extra.get("tolerance", 0))
+    return Program(language, source, nonce, HARNESSES[language].options, cases=cases, tolerance=tolerance)
