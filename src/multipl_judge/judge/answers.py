@@ -43,7 +43,9 @@ def same_answer(answer: str, expected: str, tolerance: float) -> bool:
 def _same(value: Any, want: Any, tolerance: float) -> bool:
     if isinstance(want, list) and isinstance(value, list):
         pairs = zip(cast(list[Any], value), cast(list[Any], want), strict=False)
-        return len(cast(list[Any], value)) == len(cast(list[Any], want)) and all(_same(*pair, tolerance) for pair in pairs)
+        return len(cast(list[Any], value)) == len(cast(list[Any], want)) and all(
+            _same(*pair, tolerance) for pair in pairs
+        )
     if isinstance(want, dict) and isinstance(value, dict):
         mine, wanted = cast(dict[str, Any], value), cast(dict[str, Any], want)
         return mine.keys() == wanted.keys() and all(_same(mine[key], wanted[key], tolerance) for key in wanted)

@@ -85,7 +85,9 @@ def _unfit(value: Any, kind: str) -> ValueError:
 
 def _quoted(text: str, escape: Callable[[int], str], mark: str = '"') -> str:
     """A text of printable ASCII as it is, every other character escaped."""
-    plain = (letter if ord(letter) in _PRINTABLE and letter not in '"\\\'#$' else escape(ord(letter)) for letter in text)
+    plain = (
+        letter if ord(letter) in _PRINTABLE and letter not in "\"\\'#$" else escape(ord(letter)) for letter in text
+    )
     return f"{mark}{''.join(plain)}{mark}"
 
 
@@ -223,7 +225,9 @@ def _cpp_items(value: Any, kind: str) -> str:
             return _quoted(value, r"\{:03o}".format, "'")
         data = value.encode(errors="surrogatepass").decode("latin-1")
         quoted = _quoted(data, r"\{:03o}".format)
-        return quoted if re.search(r"string_view|char\s*(?:const\s*)?\*", kind) else f"std::string({quoted}, {len(data)})"
+        return (
+            quoted if re.search(r"string_view|char\s*(?:const\s*)?\*", kind) else f"std::string({quoted}, {len(data)})"
+        )
     if isinstance(value, list):
         return f"{{{', '.join(_cpp_items(one, kind) for one in value)}}}"
     if isinstance(value, dict):

@@ -57,8 +57,8 @@ def ruby_program(
         "name": entry_point,
     }
     cases = Template(_CASES).safe_substitute(test_case=test_case) if test_case else ""
-    quoted = {name: quoted(part) for name, part in parts.items()}
-    return Template(_PROGRAM).substitute(quoted, cases=cases, first=nonce.first, second=nonce.second)
+    literals = {name: quoted(part) for name, part in parts.items()}
+    return Template(_PROGRAM).substitute(literals, cases=cases, first=nonce.first, second=nonce.second)
 
 
 def quoted(text: str) -> str:

@@ -1,10 +1,11 @@
 """A user's own set of problems: a file of JSON lines, one problem a line, in the form of the starter set.
 
-    {"id": "double", "language": "python", "prompt": "def double(n):\\n", "tests": "assert double(2) == 4\\n",
-     "reference": "    return 2 * n\\n", "entry_point": "double"}
+    {"id": "double", "language": "python", "prompt": "def double(n):\\n",
+     "tests": [{"arguments": [2], "answer": 4}], "reference": "    return 2 * n\\n"}
 
-`prompt`, completion, what closes the function, and `tests` become one program (see `starter_set`). The set is named
-after its file. A language other than the six needs an entry in `languages.harnesses.HARNESSES` and one in
+The function is called with the arguments, and its answers are compared outside of the program. Where arguments or
+answers have no form in JSON, `tests` is a text of assertions in the language instead, part of the same program. The set
+is named after its file. A language other than the six needs an entry in `languages.harnesses.HARNESSES` and one in
 `languages.toolchains.TOOLCHAINS`.
 
 A problem may also be told in words and judged by what a whole program prints, in every language that can be judged:
@@ -16,20 +17,31 @@ import json
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from multipl_judge.errors import ConfigError
 from multipl_judge.languages.harnesses import HARNESSES
 from multipl_judge.languages.own import how_to_add
+from multipl_judge.languages.source_text import function_name
 from multipl_judge.languages.toolchains import TOOLCHAINS
+from multipl_judge.problems.forms.calling import CALLED, called_cases, calls_of
 from multipl_judge.problems.problem import Problem, commented, cut_at_stop
 from multipl_judge.problems.rows import read_rows
 
 _IN_WORDS = "The program reads standard input and prints to standard output."
-_DEPTH_OF_KIND = 2  # of the place of an error about tests as a whole: the field, and which kind was tried
 _STOP_OF_FILES = ("\n```",)
 _Text = Annotated[str, Field(min_length=1)]
 
@@ -43,6 +55,33 @@ class Case(BaseModel):
     output: str
 
 
+class Call(BaseModel):
+    """What a function must answer to arguments, as values of JSON."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    arguments: list[Any]
+    answer: Any
+
+
+_KINDS = {"text": "tests in its language", "cases": "cases of input and output", "calls": "arguments and answers"}
+
+
+def _kind(tests: Any) -> str:
+    """Key of `_KINDS`: what tests seem to be."""
+    if isinstance(tests, str):
+        return "text"
+    first: Any = next(iter(cast(list[Any], tests)), None) if isinstance(tests, list) else None
+    return "calls" if isinstance(first, Call) or (isinstance(first, dict) and "arguments" in first) else "cases"
+
+
+def _has_fraction(value: Any) -> bool:
+    if isinstance(value, list | dict):
+        parts: Any = value.values() if isinstance(value, dict) else value
+        return any(map(_has_fraction, parts))
+    return isinstance(value, float)
+
+
 class OwnProblem(BaseModel):
     """One line of the file.
 
@@ -51,12 +90,13 @@ class OwnProblem(BaseModel):
         language: key of `languages.harnesses.HARNESSES`; with cases it may be left out, for every language.
         prompt: what the model continues: ends where the body begins.
         question: instead of a prompt, with cases: what the program must do, in words.
-        tests: as after the marker `--- tests` of a starter file in this language, or cases.
+        tests: arguments and answers; or assertions in this language; or, with a question, cases.
+        tolerance: how far a number may be from an answer that has a point (`judge.answers`).
         reference: a body known to be right, cut at the stop strings like a model's; with cases a whole program, or one
             a language.
         stop: strings that end a completion; those of the language's starter problems if left out.
-        entry_point: name of the function under test; Python guards its results against objects that claim to be equal
-            to everything.
+        entry_point: name of the function under test; with arguments and answers the prompt's last, if left out.
+            Python's assertions believe no object of the completion that claims to be equal to everything.
         cluster: shared by the same problem in several languages; the id if left out.
     """
 
@@ -66,7 +106,13 @@ class OwnProblem(BaseModel):
     language: str | None = None
     prompt: _Text | None = None
     question: _Text | None = None
-    tests: _Text | Annotated[list[Case], Field(min_length=1)]
+    tests: Annotated[
+        Annotated[_Text, Tag("text")]
+        | Annotated[list[Case], Field(min_length=1), Tag("cases")]
+        | Annotated[list[Call], Field(min_length=1), Tag("calls")],
+        Discriminator(_kind),
+    ]
+    tolerance: Annotated[float, Field(ge=0)] | None = None
     reference: str | dict[str, str] | None = None
     stop: list[_Text] | None = None
     entry_point: Annotated[str, Field(pattern=r"^\w+[?!]?$")] | None = None
@@ -88,27 +134,31 @@ class OwnProblem(BaseModel):
 
     @model_validator(mode="after")
     def _is_whole(self) -> "OwnProblem":
-        if isinstance(self.tests, list):
-            needed, foreign = {"question": self.question}, {"prompt": self.prompt, "entry_point": self.entry_point}
-        else:
-            needed, foreign = {"language": self.language, "prompt": self.prompt}, {"question": self.question}
-        kind = "cases of input and output" if isinstance(self.tests, list) else "tests in its language"
-        for name, value in needed.items():
-            if value is None:
-                raise ValueError(f"{name}: needed with {kind}")
-        for name, value in foreign.items():
-            if value is not None:
-                raise ValueError(f"{name}: not with {kind}; leave it out")
+        kind = _kind(self.tests)
+        needed, foreign = ["question"], ["prompt", "entry_point", "tolerance"]
+        if kind != "cases":
+            needed, foreign = ["language", "prompt"], ["question"] + ["tolerance"] * (kind == "text")
+        for name in needed:
+            if getattr(self, name) is None:
+                raise ValueError(f"{name}: needed with {_KINDS[kind]}")
+        for name in foreign:
+            if getattr(self, name) is not None:
+                raise ValueError(f"{name}: not with {_KINDS[kind]}; leave it out")
         if isinstance(self.reference, str) and self.language is None:
             raise ValueError('reference: give one a language, as {"python": "..."}, or the problem a language')
-        if isinstance(self.reference, dict) and not isinstance(self.tests, list):
-            raise ValueError("reference: one text with tests in its language")
-        if isinstance(self.tests, list) and self.language and not TOOLCHAINS[self.language].answers_input:
+        if isinstance(self.reference, dict) and kind != "cases":
+            raise ValueError(f"reference: one text with {_KINDS[kind]}")
+        toolchain = TOOLCHAINS[self.language] if self.language else None
+        if kind == "cases" and toolchain and not toolchain.answers_input:
             raise ValueError(
                 f"language: give own_languages.{self.language}.toolchain.script, which leaves its input free"
             )
-        if isinstance(self.tests, str) and not TOOLCHAINS[str(self.language)].reference.text:
+        if kind != "cases" and toolchain and not toolchain.reference.text:
             raise ValueError(f"tests: {self.language} has no harness, so only cases of input and output can be judged")
+        if kind == "calls" and self.language not in CALLED:
+            raise ValueError(f"tests: {self.language} has no driver for arguments and answers; give assertions")
+        if self.tolerance is None and any(isinstance(one, Call) and _has_fraction(one.answer) for one in self.tests):
+            raise ValueError("tolerance: say how far a number may be from its answer, such as 1e-6; 0 for not at all")
         return self
 
     @property
@@ -133,10 +183,14 @@ def read_own(file: Path) -> list[Problem]:
         try:
             own = OwnProblem.model_validate(row)
         except ValidationError as errors:
-            faults += [f"{where}: {_told(error)}" for error in errors.errors() if not _is_of_other_kind(error, row)]
+            faults += [f"{where}: {_told(error)}" for error in errors.errors()]
             continue
         for language in own.languages:
-            problem = problem_of(own, language, name)
+            try:
+                problem = problem_of(own, language, name)
+            except ValueError as fault:
+                faults.append(f"{where}: tests: {fault}")
+                break
             if first.setdefault(problem.key, where) != where:
                 line = first[problem.key].rsplit(", ", 1)[-1]
                 faults.append(f"{where}: id '{problem.id}' is used in {line}; give each problem its own")
@@ -149,14 +203,8 @@ def read_own(file: Path) -> list[Problem]:
     return problems
 
 
-def _is_of_other_kind(error: ErrorDetails, row: dict[str, Any]) -> bool:
-    """Whether an error says only that tests of one kind are none of the other."""
-    other = {list: "string_type", str: "list_type"}.get(type(row.get("tests")))
-    return error["loc"][0:1] == ("tests",) and error["type"] == other and len(error["loc"]) == _DEPTH_OF_KIND
-
-
 def _told(error: ErrorDetails) -> str:
-    place = ".".join(str(part) for part in error["loc"] if part not in ("constrained-str", "list[Case]"))
+    place = ".".join(str(part) for part in error["loc"] if part not in _KINDS)
     if error["type"] == "extra_forbidden":
         nearest = get_close_matches(place, OwnProblem.model_fields, n=1)
         return f"{place}: unknown; " + (f"did you mean '{nearest[0]}'?" if nearest else "leave it out")
@@ -164,7 +212,11 @@ def _told(error: ErrorDetails) -> str:
 
 
 def problem_of(own: OwnProblem, language: str, benchmark: str) -> Problem:
-    """The problem in one of its languages."""
+    """The problem in one of its languages.
+
+    Raises:
+        ValueError: arguments do not fit the function that the prompt opens.
+    """
     stop = HARNESSES[language].stop if own.stop is None else tuple(own.stop)
     problem = Problem(
         benchmark=benchmark,
@@ -178,13 +230,21 @@ def problem_of(own: OwnProblem, language: str, benchmark: str) -> Problem:
         cluster=f"{benchmark}/{own.cluster or own.id}",
     )
     reference = own.reference.get(language) if isinstance(own.reference, dict) else own.reference
-    if isinstance(own.tests, str):
-        return replace(problem, reference=None if reference is None else cut_at_stop(reference, stop))
-    return replace(
-        problem,
-        prompt=commented(f"{own.question}\n\n{_IN_WORDS}", HARNESSES[language].comment) + "\n",
-        tests=json.dumps([[case.input, case.output] for case in own.tests]),
-        form="stdin",
-        stop=_STOP_OF_FILES if own.stop is None else stop,
-        reference=reference,
-    )
+    if _kind(own.tests) == "cases":
+        return replace(
+            problem,
+            prompt=commented(f"{own.question}\n\n{_IN_WORDS}", HARNESSES[language].comment) + "\n",
+            tests=json.dumps([[case.input, case.output] for case in own.tests if isinstance(case, Case)]),
+            form="stdin",
+            stop=_STOP_OF_FILES if own.stop is None else stop,
+            reference=reference,
+        )
+    problem = replace(problem, reference=None if reference is None else cut_at_stop(reference, stop))
+    calls = [(call.arguments, call.answer) for call in own.tests if isinstance(call, Call)]
+    if not calls:
+        return problem
+    name = own.entry_point or function_name(problem.prompt, language)
+    tolerance = {} if own.tolerance is None else {"tolerance": str(own.tolerance)}
+    problem = replace(problem, tests=called_cases(calls), form="calls", entry_point=name, extra=tolerance)
+    calls_of(problem)
+    return problem

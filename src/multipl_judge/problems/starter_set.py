@@ -11,7 +11,6 @@ reads, with the language's own comment mark:
 """
 
 import json
-
 import re
 from collections.abc import Collection
 from pathlib import Path

@@ -68,6 +68,17 @@ _TEXT = {"tests": _RUST_TESTS.format('assert_eq!(double_text(4), "8");')}
 _SOME = {"tests": _RUST_TESTS.format("assert!(double_number(4).is_some());")}
 _GO_ONCE = {"tests": _GO_TESTS.format("doubleNumber(4) != 8")}
 _JAVA_ONCE = {"tests": _JAVA_TESTS.format("assert doubleNumber(4) == 8;")}
+# The starter problem with its cases as assertions in the program.
+_TESTS = {
+    "python": "assert double_number(4) == 8\nassert double_number(0) == 0\nassert double_number(-3) == -6\n",
+    "ruby": "assert_equal(8, double_number(4))\nassert_equal(-6, double_number(-3))\n",
+    "rust": _RUST_TESTS.format("assert_eq!(double_number(4), 8); assert_eq!(double_number(-3), -6);"),
+    "cpp": _CPP_TESTS.format("double_number(4) == 8 && double_number(0) == 0 && double_number(-3) == -6"),
+    "go": _GO_TESTS.format("doubleNumber(4) != 8 || doubleNumber(0) != 0 || doubleNumber(-3) != -6"),
+    "java": _JAVA_TESTS.format(
+        "assert doubleNumber(4) == 8; assert doubleNumber(0) == 0; assert doubleNumber(-3) == -6;"
+    ),
+}
 CHANGES: dict[str, dict[str, Any]] = {
     "skips_itself.py": {
         "tests": f"{_UNIT}result = unittest.TestResult()\n"
@@ -268,7 +279,11 @@ def judged(names: list[str], limit: Outcome | None, *, beside_a_neighbour: bool)
         name: replace(one, run_limits=changed(one.run_limits, limit), compile_limits=changed(one.compile_limits, limit))
         for name, one in TOOLCHAINS.items()
     }
-    posed = {problem.language: problem for problem in read_starter() if problem.id == "double_number"}
+    posed = {
+        problem.language: replace(problem, form="starter", tests=_TESTS[problem.language], extra={})
+        for problem in read_starter()
+        if problem.id == "double_number"
+    }
 
     def program(name: str) -> Program:
         language = _LANGUAGES[Path(name).suffix]

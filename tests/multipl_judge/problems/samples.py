@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from multipl_judge.problems.benchmarks import read_benchmark
+from multipl_judge.problems.forms.calling import CALLED
 from multipl_judge.problems.multipl_e import LANGUAGES
 from multipl_judge.problems.problem import Problem
 from tests.multipl_judge.problems.translated import TRANSLATED
@@ -245,6 +246,9 @@ def problems(folder: Path) -> list[Problem]:
     own = [
         {"id": "twice", "language": language, "prompt": prompt, "tests": tests, "entry_point": "twice"}
         for language, (prompt, tests) in STARTER.items()
+    ]
+    own += [
+        {**row, "id": "calls", "tests": [{"arguments": [2], "answer": 4}]} for row in own if row["language"] in CALLED
     ]
     files = {
         "humaneval": [HUMAN_EVAL],

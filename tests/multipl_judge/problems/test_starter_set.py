@@ -1,5 +1,6 @@
 """The starter set: files cut into problems, the same in all languages; solutions pass and broken ones do not."""
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable
@@ -14,21 +15,14 @@ from multipl_judge.judge.scoring import Task, judge_all
 from multipl_judge.judge.toolbox import Toolbox
 from multipl_judge.languages.program import Nonce
 from multipl_judge.problems.forms import broken_reference, program_of
+from multipl_judge.problems.forms import tests_run as count_cases
 from multipl_judge.problems.problem import Problem, cut_at_stop
 from multipl_judge.problems.starter_set import read_starter
 
 _FOLDER = Path(multipl_judge.problems.__file__).parent / "starter"
 _LANGUAGES = ("cpp", "go", "java", "python", "ruby", "rust")
-_CHECK = {
-    "cpp": r"^    assert\(",
-    "go": r"^\t\t\{.+\},$",
-    "java": r"^        assert ",
-    "python": r"^assert ",
-    "ruby": r"^assert_equal\(",
-    "rust": r"^    assert(?:_eq)?!\(",
-}
 _TOOLBOX = Toolbox()
-GOOD = "fn f(n: i64) -> i64 {\n// --- solution\n    n\n}\n// --- tests\nfn tests() {}\n"
+GOOD = "fn f(n: i64) -> i64 {\n// --- solution\n    n\n}\n"
 
 
 @pytest.fixture(scope="module")
@@ -52,13 +46,10 @@ def test_every_file_is_read(problems):
     assert len(files) == sum(map(len, problems.values()))
 
 
-@pytest.mark.parametrize("language", _LANGUAGES)
-def test_tests_are_as_many_in_each_language_and_at_least_four(problems, language):
-    def checks(of: str) -> dict[str, int]:
-        return {problem.id: len(re.findall(_CHECK[of], problem.tests, re.MULTILINE)) for problem in problems[of]}
-
-    assert checks(language) == checks("python")
-    assert min(checks(language).values()) >= 4
+def test_each_has_four_cases_or_more_that_are_the_same_in_all_languages(problems):
+    tests = {language: {problem.id: problem.tests for problem in problems[language]} for language in _LANGUAGES}
+    assert min(count_cases(problem) for problem in problems["python"]) >= 4
+    assert all(found == tests["python"] for found in tests.values())
 
 
 @pytest.mark.parametrize("language", _LANGUAGES)
@@ -113,17 +104,18 @@ def write(folder, name, text):
 
 def test_all_faulty_files_are_told_at_once(tmp_path):
     write(tmp_path, "a.rs", GOOD.replace("// --- solution\n", ""))
-    write(tmp_path, "b.rs", GOOD.replace("// --- tests\n", "// --- tests\n// --- tests\n"))
-    write(tmp_path, "c.rs", GOOD.replace("fn tests() {}\n", ""))
+    write(tmp_path, "b.rs", GOOD.replace("i64)", "bool)"))
+    write(tmp_path, "c.rs", GOOD)
     write(tmp_path, "d.rs", GOOD.replace("fn f(n: i64) -> i64 {", "/// Nothing."))
     write(tmp_path, "e.rs", GOOD.replace("    n\n", ""))
+    (tmp_path / "cases.json").write_text(json.dumps({name: [[[2], 4]] for name in "abde"}))
     with pytest.raises(ConfigError) as error:
         read_starter(folder=tmp_path)
     told = "\n".join(error.value.problems)
     for part in (
         "a.rs: 0 lines read `// --- solution`",
-        "b.rs: 2 lines read `// --- tests`",
-        "c.rs: no tests stand after",
+        "b.rs: 2 cannot be written as bool",
+        "c.rs: cases.json has no cases of c",
         "d.rs: the prompt holds no signature",
         "e.rs: nothing stands between",
     ):

@@ -1,3 +1,5 @@
+"""Calls the function of a program with the arguments of each case, and prints what it answers as JSON."""
+
 import json as harness_json
 import sys as harness_sys
 import types as harness_types

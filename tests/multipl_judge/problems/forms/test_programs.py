@@ -19,6 +19,7 @@ FORM_LANGUAGES = [
     *(f"humaneval_x-{language}" for language in ("python", "cpp", "java", "go", "rust")),
     *(f"mbxp-{language}" for language in ("python", "cpp", "java", "go", "ruby")),
     *(f"starter-{language}" for language in ("python", "cpp", "java", "go", "rust", "ruby", *TRANSLATED)),
+    *(f"calls-{language}" for language in ("python", "cpp", "java", "go", "rust", "ruby")),
 ]
 
 
