@@ -28,8 +28,8 @@ from multipl_judge.problems.problem import Problem
 from multipl_judge.problems.starter_set import read_starter
 from tests.multipl_judge.judge.conftest import left_behind
 
-_EVIL = Path(__file__).parent / "evil"
-_LANGUAGES = {".py": "python", ".java": "java", ".cpp": "cpp", ".rs": "rust", ".go": "go", ".rb": "ruby"}
+EVIL = Path(__file__).parent / "evil"
+LANGUAGES = {".py": "python", ".java": "java", ".cpp": "cpp", ".rs": "rust", ".go": "go", ".rb": "ruby"}
 # Where functions end with a brace, the problem's own function is an empty one, closed before the file begins.
 _OPENINGS = {
     "java": "class Solution {\nstatic void opening() {\n",
@@ -225,7 +225,7 @@ EXPECTED = ATTACKS | CHEATS
 
 
 _DOUBLE = "def double_number(n):\n    return 2 * n\n"
-_WRITTEN = {"huge.py": f"{_DOUBLE}\n\n" + "filler = 1\n" * 1_500_000, "no_text.py": f"{_DOUBLE}\0\n"}
+WRITTEN = {"huge.py": f"{_DOUBLE}\n\n" + "filler = 1\n" * 1_500_000, "no_text.py": f"{_DOUBLE}\0\n"}
 _SHORT_S, _LONG_S = 1.0, 300.0
 
 
@@ -249,7 +249,7 @@ class Batch(NamedTuple):
 
 
 def test_every_program_has_an_expected_outcome():
-    assert {path.name for path in _EVIL.iterdir() if path.suffix in _LANGUAGES} == set(EXPECTED) - set(_WRITTEN)
+    assert {path.name for path in EVIL.iterdir() if path.suffix in LANGUAGES} == set(EXPECTED) - set(WRITTEN)
 
 
 @pytest.fixture(scope="module")
@@ -286,10 +286,10 @@ def judged(names: list[str], limit: Outcome | None, *, beside_a_neighbour: bool)
     }
 
     def program(name: str) -> Program:
-        language = _LANGUAGES[Path(name).suffix]
+        language = LANGUAGES[Path(name).suffix]
         changes = {"prompt": _OPENINGS.get(language, "")} | CHANGES.get(name, {})
         problem = replace(posed[language], **changes)
-        source = _WRITTEN[name] if name in _WRITTEN else (_EVIL / name).read_text()
+        source = WRITTEN[name] if name in WRITTEN else (EVIL / name).read_text()
         return program_of(problem, "}\n" * ("opening()" in problem.prompt) + source, Nonce.draw())
 
     before, judgements, neighbours = host_files(), {}, []
@@ -323,7 +323,7 @@ def judge_neighbours(right: Problem, seen: list[Judgement], done: threading.Even
 def host_files() -> set[tuple[str, int, float]]:
     """Size and age of what the programs try to change."""
     places = [Path(name, "evil") for name in ("/", "/root", "/home", "/srv", "/var/tmp", "/etc", "/usr/local/bin")]
-    files = [Path("/etc/passwd"), Path("/usr/bin/env"), *_EVIL.iterdir(), *places]
+    files = [Path("/etc/passwd"), Path("/usr/bin/env"), *EVIL.iterdir(), *places]
     return {(str(path), path.stat().st_size, path.stat().st_mtime) for path in files if path.exists()}
 
 
