@@ -136,7 +136,8 @@ TOOLCHAINS: dict[str, Toolchain] = {
         version=("{compiler}", "--version"),
         compile=(
             *("{compiler}", "{options}", "--crate-name", "main", "-A", "warnings", "-C", "debuginfo=0"),
-            *("-C", "strip=symbols", "-C", "codegen-units=1", "-C", "prefer-dynamic", "-C", "rpath"),
+            # The linker strips, as rustc itself would do in a process of its own.
+            *("-C", "strip=none", "-C", "link-arg=-s", "-C", "codegen-units=1", "-C", "prefer-dynamic", "-C", "rpath"),
             *("-C", "linker={linker}"),
             *("-o", "{folder}/main", "{extras}", "-"),
         ),
@@ -228,8 +229,10 @@ TOOLCHAINS: dict[str, Toolchain] = {
         version=("{ruby}", "--version"),
         check=("{ruby}", "-e", text_of("ruby_check.rb")),
         unparsed=r"SyntaxError|syntax error|invalid multibyte",
-        run=("{ruby}", "-"),
-        script=("{ruby}", "{folder}/program"),
+        run=("{ruby}", "{warm}", "-"),
+        script=("{ruby}", "{warm}", "{folder}/program"),
+        caches={"gems": Cache("ruby-gems", (), {"lazy_gems.rb": text_of("lazy_gems.rb")}, required=False)},
+        warm={"gems": ("--disable-gems", "-r{cache:gems}/lazy_gems.rb")},
         packages=("ruby", "ruby-test-unit"),
         extras={"minitest": Extra(("ruby-minitest",), probe=("{ruby}", "-e", "require 'minitest'"))},
         failed_assertion=r"^Failure: |AssertionFailedError",

@@ -5,22 +5,15 @@ import re
 from multipl_judge.languages.harnesses import HARNESSES
 from multipl_judge.languages.program import Nonce, Program
 from multipl_judge.languages.source_text import masked
-from multipl_judge.problems.forms.go_file import package_and_rest
 from multipl_judge.problems.forms.parts import cases_of
 from multipl_judge.problems.problem import Problem
 
 _JAVA_PACKAGE = re.compile(r"^\s*package\s[^;]*;", re.MULTILINE)
-# Go programs are compiled as tests are, so the main function is called by what runs tests.
-_GO_IMPORT = 'import harnesstesting "testing"\n'
-_GO_ENDING = "\nfunc TestMain(_ *harnesstesting.M) {\n\tmain()\n}\n"
 
 
 def stdin_program(problem: Problem, completion: str, nonce: Nonce) -> Program:
     """A whole program, judged case by case; tests and nonce are not in it."""
     language, source = problem.language, problem.prompt + completion
-    if language == "go":
-        package, rest = package_and_rest(source)
-        source = package + _GO_IMPORT + rest + _GO_ENDING
     if language == "java" and (clause := _JAVA_PACKAGE.search(masked(source, language))):
         source = source[: clause.start()] + source[clause.end() :]
     return Program(language, source, nonce, HARNESSES[language].options, cases=cases_of(problem))

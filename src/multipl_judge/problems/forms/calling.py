@@ -32,9 +32,9 @@ _GO_IMPORTS = """import (
 	harnessbytes "bytes"
 	harnessfmt "fmt"
 	harnessreflect "reflect"
-	harnesstesting "testing"
 )
 """
+_GO_MAIN = re.compile(r"^func main\(", re.MULTILINE)
 _CPP_DEFINED = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)", re.MULTILINE)
 
 
@@ -63,6 +63,8 @@ def calls_program(problem: Problem, completion: str, nonce: Nonce) -> Program:
     """A program that prints what each call answers, each in a line that begins with a drawn mark."""
     language = problem.language
     calls = calls_of(problem)
+    if language == "go":
+        completion = _GO_MAIN.sub("func harnessOwn(", completion)
     code = problem.prompt + (closed_class if language == "java" else closed)(problem, completion)
     driver = text_of(f"answers.{CALLED[language]}").replace("MARK", mark_of(nonce))
     if language == "python":

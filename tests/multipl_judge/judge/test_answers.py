@@ -1,0 +1,70 @@
+"""Answers compared outside of the program: equal values are equal, others are not, however they are written."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from multipl_judge.judge.answers import answers_outcome, same_answer
+from multipl_judge.judge.outcome import Outcome
+from multipl_judge.languages.program import Nonce, Program
+
+_LEAVES = st.none() | st.booleans() | st.integers() | st.text(max_size=4)
+VALUES = st.recursive(
+    _LEAVES, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner, max_size=2)
+)
+
+
+@given(VALUES, VALUES, st.floats())
+def test_a_value_equals_itself_and_no_other(value, other, number):
+    assert same_answer(json.dumps([value, number]), json.dumps([value, number], indent=1), 0.0)
+    is_same = json.dumps(value, sort_keys=True) == json.dumps(other, sort_keys=True)
+    assert same_answer(json.dumps(value), json.dumps(other), 1e-9) is is_same
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected", "tolerance", "is_same"),
+    [
+        ("0.30000000000000004", "0.3", 0, False),
+        ("0.30000000000000004", "0.3", 1e-9, True),
+        ("1000000.5", "1000000.0", 1e-6, True),
+        ("1000002.0", "1000000.0", 1e-6, False),
+        ("10000001", "10000000", 1e-6, False),
+        ("[2.0, 1e0]", "[2, 1]", 0, True),
+        ("NaN", "NaN", 0, True),
+        ("Infinity", "Infinity", 0, True),
+        ("Infinity", "1.5", 1e9, False),
+        ("NaN", "1.5", 1e9, False),
+        ("1", "true", 0, False),
+        ("0.5", "false", 1, False),
+        ("null", "[]", 0, False),
+        ('"1"', "1", 0, False),
+        ('{"b": 1, "a": 2}', '{"a": 2, "b": 1}', 0, True),
+        ('{"a": 2}', '{"a": 2, "b": 1}', 0, False),
+        ("[1]", "[1, 2]", 0, False),
+        ("1 2", "1", 0, False),
+        ("[" * 100_000, "[]", 0, False),
+        ("1" * 5_000, "1", 0, False),
+        ("1" * 400, "1.5", 1e-6, False),
+    ],
+)
+def test_numbers_may_differ_as_the_problem_says_and_nothing_else(answer, expected, tolerance, is_same):
+    assert same_answer(answer, expected, tolerance) is is_same
+
+
+def test_what_counts_is_one_marked_line_for_each_call_in_their_order():
+    program = Program("python", "", Nonce(1, 2), cases=(("f(1)", "1"), ("f(2)", "2")), tolerance=0.0)
+    one, two = f"{program.mark}1\n", f"{program.mark}2\n"
+    outcomes = {
+        f"said\n{one}\nsaid{two}\n{two}": Outcome.passed,
+        one: Outcome.tests_not_completed,
+        f"{one}{two}{two}": Outcome.tests_not_completed,
+        f"{one}{program.mark}2": Outcome.tests_not_completed,
+        f"{two}{one}": Outcome.wrong_answer,
+        f"{one}answer 2\n": Outcome.tests_not_completed,
+        f"{one}{program.mark}\xff\n": Outcome.wrong_answer,
+    }
+    assert {printed: answers_outcome(program, printed.encode("latin-1"))[0] for printed in outcomes} == outcomes
+    _, told = answers_outcome(program, f"{one}{one}".encode())
+    assert told == "\nf(2) is '1', expected '2'\n"

@@ -1,0 +1,70 @@
+"""A function that gives back its arguments answers with what it was given, in each language."""
+
+from random import Random
+
+import pytest
+
+from multipl_judge.judge.outcome import Outcome
+from multipl_judge.problems.forms.calling import called_cases
+from multipl_judge.problems.problem import Problem
+
+# Texts, a list of pairs or lists, numbers by name, a number, whether, a character, and what may be missing.
+BACK = {
+    "python": ("def back(a, b, c, d, e, f, g):\n", "    return [a, b, c, d, e, f, g]"),
+    "ruby": ("def back(a, b, c, d, e, f, g)\n", "  [a, b, c, d, e, f, g]"),
+    "rust": (
+        "use std::collections::HashMap;\n\nfn back<'a>(a: &'a [&str], b: &[Vec<(i64, i32)>], c: HashMap<String, "
+        "Vec<u8>>, mut d: f64, e: bool, f: char, g: Option<String>) -> (Vec<(Vec<&'a str>, Vec<Vec<(i64, i32)>>, "
+        "HashMap<String, Vec<u8>>, f64)>, bool, char, Option<String>) {\n",
+        "    d += 0.0;\n    (vec![(a.to_vec(), b.to_vec(), c, d)], e, f, g)",
+    ),
+    "go": (
+        "package main\n\nfunc back(a []string, b [][][2]int, c map[string][]int, d float64, e bool, f string, g any) "
+        "[]any {\n",
+        "\treturn []any{a, b, c, d, e, f, g}",
+    ),
+    "java": (
+        "import java.util.*;\n\nclass Solution {\n    static List<Object> back(List<String> a, int[][][] b, "
+        "final Map<String, List<Integer>> c, double d, boolean e, char f, String g) {\n",
+        "        return Arrays.asList(a, b, c, d, e, f, g);",
+    ),
+    "cpp": (
+        "#include <map>\n#include <optional>\n#include <string>\n#include <tuple>\n#include <vector>\n\n"
+        "using namespace std;\n\nauto back(const vector<string>& a, vector<vector<pair<long, int>>>& b, "
+        "map<string, vector<int>> c, double d, bool e, char f, optional<string> g = nullopt) {\n",
+        "    return make_tuple(a, b, c, d, e, f, g);",
+    ),
+}
+_LETTERS = "aZ 0'\"\\$#{}%?/\n\t\0\x1f\x7f\x85éß€😀arness\u2028"
+
+
+def odd_cases(draw: Random) -> list[tuple[list, list]]:
+    """Arguments drawn for the functions above, which are their own answers."""
+
+    def text(length: int) -> str:
+        return "".join(draw.choices(_LETTERS, k=length))
+
+    def case(length: int) -> list:
+        pairs = [[[draw.randint(-(2**31), 2**31 - 1) for _ in "ab"] for _ in range(part)] for part in range(length)]
+        named = {text(place) + str(place): [draw.randint(0, 127)] * place for place in range(length)}
+        number, sign = draw.choice([0.1, -2.0, 1e300, 5e-324, 7]), draw.choice("a'\\\"$~")
+        return [[text(place) for place in range(length)], pairs, named, number, draw.random() < 0.5, sign, text(length)]
+
+    return [(values, values) for values in [case(length) for length in (0, 1, 2, 3, 9)]]
+
+
+def nested(language: str, values: list) -> list:
+    """What the function above answers in its language."""
+    return [[values[:4]], *values[4:]] if language == "rust" else values
+
+
+@pytest.mark.parametrize("language", BACK)
+def test_values_come_back_as_they_were_given(language, judged):
+    prompt, body = BACK[language]
+    cases = [(values, nested(language, answer)) for values, answer in odd_cases(Random(0))]
+    if language not in ("go", "java"):
+        values = [*cases[0][0][:6], None if language in ("rust", "cpp", "python", "ruby") else ""]
+        cases.append((values, nested(language, values)))
+    problem = Problem("own", "1", language, prompt, called_cases(cases), "calls", (), entry_point="back")
+    judgement = judged(problem, body)
+    assert judgement.outcome == Outcome.passed, judgement.output
