@@ -1,10 +1,10 @@
 """Programs that somebody has written already, as rows of JSON: what the verb `judge` reads.
 
-A whole program is judged by what it prints, a completion by tests in its language:
+A whole program is judged by what it prints, a completion by what its function answers or by tests in its language:
 
     {"language": "lua", "program": "print(io.read('n') * 2)", "cases": [{"input": "21\\n", "output": "42\\n"}]}
     {"language": "python", "prompt": "def double(n):\\n", "completion": "    return 2 * n\\n",
-     "tests": "assert double(2) == 4\\n"}
+     "tests": [{"arguments": [2], "answer": 4}]}
 
 What else a row holds is its own business.
 """
@@ -22,11 +22,11 @@ from multipl_judge.languages.source_text import function_name
 from multipl_judge.languages.toolchains import TOOLCHAINS
 from multipl_judge.problems.forms import FORMS, program_of
 from multipl_judge.problems.language_codes import require_language
-from multipl_judge.problems.own import Case
+from multipl_judge.problems.own import Case, OwnProblem, problem_of
 from multipl_judge.problems.problem import Problem, cut_at_stop
 
 _STDIN = "stdin"
-_TEST_FORMS = [form for form in FORMS if form != _STDIN]
+_TEST_FORMS = [form for form in FORMS if form not in (_STDIN, "calls")]
 
 
 class _Row(BaseModel):
@@ -60,9 +60,10 @@ class _Answering(_Row):
 
 
 class _Tested(_Row):
-    """A completion and the tests of its prompt.
+    """A completion and the tests of its prompt: arguments and answers as a set of one's own has them, or a text.
 
     Attributes:
+        tolerance: of numbers in answers.
         form: how the three become one program, of `forms.FORMS`.
         entry_point: name of the function under test; that which the prompt defines, if it is left out.
         stop: strings that end a completion; none if left out.
@@ -71,7 +72,8 @@ class _Tested(_Row):
 
     prompt: str
     completion: str
-    tests: Annotated[str, Field(min_length=1)]
+    tests: Annotated[str, Field(min_length=1)] | list[Any]
+    tolerance: float | None = None
     form: str = "starter"
     entry_point: str | None = None
     stop: list[str] = []
@@ -86,6 +88,12 @@ class _Tested(_Row):
 
     def problem(self) -> tuple[Problem, str]:
         name = self.entry_point
+        if not isinstance(self.tests, str):
+            if self.form != "starter":
+                raise ValueError("form: not with arguments and answers; leave it out")
+            parts = self.model_dump(include={"language", "prompt", "tests", "tolerance", "entry_point", "stop"})
+            posed = problem_of(OwnProblem.model_validate({"id": "row", **parts}), self.language, "")
+            return posed, cut_at_stop(self.completion, posed.stop)
         if self.form == "multipl_e":  # as its reader has it
             name = name or function_name(self.prompt, self.language)
         stop = tuple(self.stop)
@@ -106,6 +114,8 @@ def read_written(row: dict[str, Any], where: str) -> tuple[Callable[[Nonce], Pro
         problem, completion = kinds[0].model_validate(row).problem()
     except ValidationError as errors:
         raise ConfigError([f"{where}: {_told(error)}" for error in errors.errors()]) from None
+    except ValueError as fault:
+        raise ConfigError(f"{where}: {fault}") from None
     make = partial(program_of, problem, completion)
     try:
         return make, make(Nonce(0, 0))

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from multipl_judge.errors import ConfigError
@@ -64,6 +66,35 @@ def test_cases_are_posed_in_every_language_or_in_one_and_cluster(tmp_path):
     assert {problem.language for problem in problems if problem.reference} == {"python"}
     (one,) = read_own(write_rows(tmp_path / "own.jsonl", [{**CASES, "language": "go", "reference": "package main"}]))
     assert (one.language, one.reference) == ("go", "package main")
+
+
+CALLS = {"id": "half", "language": "rust", "prompt": "fn half(n: i64) -> f64 {\n", "tolerance": 1e-9}
+CALLS["tests"] = [{"arguments": [2], "answer": 1}, {"arguments": [3], "answer": 1.5}]
+
+
+def test_a_function_has_arguments_and_answers_in_json(tmp_path):
+    (problem,) = read_own(write_rows(tmp_path / "own.jsonl", [CALLS]))
+    assert (problem.form, problem.entry_point, problem.extra) == ("calls", "half", {"tolerance": "1e-09"})
+    assert json.loads(problem.tests) == [["[2]", "1"], ["[3]", "1.5"]]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tolerance": None}, "tolerance: say how far a number may be"),
+        ({"tolerance": -1}, "tolerance: Input should be greater than or equal to 0"),
+        ({"tests": "assert true"}, "tolerance: not with tests in its language"),
+        ({"tests": [{"arguments": ["a"], "answer": 1}]}, 'tests: "a" cannot be written as i64'),
+        ({"tests": [{"arguments": [1]}]}, r"tests\.0\.answer: Field required"),
+        ({"question": "Halve."}, "question: not with arguments and answers"),
+        ({"language": "lua"}, "tests: lua has no driver for arguments and answers"),
+        ({"entry_point": "third"}, "tests: the prompt has no signature of third"),
+    ],
+)
+def test_what_is_wrong_with_arguments_and_answers_is_told(change, message, tmp_path):
+    with pytest.raises(ConfigError, match=message) as error:
+        read_own(write_rows(tmp_path / "own.jsonl", [{**CALLS, **change}]))
+    assert len(error.value.problems) == 1, error.value.problems
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,14 @@ TESTED = {
     "completion": "  n\nend\nputs 1",
     "tests": "assert_equal(1, f(1))\n",
 }
+CALLS = [{"arguments": [1], "answer": 1}]
+GO = {**TESTED, "language": "go", "prompt": "package main\n\nfunc f(n int) int {\n", "completion": "\treturn n\n}"}
+
+
+def test_arguments_and_answers_are_compared_outside():
+    _, program = read_written({**GO, "tests": CALLS, "stop": ["\n}"]}, "here")
+    assert (program.cases, program.tolerance) == ((("f(1)", "1"),), 0.0)
+    assert program.source.count("\treturn n\n}\n") == 1
 
 
 def test_a_program_keeps_its_text_and_its_cases():
@@ -48,6 +56,9 @@ def test_a_completion_is_cut_and_goes_into_the_form_that_is_named(monkeypatch):
         ({**ANSWERS, "cases": []}, "cases: List should have at least 1 item"),
         ({"language": "python", "cases": ANSWERS["cases"]}, "program: Field required"),
         ({**ANSWERS, **TESTED}, "give `program` and `cases`, or `prompt`, `completion` and `tests`"),
+        ({**TESTED, "tests": [{"arguments": [1]}]}, "tests.calls.0.answer: Field required"),
+        ({**TESTED, "tests": CALLS, "form": "mbpp"}, "form: not with arguments and answers"),
+        ({**GO, "tests": [{"arguments": [1, 2], "answer": 1}]}, "f has 1 parameters, a case 2 arguments"),
         ({**TESTED, "form": "stdin"}, "form: 'stdin' is none; there are human_eval, "),
         ({**TESTED, "language": "java", "form": "multipl_e"}, "form 'multipl_e' makes no java program of this prompt"),
     ],
