@@ -19,7 +19,12 @@ from multipl_judge.languages.program import Nonce
 from multipl_judge.languages.sealing import seal
 
 # What a language of a recipe's may fill in; `$controls` is C++'s alone.
-PLACEHOLDERS = {"ending": ("first", "second", "tests", "one", "two"), "tests": ("tests",), "call": ("class_name",)}
+PLACEHOLDERS = {
+    "ending": ("first", "second", "tests", "one", "two"),
+    "tests": ("tests",),
+    "call": ("class_name",),
+    "answers": ("call", "mark"),
+}
 
 
 def ending(language: str, nonce: Nonce, tests: str, controls: str = "true") -> str:

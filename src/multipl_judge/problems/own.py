@@ -56,15 +56,24 @@ class Case(BaseModel):
 
 
 class Call(BaseModel):
-    """What a function must answer to arguments, as values of JSON."""
+    """What a function must answer to arguments, as values of JSON, or to a call that is written in its language."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    arguments: list[Any]
+    arguments: list[Any] | None = None
+    call: _Text | None = None
     answer: Any
+
+    @model_validator(mode="after")
+    def _is_one_call(self) -> "Call":
+        if (self.arguments is None) == (self.call is None):
+            raise ValueError("give arguments, or a call, and its answer")
+        return self
 
 
 _KINDS = {"text": "tests in its language", "cases": "cases of input and output", "calls": "arguments and answers"}
+
+_CALL_KEYS = {"arguments", "call", "answer"}
 
 
 def _kind(tests: Any) -> str:
@@ -72,7 +81,7 @@ def _kind(tests: Any) -> str:
     if isinstance(tests, str):
         return "text"
     first: Any = next(iter(cast(list[Any], tests)), None) if isinstance(tests, list) else None
-    return "calls" if isinstance(first, Call) or (isinstance(first, dict) and "arguments" in first) else "cases"
+    return "calls" if isinstance(first, Call) or (isinstance(first, dict) and _CALL_KEYS & first.keys()) else "cases"
 
 
 def _has_fraction(value: Any) -> bool:
@@ -156,7 +165,13 @@ class OwnProblem(BaseModel):
         if kind != "cases" and toolchain and not toolchain.reference.text:
             raise ValueError(f"tests: {self.language} has no harness, so only cases of input and output can be judged")
         if kind == "calls" and self.language not in CALLED:
-            raise ValueError(f"tests: {self.language} has no driver for arguments and answers; give assertions")
+            if not HARNESSES[str(self.language)].answers:
+                raise ValueError(
+                    f"tests: {self.language} prints no answers; give own_languages.{self.language}.harness.answers, or "
+                    "assertions"
+                )
+            if any(isinstance(one, Call) and one.arguments is not None for one in self.tests):
+                raise ValueError(f"tests: give call instead of arguments, as text of {self.language}")
         if self.tolerance is None and any(isinstance(one, Call) and _has_fraction(one.answer) for one in self.tests):
             raise ValueError("tolerance: say how far a number may be from its answer, such as 1e-6; 0 for not at all")
         return self
@@ -240,7 +255,7 @@ def problem_of(own: OwnProblem, language: str, benchmark: str) -> Problem:
             reference=reference,
         )
     problem = replace(problem, reference=None if reference is None else cut_at_stop(reference, stop))
-    calls = [(call.arguments, call.answer) for call in own.tests if isinstance(call, Call)]
+    calls = [(call.call or call.arguments, call.answer) for call in own.tests if isinstance(call, Call)]
     if not calls:
         return problem
     name = own.entry_point or function_name(problem.prompt, language)

@@ -86,8 +86,9 @@ def test_a_function_has_arguments_and_answers_in_json(tmp_path):
         ({"tests": "assert true"}, "tolerance: not with tests in its language"),
         ({"tests": [{"arguments": ["a"], "answer": 1}]}, 'tests: "a" cannot be written as i64'),
         ({"tests": [{"arguments": [1]}]}, r"tests\.0\.answer: Field required"),
+        ({"tests": [{"answer": 1}]}, r"tests\.0: give arguments, or a call, and its answer"),
         ({"question": "Halve."}, "question: not with arguments and answers"),
-        ({"language": "lua"}, "tests: lua has no driver for arguments and answers"),
+        ({"language": "lua"}, "tests: lua prints no answers; give own_languages.lua.harness.answers"),
         ({"entry_point": "third"}, "tests: the prompt has no signature of third"),
     ],
 )

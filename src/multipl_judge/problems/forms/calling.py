@@ -7,6 +7,7 @@ are right.
 import json
 import re
 from collections.abc import Iterable
+from string import Template
 from typing import Any
 
 from multipl_judge.languages.harnesses import HARNESSES
@@ -38,8 +39,8 @@ _GO_MAIN = re.compile(r"^func main\(", re.MULTILINE)
 _CPP_DEFINED = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)", re.MULTILINE)
 
 
-def called_cases(cases: Iterable[tuple[list[Any], Any]]) -> str:
-    """Arguments and answers as tests of a problem of the form "calls"."""
+def called_cases(cases: Iterable[tuple[list[Any] | str | None, Any]]) -> str:
+    """Arguments, or calls in the language, and answers as tests of a problem of the form "calls"."""
     return json.dumps([[json.dumps(values), json.dumps(answer)] for values, answer in cases])
 
 
@@ -50,22 +51,27 @@ def calls_of(problem: Problem) -> list[str]:
         ValueError: a case does not fit the signature in the prompt.
     """
     language, name = problem.language, problem.entry_point or ""
+    cases = [json.loads(given) for given, _ in cases_of(problem)]
+    if all(isinstance(one, str) for one in cases):
+        return cases
     typed = language not in ("python", "ruby")
     types = parameter_types(problem.prompt, name, language) if typed else None
     if language == "java":
         first_class = re.search(r"\bclass\s+(\w+)", bare_code(problem.prompt, language))
         name = f"{first_class[1] if first_class else ''}.{name}"
-    cases = [json.loads(given) for given, _ in cases_of(problem)]
-    return [call(name, values, types, language) for values in cases]
+    return [one if isinstance(one, str) else call(name, one, types, language) for one in cases]
 
 
 def calls_program(problem: Problem, completion: str, nonce: Nonce) -> Program:
     """A program that prints what each call answers, each in a line that begins with a drawn mark."""
-    language = problem.language
+    language, harness = problem.language, HARNESSES[problem.language]
     calls = calls_of(problem)
     if language == "go":
         completion = _GO_MAIN.sub("func harnessOwn(", completion)
     code = problem.prompt + (closed_class if language == "java" else closed)(problem, completion)
+    if language not in CALLED:
+        source = f"{harness.opening}{code}\n{_lines(harness.answers, calls, nonce)}"
+        return _program(problem, source, calls, nonce)
     driver = text_of(f"answers.{CALLED[language]}").replace("MARK", mark_of(nonce))
     if language == "python":
         listed = f"[{', '.join(map(python_literal, calls))}]"
@@ -81,6 +87,21 @@ def calls_program(problem: Problem, completion: str, nonce: Nonce) -> Program:
             source = code + made
     if language == "go":
         source = go_file(source, own_imports=_GO_IMPORTS)
+    return _program(problem, source, calls, nonce)
+
+
+def _lines(template: str, calls: list[str], nonce: Nonce) -> str:
+    """The template of an own language, its lines with a call once for each."""
+    lines = [
+        Template(line).substitute(call=one, mark=mark_of(nonce))
+        for line in template.splitlines(keepends=True)
+        for one in (calls if "$call" in line else [""])
+    ]
+    return "".join(lines)
+
+
+def _program(problem: Problem, source: str, calls: list[str], nonce: Nonce) -> Program:
+    harness = HARNESSES[problem.language]
     cases = tuple((one, expected) for one, (_, expected) in zip(calls, cases_of(problem), strict=True))
     tolerance = float(problem.extra.get("tolerance", 0))
-    return Program(language, source, nonce, HARNESSES[language].options, cases=cases, tolerance=tolerance)
+    return Program(problem.language, source, nonce, harness.options, harness.wants, cases=cases, tolerance=tolerance)

@@ -1,12 +1,17 @@
 """A function that gives back its arguments answers with what it was given, in each language."""
 
+from dataclasses import replace
 from random import Random
 
 import pytest
 
+from multipl_judge.errors import ConfigError
 from multipl_judge.judge.outcome import Outcome
+from multipl_judge.languages.harnesses import HARNESSES
 from multipl_judge.problems.forms.calling import called_cases
+from multipl_judge.problems.own import read_own
 from multipl_judge.problems.problem import Problem
+from tests.multipl_judge.problems.samples import write_rows
 
 # Texts, a list of pairs or lists, numbers by name, a number, whether, a character, and what may be missing.
 BACK = {
@@ -68,3 +73,30 @@ def test_values_come_back_as_they_were_given(language, judged):
     problem = Problem("own", "1", language, prompt, called_cases(cases), "calls", (), entry_point="back")
     judgement = judged(problem, body)
     assert judgement.outcome == Outcome.passed, judgement.output
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome"),
+    [
+        ("  return 2 * n", Outcome.passed),
+        ("  return n", Outcome.wrong_answer),
+        ("  os.exit(0)", Outcome.tests_not_completed),
+        ("  error('x')", Outcome.runtime_error),
+    ],
+)
+def test_a_language_of_ones_own_says_how_it_prints_an_answer(body, outcome, judged, tmp_path, monkeypatch):
+    monkeypatch.setitem(HARNESSES, "lua", replace(HARNESSES["lua"], answers='print("\\n$mark" .. ($call))\n'))
+    calls = [{"call": f"double({n})", "answer": 2 * n} for n in (4, 0, -3)]
+    row = {"id": "a", "language": "lua", "prompt": "function double(n)\n", "tests": calls}
+    (problem,) = read_own(write_rows(tmp_path / "own.jsonl", [row]))
+    judgement = judged(problem, body)
+    assert judgement.outcome == outcome, judgement.output
+    with pytest.raises(ConfigError, match="tests: give call instead of arguments, as text of lua"):
+        read_own(write_rows(tmp_path / "other.jsonl", [{**row, "tests": [{"arguments": [1], "answer": 2}]}]))
+
+
+def test_a_call_may_be_written_in_its_language(judged, tmp_path):
+    tests = [{"call": "sorted(f({3, 1}))", "answer": [1, 3]}]
+    row = {"id": "a", "language": "python", "prompt": "def f(some):\n", "tests": tests}
+    (problem,) = read_own(write_rows(tmp_path / "own.jsonl", [row]))
+    assert judged(problem, "    return some").outcome == Outcome.passed
