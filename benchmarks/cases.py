@@ -33,7 +33,8 @@ SOURCES = {
     "go": 'package main\n\nimport "fmt"\n\nfunc main() {\n\tvar n, s int\n\tfmt.Scan(&n)\n'
     "\tfor i := 1; i <= n; i++ {\n\t\ts += i * NUMBER\n\t}\n\tfmt.Println(s)\n}\n",
     "rust": "fn main() {\n    let mut line = String::new();\n    std::io::stdin().read_line(&mut line).unwrap();\n"
-    '    let n: i64 = line.trim().parse().unwrap();\n    println!("{}", (1..=n).map(|i| i * NUMBER).sum::<i64>());\n}\n',
+    "    let n: i64 = line.trim().parse().unwrap();\n"
+    '    println!("{}", (1..=n).map(|i| i * NUMBER).sum::<i64>());\n}\n',
 }
 _LUA = Toolchain(
     executables={"lua": ("/usr/bin/lua5.4",)},

@@ -2,7 +2,7 @@
 
 import json
 import math
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from multipl_judge.judge.cases import shown
 from multipl_judge.judge.outcome import Outcome
@@ -58,5 +58,5 @@ def _same(value: Any, want: Any, tolerance: float) -> bool:
     return value == want or abs(value - want) <= tolerance * max(1.0, abs(want)) < math.inf
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float)

@@ -7,7 +7,7 @@ says: `[1]` is `&[1]` for Rust's `&[i32]` and `::std::vec![1]` for `Vec<i32>`.
 import json
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from multipl_judge.languages.source_text import masked
 
@@ -79,6 +79,14 @@ def _inner(kind: str) -> tuple[str, list[str]]:
     return (found["name"], _split(f"{found['inside']}>")) if found else (kind, [])
 
 
+def _is_list(value: Any) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
+
+
+def _is_map(value: Any) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)
+
+
 def _unfit(value: Any, kind: str) -> ValueError:
     return ValueError(f"{json.dumps(value)} cannot be written as {kind}")
 
@@ -102,9 +110,9 @@ def _python(value: Any) -> str:
 def _ruby(value: Any) -> str:
     if isinstance(value, str):
         return _quoted(value, r"\u{{{:x}}}".format)
-    if isinstance(value, list):
+    if _is_list(value):
         return f"[{', '.join(map(_ruby, value))}]"
-    if isinstance(value, dict):
+    if _is_map(value):
         return f"{{{', '.join(f'{_ruby(key)} => {_ruby(one)}' for key, one in value.items())}}}"
     return "nil" if value is None else json.dumps(value)
 
@@ -123,10 +131,10 @@ def _rust(value: Any, kind: str) -> str:
         return f"::std::string::String::from({_rust(value, '&str')})"
     if kind == "char" and isinstance(value, str) and len(value) == 1:
         return _quoted(value, r"\u{{{:x}}}".format, "'")
-    if isinstance(value, dict) and _RUST_COLLECTION.match(name):
+    if _is_map(value) and _RUST_COLLECTION.match(name):
         pairs = ", ".join(f"({_rust(key, inside[0])}, {_rust(one, inside[1])})" for key, one in value.items())
         return f"::std::vec![{pairs}].into_iter().collect()"
-    if isinstance(value, list):
+    if _is_list(value):
         return _rust_list(value, kind, name, inside)
     if isinstance(value, bool) and kind == "bool":
         return json.dumps(value)
@@ -152,10 +160,10 @@ def _go(value: Any, kind: str, *, named: bool = True) -> str:
     """A composite literal names its type, those inside of it do not."""
     if kind in ("any", "interface{}") and not isinstance(value, list | dict):
         return "nil" if value is None else _go_text(value) if isinstance(value, str) else json.dumps(value)
-    if isinstance(value, list) and (found := re.match(r"\[\d*\]", kind)):
+    if _is_list(value) and (found := re.match(r"\[\d*\]", kind)):
         items = ", ".join(_go(one, kind[found.end() :], named=False) for one in value)
         return f"{kind if named else ''}{{{items}}}"
-    if isinstance(value, dict) and (found := re.match(r"map\[(\w+)\]", kind)):
+    if _is_map(value) and (found := re.match(r"map\[(\w+)\]", kind)):
         inner = kind[found.end() :]
         pairs = (f"{_go(key, found[1])}: {_go(one, inner, named=False)}" for key, one in value.items())
         return f"{kind if named else ''}{{{', '.join(pairs)}}}"
@@ -177,12 +185,12 @@ def _go_text(value: str) -> str:
 def _java(value: Any, kind: str) -> str:
     name, inside = _inner(kind)
     name = name.rpartition(".")[2]
-    if isinstance(value, list) and kind.endswith("[]"):
+    if _is_list(value) and kind.endswith("[]"):
         return f"new {re.sub(r'<.*>', '', kind)} {{{', '.join(_java(one, kind[:-2]) for one in value)}}}"
-    if isinstance(value, list) and inside and (made := (_JAVA_LISTS | _JAVA_SETS).get(name)):
+    if _is_list(value) and inside and (made := (_JAVA_LISTS | _JAVA_SETS).get(name)):
         items = ", ".join(_java(one, inside[0]) for one in value)
         return f"new java.util.{made}<{inside[0]}>(java.util.Arrays.<{inside[0]}>asList({items}))"
-    if isinstance(value, dict) and len(inside) == 2 and name in ("Map", "HashMap", "LinkedHashMap", "TreeMap"):
+    if _is_map(value) and len(inside) == 2 and name in ("Map", "HashMap", "LinkedHashMap", "TreeMap"):
         pairs = (f"java.util.Map.entry({_java(key, inside[0])}, {_java(one, inside[1])})" for key, one in value.items())
         made = {"Map": "HashMap"}.get(name, name)
         return f"new java.util.{made}<{kind[kind.index('<') + 1 : -1]}>(java.util.Map.ofEntries({', '.join(pairs)}))"
@@ -228,9 +236,9 @@ def _cpp_items(value: Any, kind: str) -> str:
         return (
             quoted if re.search(r"string_view|char\s*(?:const\s*)?\*", kind) else f"std::string({quoted}, {len(data)})"
         )
-    if isinstance(value, list):
+    if _is_list(value):
         return f"{{{', '.join(_cpp_items(one, kind) for one in value)}}}"
-    if isinstance(value, dict):
+    if _is_map(value):
         pairs = (f"{{{_cpp_items(key, kind)}, {_cpp_items(one, kind)}}}" for key, one in value.items())
         return f"{{{', '.join(pairs)}}}"
     return "std::nullopt" if value is None else json.dumps(value)
