@@ -49,6 +49,10 @@ def _same(value: Any, want: Any, tolerance: float) -> bool:
     if isinstance(want, dict) and isinstance(value, dict):
         mine, wanted = cast(dict[str, Any], value), cast(dict[str, Any], want)
         return mine.keys() == wanted.keys() and all(_same(mine[key], wanted[key], tolerance) for key in wanted)
+    return _same_leaf(value, want, tolerance)
+
+
+def _same_leaf(value: Any, want: Any, tolerance: float) -> bool:
     if isinstance(want, bool) or isinstance(value, bool) or not (_is_number(want) and _is_number(value)):
         return type(value) is type(want) and value == want
     if isinstance(want, int) and isinstance(value, int):
