@@ -74,31 +74,38 @@ def judge(
             read_only_binds=commands.binds(commands.run),
             environment=toolchain.environment,
         )
-        if program.files:
-            _write(program.files, folder)
-            finished = run(writable=True, forks=toolchain.forks)
-            outcome = _outcome_of_tests(finished, toolchain)
-        elif program.tolerance is not None:
-            finished = run(stdin=b"" if commands.compile else _encoded(program))
-            outcome, said = answers_outcome(program, finished.stdout)
-            if outcome != Outcome.wrong_answer:
-                outcome = _failure_of_run(finished) or outcome
-            finished = replace(finished, stderr=finished.stderr + said.encode(errors="replace"))
-        elif program.cases:
-            if not commands.compile:
-                _write((("program", program.source),), folder)
-                (folder / "program").chmod(_READABLE_BY_ALL)
-            with sandbox.runs(*run.args, **run.keywords) as run_case:
-                outcome, finished = run_cases(program.cases, run_case, _failure_of_run)
-        else:
-            finished = run(stdin=b"" if commands.compile else _encoded(program), forks=toolchain.forks)
-            outcome = _outcome_of_run(finished, program.nonce, toolchain)
+        outcome, finished = _run(program, commands, run, folder, sandbox)
         ended_badly = outcome in (Outcome.runtime_error, Outcome.wrong_answer)
         said_so = ended_badly and toolchain.uncompiled is not None and _says(finished, toolchain.uncompiled)
         asks = ended_badly and (not toolchain.unparsed or _says(finished, toolchain.unparsed))
         if said_so or (asks and commands.check and not _parses(program, commands, commands.check, sandbox)):
             return _judgement(Outcome.compile_error, "compile", finished, None)
     return _judgement(outcome, "run", compiled, finished, doubtful=_is_doubtful(finished))
+
+
+def _run(
+    program: Program, commands: Commands, run: "partial[Finished]", folder: Path, sandbox: Sandbox
+) -> tuple[Outcome, Finished]:
+    """Run what is to be run, by `run` but for cases, and say what its end and its words mean."""
+    toolchain, stdin = commands.toolchain, b"" if commands.compile else _encoded(program)
+    if program.files:
+        _write(program.files, folder)
+        finished = run(writable=True, forks=toolchain.forks)
+        return _outcome_of_tests(finished, toolchain), finished
+    if program.tolerance is not None:
+        finished = run(stdin=stdin)
+        outcome, said = answers_outcome(program, finished.stdout)
+        if outcome != Outcome.wrong_answer:
+            outcome = _failure_of_run(finished) or outcome
+        return outcome, replace(finished, stderr=finished.stderr + said.encode(errors="replace"))
+    if program.cases:
+        if not commands.compile:
+            _write((("program", program.source),), folder)
+            (folder / "program").chmod(_READABLE_BY_ALL)
+        with sandbox.runs(*run.args, **run.keywords) as run_case:
+            return run_cases(program.cases, run_case, _failure_of_run)
+    finished = run(stdin=stdin, forks=toolchain.forks)
+    return _outcome_of_run(finished, program.nonce, toolchain), finished
 
 
 def _compile(
