@@ -142,7 +142,7 @@ def test_both_models_go_on_from_prompts_in_two_languages_to_learn_and_one_to_kee
     folder, _, told = finished
     found = [Continuation.from_json(one) for one in json.loads((folder / CONTINUATIONS_FILE).read_text())]
     assert [one.language for one in found] == ["Rust", "Go", "Python"]
-    explorer = Explorer.load(folder / "model", None)
+    explorer = Explorer.load(folder / "model", world.recipe.base)
     for one in found:
         written = [[*explorer.complete(one.prompt, base=base, max_new_tokens=40)][-1] for base in (True, False)]
         assert written == [one.base, one.hybrid]
