@@ -4,7 +4,6 @@ import io
 import json
 import shutil
 from collections.abc import Callable
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -95,17 +94,13 @@ def begun(finished, world: World, tmp_path: Path) -> Callable[[str], Path]:
 
     def begun(function: str) -> Path:
         later = set().union(*list(_MADE.values())[list(_MADE).index(function) :])
-        shutil.copytree(finished[0], tmp_path / "run", ignore=lambda folder, names: _in_run(finished[0], folder, later))
+        left_out = {str(finished[0]): later}
+        shutil.copytree(finished[0], tmp_path / "run", ignore=lambda folder, _: left_out.get(str(folder), set()))
         if "plan.json" in later:  # the recipe is as it was asked for
             (tmp_path / "run" / "recipe.yaml").write_text(world.recipe.to_yaml())
         return tmp_path / "run"
 
     return begun
-
-
-def _in_run(run: Path, folder: str | PathLike[str], names: set[str]) -> set[str]:
-    """The names, where the folder is that of the run."""
-    return names if Path(folder) == run else set()
 
 
 def test_whole_demo_leaves_every_output(finished, world: World):
@@ -388,9 +383,6 @@ def test_a_demo_without_a_gain_says_so_and_why_in_its_first_line(begun, world: W
     page = (folder / "report.html").read_text()
     assert f"<h1>No gain was shown.</h1>\n<ul>\n<li>{why}</li>\n<li>Nothing learnt: " in page
     assert not has_gain(world.recipe, metrics)
-
-
-# Presets
 
 
 @pytest.mark.parametrize("preset", ["single", pytest.param("moe-lpr", marks=pytest.mark.extended)])
