@@ -34,6 +34,7 @@ def test_each_command_works_in_turn(run, sources, tables, tmp_path, bubblewrap):
             said[verb] = run(verb, (tmp_path / "log").read_text().rpartition(" at ")[2].partition(";")[0], *words[1:])
         else:
             said[verb] = run(verb, *words, *more.get(verb, []))
+            assert said[verb].code == 0, said[verb]
     for process in servers:
         process.send_signal(signal.SIGINT)
     assert [process.wait(30) for process in servers] == [0]

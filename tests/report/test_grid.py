@@ -6,6 +6,7 @@ from dataclasses import replace
 import hypothesis.strategies as st
 from hypothesis import assume, given, settings
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from multipl_moe.report.grid import Grid
@@ -13,7 +14,7 @@ from multipl_moe.report.grid import Grid
 GRID = Grid("Two [bold]ways", ["method", "count"], [["a [red]b | c", Text("7", "green")], None, ["d", "12"]])
 
 
-def printed(grid: Grid, width: int = 160) -> str:
+def printed(grid: Grid | Table, width: int = 160) -> str:
     """What a terminal without colours shows."""
     console = Console(file=io.StringIO(), width=width)
     console.print(grid)

@@ -41,7 +41,7 @@ def test_an_interval_that_would_flatten_the_bars_is_cut_and_ends_in_arrows(metri
     for name, files in (("rust", 2), ("cpp", 1)):
         metrics.languages[name] = metrics.languages[name].but(interval=(-1.2, 1.3), files=files)
     learn, keep = gain_plot(metrics).axes
-    assert [line.get_marker() for line in learn.lines if len(line.get_xdata()) == 1] == ["<", ">"]
+    assert [line.get_marker() for line in learn.lines if np.size(line.get_xdata()) == 1] == ["<", ">"]
     most = 2 * 50  # twice the largest change
     assert keep.get_xlim() == pytest.approx((-1.08 * most, 1.08 * most))
 
