@@ -71,7 +71,7 @@ def pages(tmp_path: Path, metrics: RunResult, records: list[dict[str, Any]], mov
     (tmp_path / "programs_after").mkdir()
     write_json(tmp_path / "programs_after" / "examples.json", [example])
     held_out = [{"step": step, "tokens": 1000 * step, "loss": 4.0} for step in (10, 15)]
-    continued = Continuation("Rust", f"fn {_LONG}", "x" * 300, reading(pieces=["fn ", _LONG, "y" * 300]))
+    continued = Continuation("Rust", f"fn {_LONG}", "x" * 300, "y" * 300, reading(pieces=["fn ", _LONG, "y" * 300]))
     write_json(tmp_path / CONTINUATIONS_FILE, [continued.to_json()])
     result = metrics.but(programs=judged(), moved=moved)
     reasons = [f"Reason {number}: {_LONG}." for number in range(3)]

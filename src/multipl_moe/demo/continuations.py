@@ -10,6 +10,7 @@ from multipl_moe.report.continuations import Continuation
 
 NUM_PROMPTS, NEW_TOKENS = 3, 40
 _PROBLEM = "last_element"
+_PROMPT_CHARACTERS = 600  # at most, of a file that the corpus held out
 
 
 def continue_prompts(recipe: Recipe, model: Path) -> list[Continuation]:
@@ -23,14 +24,15 @@ def continue_prompts(recipe: Recipe, model: Path) -> list[Continuation]:
     explorer = Explorer.load(model, None if is_gated else recipe.base)
     samples = samples_of(model, explorer.model.config.moe_config, explorer.use, problem=_PROBLEM)
     *learnt, kept = samples
-    return [_continued(explorer, title, samples[title].prompt) for title in [*learnt[: NUM_PROMPTS - 1], kept]]
+    prompts = {title: samples[title].prompt[:_PROMPT_CHARACTERS] for title in [*learnt[: NUM_PROMPTS - 1], kept]}
+    return [_continued(explorer, title, prompt) for title, prompt in prompts.items()]
 
 
 def _continued(explorer: Explorer, title: str, prompt: str) -> Continuation:
     base, hybrid = (
-        [*explorer.complete(prompt, base=base, max_new_tokens=NEW_TOKENS)][-1:] or [""] for base in (True, False)
+        ["", *explorer.complete(prompt, base=base, max_new_tokens=NEW_TOKENS)][-1] for base in (True, False)
     )
-    reading = explorer.read(prompt + hybrid[0])
+    reading = explorer.read(prompt + hybrid)
     last = {layer: reading.weights[layer] for layer in explorer.layers[-1:]}
     shown = replace(reading, base_bits=None, weights=last)
-    return Continuation(title, prompt, base[0], shown)
+    return Continuation(title, prompt, base, hybrid, shown)

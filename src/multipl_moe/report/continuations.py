@@ -24,19 +24,15 @@ class Continuation:
     Attributes:
         language: title of the prompt's.
         prompt: what both were given.
-        base: what the base adds.
+        base, hybrid: what each adds.
         reading: the prompt and what the hybrid adds, as the hybrid reads them.
     """
 
     language: str
     prompt: str
     base: str
+    hybrid: str
     reading: Reading
-
-    @property
-    def hybrid(self) -> str:
-        """What the hybrid adds."""
-        return "".join(self.reading.pieces)[len(self.prompt) :]
 
     @property
     def title(self) -> str:
