@@ -137,12 +137,10 @@ def test_both_models_go_on_from_prompts_in_two_languages_to_learn_and_one_to_kee
     folder, _, told = finished
     found = [Continuation.from_json(one) for one in json.loads((folder / CONTINUATIONS_FILE).read_text())]
     assert [one.language for one in found] == ["Rust", "Go", "Python"]
-    assert any(one.hybrid for one in found)
     explorer = Explorer.load(folder / "model", world.recipe.base)
     for one in found:
-        base, hybrid = ([*explorer.complete(one.prompt, base=base, max_new_tokens=40)][-1] for base in (True, False))
-        assert one.base == base
-        assert hybrid.startswith(one.hybrid), "halves of characters are more tokens when read than a tiny model takes"
+        written = [[*explorer.complete(one.prompt, base=base, max_new_tokens=40)][-1] for base in (True, False)]
+        assert written == [one.base, one.hybrid]
         assert one.title in told
         assert f"<h3>{one.title}</h3>" in (folder / "report.html").read_text()
 

@@ -25,7 +25,13 @@ def continue_prompts(recipe: Recipe, model: Path) -> list[Continuation]:
     samples = samples_of(model, explorer.model.config.moe_config, explorer.use, problem=_PROBLEM)
     *learnt, kept = samples
     prompts = {title: samples[title].prompt[:_PROMPT_CHARACTERS] for title in [*learnt[: NUM_PROMPTS - 1], kept]}
-    return [_continued(explorer, title, prompt) for title, prompt in prompts.items()]
+    return [_continued(explorer, title, prompt) for title, prompt in prompts.items() if _fits(explorer, prompt)]
+
+
+def _fits(explorer: Explorer, prompt: str) -> bool:
+    """Whether the model has positions for a prompt and what is to be written."""
+    positions = getattr(explorer.model.config.get_text_config(), "max_position_embeddings", None)
+    return positions is None or len(explorer.tokenizer(prompt)["input_ids"]) + NEW_TOKENS <= positions
 
 
 def _continued(explorer: Explorer, title: str, prompt: str) -> Continuation:

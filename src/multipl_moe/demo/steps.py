@@ -307,9 +307,9 @@ class Demo:
                 self.console.print(SMALL_MODEL_NOTE, highlight=False)
         if result.router_health is not None:
             self._show_health(result.router_health)
-        if (self.output / CONTINUATIONS_FILE).is_file():
-            shown = [Continuation.from_json(one) for one in self._read(CONTINUATIONS_FILE)]
-            self.console.print(continuations_table(shown))
+        written = self._read(CONTINUATIONS_FILE) if (self.output / CONTINUATIONS_FILE).is_file() else []
+        if written:
+            self.console.print(continuations_table([Continuation.from_json(one) for one in written]))
         self.console.print(f"report: {self.output / 'report.html'}\nmodel: {self.output / 'model'}", highlight=False)
         if (pack := pack_of_run(self.output)) is not None:
             self.console.print(f"pack, what was learnt by itself: {pack} ({size_of(pack)})", highlight=False)
