@@ -20,7 +20,7 @@ from multipl_judge.problems.forms.go_file import go_file
 from multipl_judge.problems.forms.parts import cases_of, closed, closed_class
 from multipl_judge.problems.problem import Problem
 
-CALLED = {"python": "py", "ruby": "rb", "rust": "rs", "go": "go", "java": "java", "cpp": "cpp"}
+CALLED = {"python": "python", "ruby": "rb", "rust": "rs", "go": "go", "java": "java", "cpp": "cpp"}
 """Languages with a driver, and the ending of its file."""
 _STATEMENT = {
     "ruby": "harness_show.call({})",
