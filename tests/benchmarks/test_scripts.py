@@ -263,7 +263,7 @@ def test_scoring_compares_with_another_checkout(measured, small_bench):
 def test_cases_compares_with_a_sandbox_a_case(measured, monkeypatch):
     monkeypatch.setattr(Sandbox, "shares", True)
     results = measured("cases")["results"]
-    assert set(results) == {"lua", "python", "cpp"}
+    assert set(results) == {"lua", "python", "cpp", "ruby", "go", "rust"}
     assert all(
         found["shared"]["cpu_s"]["repeats"] == found["alone"]["cpu_s"]["repeats"] == 1 for found in results.values()
     )
