@@ -18,6 +18,8 @@ from multipl_moe.cli.options import (
 )
 
 if TYPE_CHECKING:
+    import torch
+
     from multipl_moe.export.folder import ExportReport
 
 _DTYPES = ("float32", "bfloat16", "float16")
@@ -91,10 +93,9 @@ def export(
 ) -> None:
     """Export a model for others, with a model card: with its code, without (--native), dense (--merge), or as GGUF.
 
-    With --adapter, several packs become adapters of one folder, named as theirs, with commands to load them, and
-    canary.json, by which `check` tells whether a server has them on. With --switch they become one file with their
-    base, for llama.cpp, in which tokens switch them: docs/switch.md. With --merge, --recipe names the languages to
-    measure. Default: the recipe of the model's run.
+    With --adapter, several packs become adapters of one folder, with commands to load them, and canary.json, by which
+    `check` tells whether a server has them on. With --switch they become one file with their base, for llama.cpp, in
+    which tokens switch them. With --merge, --recipe names the languages to measure. [the recipe of the model's run]
 
     Example: `multipl-moe export packs/rust packs/ocaml exports/both --adapter`
     """
@@ -112,12 +113,10 @@ def export(
     measured_by = recipe_from_flags(recipe or run_recipe_file(models[0]), settings, {})
     max_shard_bytes = _max_shard_bytes(models[0], dtype, metrics, merge, merge_for, corpus, max_shard_size, anyway)
 
-    import torch
-
     from multipl_moe.export.folder import ExportSettings, export_model
 
     chosen = ExportSettings(
-        dtype=None if dtype is None else getattr(torch, dtype),
+        dtype=None if dtype is None else _torch_dtype(dtype),
         max_shard_bytes=max_shard_bytes,
         metrics=metrics,
         corpus=corpus,
@@ -216,6 +215,12 @@ def _kinds(text: str | None) -> tuple[str, ...]:
     unknown = sorted(asked - set(QUANTISED))
     refuse_where((unknown, f"--quantise: {', '.join(map(repr, unknown))} is not one of {', '.join(QUANTISED)}"))
     return tuple(kind for kind in QUANTISED if kind in asked)
+
+
+def _torch_dtype(name: str) -> "torch.dtype":
+    import torch
+
+    return getattr(torch, name)
 
 
 def _tell(report: "ExportReport") -> None:

@@ -4,7 +4,6 @@ All programs on all problems take the better part of an hour: MULTIPL_MOE_EVIL=a
 """
 
 import os
-from collections import Counter
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -56,7 +55,8 @@ def test_no_evil_program_passes_a_problem_that_it_does_not_solve(language, bubbl
     judged: dict[str, Judgement] = {}
     judge_all(tasks.values(), on_result=lambda task, judgement: judged.update({task.key: judgement}))
     assert judged.keys() == tasks.keys()
-    print(language, len(judged), Counter(str(one.outcome) for one in judged.values()))
+    uncompiled = [key for key, judgement in judged.items() if judgement.outcome == Outcome.compile_error]
+    assert len(uncompiled) < len(judged) / 2, "most do run, or nothing is shown"
     assert [key for key, judgement in judged.items() if judgement.outcome == Outcome.passed] == []
     harmed = [f"{key}: {one.output}" for key, one in judged.items() if one.outcome == Outcome.harness_error]
     assert harmed == []

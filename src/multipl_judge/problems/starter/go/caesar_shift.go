@@ -1,9 +1,6 @@
 package main
 
-import (
-	"strings"
-	"testing"
-)
+import "strings"
 
 // caesarShift returns text with each letter moved by shift places in the alphabet.
 // After z comes a again; upper and lower case are kept, and so is all that is no letter. A

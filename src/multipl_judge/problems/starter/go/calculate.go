@@ -3,7 +3,6 @@ package main
 import (
 	"strconv"
 	"strings"
-	"testing"
 )
 
 // calculate returns the value of an arithmetic expression.

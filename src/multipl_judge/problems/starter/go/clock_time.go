@@ -1,9 +1,6 @@
 package main
 
-import (
-	"fmt"
-	"testing"
-)
+import "fmt"
 
 // clockTime returns a number of seconds as hours, minutes and seconds.
 // Minutes and seconds have two digits each, hours as many as they need.

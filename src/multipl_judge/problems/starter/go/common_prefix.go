@@ -1,9 +1,6 @@
 package main
 
-import (
-	"strings"
-	"testing"
-)
+import "strings"
 
 // commonPrefix returns the longest text that all words begin with.
 // For no words at all, that is the empty text.

@@ -3,7 +3,6 @@ package main
 import (
 	"strconv"
 	"strings"
-	"testing"
 )
 
 // compareVersions returns -1, 0 or 1 as version a is older than, equal to or newer than b.

@@ -1,7 +1,5 @@
 package main
 
-import "testing"
-
 // countNegatives returns how many of the given numbers are below zero.
 //
 //	countNegatives([]int{3, -1, -2}) == 2

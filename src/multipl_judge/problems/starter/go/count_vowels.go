@@ -1,9 +1,6 @@
 package main
 
-import (
-	"strings"
-	"testing"
-)
+import "strings"
 
 // countVowels returns how many letters of text are vowels.
 // The vowels are a, e, i, o and u, in upper or lower case.

@@ -3,7 +3,6 @@ package main
 import (
 	"strconv"
 	"strings"
-	"testing"
 )
 
 // countdown returns the numbers from n down to 1, and then the word go!

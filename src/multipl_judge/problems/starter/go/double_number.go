@@ -1,7 +1,5 @@
 package main
 
-import "testing"
-
 // doubleNumber returns twice n.
 //
 //	doubleNumber(4) == 8

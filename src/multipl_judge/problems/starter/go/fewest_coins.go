@@ -1,7 +1,5 @@
 package main
 
-import "testing"
-
 // fewestCoins returns the smallest number of coins that make amount, or -1 if none do.
 // Of each kind of coin there are as many as needed.
 //

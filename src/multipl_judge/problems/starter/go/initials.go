@@ -1,9 +1,6 @@
 package main
 
-import (
-	"strings"
-	"testing"
-)
+import "strings"
 
 // initials returns the first letter of each word of name, in upper case.
 // Words are separated by one or more spaces.

@@ -1,7 +1,5 @@
 package main
 
-import "testing"
-
 // insertPosition returns the index of the first number that is not below target.
 // The numbers are in ascending order. If all are below target, the result is how many there
 // are.

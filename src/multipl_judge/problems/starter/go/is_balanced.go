@@ -1,7 +1,5 @@
 package main
 
-import "testing"
-
 // isBalanced returns whether the brackets in text are balanced.
 // Each of ( [ { needs its own closing ) ] } in the right order; all other characters are
 // ignored.

@@ -1,7 +1,5 @@
 package main
 
-import "testing"
-
 // isEven returns whether n is an even number.
 //
 //	isEven(4) == true

@@ -1,7 +1,5 @@
 package main
 
-import "testing"
-
 // largerNumber returns the larger of the two numbers.
 //
 //	largerNumber(3, 8) == 8

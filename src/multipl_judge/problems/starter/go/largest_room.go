@@ -1,7 +1,5 @@
 package main
 
-import "testing"
-
 // largestRoom returns the number of floor tiles of the largest room on a plan.
 // On the plan, a dot is a floor tile and # is wall. Tiles that share a side belong to the
 // same room; tiles that touch only at a corner do not. All lines of the plan are of the same

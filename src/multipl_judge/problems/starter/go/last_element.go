@@ -1,7 +1,5 @@
 package main
 
-import "testing"
-
 // lastElement returns the last of the given numbers.
 // There is at least one.
 //

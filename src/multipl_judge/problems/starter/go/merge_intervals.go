@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"sort"
-	"testing"
 )
 
 // mergeIntervals returns the given intervals with those that overlap or touch made one.

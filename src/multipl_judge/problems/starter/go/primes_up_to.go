@@ -1,9 +1,6 @@
 package main
 
-import (
-	"fmt"
-	"testing"
-)
+import "fmt"
 
 // primesUpTo returns all prime numbers from 2 to n, n included, in ascending order.
 //

@@ -1,7 +1,5 @@
 package main
 
-import "testing"
-
 // rectangleArea returns the area of a rectangle with the given sides.
 //
 //	rectangleArea(3, 4) == 12

@@ -1,7 +1,5 @@
 package main
 
-import "testing"
-
 // reverseText returns text with its letters in reverse order.
 //
 //	reverseText("drawer") == "reward"

@@ -3,7 +3,6 @@ package main
 import (
 	"strconv"
 	"strings"
-	"testing"
 )
 
 // runLength returns text with each run of an equal letter as its length and the letter.

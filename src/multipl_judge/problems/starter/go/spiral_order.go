@@ -1,9 +1,6 @@
 package main
 
-import (
-	"fmt"
-	"testing"
-)
+import "fmt"
 
 // spiralOrder returns the numbers of a table in a clockwise spiral.
 // The spiral starts at the top left, runs along the outside and ends in the middle. All rows

@@ -1,7 +1,5 @@
 package main
 
-import "testing"
-
 // sumOfDigits returns the sum of the decimal digits of n.
 // A minus sign is ignored.
 //

@@ -1,7 +1,5 @@
 package main
 
-import "testing"
-
 // sumOfList returns the sum of the given numbers.
 // The sum of none is 0.
 //

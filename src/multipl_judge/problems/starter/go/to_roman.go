@@ -1,9 +1,6 @@
 package main
 
-import (
-	"strings"
-	"testing"
-)
+import "strings"
 
 // toRoman returns n, from 1 to 3999, as a Roman number.
 //

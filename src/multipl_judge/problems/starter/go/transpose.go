@@ -1,9 +1,6 @@
 package main
 
-import (
-	"fmt"
-	"testing"
-)
+import "fmt"
 
 // transpose returns the columns of a table as its new rows.
 // All rows are of the same length, which is at least 1; there may be no rows.

@@ -1,9 +1,6 @@
 package main
 
-import (
-	"fmt"
-	"testing"
-)
+import "fmt"
 
 // uniqueInOrder returns the given numbers without repeats.
 // Of equal numbers only the first is kept; the order stays.

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"strings"
-	"testing"
 )
 
 // wrapText returns the words of text in lines of at most width characters.
