@@ -307,6 +307,7 @@ def test_a_failure_is_told_without_its_traceback_and_the_server_goes_on(held, wr
             write()
     assert caught.value.status_code == 500
     assert "secret" not in caught.value.response.text
+    assert caught.value.response.headers["Connection"] == "close"  # else the client's next request may meet a reset
     assert write()
 
 
