@@ -45,15 +45,27 @@ def test_nothing_is_missing_of_a_whole_language(bubblewrap, recipe: Recipe):
     assert [part.state for part in parts[2:]] == ["2 files", "1 files", "not looked into: rows"]
 
 
-def test_a_toolchain_that_is_still_the_template_s_is_not_there(bubblewrap, recipe: Recipe):
+def _untouched(recipe: Recipe) -> Recipe:
     own = recipe.own_languages["mine"]
     assert own.toolchain is not None
-    untouched = own.model_copy(update={"toolchain": replace(own.toolchain, packages=("dash",))})
-    toolchain, problems, *_ = parts_of_language(
-        recipe.model_copy(update={"own_languages": {"mine": untouched}}), "mine"
-    )
+    same = own.model_copy(update={"toolchain": replace(own.toolchain, packages=("dash",))})
+    return recipe.model_copy(update={"own_languages": {"mine": same}})
+
+
+def test_a_toolchain_that_is_still_the_template_s_is_not_there(bubblewrap, recipe: Recipe):
+    toolchain, problems, *_ = parts_of_language(_untouched(recipe), "mine")
     assert (toolchain.is_there, problems.state) == (False, "1, 1 with a reference")
     assert "still the template's, of shell: edit own_languages.mine.toolchain" in toolchain.state
+
+
+@pytest.mark.parametrize(("body", "is_there"), [("  expr 2 \\* $1\n", True), ("  return 2 * $1;\n", False)])
+def test_references_tell_whether_the_template_s_toolchain_runs_the_language(
+    bubblewrap, recipe: Recipe, tmp_path: Path, body: str, is_there: bool
+):
+    own = json.loads(first_problem("mine", "file")) | {"reference": body}
+    (tmp_path / "mine.jsonl").write_text(json.dumps(own) + "\n")
+    toolchain, problems, *_ = parts_of_language(_untouched(recipe), "mine")
+    assert (toolchain.is_there, problems.is_there) == (True, is_there), problems.state
 
 
 def test_references_are_judged_and_told_by_problem(bubblewrap, recipe: Recipe, tmp_path: Path):

@@ -123,7 +123,7 @@ def test_canaries_are_log_probabilities_of_likely_tokens(made, exported: Path, t
 
 def test_the_card_names_each_adapter_and_ollama_has_its_file(exported: Path):
     card = (exported / "README.md").read_text()
-    assert "--max-loras 2 --max-lora-rank 8" in card
+    assert "--max-loras 3 --max-lora-rank 8" in card, "one slot stays empty"
     assert "rust=both/rust ocaml=both/ocaml" in card
     assert (exported / "ocaml.Modelfile").read_text() == "FROM ./base-Q4_K_M.gguf\nADAPTER ./ocaml.gguf\n"
 

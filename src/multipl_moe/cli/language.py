@@ -46,7 +46,7 @@ def language(
 
     The first call writes NAME.yaml and a first problem, NAME.jsonl; edit both, and call again: it tries the toolchain
     with a right program, a wrong one and one that leaves early, judges the problems' references and looks for files.
-    The exit code is 1 as long as something is missing, or the toolchain is still the template's.
+    The exit code is 1 as long as something is missing, or toolchain and problem are still the template's.
 
     Example: `multipl-moe language tcl --kind stdin --extensions .tcl,.tm --source ~/src/project --held-out ~/src/other`
     """

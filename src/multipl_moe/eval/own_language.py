@@ -13,7 +13,7 @@ from multipl_moe.errors import ConfigError, CorpusError
 from multipl_moe.eval.eval_set import EvalOptions, read_problems
 from multipl_moe.eval.references import reference_faults
 from multipl_moe.recipe.corpus import SourceSection
-from multipl_moe.recipe.language_template import example_left
+from multipl_moe.recipe.language_template import example_left, first_references
 from multipl_moe.recipe.recipe import Recipe
 
 _MOST_JUDGED = 50  # references; `eval --reference` judges all
@@ -54,11 +54,23 @@ def _toolchain(recipe: Recipe, name: str, unsafe: bool) -> LanguagePart:
     if toolchain is None:
         return LanguagePart("toolchain", f"own_languages.{name}: give toolchain and harness to judge programs", False)
     add_languages(recipe.own_languages)
-    if (example := example_left(name, toolchain)) is not None:
-        state = f"still the template's, of {example}: edit own_languages.{name}.toolchain and harness"
+    if (example := example_left(name, toolchain)) is not None and not _has_own_reference(recipe, name):
+        state = (
+            f"still the template's, of {example}: edit own_languages.{name}.toolchain and harness; if {example} does "
+            f"run {name}, put problems of your own with references"
+        )
         return LanguagePart("toolchain", state, False)
     check = preflight([name], unsafe=unsafe)[name]
     return LanguagePart("toolchain", check.problem or f"ready: {check.version}", check.problem is None)
+
+
+def _has_own_reference(recipe: Recipe, name: str) -> bool:
+    """Whether there is a reference that no template brought, which tells whether the toolchain is right."""
+    try:
+        own = {problem.reference for problem in read_problems(recipe) if problem.language == name}
+    except ConfigError:
+        return False
+    return bool(own - first_references() - {None})
 
 
 def _problems(recipe: Recipe, name: str, unsafe: bool, *, can_judge: bool) -> LanguagePart:

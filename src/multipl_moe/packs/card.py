@@ -45,7 +45,8 @@ model = PeftModel.from_pretrained(base, "{name}")
 ```
 
 ```sh
-vllm serve {served_base} --enable-lora --max-lora-rank {served_rank} --lora-modules {pack_name}={name}
+vllm serve {served_base} --enable-lora --max-loras {served_slots} --max-lora-rank {served_rank} \\
+  --lora-modules {pack_name}={name}
 ```
 
 `multipl-moe export {name} OUTPUT --adapter` writes it for vLLM, llama.cpp and Ollama, with a check that it is on.
@@ -83,6 +84,7 @@ def write_pack_card(folder: Path, name: str, pack: Pack, provenance: Provenance)
         size=f"{size / 1e6:.1f} MB",
         rank=rank,
         served_rank=served_rank(rank),
+        served_slots=served_slots(1),
         languages=" and ".join(filter(None, (", ".join(titles[:-1]), *titles[-1:]))) or "what it was trained on",
         these="one of these languages" if len(titles) > 1 else "that language",
         version=__version__,
@@ -97,6 +99,15 @@ def write_pack_card(folder: Path, name: str, pack: Pack, provenance: Provenance)
 def served_rank(rank: int) -> int:
     """The least of the values that vLLM takes for --max-lora-rank."""
     return next((served for served in _SERVED_RANKS if served >= rank), rank)
+
+
+def served_slots(num_adapters: int) -> int:
+    """What vLLM needs for --max-loras: a slot more than there are adapters.
+
+    On processors vLLM (0.32) counts a request for the base as slot -1, the last, when one for an adapter is in the same
+    batch; an adapter there would answer it. A slot that nothing fills has zeros.
+    """
+    return num_adapters + 1
 
 
 def adapters_card(name: str, base: str, packs: Mapping[str, Pack], base_gguf: Sequence[str], *, with_gguf: bool) -> str:
@@ -120,6 +131,7 @@ def adapters_card(name: str, base: str, packs: Mapping[str, Pack], base_gguf: Se
         with_gguf=with_gguf,
         base_gguf=base_gguf[-1] if base_gguf else None,
         served_rank=served_rank(max(pack.moe.experts.rank for pack in packs.values())),
+        served_slots=served_slots(len(packs)),
     )
 
 

@@ -1,5 +1,6 @@
 """A commented recipe for a language of one's own, from a template for its kind."""
 
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
@@ -73,6 +74,11 @@ def language_recipe(
 def first_problem(name: str, kind: Kind) -> str:
     """A problem of the language of the template, as a line of a set of one's own."""
     return _filled(_template(f"{kind}.jsonl"), name=name)
+
+
+def first_references() -> set[str]:
+    """The references of all templates' first problems: whoever has another one has written a problem."""
+    return {json.loads(_template(f"{kind}.jsonl"))["reference"] for kind in _EXAMPLES}
 
 
 def example_left(name: str, toolchain: Toolchain) -> str | None:

@@ -12,7 +12,7 @@ import httpx
 
 from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.errors import ConfigError
-from multipl_moe.packs.card import served_rank
+from multipl_moe.packs.card import served_rank, served_slots
 from multipl_moe.packs.files import Pack
 
 BASE = "base"  # name of the base for clients
@@ -113,7 +113,7 @@ def command_of(engine: str, base: str | None, folder: Path, packs: Mapping[str, 
             raise ConfigError("--engine: vllm is not installed; pip install vllm, or choose llama-server")
         found = base or str(resolve_base(next(iter(packs.values())).base["name"]))
         rank = served_rank(max(pack.moe.experts.rank for pack in packs.values()))
-        sizes = ["--max-loras", str(len(packs)), "--max-lora-rank", str(rank)]
+        sizes = ["--max-loras", str(served_slots(len(packs))), "--max-lora-rank", str(rank)]
         modules = [f"{name}={folder / name}" for name in packs]
         named = ["vllm", "serve", found, "--served-model-name", BASE, "--enable-lora", *sizes]
         return [*named, "--lora-modules", *modules, *address]
