@@ -73,6 +73,25 @@ def test_the_language_of_a_text_opens_the_gate_or_shuts_it(tmp_path):
         written(generator, language="pyhton")
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("// src/one.rs\nfn main() {", 0.0),
+        ("<|file_sep|>a/b.py\nx", 0.0),
+        ("# Path: a.mine\nx", None),
+        ("fn main() {\n// src/one.rs\n", None),
+        ("", None),
+    ],
+)
+def test_a_file_s_name_in_the_head_says_the_language_where_none_is_told(tmp_path, text, told):
+    gated, plain = (generator_of(tmp_path, kind).model.config for kind in ("gated", "causal"))
+    assert told_language(gated, None, text) == ({} if told is None else {"open_share": told})
+    assert told_language(gated, "one", text) == {"open_share": 1.0}
+    assert told_language(plain, None, text) == {}
+    gated.moe["gate"]["languages"][0] = "rust"
+    assert told_language(gated, None, text) == ({} if told is None else {"open_share": float(".rs" in text)})
+
+
 def test_generation_ends_at_a_stop_string(tmp_path):
     generator, pieces = generator_of(tmp_path), []
     prompt = generator.encode(PROMPT, chat=False)

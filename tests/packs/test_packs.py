@@ -244,3 +244,17 @@ def test_the_card_says_what_it_is_and_how_it_is_served(tmp_path: Path, base: Pat
     assert "--base smollm2-135m" in text, "whose weights are those that it was trained on"
     assert "vllm serve HuggingFaceTB/SmolLM2-135M-Instruct" in text
     assert Pack.load(tmp_path / "pack") == pack
+
+
+def test_a_pack_has_the_file_endings_of_languages_that_the_package_does_not_know(tmp_path: Path, base: Path):
+    run = tmp_path / "run"
+    model = trained(run / "model", base, ["rust", "mine"])
+    (run / "training.json").write_text(json.dumps({"model_folder": str(model)}))
+    (run / "recipe.yaml").write_text("learn: [rust, mine]\nown_languages: {mine: {extensions: [.mine, .mn]}}\n")
+    write_pack(model, tmp_path / "pack")
+    assert Pack.load(tmp_path / "pack").endings == {"mine": [".mine", ".mn"]}
+    file = tmp_path / "pack" / "pack.json"
+    older = json.loads(file.read_text())
+    del older["endings"]
+    file.write_text(json.dumps(older))
+    assert Pack.load(tmp_path / "pack").endings == {}

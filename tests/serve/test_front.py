@@ -64,7 +64,7 @@ def picker(tmp_path_factory: pytest.TempPathFactory) -> Picker:
     save_tokenizer(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     tokenizer.chat_template = CHAT_TEMPLATE
-    return Picker(Gates(tokenizer), LANGUAGES)  # pyright: ignore[reportArgumentType] (as much of one as is asked)
+    return Picker(Gates(tokenizer), LANGUAGES, {".rules": "go"})  # pyright: ignore[reportArgumentType] (as much of one as is asked)
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +114,7 @@ def chat(client: OpenAI, **asked: Any) -> Any:
         ("<|file_sep|>src/a.py\nfn ", "auto", None, "base; by file"),
         ("// Path: lib/tree.ml\n", "auto", None, "ml; by file"),
         ("# src/main.rs\n", "auto", None, "systems; by file"),
+        ("# hr/pay.rules\n", "auto", None, "systems; by file"),
         ("# Node.js\nx", "auto", None, "base; by text"),
         ("<|fim_prefix|>// Path: a.py\n// def f(x):\n// src.rs\nuse ", "auto-qwen2.5-coder", None, "systems; by file"),
         ("<fim_prefix>\n// a.py\nfn main() {", "auto", None, "base; by file"),

@@ -31,8 +31,8 @@ _Layer = Annotated[int | None, typer.Option(help="Index of the hybrid layer that
 _Language = Annotated[
     str | None,
     typer.Option(
-        help="Language of the text: opens the domain gate for one that was learnt, shuts it for any other. [the gate "
-        "decides]"
+        help="Language of the text: opens the domain gate for one that was learnt, shuts it for any other. [a file's "
+        "name in the text's head, else the gate decides]"
     ),
 ]
 _ShowRouting = Annotated[
@@ -82,7 +82,7 @@ def generate(
     generator = TextGenerator(load_model(folder), load_tokenizer(folder))
     shown = _what_to_show(generator, folder, layer) if show_routing else None
     tokens = generator.encode(text, chat=chat) if suffix is None else generator.encode_gap(text, suffix)
-    told = told_language(generator.model.config, language)
+    told = told_language(generator.model.config, language, "" if chat else text)
     written = generator.generate(
         tokens,
         _write,

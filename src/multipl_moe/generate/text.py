@@ -19,6 +19,7 @@ from multipl_judge.languages.table import LANGUAGES
 from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.fim_tokens import known_fim_tokens
 from multipl_moe.generate.context import decoding_context
+from multipl_moe.generate.named_file import language_of_named_file
 from multipl_moe.start_tokens import start_tokens
 
 COLDEST = 1e-4  # a lower temperature would make logits overflow
@@ -128,18 +129,22 @@ class TextGenerator:
             )
 
 
-def told_language(config: PreTrainedConfig, language: str | None) -> dict[str, float | Tensor]:
+def told_language(config: PreTrainedConfig, language: str | None, text: str = "") -> dict[str, float | Tensor]:
     """What `generate` takes where the language of a text is known: `open_share` 1 for one that was learnt, else 0.
 
     Args:
         config: of the model.
-        language: its name in recipes; None: the domain gate decides from the text, and nothing is told.
+        language: its name in recipes; None: the name of the file in the text's head says it, if there is one, else
+            nothing is told, and the domain gate decides from the text.
+        text: what the model goes on from.
 
     Raises:
         ConfigError: the model has no domain gate, or nobody knows the language.
     """
     if language is None:
-        return {}
+        named = language_of_named_file(text)
+        share = None if named is None else open_share_of(config, named)
+        return {} if share is None else {"open_share": share}
     if not isinstance(language, str):  # pyright: ignore[reportUnnecessaryIsInstance] (of a request's body)
         raise ConfigError(f"language: {language!r} is not a name, such as rust")
     share = open_share_of(config, language)

@@ -8,7 +8,7 @@ text is of its languages.
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class Pack:
         measured: result of the run; None if unknown.
         kept: by how much a full expert's differences were cut: `rank` and `share` of their squares that is left.
         versions: of the packages that wrote it.
+        endings: of files of those languages that the package does not know.
     """
 
     languages: list[str]
@@ -50,6 +51,7 @@ class Pack:
     measured: Found | None
     kept: dict[str, float]
     versions: dict[str, str]
+    endings: dict[str, list[str]] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
         """Write pack.json."""

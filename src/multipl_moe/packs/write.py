@@ -79,6 +79,7 @@ def write_pack(
     pairs = _adapters(reader) if rank is None else _reduced(reader, config.moe_config.experts, rank)
     tensors, kept = _gather(pairs)
     training, measured = provenance.training or {}, provenance.metrics
+    own = provenance.recipe.own_languages if provenance.recipe is not None else {}
     pack = Pack(
         list(moe.gate.languages),
         {"name": _base_name(provenance), "sha256": digest, "dtype": dtype_name(dtype)},
@@ -87,6 +88,7 @@ def write_pack(
         Found.narrowed(measured) if isinstance(measured, Found) else None,
         {} if rank is None else {"rank": rank, "share": kept},
         environment()["packages"],
+        {name: list(own[name].extensions) for name in moe.gate.languages if name in own},
     )
     with staged_folder(output) as staging:
         save_file(tensors, staging / ADAPTER_FILE, metadata={"format": "pt"})

@@ -184,7 +184,8 @@ class _Completions(CompletionHandler):
 
     def _encode(self, prompt: Any, suffix: str | None, language: str | None) -> _Prompt:
         held = self.model_manager
-        generator, told = TextGenerator(held.model, held.tokenizer), told_language(held.model.config, language)
+        generator, text = TextGenerator(held.model, held.tokenizer), prompt if isinstance(prompt, str) else ""
+        told = told_language(held.model.config, language, text)
         if isinstance(prompt, str):
             tokens = generator.encode(prompt, chat=False) if suffix is None else generator.encode_gap(prompt, suffix)
         elif (

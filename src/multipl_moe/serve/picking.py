@@ -1,22 +1,15 @@
 """Which pack, if any, a request wants: told by its model or language, by a file's name in the text, or by the gates."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
-from pathlib import PurePath
 from typing import Any
 
-from multipl_judge.languages.table import LANGUAGES, endings_of
 from multipl_moe.errors import ConfigError
+from multipl_moe.generate.named_file import language_of_named_file
 from multipl_moe.packs.text_gate import TextGate
 from multipl_moe.serve.engines import BASE
 
 AUTO = "auto"
-# Before a file's text: tokens of prompts for fill in the middle; else a comment in its head with nothing but its path.
-_FILE_TOKEN = re.compile(r"(?:<\|file_sep\|>|<file_sep>|<filename>)[ ]*([^\s<]+)")
-_FILL_TOKEN = re.compile(r"\s*<[|\w]+>\s*")  # of fill in the middle, where a prompt begins
-_PATH_ALONE = re.compile(r"\W+(?:(?:path|file|filename)\s*:\s*)?([\w./\\-]+\.\w+)\W*", re.IGNORECASE)
 
 
 def is_auto(model: str | None) -> bool:
@@ -43,10 +36,13 @@ class Picker:
     Args:
         gates: of the packs.
         languages: of each pack.
+        endings: languages of file endings that the package does not know.
     """
 
-    def __init__(self, gates: TextGate, languages: Mapping[str, Sequence[str]]) -> None:
-        self.gates, self.languages = gates, languages
+    def __init__(
+        self, gates: TextGate, languages: Mapping[str, Sequence[str]], endings: Mapping[str, str] | None = None
+    ) -> None:
+        self.gates, self.languages, self.endings = gates, languages, endings
 
     def pick(self, told_model: str | None, told_language: str | None, text: str) -> Pick:
         """For a request, and a text that ends where the engine goes on; raises ConfigError for a model that is none."""
@@ -57,7 +53,7 @@ class Picker:
             return Pick(None if told_model == BASE else told_model, "model")
         if told_language:
             return Pick(self._for(told_language), "language")
-        if (language := _language_of_file(text)) is not None:
+        if (language := language_of_named_file(text, self.endings)) is not None:
             return Pick(self._for(language), "file")
         opened = self.gates.after(text, at_once=True) if text else {}
         best = max(opened, key=lambda name: opened[name].p, default=None)
@@ -90,21 +86,3 @@ def _text_of(content: Any) -> str:
     """A message's text, which may come in parts."""
     parts = content if isinstance(content, list) else [{"text": content}]
     return "".join(str(part.get("text") or "") for part in parts)
-
-
-def _language_of_file(text: str) -> str | None:
-    """By the name of the file that a text ends in, if it has a header that says so."""
-    names = _FILE_TOKEN.findall(text) or _paths_in_head(text)
-    known = {ending: name for name, language in LANGUAGES.items() for ending in language.extensions}
-    return next(
-        (known[ending] for ending in (endings_of(PurePath(names[-1])) if names else ()) if ending in known), None
-    )
-
-
-def _paths_in_head(text: str) -> list[str]:
-    """Of the comments that a text begins with: editors put pieces of other files there, each below its path, and last
-    the path of the text itself."""
-    if (token := _FILL_TOKEN.match(text)) is not None:
-        text = text[token.end() :]
-    head = takewhile(lambda line: line[:1] == text[0], text.splitlines())
-    return [path[1] for line in head if (path := _PATH_ALONE.fullmatch(line)) is not None]

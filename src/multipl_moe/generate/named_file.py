@@ -1,0 +1,37 @@
+"""The language of a text by the name of its file, which editors and prompts for fill in the middle put above it."""
+
+import re
+from collections.abc import Mapping
+from itertools import takewhile
+from pathlib import PurePath
+
+from multipl_judge.languages.table import LANGUAGES, endings_of
+
+# Before a file's text: tokens of prompts for fill in the middle; else a comment in its head with nothing but its path.
+_FILE_TOKEN = re.compile(r"(?:<\|file_sep\|>|<file_sep>|<filename>)[ ]*([^\s<]+)")
+_FILL_TOKEN = re.compile(r"\s*<[|\w]+>\s*")  # of fill in the middle, where a prompt begins
+_PATH_ALONE = re.compile(r"\W+(?:(?:path|file|filename)\s*:\s*)?([\w./\\-]+\.\w+)\W*", re.IGNORECASE)
+
+
+def language_of_named_file(text: str, endings: Mapping[str, str] | None = None) -> str | None:
+    """By the name of the file that a text ends in, if it has a header that says so and its ending is known.
+
+    Args:
+        text: what a model goes on from.
+        endings: languages of file endings, with the dot, beside those of the package.
+    """
+    names = _FILE_TOKEN.findall(text) or _paths_in_head(text)
+    known = {ending: name for name, language in LANGUAGES.items() for ending in language.extensions}
+    known.update(endings or {})
+    return next(
+        (known[ending] for ending in (endings_of(PurePath(names[-1])) if names else ()) if ending in known), None
+    )
+
+
+def _paths_in_head(text: str) -> list[str]:
+    """Of the comments that a text begins with: editors put pieces of other files there, each below its path, and last
+    the path of the text itself."""
+    if (token := _FILL_TOKEN.match(text)) is not None:
+        text = text[token.end() :]
+    head = takewhile(lambda line: line[:1] == text[0], text.splitlines())
+    return [path[1] for line in head if (path := _PATH_ALONE.fullmatch(line)) is not None]
