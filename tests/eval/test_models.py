@@ -64,7 +64,13 @@ def test_float16_models_are_scored_on_a_cpu(world: World, tmp_path: Path):
 
 
 def test_movement_is_told_with_what_it_is_of(world: World):
-    result = evaluate_measure(world.recipe, "moved", world.hybrid, world.corpus, str(world.base))
+    told: list[tuple[int, int]] = []
+    result = evaluate_measure(
+        world.recipe, "moved", world.hybrid, world.corpus, str(world.base), lambda *read: told.append(read)
+    )
+    assert len(told) > 2
+    assert told == sorted(told), "more and more is read"
+    assert {total for _, total in told} == {told[-1][0]}
     assert set(result.to_json()) == {"moved", "model", "against", "seed", "recipe", "environment"}
     assert result.moved is not None
     assert abs(result.moved.answers.nats_per_token) < 1e-6

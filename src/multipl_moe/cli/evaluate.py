@@ -211,7 +211,7 @@ def _predictions(
             elif metric == "bpb":
                 found = evaluate_models(recipe, folder, corpus, against, on_progress)
             else:
-                found = evaluate_measure(recipe, metric, folder, corpus, against)
+                found = evaluate_measure(recipe, metric, folder, corpus, against, on_progress)
         _show_predictions(found)  # before they are written, which a full disk may prevent
         found.write(staging / "metrics.json")
 

@@ -18,7 +18,8 @@ class Measure:
     """A measure of a model against its base.
 
     Attributes:
-        measure: takes recipe, base, model, its tokenizer and the corpus; may cast the model.
+        measure: takes recipe, base, model, its tokenizer and the corpus, and may be given what is told how many tokens
+            are read, of how many; may cast the model.
         tokens_read: by both models, in float32; 0: the recipe, by `eval.NAME_share`, does not ask for it.
         title, note: of its table, and what a reader must know.
         question: heading of its part of a page, to which "the base" is added.
@@ -27,7 +28,7 @@ class Measure:
         cell: in that column.
     """
 
-    measure: Callable[[Recipe, str, PreTrainedModel, PreTrainedTokenizerBase, Path], Any]
+    measure: Callable[..., Any]
     tokens_read: Callable[[Recipe], float]
     title: str
     note: str

@@ -51,10 +51,17 @@ def evaluate_models(
     return EvaluatedChanges(**found, routing=after.routing, **_origin(recipe, model, against))
 
 
-def evaluate_measure(recipe: Recipe, name: str, model: Path, corpus: Path, against: str) -> EvaluatedMeasure:
-    """One of `MEASURES` of a model in a folder against its base."""
+def evaluate_measure(
+    recipe: Recipe,
+    name: str,
+    model: Path,
+    corpus: Path,
+    against: str,
+    on_progress: OnProgress = lambda done, total: None,
+) -> EvaluatedMeasure:
+    """One of `MEASURES` of a model in a folder against its base; `on_progress` is told tokens read, of how many."""
     tokenizer = AutoTokenizer.from_pretrained(model)
-    found = {name: MEASURES[name].measure(recipe, against, load_model(model), tokenizer, corpus)}
+    found = {name: MEASURES[name].measure(recipe, against, load_model(model), tokenizer, corpus, on_progress)}
     return EvaluatedMeasure(**found, **_origin(recipe, model, against))
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -57,10 +57,16 @@ _MOST_OF_A_KIND = 8  # files, so that no kind outweighs the others
 _MOST_OF_A_PACKAGE = 3  # files of a kind, so that no kind is one project's style
 _Parts = dict[str, list[CountedText]]
 _Text = TypeVar("_Text")
+OnProgress = Callable[[int, int], None]
 
 
 def movement_of(
-    recipe: Recipe, base: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, corpus: Path
+    recipe: Recipe,
+    base: str,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    corpus: Path,
+    on_progress: OnProgress = lambda done, total: None,
 ) -> Moved:
     """How far a model is from its base: nats a token and changed first choices.
 
@@ -78,6 +84,7 @@ def movement_of(
         base: the model before, as `resolve_base` takes it.
         model, tokenizer: the model after.
         corpus: folder that `build_corpus` wrote.
+        on_progress: told how many tokens both models have read, of how many.
 
     Raises:
         BaseModelError: the base cannot be found or read.
@@ -92,17 +99,25 @@ def movement_of(
     require_positions(model.config, window, "eval.window_tokens")
     files = {language: _held_out(corpus, language, recipe, base_tokenizer) for language in recipe.keep}
     before, after, dtype = _ready(load_model(folder), model)
+    prompts = {kind: _spread(asked, recipe.eval.moved_share) for kind, asked in read_prompts().items()}
+    texts, others = base_answers(before, base_tokenizer, prompts), _others(recipe, base_tokenizer)
+    files = {language: texts for language, texts in files.items() if texts}
+    every = [text for parts in (texts, files, others) for several in parts.values() for text in several]
+    read, total = 0, sum(len(text.tokens) for text in every)
+
+    def on_part(texts: Sequence[CountedText]) -> None:
+        nonlocal read
+        read += sum(len(text.tokens) for text in texts)
+        on_progress(read, total)
 
     def measure(parts: _Parts, names_of_total: Sequence[str], window_tokens: int | None) -> Movement:
-        return _measure(before, after, parts, names_of_total, window_tokens, recipe)
+        return _measure(before, after, parts, names_of_total, window_tokens, recipe, on_part)
 
-    prompts = {kind: _spread(asked, recipe.eval.moved_share) for kind, asked in read_prompts().items()}
-    texts = base_answers(before, base_tokenizer, prompts)
     answers, kept, other = measure(texts, list(texts), None), None, None
-    if files := {language: texts for language, texts in files.items() if texts}:
+    if files:
         code = [language for language in files if recipe.language_table[language].is_code]
         kept = measure(files, code or list(files), window)
-    if others := _others(recipe, base_tokenizer):
+    if others:
         other = measure(others, list(others), window)
     sentence = f"moved by {answers.nats_per_token:.3f} nats a token on {KINDS['answers']}"
     return Moved(answers=answers, kept=kept, other=other, compute_dtype=dtype, sentence=sentence)
@@ -148,13 +163,14 @@ def _measure(
     names_of_total: Sequence[str],
     window_tokens: int | None,
     recipe: Recipe,
+    on_part: Callable[[Sequence[CountedText]], None],
 ) -> Movement:
-    by_part: dict[str, list[TextMovement]] = {
-        name: measure_movement(
+    by_part: dict[str, list[TextMovement]] = {}
+    for name, texts in parts.items():
+        by_part[name] = measure_movement(
             base, model, texts, batch_tokens=recipe.eval.batch_tokens // 2, window_tokens=window_tokens
         )
-        for name, texts in parts.items()
-    }
+        on_part(texts)
 
     def summary(names: Sequence[str]) -> Movement:
         movements = [movement for name in names for movement in by_part[name]]
