@@ -1,6 +1,6 @@
 """No evil program passes a problem whose answers are compared outside: some of them on one of the starter set each.
 
-All programs on all problems take the better part of an hour: MULTIPL_MOE_EVIL=all, with --timeout=0.
+All programs on all problems take half an hour: MULTIPL_MOE_EVIL=all, with --timeout=0.
 """
 
 import os
