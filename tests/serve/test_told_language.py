@@ -23,6 +23,11 @@ def test_a_request_may_tell_the_language_to_a_domain_gate(tmp_path):
         scored = {"max_tokens": 0, "echo": True, "logprobs": 1}
         one, python = (ask(language, **scored).logprobs.token_logprobs for language in ("one", "python"))
         assert one != python
+        named = f"# a.py\n{PROMPT}"
+        assert ask(None, prompt=named).text == greedy((model, tokenizer), named, 16, open_share=0.0)
+        assert ask("one", prompt=named).text == greedy((model, tokenizer), named, 16, open_share=1.0)
+        told, alone = (ask(language, prompt=named, **scored).logprobs.token_logprobs for language in ("python", None))
+        assert told != alone, "scores are those of the text as it stands"
         with pytest.raises(BadRequestError, match="'pyhton' is not known; the gate opens for one, other"):
             ask("pyhton")
     with served(*load_served(save_model(tmp_path / "causal", "causal"))) as url, client_of(url) as client:

@@ -175,17 +175,19 @@ class _Completions(CompletionHandler):
         is_list = isinstance(given, list) and not all(isinstance(token, int) for token in given)
         neutral = _NEUTRAL | ({"stream": False} if echo else {"logprobs": None})
         try:
-            prompts = [self._encode(prompt, suffix, language) for prompt in (given if is_list else [given])]
+            several = given if is_list else [given]
+            prompts = [self._encode(prompt, suffix, language, is_scored=bool(echo)) for prompt in several]
             if (not echo and len(prompts) != 1) or any(body.get(key) not in (None, neutral[key]) for key in neutral):
                 raise ConfigError(f"a request gets one answer to one prompt, and no {', '.join(neutral)}")
             return await (self._score(body, prompts, request_id) if echo else self._write(body, prompts[0], request_id))
         except ConfigError as error:
             raise HTTPException(400, str(error)) from error
 
-    def _encode(self, prompt: Any, suffix: str | None, language: str | None) -> _Prompt:
+    def _encode(self, prompt: Any, suffix: str | None, language: str | None, *, is_scored: bool) -> _Prompt:
+        """Its tokens, and what is told to the gate; of what is scored the head says nothing, as for a model alone."""
         held = self.model_manager
-        generator, text = TextGenerator(held.model, held.tokenizer), prompt if isinstance(prompt, str) else ""
-        told = told_language(held.model.config, language, text)
+        head = prompt if isinstance(prompt, str) and not is_scored else ""
+        generator, told = TextGenerator(held.model, held.tokenizer), told_language(held.model.config, language, head)
         if isinstance(prompt, str):
             tokens = generator.encode(prompt, chat=False) if suffix is None else generator.encode_gap(prompt, suffix)
         elif (
