@@ -76,18 +76,19 @@ def test_the_seed_is_that_of_the_drawing(run, bubblewrap, base, own, tmp_path):
 
 
 @pytest.mark.extended
-@pytest.mark.parametrize("moment", ["samples.jsonl", "details.jsonl"])
-def test_killed_at_any_moment_and_started_again_gives_the_same_results(bubblewrap, base, own, tmp_path, moment):
+def test_killed_at_any_moment_and_started_again_gives_the_same_results(bubblewrap, base, own, tmp_path):
     arguments = ["--model", str(base), "--benchmark", str(own), "--max-new-tokens", "60", "--workers", "1"]
     command = [sys.executable, "-m", "multipl_moe", "eval"]
     subprocess.run([*command, "whole", *arguments], cwd=tmp_path, check=True, capture_output=True)
-    with subprocess.Popen([*command, "killed", *arguments], cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
-        while not (tmp_path / "killed" / moment).is_file() and process.poll() is None:
-            time.sleep(0.01)
-        process.kill()
-    subprocess.run([*command, "killed", *arguments, "--resume"], cwd=tmp_path, check=True, capture_output=True)
-    for name in ("samples.jsonl", "results.jsonl"):
-        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    for moment in ("samples.jsonl", "details.jsonl"):
+        out = tmp_path / f"killed at {moment}"
+        with subprocess.Popen([*command, out.name, *arguments], cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
+            while not (out / moment).is_file() and process.poll() is None:
+                time.sleep(0.01)
+            process.kill()
+        subprocess.run([*command, out.name, *arguments, "--resume"], cwd=tmp_path, check=True, capture_output=True)
+        for name in ("samples.jsonl", "results.jsonl"):
+            assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_bits_per_byte_leave_a_folder_of_their_own(run, base, hybrid, corpus, tmp_path):
