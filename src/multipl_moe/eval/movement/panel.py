@@ -97,13 +97,12 @@ def movement_of(
     _require_same_tokens(base, base_tokenizer, tokenizer)
     window = min(recipe.eval.window_tokens, recipe.eval.tokens_per_file)
     require_positions(model.config, window, "eval.window_tokens")
-    files = {language: _held_out(corpus, language, recipe, base_tokenizer) for language in recipe.keep}
+    files = {name: texts for name in recipe.keep if (texts := _held_out(corpus, name, recipe, base_tokenizer))}
     before, after, dtype = _ready(load_model(folder), model)
     prompts = {kind: _spread(asked, recipe.eval.moved_share) for kind, asked in read_prompts().items()}
     texts, others = base_answers(before, base_tokenizer, prompts), _others(recipe, base_tokenizer)
-    files = {language: texts for language, texts in files.items() if texts}
-    every = [text for parts in (texts, files, others) for several in parts.values() for text in several]
-    read, total = 0, sum(len(text.tokens) for text in every)
+    every = [several for parts in (texts, files, others) for several in parts.values()]
+    read, total = 0, sum(len(text.tokens) for several in every for text in several)
 
     def on_part(texts: Sequence[CountedText]) -> None:
         nonlocal read
