@@ -103,10 +103,8 @@ def _run(what: str, port: int, engine_port: int, packs: dict[str, Path], tokeniz
     torch.set_num_threads(1)
     app = _engine()
     if what == "front":
-        picker = Picker(
-            TextGate.load(packs, tokenizer=tokenizer),
-            {name: Pack.load(folder).languages for name, folder in packs.items()},
-        )
+        gates = TextGate.load(packs, tokenizer=tokenizer)
+        picker = Picker.of(gates, {name: Pack.load(folder) for name, folder in packs.items()})
         app = build_front(Vllm(list(packs)), f"http://127.0.0.1:{engine_port}", picker, token=None)
     uvicorn.run(app, port=port, log_level="error")
 

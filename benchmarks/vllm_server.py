@@ -75,7 +75,7 @@ def version(venv: Path) -> str:
     return subprocess.check_output([str(venv / "bin" / "python"), "-c", told], text=True).strip()
 
 
-def multipl_moe(*words: str) -> list[str]:
+def command_line(*words: str) -> list[str]:
     """The command line of this checkout."""
     return [sys.executable, "-m", "multipl_moe", *words]
 
@@ -125,10 +125,10 @@ def same_at_once(url: str) -> float:
 def pack_served(pack: Path, work: Path) -> dict[str, Any]:
     """What `check` says of a pack, of vLLM and of the front, how far its answers are off, and what the gate picked."""
     folder, engine_port, port = work / "adapter", free_port(), free_port()
-    subprocess.run(multipl_moe("export", f"pack={pack}", str(folder), "--adapter"), check=True)
+    subprocess.run(command_line("export", f"pack={pack}", str(folder), "--adapter"), check=True)
     canaries, packs = load_canaries(folder / CANARY_FILE), {"pack": Pack.load(pack)}
     engine = [*command_of("vllm", None, folder, packs, engine_port), *_EXACT]
-    front = multipl_moe("serve", str(folder), "--engine", "vllm", "--port", str(port), "--engine-url")
+    front = command_line("serve", str(folder), "--engine", "vllm", "--port", str(port), "--engine-url")
     with served(engine, engine_port) as url, served([*front, url], port) as front_url:
         found = {
             way: dict(check_server(f"{at}/v1", canaries, base=BASE))
@@ -149,7 +149,7 @@ def pack_served(pack: Path, work: Path) -> dict[str, Any]:
 def native_served(model: Path, work: Path) -> dict[str, Any]:
     """How far vLLM's likeliest tokens after some prompts are from transformers', of a native export."""
     folder, port = work / "native", free_port()
-    subprocess.run(multipl_moe("export", str(model), str(folder), "--native"), check=True)
+    subprocess.run(command_line("export", str(model), str(folder), "--native"), check=True)
     tokenizer: Any = AutoTokenizer.from_pretrained(folder)
     loaded: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     right = {}

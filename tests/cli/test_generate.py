@@ -6,6 +6,7 @@ import shutil
 import sys
 
 import pytest
+import torch
 
 from multipl_moe.model.expert_use import ExpertUse
 
@@ -36,6 +37,15 @@ def test_the_prompt_is_an_argument_a_file_or_stdin_and_only_new_text_is_printed(
     for dash in ([], ["-"]):
         typed(PROMPT)
         assert run("generate", hybrid, *dash, *ARGUMENTS).out == outcome.out
+
+
+def test_a_text_but_no_chat_is_asked_for_its_file_s_name(run, hybrid, monkeypatch):
+    asked = []
+    monkeypatch.setattr("multipl_moe.generate.text.told_language", lambda config, *given: asked.append(given) or {})
+    monkeypatch.setattr("multipl_moe.generate.text.TextGenerator.encode", lambda self, text, chat: torch.tensor([[1]]))
+    for flags in ([], ["--chat"], ["--language", "rust"]):
+        assert run("generate", hybrid, "// a.rs\n", *ARGUMENTS, *flags).code == 0
+    assert asked == [(None, "// a.rs\n"), (None, ""), ("rust", "// a.rs\n")]
 
 
 def test_a_dense_model_writes_too_and_a_stop_string_ends_the_text(run, base):

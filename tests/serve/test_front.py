@@ -254,6 +254,20 @@ def test_an_engines_refusal_is_handed_through(kind: str, picker: Picker, stream:
         assert send(url, "POST", "/v1/completions", {"prompt": "x", "stream": stream})[0] == 502
 
 
+def test_a_failure_of_the_front_s_own_says_that_its_connection_closes(kind: str, picker: Picker, monkeypatch):
+    def fail(*args: Any, **options: Any) -> Any:
+        raise RuntimeError("a secret of the machine")
+
+    with in_front(EngineStub(list(LANGUAGES), write, llama_cpp=kind == "llama-server"), picker) as url:
+        with monkeypatch.context() as patch:
+            patch.setattr(picker.gates, "after", fail)
+            with pytest.raises(InternalServerError, match="its log says why") as caught:
+                client_of(url).completions.create(model="auto", prompt="x")
+        assert caught.value.response.headers["Connection"] == "close"
+        assert "secret" not in caught.value.response.text
+        assert client_of(url).completions.create(model="auto", prompt="def f(x):").choices
+
+
 def test_a_hundred_streams_at_once_are_all_answered(kind: str, picker: Picker):
     engine = EngineStub(
         list(LANGUAGES), lambda name, body: f"{name} {body['prompt']}", llama_cpp=kind == "llama-server", delay_s=0.01

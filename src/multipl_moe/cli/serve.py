@@ -108,8 +108,7 @@ def _serve_adapters(
     if engine not in ENGINES:
         raise ConfigError(f"--engine: {folder} has adapters; choose one of {', '.join(ENGINES)}")
     packs, gates = gates_of(folder)
-    endings = {ending: name for pack in packs.values() for name, own in pack.endings.items() for ending in own}
-    picker = Picker(gates, {name: pack.languages for name, pack in packs.items()}, endings)
+    picker = Picker.of(gates, packs)
     with _listening(host, port, token) as listener, ExitStack() as stack:
         key = os.environ.get(KEY_OF[engine]) if engine_url is not None else None
         if engine_url is None:

@@ -18,8 +18,8 @@ class Measure:
     """A measure of a model against its base.
 
     Attributes:
-        measure: takes recipe, base, model, its tokenizer and the corpus, and may be given what is told how many tokens
-            are read, of how many; may cast the model.
+        measure: takes recipe, base, model, its tokenizer, the corpus, and what is told how many tokens are read, of how
+            many; may cast the model.
         tokens_read: by both models, in float32; 0: the recipe, by `eval.NAME_share`, does not ask for it.
         title, note: of its table, and what a reader must know.
         question: heading of its part of a page, to which "the base" is added.
@@ -28,7 +28,7 @@ class Measure:
         cell: in that column.
     """
 
-    measure: Callable[..., Any]
+    measure: Callable[[Recipe, str, PreTrainedModel, PreTrainedTokenizerBase, Path, Callable[[int, int], None]], Any]
     tokens_read: Callable[[Recipe], float]
     title: str
     note: str
@@ -60,7 +60,8 @@ def measure_model(
 ) -> Measures:
     """Take all measures that the recipe asks for; the model may be cast."""
     asked = {name: one for name, one in MEASURES.items() if one.tokens_read(recipe)}
-    return Measures(**{name: one.measure(recipe, base, model, tokenizer, corpus) for name, one in asked.items()})
+    given = recipe, base, model, tokenizer, corpus, lambda done, total: None
+    return Measures(**{name: one.measure(*given) for name, one in asked.items()})
 
 
 def findings(found: Measures) -> Iterator[tuple[Measure, Any]]:

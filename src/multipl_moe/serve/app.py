@@ -63,7 +63,6 @@ def build_app(name: str, model: Any, tokenizer: Any, *, token: str | None, host:
     app.max_body_size = 2**22  # bytes; all other requests wait while it is split into tokens
     for kind in (ValueError, TypeError, LookupError, TemplateError):
         app.add_exception_handler(kind, _unanswerable)
-    app.add_exception_handler(Exception, _failed)
     guard(app, token, host)
     return app
 
@@ -71,13 +70,6 @@ def build_app(name: str, model: Any, tokenizer: Any, *, token: str | None, host:
 async def _unanswerable(request: Any, error: Exception) -> Any:
     """A body that transformers' handlers do not expect; unanswered, it would cost its client the next request."""
     return refusal(f"this request cannot be answered ({error!r})")
-
-
-async def _failed(request: Any, error: Exception) -> Any:
-    """uvicorn closes the connection after it; a client that is not told so may send its next request into it."""
-    answer = refusal("the server failed on this request; its log says why", 500)
-    answer.headers["Connection"] = "close"
-    return answer
 
 
 class _OneModel(ModelManager):

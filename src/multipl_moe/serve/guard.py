@@ -1,4 +1,7 @@
-"""Who may ask a server: those with its token, or without one programs of this machine, but no pages of other sites."""
+"""Who may ask a server: those with its token, or without one programs of this machine, but no pages of other sites.
+
+And what those get whom it cannot answer.
+"""
 
 import hmac
 from typing import Any
@@ -20,6 +23,7 @@ def guard(app: Starlette, token: str | None, host: str) -> None:
         host: on which it listens.
     """
     app.add_exception_handler(HTTPException, _refusal)
+    app.add_exception_handler(Exception, _failed)
     hosts = ["localhost", "127.0.0.1", "[::1]", host] if token is None else ["*"]
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
     if token is not None:
@@ -34,6 +38,13 @@ def refusal(message: str, status: int = 400) -> JSONResponse:
 async def _refusal(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     return refusal(error.detail, error.status_code)
+
+
+async def _failed(request: Request, error: Exception) -> JSONResponse:
+    """uvicorn closes the connection after it; a client that is not told so may send its next request into it."""
+    answer = refusal("the server failed on this request; its log says why", 500)
+    answer.headers["Connection"] = "close"
+    return answer
 
 
 class _AskForToken:

@@ -6,6 +6,7 @@ from typing import Any
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.generate.named_file import language_of_named_file
+from multipl_moe.packs.files import Pack
 from multipl_moe.packs.text_gate import TextGate
 from multipl_moe.serve.engines import BASE
 
@@ -43,6 +44,12 @@ class Picker:
         self, gates: TextGate, languages: Mapping[str, Sequence[str]], endings: Mapping[str, str] | None = None
     ) -> None:
         self.gates, self.languages, self.endings = gates, languages, endings
+
+    @classmethod
+    def of(cls, gates: TextGate, packs: Mapping[str, Pack]) -> "Picker":
+        """Of packs by name, with the file endings of their own languages."""
+        endings = {ending: name for pack in packs.values() for name, own in pack.endings.items() for ending in own}
+        return cls(gates, {name: pack.languages for name, pack in packs.items()}, endings)
 
     def pick(self, told_model: str | None, told_language: str | None, text: str) -> Pick:
         """For a request, and a text that ends where the engine goes on; raises ConfigError for a model that is none."""
