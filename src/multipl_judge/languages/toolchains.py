@@ -138,8 +138,7 @@ TOOLCHAINS: dict[str, Toolchain] = {
             *("{compiler}", "{options}", "--crate-name", "main", "-A", "warnings", "-C", "debuginfo=0"),
             # The linker strips, as rustc itself would do in a process of its own.
             *("-C", "strip=none", "-C", "link-arg=-s", "-C", "codegen-units=1", "-C", "prefer-dynamic", "-C", "rpath"),
-            *("-C", "linker={linker}"),
-            *("-o", "{folder}/main", "{extras}", "-"),
+            *("-C", "linker={linker}", "{warm}", "-o", "{folder}/main", "{extras}", "-"),
         ),
         run=("{folder}/main",),
         forks=False,
@@ -169,8 +168,15 @@ TOOLCHAINS: dict[str, Toolchain] = {
                     "rand/Cargo.toml": text_of("rand_Cargo.toml"),
                     "rand/lib.rs": text_of("rand.rs"),
                 },
-            )
+            ),
+            "linker": Cache(
+                "rust-linker",
+                (("{linker}", _QUICK_LINKER, "{folder}/empty.c", "-o", "{folder}/empty"),),
+                {"empty.c": "int main() {}\n"},
+                required=False,
+            ),
         },
+        warm={"linker": ("-C", f"link-arg={_QUICK_LINKER}")},
         reference=Reference(
             "fn twice(x: i64) -> i64 {\n    BODY\n}\n\n"
             'fn main() {\n    assert_eq!(twice(21), 42);\n    println!("nonce {}", FIRSTi64 ^ SECONDi64);\n}\n',
