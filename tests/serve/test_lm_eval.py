@@ -1,8 +1,9 @@
-"""lm_eval reads an export and asks the server, offline, by docs/serving.md's commands, and gets the same numbers."""
+"""lm_eval reads an export, and asks the server and the front, offline, by docs/serving.md's commands."""
 
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,11 @@ from typing import Any
 import pytest
 
 from multipl_moe.export.folder import ExportSettings, export_model
+from multipl_moe.packs.adapters import export_adapters
+from tests.cli.test_serve_adapters import running
+from tests.packs.test_adapters import two_packs
 
-from .conftest import MAX_POSITIONS, NAME, load_served, save_model, served
+from .conftest import MAX_POSITIONS, NAME, client_of, load_served, save_model, served
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "serving.md"
@@ -37,10 +41,9 @@ def results(command: str, output: Path) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr[-3000:]
     (scores,) = output.rglob("results_*.json")
     told = {"metrics": json.loads(scores.read_text())["results"]}
-    for task in ("choose", "write"):
-        (samples,) = output.rglob(f"samples_{task}_*.jsonl")
+    for samples in output.rglob("samples_*.jsonl"):
         lines = [json.loads(line) for line in samples.read_text().splitlines()]
-        told[task] = {line["doc_id"]: line["filtered_resps"] for line in lines}
+        told[samples.name.split("_")[1]] = {line["doc_id"]: line["filtered_resps"] for line in lines}
     return told
 
 
@@ -53,7 +56,7 @@ def export(tmp_path_factory) -> Path:
 
 @pytest.mark.extended
 def test_the_commands_of_the_page_measure_the_same_from_the_export_and_from_the_server(export, tmp_path):
-    by_itself, by_server = commands()
+    by_itself, by_server, _ = commands()
     read = results(by_itself.replace("exports/hybrid", str(export)), tmp_path / "read")
     with served(*load_served(export)) as url:
         asked = by_server.replace("exports/hybrid", str(export)).replace("http://127.0.0.1:8000/v1", url)
@@ -68,3 +71,26 @@ def test_the_commands_of_the_page_measure_the_same_from_the_export_and_from_the_
             assert float(score) == pytest.approx(float(other_score), abs=1e-3)
             assert is_greedy == is_other_greedy
     assert read["metrics"]["choose"]["acc,none"] == answered["metrics"]["choose"]["acc,none"]
+
+
+@pytest.mark.extended
+def test_the_command_for_the_front_gets_what_it_answers(tmp_path):
+    *_, by_front = commands()
+    base, packs = two_packs(tmp_path, "llama")
+    export_adapters(packs, tmp_path / "both", str(base), gguf=True)
+    command = ("serve", str(tmp_path / "both"), "--engine", "llama-server", "--port", "0")
+    process = running([sys.executable, "-m", "multipl_moe", *command], tmp_path / "log")
+    try:
+        said = next(line for line in (tmp_path / "log").read_text().splitlines() if line.startswith("serving auto"))
+        url = said.split(" at ")[1].partition(";")[0]
+        asked = by_front.replace("http://127.0.0.1:8000/v1", url).replace("BASE", str(base))
+        written = results(asked.replace("max_length=2048", "max_length=128"), tmp_path / "answered")["write"]
+        questions = json.loads((HERE / "tasks" / "questions.json").read_text())
+        for number, row in enumerate(questions):
+            options = {"model": "auto", "max_tokens": 24, "temperature": 0, "stop": ["G0", "?!", "\n"]}
+            answer = client_of(url).completions.create(prompt=row["question"], **options)
+            assert written[number] == [answer.choices[0].text]
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+    assert any(text for (text,) in written.values())
