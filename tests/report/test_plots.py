@@ -16,6 +16,9 @@ def test_gain_has_a_bar_of_the_right_length_for_each_language_those_to_learn_abo
     assert _bars(learn) == pytest.approx({"Rust": -20, "C++": -10})
     assert _bars(keep) == pytest.approx({"Python": 1, "English text": 50})
     assert all(axes.get_ylim()[0] > axes.get_ylim()[1] for axes in (learn, keep))  # top to bottom
+    dotted = [line for axes in (learn, keep) for line in axes.lines if line.get_linestyle() == ":"]
+    means = [100 * metrics.means[role].change for role in ("learn", "keep")]
+    assert [np.asarray(line.get_xdata())[0] for line in dotted] == pytest.approx(means)
     two = {name: metrics.languages[name] for name in ("rust", "cpp")}
     assert len(gain_plot(metrics.but(languages=two)).axes) == 1
 

@@ -23,20 +23,19 @@ _WIDEST, _LEAST_PER_CENT = 2, 10  # an interval is drawn as far as so many times
 def gain_plot(found: Changes, width: float = 8) -> Figure:
     """Change of bits per byte by language with 95% intervals: left of zero is better, and green where that is sure.
 
-    A panel for the languages to learn and one for those to keep; numbers stand to the right of the bars. An interval so
-    wide that it would flatten all bars is cut, and ends in an arrow.
+    A panel for the languages to learn and one for those to keep, each with a dotted line at its mean; numbers stand to
+    the right of the bars. An interval so wide that it would flatten all bars is cut, and ends in an arrow.
     """
-    panels = {
-        title: [(name, row) for name, row in found.languages.items() if row.role == role]
-        for role, title in _ROLE_TITLES.items()
-    }
+    panels = {role: [item for item in found.languages.items() if item[1].role == role] for role in _ROLE_TITLES}
     most = max(_WIDEST * max(abs(100 * row.change) for row in found.languages.values()), _LEAST_PER_CENT)
-    panels = {title: rows for title, rows in panels.items() if rows}
+    panels = {role: rows for role, rows in panels.items() if rows}
     heights = [len(rows) for rows in panels.values()]
     figure = Figure(figsize=(width, 0.36 * sum(heights) + 0.4 * len(panels) + 0.7), layout="constrained")
     grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
-    for axes, (title, rows) in zip(grid, panels.items(), strict=True):
-        axes.set_title(title, loc="left", fontsize=10, fontweight="bold")
+    for axes, (role, rows) in zip(grid, panels.items(), strict=True):
+        axes.set_title(_ROLE_TITLES[role], loc="left", fontsize=10, fontweight="bold")
+        if len(rows) > 1 and (mean := found.means.get(role)):
+            axes.axvline(100 * mean.change, color="grey", linewidth=1, linestyle=":")
         for y, (_, row) in enumerate(rows):
             bounds = [100 * bound for bound in row.interval]
             low, high = np.clip(bounds, -most, most).tolist()
