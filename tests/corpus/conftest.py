@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from multipl_moe.corpus import CorpusManifest, build_corpus
+from multipl_moe.corpus.run.stages import StageProgress
 from multipl_moe.recipe.corpus import ExecutorSection
 from multipl_moe.recipe.recipe import Recipe, validate_recipe
 from tests.fixtures import save_trained_tokenizer, tree
@@ -46,8 +47,7 @@ def recipe_of(
 
 def on_executor(recipe: Recipe, **executor: Any) -> Recipe:
     """The recipe with another executor."""
-    section = recipe.corpus.model_copy(update={"executor": ExecutorSection.model_validate(executor)})
-    return recipe.model_copy(update={"corpus": section})
+    return recipe.with_settings("corpus", executor=ExecutorSection.model_validate(executor))
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -82,7 +82,13 @@ def corpus_recipe(sources_folder) -> Recipe:
 
 
 @pytest.fixture(scope="session")
-def corpus(corpus_recipe, tokenizer_folder, tmp_path_factory) -> tuple[Path, CorpusManifest]:
+def told() -> tuple[list[str], list[StageProgress]]:
+    """What building the corpus told: titles, and how far its stages were."""
+    return [], []
+
+
+@pytest.fixture(scope="session")
+def corpus(corpus_recipe, tokenizer_folder, tmp_path_factory, told) -> tuple[Path, CorpusManifest]:
     """A corpus folder and what building it returned."""
-    output = tmp_path_factory.mktemp("corpus") / "corpus"
-    return output, build_corpus(corpus_recipe, tokenizer_folder, output)
+    output, (titles, tasks) = tmp_path_factory.mktemp("corpus") / "corpus", told
+    return output, build_corpus(corpus_recipe, tokenizer_folder, output, titles.append, tasks.append)

@@ -23,7 +23,7 @@ from multipl_moe.recipe.recipe import Recipe
 from tests.corpus.read.test_answers import CHAT
 from tests.fixtures import save_beginning_texts, save_chat_tokenizer
 
-from .conftest import content, on_executor, program, recipe_of, write_files
+from .conftest import content, nearly, on_executor, program, recipe_of, write_files
 
 NAME = "rust.answers"
 SECRET = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
@@ -107,6 +107,8 @@ def recipe(tmp_path_factory) -> Recipe:
     folder = tmp_path_factory.mktemp("sources") / "tree"
     write_files(folder / "rust", ".rs", 12)
     write_files(folder / "python", ".py", 12, first_seed=100)
+    (folder / "rust" / "near.rs").write_text(nearly(program(3), 0.015), encoding="utf-8")
+    (folder / "python" / "copy.py").write_text(program(4), encoding="utf-8")
     file = write_rows(folder.parent / "practice" / "kept.jsonl", answer_rows())
     return recipe_of(
         {"kind": "folder", "path": str(folder)},
@@ -147,16 +149,16 @@ def test_answers_to_one_prompt_are_on_one_side(built):
         for split in ("train", "validation")
     ]
     assert not sides[0] & sides[1]
-    assert manifest.languages[NAME].validation_files in range(
-        8, 13
-    )  # the last prompt held out may bring more than its share
+    # the last prompt held out may bring more than its share
+    assert manifest.languages[NAME].validation_files in range(8, 13)
 
 
 @pytest.mark.extended
-def test_parts_change_no_answer(recipe, tokenizer_folder, tmp_path):
+def test_without_a_budget_parts_change_no_file_and_no_answer(recipe, tokenizer_folder, tmp_path):
     whole = recipe.with_settings("corpus", max_bytes_per_language=None)
-    build_corpus(whole, tokenizer_folder, tmp_path / "one")
-    build_corpus(on_executor(whole, parts=3), tokenizer_folder, tmp_path / "three")
+    manifest = build_corpus(whole, tokenizer_folder, tmp_path / "one")
+    assert manifest.duplicate_clusters == 3
+    build_corpus(on_executor(whole, parts=3, workers=2), tokenizer_folder, tmp_path / "three")
     assert content(tmp_path / "three") == content(tmp_path / "one")
 
 

@@ -64,8 +64,3 @@ def test_what_is_no_manifest_is_refused(tmp_path, content, message):
     (tmp_path / "manifest.json").write_bytes(content)
     with pytest.raises(CorpusError, match=message):
         CorpusManifest.load(tmp_path)
-
-
-def test_a_folder_without_manifest_is_no_corpus(tmp_path):
-    with pytest.raises(CorpusError, match="not a corpus"):
-        CorpusManifest.load(tmp_path)

@@ -14,7 +14,6 @@ from multipl_moe.corpus import CorpusManifest, build_corpus, read_documents
 from multipl_moe.corpus.manifest import DROP_REASONS
 from multipl_moe.corpus.pipeline import base_name
 from multipl_moe.corpus.read.sources import no_files
-from multipl_moe.corpus.run.stages import StageProgress
 from multipl_moe.errors import BaseModelError, CorpusError
 from multipl_moe.recipe.corpus import SourceSection
 
@@ -61,11 +60,13 @@ def test_of_many_planted_near_duplicates_hardly_one_is_missed_and_no_clean_file_
     assert all(len(pair) == 2 and pair[0] == pair[1] for pair in numbers), "a file was taken for another's duplicate"
 
 
-def test_near_duplicates_stay_if_asked(sources_folder, tokenizer_folder, tmp_path):
+def test_near_duplicates_stay_if_asked_and_the_terminal_stays_quiet(sources_folder, tokenizer_folder, tmp_path, capfd):
     recipe = recipe_of({"kind": "folder", "path": str(sources_folder)}, near_duplicates=False)
     manifest = build_corpus(recipe, tokenizer_folder, tmp_path / "out")
     assert manifest.languages["rust"].dropped["near_duplicate"] == 0
     assert manifest.languages["rust"].train_files + manifest.languages["rust"].validation_files == 34
+    assert capfd.readouterr() == ("", "")
+    assert "Processing done" in (tmp_path / "out" / "logs" / "1_read" / "logs" / "task_00000.log").read_text()
 
 
 def test_equal_texts_are_kept_once_whatever_their_language(corpus):
@@ -158,16 +159,12 @@ def test_a_language_whose_files_all_drop_out_is_named_with_the_reasons(tokenizer
     assert not (tmp_path / "out").exists()
 
 
-def test_progress_is_told_and_the_terminal_stays_quiet(corpus_recipe, tokenizer_folder, tmp_path, capfd):
-    messages: list[str] = []
-    tasks: list[StageProgress] = []
-    build_corpus(corpus_recipe, tokenizer_folder, tmp_path / "out", messages.append, tasks.append)
-    assert [message.split()[0] for message in messages] == [
+def test_progress_is_told(corpus, told):
+    titles, tasks = told
+    assert [title.split()[0] for title in titles] == [
         "Reading", "Looking", "Signing", "Looking", "Choosing", "Splitting",
     ]  # fmt: skip
-    assert capfd.readouterr() == ("", "")
-    assert "Processing done" in (tmp_path / "out" / "logs" / "1_read" / "logs" / "task_00000.log").read_text()
-    assert list(dict.fromkeys(progress.title for progress in tasks)) == messages
+    assert list(dict.fromkeys(progress.title for progress in tasks)) == titles
     assert tasks[0].num_done == 0
     ended = {progress.title: progress for progress in tasks}
     assert all(progress.num_done == progress.num_tasks for progress in ended.values())

@@ -1,9 +1,7 @@
 """A corpus of four kinds of sources with faults of all kinds: they are found, and hardly anything else is lost."""
 
 import gzip
-import io
 import json
-import tarfile
 from collections import Counter
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from multipl_moe.recipe.recipe import Recipe
 from tests.corpus.clean.test_secret_detectors import SECRETS
 from tests.corpus.clean.test_unwritten import LICENCE
 from tests.corpus.licences.test_licence_filter import GPL_FILES, MIT_FILES
+from tests.corpus.read.test_archives import tar
 from tests.corpus.read.test_candidates import commit
 
 from .conftest import program, recipe_of
@@ -69,11 +68,7 @@ class Planted:
             for path, content in self.sources["jsonl"].items():
                 text = content.decode("utf-8", "surrogateescape")  # what is no UTF-8 becomes lone surrogates
                 lines.write(json.dumps({"path": path, "content": text}) + "\n")
-        with tarfile.open(root / "all.tar.gz", "w:gz") as archive:
-            for path, content in self.sources["archive"].items():
-                member = tarfile.TarInfo(path)
-                member.size = len(content)
-                archive.addfile(member, io.BytesIO(content))
+        (root / "all.tar.gz").write_bytes(gzip.compress(tar(self.sources["archive"])))
         places = {"folder": "folder", "git": "git", "jsonl": "rows.jsonl", "archive": "all.tar.gz"}
         return [{"kind": kind, "path": str(root / place), "licence": "MIT"} for kind, place in places.items()]
 

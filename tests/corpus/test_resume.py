@@ -27,22 +27,19 @@ from multipl_moe.recipe.recipe import Recipe
 
 from .conftest import content, on_executor, program, recipe_of, write_files
 
-# Where a build dies: the owner of a function, its name, and at which of its calls in a process. Those marked with True
-# are called in workers.
-DEATHS: dict[str, tuple[Any, str, int, bool]] = {
-    "reading": (SourceReader, "_read", 9, True),
-    "filtering": (Decontaminate, "filter", 9, True),
-    "copies": (removal._Removals, "write", 1, False),
-    "signing": (CodeWords, "word_tokenize", 9, True),
-    "buckets": (MinhashDedupBuckets, "run", 3, True),
-    "clusters": (removal, "_described", 2, False),
-    "splitting": (SplitByFile, "_is_held_out", 9, True),
-    "tokenising": (LanguageTokenizer, "_encode", 6, True),
-    "dropped": (dropped, "_rows", 1, False),
-    "cleaning": (pipeline.shutil, "rmtree", 1, False),
+# Where a build dies, in its order: the owner of a function, its name, and at which of its calls in a process.
+DEATHS: dict[str, tuple[Any, str, int]] = {
+    "reading": (SourceReader, "_read", 9),
+    "filtering": (Decontaminate, "filter", 9),
+    "copies": (removal._Removals, "write", 1),
+    "signing": (CodeWords, "word_tokenize", 9),
+    "buckets": (MinhashDedupBuckets, "run", 3),
+    "clusters": (removal, "_described", 2),
+    "splitting": (SplitByFile, "_is_held_out", 9),
+    "tokenising": (LanguageTokenizer, "_encode", 6),
+    "dropped": (dropped, "_rows", 1),
+    "cleaning": (pipeline.shutil, "rmtree", 1),
 }
-# One of each kind: of a worker, of the main process, of a worker with half of its output written, at the end.
-FEW_DEATHS = ("signing", "clusters", "tokenising", "cleaning")
 
 
 def in_a_fork(recipe: Recipe, tokenizer_folder: Path, output: Path, prepare: Callable[[], None]) -> Any:
@@ -75,44 +72,48 @@ def tokens_in(folder: Path, language: str) -> int:
     return sum(file.stat().st_size for file in (folder / "tokens" / "train" / language).glob("*.ds"))
 
 
-def tasks_done(logs: Path) -> dict[str, int]:
-    """When each finished task was."""
-    return {str(path): path.stat().st_mtime_ns for path in logs.glob("*/completions/*")}
+def tasks_done(folder: Path) -> dict[str, int]:
+    """When each finished task of a build was."""
+    marks = (folder / "logs").glob("*/completions/*")
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in marks}
 
 
-@pytest.mark.parametrize(
-    "moment", [name if name in FEW_DEATHS else pytest.param(name, marks=pytest.mark.extended) for name in DEATHS]
-)
-def test_a_build_killed_at_any_stage_goes_on_to_the_same_corpus(
-    corpus, corpus_recipe, tokenizer_folder, tmp_path, monkeypatch, moment
+def test_a_build_killed_at_every_stage_goes_on_to_the_corpus_of_any_number_of_workers(
+    corpus, corpus_recipe, tokenizer_folder, tmp_path, monkeypatch
 ):
-    owner, name, number, in_worker = DEATHS[moment]
     monkeypatch.setattr(tokens, "_BATCH_DOCUMENTS", 4)  # or all would be one batch
-    recipe = on_executor(corpus_recipe, workers=2 if in_worker else 1)
+    recipe, partial = on_executor(corpus_recipe, workers=3), tmp_path / ".out.partial"
+    done: dict[str, int] = {}
+    for moment, (owner, name, number) in DEATHS.items():
+        process = in_a_fork(recipe, tokenizer_folder, tmp_path / "out", death_at(owner, name, number))
+        process.join(60)
+        assert process.exitcode == -signal.SIGKILL, moment
+        assert list(tmp_path.iterdir()) == [partial], moment
+        before, done = done, tasks_done(partial)
+        assert before.items() <= done.items(), f"{moment}: done again"
+        if moment == "tokenising":
+            assert 0 < tokens_in(partial, "rust") < tokens_in(corpus[0], "rust")
+    messages: list[str] = []
+    build_corpus(recipe, tokenizer_folder, tmp_path / "out", messages.append)
+    assert messages[0] == "Going on with the build that was stopped"
+    assert content(tmp_path / "out") == content(corpus[0])
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert tasks_done(tmp_path / "out") == done
+
+
+def death_at(owner: Any, name: str, number: int) -> Callable[[], None]:
+    """Prepares a process to be killed at a call of a function, be it in a worker of its, which goes with it."""
 
     def prepare() -> None:
         main = os.getpid()
 
         def die() -> None:
             os.kill(main, signal.SIGKILL)
-            time.sleep(60)  # a worker goes with it
+            time.sleep(60)
 
         at_call(owner, name, number, die)
 
-    process = in_a_fork(recipe, tokenizer_folder, tmp_path / "out", prepare)
-    process.join(60)
-    assert process.exitcode == -signal.SIGKILL
-    assert [path.name for path in tmp_path.iterdir()] == [".out.partial"]
-    before = tasks_done(tmp_path / ".out.partial" / "logs")
-    if moment == "tokenising":
-        assert 0 < tokens_in(tmp_path / ".out.partial", "rust") < tokens_in(corpus[0], "rust")
-    messages: list[str] = []
-    build_corpus(recipe, tokenizer_folder, tmp_path / "out", messages.append)
-    assert messages[0] == "Going on with the build that was stopped"
-    assert content(tmp_path / "out") == content(corpus[0])
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
-    after = tasks_done(tmp_path / "out" / "logs")
-    assert {path: after[path.replace(".out.partial", "out")] for path in before} == before, "done again"
+    return prepare
 
 
 def test_kill_9_from_outside_leaves_no_process_behind_that_goes_on_writing(corpus_recipe, tokenizer_folder, tmp_path):
@@ -216,4 +217,3 @@ def test_two_builds_of_one_folder_do_not_mix(corpus_recipe, tokenizer_folder, tm
         build_corpus(corpus_recipe, tokenizer_folder, tmp_path / "out")
     process.kill()
     process.join()
-    build_corpus(corpus_recipe, tokenizer_folder, tmp_path / "out")

@@ -148,8 +148,7 @@ def test_documents_that_the_tokenizer_normalises_are_counted(tokenizer_folder, t
 @pytest.fixture(scope="module")
 def fim_recipe(corpus_recipe) -> Recipe:
     values = {"rate": 0.5, "tokens": SPELLING, "piece_characters": None}
-    chosen = corpus_recipe.corpus.fim.model_copy(update=values)
-    return corpus_recipe.model_copy(update={"corpus": corpus_recipe.corpus.model_copy(update={"fim": chosen})})
+    return corpus_recipe.with_settings("corpus", fim=corpus_recipe.corpus.fim.model_copy(update=values))
 
 
 def test_a_corpus_with_added_tokens_decodes_to_its_documents_and_names_its_tokenizer(

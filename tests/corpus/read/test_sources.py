@@ -79,16 +79,6 @@ def test_a_source_that_is_held_out_is_taken_whole_and_takes_nothing_of_the_budge
     assert (stats["found/rust"], stats["dropped/over_budget/rust"]) == (35, 20 - len(alone))
 
 
-@pytest.mark.parametrize("kind", ["folder", "jsonl"])
-def test_files_of_a_source_that_is_held_out_are_marked(tmp_path, kind):
-    write_files(tmp_path, ".rs", 2)
-    row = {"content": program(7), "language": "Rust", "path": "a.rs"}
-    (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
-    path = tmp_path / "rows.jsonl" if kind == "jsonl" else tmp_path
-    documents, _ = read({"kind": kind, "path": str(path), "held_out": True}, folder(tmp_path, language="rust"))
-    assert {document.metadata.get("held_out") for document in documents} == {True, None}
-
-
 def test_files_that_cannot_be_used_are_counted_by_reason(tmp_path):
     write_files(tmp_path, ".rs", 2)
     (tmp_path / "binary.rs").write_bytes(b"\0" * 300)
@@ -212,8 +202,7 @@ def test_headers_count_only_where_their_content_is_of_the_language(tmp_path):
         assert stats["found/cpp"] - stats.get("dropped/over_budget/cpp", 0) == len(documents) - 1
 
 
-@pytest.mark.parametrize("budget", [None, 400_000])
-@pytest.mark.parametrize("kind", ["archive", "jsonl"])
+@pytest.mark.parametrize(("kind", "budget"), [("archive", None), ("jsonl", 400_000)])
 def test_memory_is_that_of_the_budget_and_not_of_the_source(tmp_path, kind, budget):
     texts = [program(seed) * 100 for seed in range(120)]  # 80 kB each
     path = tmp_path / {"archive": "a.tar.gz", "jsonl": "a.jsonl.gz"}[kind]
