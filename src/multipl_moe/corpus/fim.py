@@ -117,10 +117,7 @@ def arranged(parts: Sequence[list[int]], cut: FimCut | None, fim: FimTokens | No
 def undo_fim(tokens: list[int], fim: FimTokens) -> list[list[int]]:
     """The runs of tokens in the order of the text; decoded one by one and joined they are the text.
 
-    Args:
-        tokens: of one whole document, or of one piece where it is rearranged piece by piece; without the BOS
-            and EOS tokens around it.
-        fim: the three tokens.
+    `tokens` are of one whole document, or of one piece where it is rearranged piece by piece, without BOS and EOS.
     """
     if not tokens or tokens[0] != fim.prefix:
         return [tokens]

@@ -4,6 +4,7 @@ import hashlib
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +17,7 @@ from datatrove.pipeline.writers import JsonlWriter
 from multipl_judge.cache_folder import cache_folder
 from multipl_judge.languages.answers import answers_in
 from multipl_moe.corpus.content import content_steps
-from multipl_moe.corpus.decontamination.sources import Decontamination, prepare_decontamination
+from multipl_moe.corpus.decontamination.sources import Decontamination, counted_below, prepare_decontamination
 from multipl_moe.corpus.dropped import ReproducibleWriter, dropped_writer, gather_dropped
 from multipl_moe.corpus.duplicates.minhash import MINHASH, BucketMatches, CodeSignature
 from multipl_moe.corpus.duplicates.pool import PoolIndex, PoolOrder, PoolReader
@@ -138,24 +139,20 @@ def _can_go_on(recipe: Recipe, key: str, on_progress: Callable[[str], None], sta
     return is_same
 
 
+@dataclass
 class _Build:
-    def __init__(
-        self,
-        recipe: Recipe,
-        tokenizer_folder: Path,
-        tokenizer_file: Path,
-        bounds: DocumentBounds,
-        fim: FimRule | None,
-        decontamination: Decontamination,
-        staging: Path,
-    ):
-        self.recipe, self.staging = recipe, staging
-        self.tokenizer_folder, self.tokenizer_file = tokenizer_folder, tokenizer_file
-        self.bounds, self.fim = bounds, fim
-        self.decontamination = decontamination
-        self.work, self.logs = staging / "work", staging / "logs"
-        self.names = [*recipe.languages, *_answers(recipe)]
-        self.order = PoolOrder(recipe.seed, len(self.names), recipe.corpus.executor.parts)
+    recipe: Recipe
+    tokenizer_folder: Path
+    tokenizer_file: Path
+    bounds: DocumentBounds
+    fim: FimRule | None
+    decontamination: Decontamination
+    staging: Path
+
+    def __post_init__(self) -> None:
+        self.work, self.logs = self.staging / "work", self.staging / "logs"
+        self.names = [*self.recipe.languages, *_answers(self.recipe)]
+        self.order = PoolOrder(self.recipe.seed, len(self.names), self.recipe.corpus.executor.parts)
 
     def run(self, listeners: Listeners, tokenizer_sha256: str) -> CorpusManifest:
         counts: Counter[str] = Counter()
@@ -283,7 +280,7 @@ class _Build:
             train_tokens=_num_tokens(self.staging / "tokens" / "train" / language),
             validation_files=counts[f"validation_files/{language}"],
             validation_bytes=counts[f"validation_bytes/{language}"],
-            licences=_by_name(counts, f"licences/{language}/"),
+            licences=counted_below(f"licences/{language}/", counts),
             dropped={reason: dropped[f"{reason}/{language}"] for reason in DROP_REASONS},
             replaced=_replaced(counts, language),
             fim={form: counts[f"fim_{form}/{language}"] for form in FIM_FORMS},
@@ -322,10 +319,6 @@ def _require_files(languages: dict[str, LanguageCounts], counts: Counter[str]) -
 
 def _num_tokens(folder: Path) -> int:
     return sum(int(np.fromfile(index, np.uint64)[-1]) for index in folder.glob("*.ds.index"))
-
-
-def _by_name(counts: Counter[str], prefix: str) -> dict[str, int]:
-    return {label.removeprefix(prefix): counts[label] for label in sorted(counts) if label.startswith(prefix)}
 
 
 def _replaced(counts: Counter[str], language: str) -> dict[str, int]:

@@ -37,16 +37,10 @@ class LanguageTokenizer(DocumentTokenizer):
 
     Documents keep their order, which the draw has made random. Text is data: a document that spells a special token
     gets the ordinary tokens of those characters, and no document is cut or padded whatever tokenizer.json says.
-    Of answers `answer_tokens` are written, and which of them count. With a rule, some files are rearranged to fill in
+    Of answers `answer_tokens` are written, and which of them count. With `fim` some files are rearranged to fill in
     the middle; where that is done piece by piece, each piece has an end of its own in the index. Statistics:
     `fim_FORM/LANGUAGE`, documents in that form; `normalised_files/LANGUAGE`, those whose tokens give another text back,
     as the tokenizer normalises it.
-
-    Args:
-        output: folder of the languages' folders.
-        tokenizer_file: tokenizer.json.
-        bounds: the tokens around each document.
-        fim: which documents to rearrange; None: none.
     """
 
     def __init__(self, output: Path, tokenizer_file: Path, bounds: DocumentBounds, fim: FimRule | None = None):

@@ -6,7 +6,7 @@ import tracemalloc
 
 import pytest
 
-from multipl_moe.corpus.read.git import GitRepository
+from multipl_moe.corpus.read.git import BlobReader, GitRepository
 from multipl_moe.errors import CorpusError
 from tests.corpus.conftest import write_files
 from tests.corpus.read.test_candidates import commit
@@ -29,9 +29,8 @@ def test_what_is_no_commit_is_refused_by_its_name(tree, revision):
 
 
 def test_one_process_reads_all_contents_and_ends_with_the_reader(tree):
-    repository = GitRepository(tree)
-    ids = {path: object_id for path, object_id, _ in repository.files_of("v1")}
-    with repository.blob_reader() as blobs:
+    ids = {path: object_id for path, object_id, _ in GitRepository(tree).files_of("v1")}
+    with BlobReader(tree) as blobs:
         texts = {path: blobs.open(object_id).read().decode() for path, object_id in ids.items()}
         process = blobs._process
         with pytest.raises(OSError, match="no object"):
@@ -47,9 +46,8 @@ def test_of_a_large_file_no_more_is_held_than_is_asked_for(tree, compress):
     content = random.Random(0).randbytes(1 << 20) * 8
     (tree / "large").write_bytes(gzip.compress(content, 1) if compress else content)
     commit(tree, "v2")
-    repository = GitRepository(tree)
-    ids = {path: object_id for path, object_id, _ in repository.files_of("v2")}
-    with repository.blob_reader() as blobs:
+    ids = {path: object_id for path, object_id, _ in GitRepository(tree).files_of("v2")}
+    with BlobReader(tree) as blobs:
         blobs.open(ids["näme\n.rs"])
         tracemalloc.start()
         try:

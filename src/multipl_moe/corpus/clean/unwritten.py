@@ -56,12 +56,7 @@ _DENIED = re.compile(r"\bnot (?:auto|machine|automatically|generated)", re.IGNOR
 
 
 def generated_mark(text: str, is_code: bool = True) -> str | None:
-    """The line among the first of a text that says a program wrote it, if there is one.
-
-    Args:
-        text: of a file.
-        is_code: whether only lines of comments and docstrings may say so.
-    """
+    """The line among the first of a text that says a program wrote it; of code only comments and docstrings may."""
     head = text[:_HEAD_CHARACTERS]
     if not any(clue in head.lower() for clue in _CLUES):
         return None
@@ -148,11 +143,6 @@ class UnwrittenFiles(BaseFilter):
     That a file is generated may stand in its licence header, so this has to come before headers are left out. Of
     natural languages, which have no comments, any line may say it; a paragraph on one line does not make them minified.
     Answers are kept: they are no files.
-
-    Args:
-        kind: as in `corpus.drop`.
-        table: entries of the languages, which say what is code.
-        exclusion_writer: is given what is dropped.
     """
 
     name = "Unwritten files"

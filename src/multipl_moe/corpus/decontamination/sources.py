@@ -59,17 +59,13 @@ class Decontamination:
         return digest.hexdigest()
 
     def checks(self, counts: Mapping[str, int]) -> dict[str, BenchmarkCheck]:
-        """What the manifest says of each benchmark.
-
-        Args:
-            counts: the pipeline's statistics by label.
-        """
+        """What the manifest says of each benchmark, by the pipeline's statistics."""
         searchable = {(part.benchmark, part.problem) for part in self.index.parts}
         checked = {}
         for name, problems in self.checked.items():
             too_short = sorted(problem for problem in problems if (name, problem) not in searchable)
             total = max(len(problems), BENCHMARKS[name].num_problems if name in BENCHMARKS else 0)
-            found = _files_by_problem(name, counts)
+            found = counted_below(f"{REASON}/{name}/", counts)
             checked[name] = BenchmarkCheck("checked", found, len(problems) - len(too_short), total, too_short)
         return checked | {name: BenchmarkCheck("unavailable", {}) for name in self.unavailable}
 
@@ -128,6 +124,6 @@ def _shipped() -> dict[str, list[Part]]:
     return parts
 
 
-def _files_by_problem(benchmark: str, counts: Mapping[str, int]) -> dict[str, int]:
-    prefix = f"{REASON}/{benchmark}/"
+def counted_below(prefix: str, counts: Mapping[str, int]) -> dict[str, int]:
+    """The statistics whose labels begin so, by what follows."""
     return {label.removeprefix(prefix): counts[label] for label in sorted(counts) if label.startswith(prefix)}

@@ -87,7 +87,6 @@ def _previous(ranks: NDArray[np.int64], names: Hashes, count: int) -> NDArray[np
 
 
 def _spans(is_inside: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Begin and end of each run of True."""
     edges = np.flatnonzero(np.diff(is_inside, prepend=False, append=False))
     return edges[::2], edges[1::2]
 

@@ -82,8 +82,6 @@ class CodeSignature(MinhashDedupSignature):
 
 
 class _WordHashes(dict[str, int]):
-    """Hash of each word that was asked for."""
-
     def __missing__(self, word: str) -> int:
         self[word] = value = xxhash.xxh3_64_intdigest(word)
         return value

@@ -137,8 +137,6 @@ def removed_places(folder: Path, task: int) -> dict[int, tuple[str, str]]:
 
 @dataclass
 class _Removals:
-    """Lists of documents to remove, by task of the pool."""
-
     by_task: defaultdict[int, list[tuple[int, str, str]]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, entry: Entry, reason: str, kept: str) -> None:

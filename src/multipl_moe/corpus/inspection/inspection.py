@@ -61,10 +61,7 @@ class Inspection:
 def inspect_corpus(folder: Path, *, seed: int = 0, documents: int = 3, lines: int = 40) -> Inspection:
     """Read a corpus folder once, a document at a time, and check that its parts fit together.
 
-    Args:
-        folder: the corpus.
-        seed: chooses the samples.
-        documents, lines: number of documents to read of each language, and of lines of each.
+    The seed chooses so many documents of each language to show, of each so many lines.
 
     Raises:
         CorpusError: it is no corpus, or its files are broken or do not fit its manifest.

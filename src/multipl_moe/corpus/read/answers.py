@@ -32,10 +32,6 @@ class AnswerTexts(BaseFilter):
     A row that makes none is dropped as `unreadable`: an empty prompt or completion, messages that the template refuses,
     that it writes otherwise when more follow (so that no prompt would begin as in generation), or whose roles it writes
     without a token that ends the assistant's turn; the detail says which.
-
-    Args:
-        tokenizer_folder: of the tokenizer with the template.
-        exclusion_writer: is given the rows that are dropped.
     """
 
     name = "Answers"

@@ -21,7 +21,7 @@ import pyarrow
 
 from multipl_judge.languages.table import Language
 from multipl_moe.corpus.licences.licence_files import nearest_among, nearest_on_disk
-from multipl_moe.corpus.read.git import GitRepository
+from multipl_moe.corpus.read.git import BlobReader, GitRepository
 from multipl_moe.corpus.read.language_detection import LanguageDetector
 from multipl_moe.errors import CorpusError
 from multipl_moe.recipe.corpus import SourceSection
@@ -149,7 +149,7 @@ def _listing(source: SourceSection, root: Path, open_until: ExitStack) -> tuple[
     if source.revision is None and not repository.is_bare:
         files = ((path, None, partial(_open_file, root / path)) for path in repository.tracked_files())
         return files, nearest_on_disk(root)
-    blobs = open_until.enter_context(repository.blob_reader())
+    blobs = open_until.enter_context(BlobReader(root))
     committed: dict[str, tuple[str, int | None, Callable[[], IO[bytes]]]] = {}
     for path, object_id, size in repository.files_of(source.revision or "HEAD"):
         opener = partial(blobs.open, object_id)

@@ -44,10 +44,6 @@ class GitRepository:
             if mode in _REGULAR_FILES:
                 yield os.fsdecode(path), object_id, int(size) if size.isdecimal() else 0
 
-    def blob_reader(self) -> "BlobReader":
-        """Reads contents by object id."""
-        return BlobReader(self.root)
-
     def _run(self, *arguments: str, of: str | None = None) -> bytes:
         command = ["git", "-C", str(self.root), *arguments]
         try:

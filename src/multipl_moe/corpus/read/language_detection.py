@@ -77,7 +77,6 @@ def _inverse(table: Mapping[str, Language], field: str) -> dict[str, str]:
 
 
 def _interpreter(content: bytes) -> str:
-    """Name of the command in a first line that begins with #!, less path and version."""
     line = content[:_SHEBANG_BYTES].splitlines()[0].decode("utf-8", "replace")
     words = line[2:].split()
     if words and PurePath(words[0]).name == "env":

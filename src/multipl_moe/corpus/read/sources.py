@@ -43,12 +43,9 @@ class SourceReader(PipelineStep):
     and over_budget. A file whose name leaves its language open, and whose content is of another, is not counted; once
     the budget is full no content is asked.
 
-    Args:
-        corpus: sources, budget and limits.
-        languages: names in the table, which has all languages that files may be of, and names of answers in them.
-        seed: decides the order.
-        exclusion_writer: is given the files refused, but not those over the budget, which nothing was read of.
-        scratch: folder for contents that are to be drawn; None: the system's.
+    `languages` are names in the table, which has all languages that files may be of, and names of answers in them. The
+    writer is given the files refused, but not those over the budget, which nothing was read of. Contents that are to be
+    drawn wait in the folder `scratch`; None: the system's.
     """
 
     name = "Sources"
@@ -72,13 +69,11 @@ class SourceReader(PipelineStep):
         self.scratch = scratch
 
     def run(self, data: Iterable[Document] | None = None, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
-        """Yield earlier documents, then those drawn.
+        """Yield the documents drawn.
 
         Raises:
             CorpusError: a source cannot be used.
         """
-        if data:
-            yield from data
         shares = [(language, part) for language in self.languages for part in range(self.corpus.executor.parts)]
         with self.exclusion_writer or nullcontext():
             for language, part in shares[rank::world_size]:
@@ -123,7 +118,6 @@ class SourceReader(PipelineStep):
             yield document
 
     def _budget_bytes(self, language: str) -> float:
-        """Bytes of all files drawn in one part of a language."""
         budget = None if are_answers(language) else self.corpus.max_bytes_of(language)
         return math.inf if budget is None else budget / self.corpus.executor.parts
 

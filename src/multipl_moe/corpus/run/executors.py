@@ -23,11 +23,7 @@ def run_stages(
 ) -> Generator[Stage]:
     """Run the tasks that are not done yet, stage by stage; a stage is yielded when all of its tasks are.
 
-    Args:
-        stages: in order.
-        executor: where and how many at a time.
-        logs: folder of the stages' logs and marks.
-        listeners: are told what happens.
+    `logs` is the folder of the stages' logs and marks.
 
     Raises:
         ConfigError: the executor cannot be used here.
