@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multipl_moe.demo import outlook as module
@@ -15,11 +15,12 @@ from multipl_moe.recipe.recipe import load_recipe
 from multipl_moe.system.minute_lines import minutes_of
 
 _STEP, _STEPS_PER_LOG = 1024, 5
+_RECIPE = load_recipe(None, DEMO_RECIPE)
 
 
 def _told(speeds: list[float], planned: float) -> tuple[list[str], DemoPlan]:
     """The lines of a demo that was planned for one speed and trains at these, one for each log."""
-    plan = plan_demo(load_recipe(None, DEMO_RECIPE), tokens_per_s=planned, used_s=100)
+    plan = plan_demo(_RECIPE, tokens_per_s=planned, used_s=100)
     lines: list[str] = []
     outlook: Any = Outlook(plan, _STEP, lines.append)
     clock, step = 0.0, 0
@@ -32,6 +33,7 @@ def _told(speeds: list[float], planned: float) -> tuple[list[str], DemoPlan]:
     return lines, plan
 
 
+@settings(deadline=None)
 @given(speed=st.floats(20, 5000), count=st.integers(1, 19))
 def test_a_machine_as_fast_as_was_told_is_told_nothing_more(speed: float, count: int):
     assert _told([speed] * count, speed)[0] == []

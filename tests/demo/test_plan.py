@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multipl_moe.demo.plan import (
@@ -45,10 +45,12 @@ _used = st.floats(0, 3000)
 _tokens = st.integers(10 * _STEP, 2_000_000)
 
 
-def _of(tokens: int = _RECIPE.train.tokens, settings: Mapping[str, Any] | None = None) -> Recipe:
-    return load_recipe(None, DEMO_RECIPE | {"train.tokens": tokens} | dict(settings or {}))
+def _of(tokens: int = _RECIPE.train.tokens, changes: Mapping[str, Any] | None = None) -> Recipe:
+    recipe = load_recipe(None, DEMO_RECIPE | dict(changes)) if changes else _RECIPE
+    return recipe.with_settings("train", tokens=tokens)
 
 
+@settings(deadline=None)
 @given(tokens=_tokens, speed=_speeds, used_s=_used, minutes=st.none() | st.floats(1, 600))
 def test_minutes_only_shorten_never_below_the_floor_and_never_in_silence(
     tokens: int, speed: float, used_s: float, minutes: float | None
@@ -73,6 +75,7 @@ def test_minutes_only_shorten_never_below_the_floor_and_never_in_silence(
     assert 1 <= setup.warmup_steps < setup.steps
 
 
+@settings(deadline=None)
 @given(speed=_speeds, used_s=_used, minutes=st.floats(1, 600))
 def test_as_many_tokens_are_planned_as_the_minutes_allow(speed: float, used_s: float, minutes: float):
     try:
@@ -84,6 +87,7 @@ def test_as_many_tokens_are_planned_as_the_minutes_allow(speed: float, used_s: f
         assert more.total_s > 60 * minutes
 
 
+@settings(deadline=None)
 @given(few=_tokens, more=_tokens, speed=_speeds, used_s=_used)
 def test_the_estimate_grows_with_the_tokens_and_covers_every_step(few: int, more: int, speed: float, used_s: float):
     few, more = sorted((few, more))
@@ -97,11 +101,13 @@ def test_the_estimate_grows_with_the_tokens_and_covers_every_step(few: int, more
         assert plan.total_s > used_s + plan.tokens / speed
 
 
+@settings(deadline=None)
 @given(tokens=_tokens, speed=_speeds, used_s=_used, problems=st.integers(1, 200), new_tokens=st.integers(1, 512))
 def test_programs_are_a_taste_and_calibration_is_in_proportion(
     tokens: int, speed: float, used_s: float, problems: int, new_tokens: int
 ):
-    recipe = _of(tokens, {"programs.problems_per_language": problems, "codegen.max_new_tokens": new_tokens})
+    recipe = _of(tokens).with_settings("programs", problems_per_language=problems)
+    recipe = recipe.with_settings("codegen", max_new_tokens=new_tokens)
     plan = plan_demo(recipe, tokens_per_s=speed, used_s=used_s)
     assert plan.work.get("programs of base and hybrid", 0) / speed <= max(plan.total_s / 10, 30) * (1 + 1e-9)
     assert plan.problems_per_language in range(problems + 1)
@@ -113,8 +119,8 @@ def _of_own_problems(file: Path, asked: int | None = None) -> Recipe:
     rows = [{"id": str(number), "language": "rust", "prompt": "fn f() {", "tests": "f()"} for number in range(40)]
     rows.append(rows[0] | {"language": "go"})
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    settings = {"programs.benchmarks": [str(file)], "programs.languages": None}
-    return _of(settings=settings | {"programs.problems_per_language": asked})
+    own = {"programs.benchmarks": [str(file)], "programs.languages": None}
+    return _of(changes=own | {"programs.problems_per_language": asked})
 
 
 def test_all_problems_of_one_s_own_are_judged_where_there_is_time(tmp_path: Path):
@@ -154,7 +160,7 @@ def test_each_problem_counts_once_in_the_languages_that_have_it(tmp_path: Path):
 
 
 def test_a_benchmark_that_is_not_here_does_not_keep_a_demo_from_being_planned():
-    plan = plan_demo(_of(settings={"programs.benchmarks": ["none.jsonl"]}), tokens_per_s=390, used_s=30)
+    plan = plan_demo(_of(changes={"programs.benchmarks": ["none.jsonl"]}), tokens_per_s=390, used_s=30)
     assert plan.problems_per_language == 3, "where they are to be judged, why not is told"
 
 
@@ -166,6 +172,7 @@ def test_a_demo_of_an_own_language_judges_most_of_its_problems(monkeypatch: pyte
     assert judged is None or judged >= 7
 
 
+@settings(deadline=None)
 @given(done=st.floats(0, 1), speed=_speeds, slowed=st.floats(0.1, 1))
 def test_what_is_left_follows_the_speed_of_the_moment(done: float, speed: float, slowed: float):
     plan = plan_demo(_RECIPE, tokens_per_s=speed, used_s=100)
@@ -202,7 +209,7 @@ def test_large_batches_have_a_floor_in_steps():
     with pytest.raises(ConfigError, match="655,360"):
         plan_demo(recipe, tokens_per_s=300, used_s=0, minutes=5)
     with pytest.raises(ConfigError, match=r"train\.tokens: 100,352 are fewer than 10 steps"):
-        require_steps(_of(settings={"train.batch_sequences": 256}))
+        require_steps(_of(changes={"train.batch_sequences": 256}))
 
 
 def test_a_plan_is_read_back_as_it_was_written():

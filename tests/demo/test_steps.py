@@ -69,11 +69,15 @@ def _interrupt(*args: Any, **kwargs: Any) -> Any:
     raise KeyboardInterrupt
 
 
-def _run_to(patch: pytest.MonkeyPatch, function: str, recipe: Recipe, output: Path, minutes: float | None = None):
-    """A run that is interrupted where the demo calls a function."""
+def _run_to(
+    patch: pytest.MonkeyPatch, function: str, recipe: Recipe, output: Path, minutes: float | None = None
+) -> str:
+    """What a run tells that is interrupted where the demo calls a function."""
     patch.setattr(module, function, _interrupt)
+    told = io.StringIO()
     with pytest.raises(KeyboardInterrupt):
-        _run(recipe, output, minutes)
+        Demo(recipe, output, minutes, Console(file=told, width=200)).run()
+    return told.getvalue()
 
 
 def _contents(folder: Path) -> dict[str, tuple[int, bytes]]:
@@ -170,57 +174,46 @@ def _never(*args: Any, **kwargs: Any) -> Any:
     raise AssertionError("a step ran that was done before")
 
 
-@pytest.mark.parametrize(
-    "function",
-    [
-        name
-        if name in ("measure_throughput", "train_in_held_folder", "write_report")
-        else pytest.param(name, marks=pytest.mark.extended)
-        for name in _STEPS
-    ],
-)
-def test_demo_interrupted_in_a_step_goes_on_where_it_stopped(
-    finished, begun, world: World, monkeypatch: pytest.MonkeyPatch, function: str
+def test_a_demo_interrupted_in_every_step_goes_on_where_it_stopped(
+    finished, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    folder = begun(function)
-    with monkeypatch.context() as patch:
-        _run_to(patch, function, world.recipe, folder)
-    steps = list(_MADE.values())[: list(_MADE).index(function)]
-    assert {path.name for path in folder.iterdir()} == _FIRST.union(*steps)
-    done = _contents(folder)
-    earlier = list(_STEPS)[: list(_STEPS).index(function)]
-    for name in set(earlier) - {"score_languages", "router_health"}:
+    folder, made, done, num_done = tmp_path / "run", {*_FIRST}, {}, iter((0, 0, 1, 2, 3, 4, 5, 9))
+    for number, (function, outputs) in enumerate(_MADE.items()):
+        if function == "router_health":
+            _interrupt_between_saving_the_model_and_noting_it(world.recipe, folder)
+        with monkeypatch.context() as patch:
+            for name in set(list(_STEPS)[: max(number - 1, 0)]) - {"score_languages"}:
+                patch.setattr(module, name, _never)
+            told = _run_to(patch, function, world.recipe, folder)
+        assert told.count("done before") == next(num_done), function
+        assert {path.name for path in folder.iterdir()} == made, function
+        _assert_kept(done, folder)
+        done, made = _contents(folder), made | outputs
+    for name in set(_STEPS) - {"write_report"}:
         monkeypatch.setattr(module, name, _never)
     metrics, told = _run(world.recipe, folder)
-    assert told.count("done before") == {0: 0, 1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 9}[len(earlier)]
+    assert told.count("done before") == next(num_done)
+    _assert_kept(done, folder)
     assert {path.name for path in folder.iterdir()} == _OUTPUTS
-    rewritten = {"recipe.yaml", "environment.json"}
-    for name, content in done.items():
-        if name not in rewritten:
-            assert _contents(folder)[name] == content, name
-    _assert_same_result(metrics, folder, finished)
-
-
-def _assert_same_result(metrics: RunResult, folder: Path, finished: tuple[Path, RunResult, str]) -> None:
-    expected = finished[1]
-    assert metrics.languages == expected.languages
-    assert metrics.frozen_sha256 == expected.frozen_sha256
+    assert metrics.languages == finished[1].languages
+    assert metrics.frozen_sha256 == finished[1].frozen_sha256
     ours, theirs = tensors(folder / "model"), tensors(finished[0] / "model")
     assert all(tensor.equal(theirs[name]) for name, tensor in ours.items())
 
 
-@pytest.mark.extended
-def test_demo_interrupted_between_saving_the_model_and_noting_it_goes_on(
-    finished, begun, world: World, monkeypatch: pytest.MonkeyPatch
-):
-    folder = begun("train_in_held_folder")
-    with monkeypatch.context() as patch:
+def _interrupt_between_saving_the_model_and_noting_it(recipe: Recipe, folder: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr("multipl_moe.train.trainer.write_json", _interrupt)
         with pytest.raises(KeyboardInterrupt):
-            _run(world.recipe, folder)
+            _run(recipe, folder)
     assert (folder / "model").is_dir()
-    metrics, _ = _run(world.recipe, folder)
-    _assert_same_result(metrics, folder, finished)
+    assert not (folder / "training.json").exists()
+
+
+def _assert_kept(done: dict[str, tuple[int, bytes]], folder: Path) -> None:
+    """The files of steps that were done are as they were; recipe and environment are written at each start."""
+    now = _contents(folder)
+    assert [name for name in done if name not in _FIRST and now[name] != done[name]] == []
 
 
 @pytest.mark.parametrize(
@@ -283,12 +276,8 @@ def _long(recipe: Recipe) -> Recipe:
 
 
 def test_a_busy_machine_is_told(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    told = io.StringIO()
     monkeypatch.setattr(module, "leave_busy_processors", lambda: "one thread here")
-    monkeypatch.setattr(module, "build_corpus", _interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        Demo(world.recipe, tmp_path / "run", None, Console(file=told)).run()
-    assert "one thread here" in told.getvalue()
+    assert "one thread here" in _run_to(monkeypatch, "build_corpus", world.recipe, tmp_path / "run")
 
 
 @pytest.mark.usefixtures("slow")
@@ -305,38 +294,31 @@ def test_minutes_shorten_training_which_an_interrupted_demo_keeps(begun, world: 
 
 
 @pytest.mark.usefixtures("slow")
-def test_too_few_minutes_are_refused_before_anything_is_scored_and_what_is_done_stays(
-    begun, world: World, monkeypatch: pytest.MonkeyPatch
-):
+def test_too_few_minutes_are_refused_before_anything_is_scored_and_what_is_done_stays(begun, world: World):
     folder, recipe = begun("measure_throughput"), _long(world.recipe)
     names = {path.name for path in folder.iterdir()}
     with pytest.raises(ConfigError, match=r"--minutes: at 20 tokens/s .* minutes .* 30,720; .*--tokens"):
         _run(recipe, folder, minutes=1)
     assert {path.name for path in folder.iterdir()} == names
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "build_corpus", _never)
-        _run_to(patch, "train_in_held_folder", with_train(recipe, tokens=50_000), folder, minutes=60)
-    assert _plan(folder).tokens <= 50_000
 
 
 @pytest.mark.usefixtures("slow")
-@pytest.mark.parametrize("minutes", [None, 60])
-def test_other_tokens_or_minutes_are_planned_anew_until_something_is_scored(
-    begun, world: World, monkeypatch: pytest.MonkeyPatch, minutes: float | None
+def test_other_tokens_and_minutes_are_planned_anew_until_something_is_scored(
+    begun, world: World, monkeypatch: pytest.MonkeyPatch
 ):
-    folder, recipe = begun("measure_throughput"), _long(world.recipe)
-    fewer = with_train(recipe, tokens=30_720)
+    folder, others = begun("score_languages"), with_train(world.recipe, tokens=30_720)
+    for function in ("build_corpus", "upcycle"):
+        monkeypatch.setattr(module, function, _never)
     with monkeypatch.context() as patch:
-        _run_to(patch, "score_languages", recipe, folder)
-        _run_to(patch, "measure_throughput", fewer, folder, minutes=minutes)
+        _run_to(patch, "measure_throughput", others, folder, minutes=60)
     assert not (folder / "plan.json").exists()
-    assert load_recipe(folder / "recipe.yaml") == fewer
+    assert load_recipe(folder / "recipe.yaml") == others
     with monkeypatch.context() as patch:
-        _run_to(patch, "score_languages", fewer, folder, minutes=minutes)
-    assert (_plan(folder).tokens, _plan(folder).minutes) == (30_720, minutes)
+        _run_to(patch, "score_languages", others, folder, minutes=60)
+    assert (_plan(folder).tokens, _plan(folder).minutes) == (30_720, 60)
     (folder / "scores_before.json").write_text("{}")
     with pytest.raises(OutputError, match="another recipe"):
-        _run(recipe, folder, minutes=minutes)
+        _run(world.recipe, folder, minutes=60)
 
 
 def test_too_few_steps_are_refused_at_once(world: World, tmp_path: Path):
@@ -347,7 +329,11 @@ def test_too_few_steps_are_refused_at_once(world: World, tmp_path: Path):
 
 @pytest.mark.usefixtures("slow")
 def test_programs_that_take_long_are_left_out(begun, world: World, monkeypatch: pytest.MonkeyPatch):
-    folder = begun("measure_throughput")
+    folder = begun("write_report")
+    (folder / "plan.json").unlink()
+    (folder / "recipe.yaml").write_text(world.recipe.to_yaml())
+    for when in ("before", "after"):
+        shutil.rmtree(folder / f"programs_{when}")
     monkeypatch.setattr(module, "judge_local_model", _never)
     _run_to(monkeypatch, "write_report", world.recipe, folder)
     assert _plan(folder).problems_per_language == 0
@@ -387,7 +373,8 @@ def test_a_demo_without_a_gain_says_so_and_why_in_its_first_line(begun, world: W
 
 @pytest.mark.parametrize("preset", ["single", pytest.param("moe-lpr", marks=pytest.mark.extended)])
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_other_presets_reach_the_report(world: World, tmp_path: Path, preset: str):
+def test_other_presets_reach_the_report(finished, world: World, tmp_path: Path, monkeypatch, preset: str):
+    monkeypatch.setattr(module, "build_corpus", lambda *args: shutil.copytree(finished[0] / "corpus", args[2]))
     moe = {"preset": preset, "languages": None if preset == "single" else [], "num_segment_experts": None}
     recipe = tiny_recipe(world.base, world.sources, moe=moe, train={"tokens": 1280})
     metrics, _ = _run(recipe, tmp_path / "run")

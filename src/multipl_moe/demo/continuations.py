@@ -16,9 +16,7 @@ _PROMPT_CHARACTERS = 600  # at most, of a file that the corpus held out
 def continue_prompts(recipe: Recipe, model: Path) -> list[Continuation]:
     """Have both go on, greedily, from prompts in two languages to learn and in one to keep.
 
-    Args:
-        recipe: base and learn are used.
-        model: folder of the trained hybrid, in its run's.
+    The hybrid lies in the folder `model`, in its run's.
     """
     is_gated = recipe.moe.resolve([0], recipe.learn).gate.languages
     explorer = Explorer.load(model, None if is_gated else recipe.base)

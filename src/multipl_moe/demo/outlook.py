@@ -14,10 +14,7 @@ _NEWS, _NEWS_SECONDS = 0.25, 60
 class Outlook(TrainerCallback):
     """Tells how long all of a demo still takes, whenever that is a quarter, and a minute, off what was told last.
 
-    Args:
-        plan: what was told at first.
-        tokens_per_step: tokens of an optimiser step.
-        tell: takes a line for people.
+    At first that is the plan.
     """
 
     def __init__(self, plan: DemoPlan, tokens_per_step: int, tell: Callable[[str], None]) -> None:

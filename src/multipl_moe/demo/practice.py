@@ -20,11 +20,7 @@ _TOLD_SHARE = 0.1  # of a round, between two lines
 def practise_tasks(recipe: Recipe, output: Path, options: EvalOptions, tell: Callable[[str], None]) -> dict[str, Any]:
     """Let `practice.model`, or the base, answer the recipe's tasks; goes on where it stopped.
 
-    Args:
-        recipe: practice, learn and what benchmarks are evaluated on are used.
-        output: of the run; what is kept lies in its folder `FOLDER`.
-        options: how programs are judged.
-        tell: is given the yield after the first batch, and then now and again.
+    What is kept lies in the folder `FOLDER` of the run. The yield is told after the first batch, then now and again.
 
     Raises:
         ConfigError: tasks cannot be read or judged, or no answer passes.

@@ -65,12 +65,8 @@ _ELSEWHERE = "choose another folder (--output, OUTPUT= of make)"
 class Demo:
     """The steps of the demo in one run folder.
 
-    Args:
-        recipe: what to do.
-        output: run folder.
-        minutes: computing time for the whole demo, downloads apart; they can only shorten training. None: the recipe's
-            tokens, however long they take.
-        console: where to tell what happens.
+    `minutes` are computing time for the whole demo, downloads apart; they can only shorten training. None: the recipe's
+    tokens, however long they take.
     """
 
     def __init__(self, recipe: Recipe, output: Path, minutes: float | None, console: Console) -> None:
@@ -95,8 +91,7 @@ class Demo:
         if (busy := leave_busy_processors()) is not None:
             self._tell(busy)
         if self.recipe.practice.tasks:
-            practised = f"{practice.FOLDER}/done.json"
-            self._step("practice", practised, lambda: write_json(self.output / practised, self._practise()))
+            self._step("practice", f"{practice.FOLDER}/done.json", self._practise)
         asked = practice.with_kept_answers(self.recipe, self.output)
         self._step("corpus", "corpus", lambda: build_corpus(asked, base, self.output / "corpus", self._tell))
         self._step("speed of training", _PLAN_FILE, self._make_plan)
@@ -168,8 +163,9 @@ class Demo:
             if check.problem is not None:
                 self._tell(f"{name}: programs are not scored: {check.problem}")
 
-    def _practise(self) -> dict[str, Any]:
-        return practice.practise_tasks(self.recipe, self.output, self._options, self._tell)
+    def _practise(self) -> None:
+        result = practice.practise_tasks(self.recipe, self.output, self._options, self._tell)
+        write_json(self.output / practice.FOLDER / "done.json", result)
 
     def _upcycle(self) -> None:
         report = upcycle(self.recipe, self.output / "hybrid", corpus=self.output / "corpus")
@@ -285,16 +281,14 @@ class Demo:
             programs=ProgramsResult.read(programs) if programs.is_file() else None,
         )
         records, held_out = (read_journal(self.output / name) for name in (METRICS_FILE, HELD_OUT_FILE))
-        told = outcome_sentences(self.recipe, result)
-        reasons = [] if has_gain(self.recipe, result) else [self._why_no_gain(result), *told]
+        told, reasons = outcome_sentences(self.recipe, result), []
+        if not has_gain(self.recipe, result):
+            why = why_no_gain(self.recipe, learn_outcome(self.recipe, result))
+            reasons = [f"{why[0].upper()}{why[1:]}.", *told]
         result = result.but(sentence=" ".join([NO_GAIN, *reasons] if reasons else told))
         write_report(self.output, result, records, held_out, self.recipe, self.output / "model", reasons)
         result.write(self.output / "metrics.json")
         return result
-
-    def _why_no_gain(self, result: RunResult) -> str:
-        why = why_no_gain(self.recipe, learn_outcome(self.recipe, result))
-        return f"{why[0].upper()}{why[1:]}."
 
     def _show(self, result: RunResult) -> RunResult:
         self.console.print(f"{result.sentence}\n{BITS_PER_BYTE_NOTE}", highlight=False)
