@@ -5,8 +5,22 @@ from typing import Any
 import pytest
 import yaml
 
+from multipl_moe.compare import session
 from multipl_moe.compare.schema import Comparison, load_comparison
+from multipl_moe.report.comparison_page import comparison_markdown
 from tests.train.tiny import World, tiny_world
+
+
+@pytest.fixture(scope="module")
+def markdown_alone():
+    """Sessions write no page but comparison.md: to draw the pictures of the others takes longer than tiny runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            session,
+            "write_comparison",
+            lambda output, result: (output / "comparison.md").write_text(comparison_markdown(result)),
+        )
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -37,8 +37,13 @@ def test_short_runs_at_the_methods_own_rates_come_first_then_long_ones_then_curv
     ]
 
 
-@pytest.mark.parametrize("changes", [{"train.method": "dense"}, {"train": {"method": "dense"}}])
-@pytest.mark.parametrize("common", [{"train": {"replay": 0.1, "method": "lora"}}, {"train.replay": 0.1, "train": {}}])
+@pytest.mark.parametrize(
+    ("common", "changes"),
+    [
+        ({"train": {"replay": 0.1, "method": "lora"}}, {"train.method": "dense"}),
+        ({"train.replay": 0.1, "train": {}}, {"train": {"method": "dense"}}),
+    ],
+)
 def test_a_method_changes_only_what_it_names_however_sections_are_written(tmp_path: Path, common: Any, changes: Any):
     values = {"tokens": 512, "recipe": common, "methods": {"dense": {"title": "dense", "set": changes}}}
     (run,) = planned_runs(load_comparison(_write(tmp_path, values)))

@@ -27,12 +27,15 @@ from multipl_moe.compare.session import ComparisonSession
 from multipl_moe.errors import ConfigError, CorpusError, HeldError, OutputError, TrainingError, UserError
 from multipl_moe.eval.score_changes import compare_scores
 from multipl_moe.eval.verdict import VerdictSettings, build_verdict
+from multipl_moe.report.comparison_page import write_comparison
 from multipl_moe.system.staging import held_folder
 from multipl_moe.train.trainer import train_in_held_folder, train_model
 from tests.eval.judged import problems, results
 from tests.report.judged import of_model
 from tests.train.conftest import Interrupt
 from tests.train.tiny import tensors, with_train
+
+pytestmark = pytest.mark.usefixtures("markdown_alone")
 
 
 def _session(comparison, output: Path, **options: Any) -> ComparisonSession:
@@ -45,7 +48,7 @@ def _planned(comparison, name: str) -> Run:
 
 
 @pytest.fixture(scope="module")
-def finished(comparison, tmp_path_factory) -> Path:
+def finished(comparison, markdown_alone, tmp_path_factory) -> Path:
     output = tmp_path_factory.mktemp("compare") / "out"
     _session(comparison, output, keep_models=True).run()
     return output
@@ -54,13 +57,6 @@ def finished(comparison, tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def result(finished: Path) -> dict[str, Any]:
     return json.loads((finished / "comparison.json").read_text())
-
-
-@pytest.mark.extended
-def test_folder_holds_every_run_and_the_results(finished: Path, comparison):
-    results = {f"comparison{ending}" for ending in (".json", ".md", ".html", ".png", "-rest.png", "-cost.png")}
-    assert {path.name for path in finished.iterdir()} == {"comparison.yaml", "corpus", "base", "runs"} | results
-    assert {path.name for path in (finished / "runs").iterdir()} == {run.name for run in planned_runs(comparison)}
 
 
 def test_rows_tell_tokens_parameters_and_changes(result):
@@ -107,16 +103,21 @@ def test_a_method_without_long_runs_is_compared_on_the_curve_at_the_rates_of_bot
 
 
 def test_finished_comparison_is_read_from_its_results_alone(finished: Path, comparison, monkeypatch, tmp_path: Path):
+    assert {path.name for path in (finished / "runs").iterdir()} == {run.name for run in planned_runs(comparison)}
     monkeypatch.setattr(run_module, "train_in_held_folder", None)
-    shutil.copytree(finished, tmp_path / "read", ignore=shutil.ignore_patterns("corpus", "model", "*.md", "*.png"))
+    monkeypatch.setattr(session_module, "write_comparison", write_comparison)
+    shutil.copytree(finished, tmp_path / "read", ignore=shutil.ignore_patterns("corpus", "model", "*.md"))
     (tmp_path / "read" / "comparison.json").unlink()
     _session(comparison, tmp_path / "read").run()
     for name in ("comparison.json", "comparison.md"):
         assert (tmp_path / "read" / name).read_bytes() == (finished / name).read_bytes()
-    assert not (tmp_path / "read" / "corpus").exists()
+    results = {f"comparison{ending}" for ending in (".json", ".md", ".html", ".png", "-rest.png", "-cost.png")}
+    assert {path.name for path in (tmp_path / "read").iterdir()} == {"comparison.yaml", "base", "runs"} | results
 
 
-def test_a_run_that_fails_does_not_stop_the_others(comparison, tmp_path: Path, monkeypatch):
+def test_a_run_that_fails_does_not_stop_the_others(finished: Path, comparison, tmp_path: Path, monkeypatch):
+    shutil.copytree(finished, tmp_path / "out", ignore=shutil.ignore_patterns("runs"))
+
     def fail(recipe, *args, **kwargs):
         if recipe.train.method == "dense-ffn" and recipe.train.learning_rate == 1e-2:
             raise CorpusError("step 3: the loss is not a number")
@@ -264,8 +265,9 @@ def test_methods_and_rates_can_be_added_later(finished: Path, comparison, tmp_pa
     assert load_comparison(tmp_path / "out" / "comparison.yaml") == grown
 
 
-def test_how_runs_are_guarded_may_change_on_the_way(comparison, tmp_path: Path, monkeypatch):
+def test_how_runs_are_guarded_may_change_on_the_way(finished: Path, comparison, tmp_path: Path, monkeypatch):
     """A run that a bad step stopped goes on once the file says to skip it."""
+    shutil.copytree(finished, tmp_path / "out", ignore=shutil.ignore_patterns("runs"))
 
     def stopped(recipe, *args, **kwargs):
         if recipe.train.on_bad_step == "stop":

@@ -14,6 +14,7 @@ from multipl_moe.compare.schema import load_comparison
 from multipl_moe.compare.session import ComparisonSession
 
 DOCS = Path(__file__).parents[2] / "docs"
+pytestmark = pytest.mark.usefixtures("markdown_alone")
 STORED = {"results": DOCS / "results", "replay": DOCS / "replay"}
 CHANGE = r"[+-]\d+\.\d \[[+-]\d+\.\d, [+-]\d+\.\d\]"
 

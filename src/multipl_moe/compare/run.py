@@ -66,13 +66,8 @@ class RunScores(Measures):
 class RunFolder:
     """Carries out one run in its folder: upcycling, training, scores, programs.
 
-    Args:
-        run: what to do.
-        folder: of the run; entered again after an interruption.
-        base: folder of the base model.
-        corpus: that all runs share.
-        base_folder: holds the base's scores and programs/, to compare with.
-        console: where to tell what happens.
+    The folder is entered again after an interruption. That of the base model is `base`; `base_folder` holds the base's
+    scores and programs/, to compare with.
     """
 
     def __init__(self, run: Run, folder: Path, *, base: Path, corpus: Path, base_folder: Path, console: Console):
@@ -83,7 +78,7 @@ class RunFolder:
         """Do what is missing; without `keep_model` the weights are removed once everything is measured."""
         recipe = self._enter()
         start = self.base if not recipe.train.trains_hybrid else self._upcycle(recipe)
-        training = self._train(recipe, start, self.folder)
+        training = self._train(recipe, start)
         result = self._measure(recipe, training)
         if programs and (self.base_folder / "programs" / METRICS_FILE).is_file():
             result = result.but(programs=self._judge(recipe))
@@ -101,22 +96,19 @@ class RunFolder:
 
     def _upcycle(self, recipe: Recipe) -> Path:
         hybrid = self.folder / "hybrid"
-        if (self.folder / "training.json").is_file() or hybrid.is_dir():
-            return hybrid
-        upcycle(recipe, hybrid, corpus=self.corpus)
+        if not ((self.folder / "training.json").is_file() or hybrid.is_dir()):
+            upcycle(recipe, hybrid, corpus=self.corpus)
         return hybrid
 
-    def _train(self, recipe: Recipe, start: Path, output: Path) -> TrainResult:
-        if (done := output / "training.json").is_file():
+    def _train(self, recipe: Recipe, start: Path) -> TrainResult:
+        if (done := self.folder / "training.json").is_file():
             return TrainResult.from_json(read_json(done))
-        if not output.is_dir():
-            open_run(output, recipe)
-        with TrainingProgress(output, tokens_per_step(recipe.train), self.console) as progress:
+        with TrainingProgress(self.folder, tokens_per_step(recipe.train), self.console) as progress:
             return train_in_held_folder(
                 recipe,
                 start,
                 self.corpus,
-                output,
+                self.folder,
                 callbacks=[progress],
                 on_interrupt=lambda: self.console.print(INTERRUPT_NOTE),
                 on_note=lambda line: self.console.print(line, highlight=False, soft_wrap=True),
