@@ -39,6 +39,15 @@ def world(tmp_path_factory) -> World:
     return tiny_world(tmp_path_factory)
 
 
+@pytest.fixture(scope="module")
+def gated(world, tmp_path_factory) -> Path:
+    """The run of a model with a domain gate, which is not trained."""
+    folder, recipe = tmp_path_factory.mktemp("gated"), tiny_recipe(world.base, world.sources, moe={"languages": None})
+    upcycle(recipe, folder / "model", corpus=world.corpus)
+    (folder / "recipe.yaml").write_text(recipe.to_yaml())
+    return folder
+
+
 @pytest.fixture
 def measured(world, monkeypatch, tmp_path):
     """Runs a script in its quick form, with some of its constants replaced; returns what it stored."""
@@ -159,16 +168,13 @@ def test_causality_finds_a_causal_model_equal_to_itself_step_by_step(measured, w
 
 
 @pytest.mark.extended
-def test_domain_gate_and_gate_shut_measure_what_it_lets_through(measured, world, tmp_path):
-    recipe = tiny_recipe(world.base, world.sources, moe={"languages": None, "start": 0.5})
-    upcycle(recipe, tmp_path / "run" / "model", corpus=world.corpus)
-    (tmp_path / "run" / "recipe.yaml").write_text(recipe.to_yaml())
+def test_domain_gate_and_gate_shut_measure_what_it_lets_through(measured, world, gated, tmp_path):
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "syntax.vim").write_text("syntax keyword vimTodo contained TODO FIXME XXX\n" * 20)
-    arguments = str(tmp_path / "run"), "--corpus", str(world.corpus)
+    arguments = str(gated), "--corpus", str(world.corpus)
     plot = str(tmp_path / "frontier.png")
-    results = measured("domain_gate", *arguments, "--plot", plot, _STARTS=(0.0, 0.5), _BOUNDS=(0.9,))["results"]
-    assert [point["start"] for point in results["frontier"]] == [0.0, 0.5, 0.5, None]
+    results = measured("domain_gate", *arguments, "--plot", plot, _STARTS=(0.0, 0.75), _BOUNDS=(0.9,))["results"]
+    assert [point["start"] for point in results["frontier"]] == [0.0, 0.75, 0.75, None]
     assert all(point["keep"]["change"] == pytest.approx(0, abs=1e-6) for point in results["frontier"])  # not trained
     assert (tmp_path / "frontier.png").is_file()
     results = measured("gate_shut", *arguments, "--folder", str(tmp_path / "more"), _NEW_TOKENS=3)["results"]
@@ -180,10 +186,7 @@ def test_domain_gate_and_gate_shut_measure_what_it_lets_through(measured, world,
 
 
 @pytest.mark.extended
-def test_gate_switches_measures_what_opens_and_shuts_it(measured, world, tmp_path):
-    recipe = tiny_recipe(world.base, world.sources, moe={"languages": None})
-    upcycle(recipe, tmp_path / "run" / "model", corpus=world.corpus)
-    (tmp_path / "run" / "recipe.yaml").write_text(recipe.to_yaml())
+def test_gate_switches_measures_what_opens_and_shuts_it(measured, world, gated):
     rust, python = (source_text(name, 901)[:400] for name in ("rust", "python"))
     Text = importlib.import_module("gate_texts").Text
     joined = {
@@ -193,7 +196,7 @@ def test_gate_switches_measures_what_opens_and_shuts_it(measured, world, tmp_pat
         "then python": Text("python", "c", rust + python, 400, 800),
     }
     sets = {name: [text] for name, text in joined.items()}
-    arguments = str(tmp_path / "run"), "--corpus", str(world.corpus)
+    arguments = str(gated), "--corpus", str(world.corpus)
     results = measured("gate_switches", *arguments, texts=lambda: sets, LEARN=["rust"])["results"]
     assert results["opens"]["python, then"].keys() == {"median", "p90", "never", "texts"}
     assert 0 < results["opens"]["python, then"]["median"] < 200

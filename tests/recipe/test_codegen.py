@@ -10,7 +10,6 @@ from multipl_moe.recipe.codegen import CodegenSection
     "values",
     [
         {"num_samples": 0},
-        {"num_samples": 2},
         {"num_samples": "2", "temperature": 1.0},
         {"temperature": -0.1},
         {"top_p": 0.0},

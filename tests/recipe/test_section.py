@@ -51,17 +51,3 @@ def test_a_budget_that_is_none_is_refused_in_one_line(value):
 def test_a_budget_of_an_unknown_language_is_refused():
     (problem,) = problems_of({"corpus": {"max_bytes_per_language": {"cobol": None}}})
     assert "unknown languages cobol" in problem
-
-
-@pytest.mark.parametrize(
-    ("values", "problem"),
-    [
-        ({"licenses": {"deny": ["MIT"]}}, "corpus.licenses: unknown key; did you mean 'licences'?"),
-        (
-            {"strip_license_headers": 1},
-            "corpus.strip_license_headers: unknown key; did you mean 'strip_licence_headers'?",
-        ),
-    ],
-)
-def test_license_is_refused_with_the_spelling_of_the_recipe(values, problem):
-    assert problems_of({"corpus": values}) == [f"recipe: {problem}"]

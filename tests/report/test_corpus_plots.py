@@ -3,8 +3,6 @@
 from multipl_moe.corpus.manifest import DROP_REASONS
 from multipl_moe.report.corpus_plots import DROPPED_GROUPS
 
-TITLES = {"rust": "Rust", "mylang": "My $lang$"}
-
 
 def test_every_reason_has_its_place():
     assert sorted(reason for _, reasons in DROPPED_GROUPS.values() for reason in reasons) == sorted(DROP_REASONS)

@@ -4,8 +4,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from multipl_moe.eval.eval_set import EvalSet
 from multipl_moe.eval.verdict import VerdictSettings
 from multipl_moe.eval.verdict_against import judge_against
@@ -27,20 +25,13 @@ def _write(folder: Path, metrics: RunResult, records: list[dict[str, Any]], **va
     return (folder / "report.html").read_text(encoding="utf-8")
 
 
-def _with_health(metrics: RunResult, **values: Any) -> RunResult:
-    assert metrics.router_health is not None
-    return metrics.but(router_health=metrics.router_health.but(**values))
-
-
-@pytest.fixture
-def page(tmp_path: Path, metrics, records, recipe) -> str:
+def test_page_loads_and_runs_nothing_and_tells_numbers_verdict_recipe_and_seed(
+    tmp_path: Path, metrics, records, recipe
+):
     page = _write(tmp_path, metrics, records, recipe=recipe)
     assert _write(tmp_path, metrics, records, recipe=recipe) == page, "equal results give equal bytes"
     assert (tmp_path / "gain.png").read_bytes().startswith(b"\x89PNG")
-    return page
-
-
-def test_page_loads_and_runs_nothing_and_tells_numbers_verdict_recipe_and_seed(page: str, recipe):
+    assert "moved by" not in page
     assert "script" not in assert_loads_nothing(page).tags
     assert "What they write" not in page
     assert page.count("<svg") == 8  # gain, training and two heat maps, each for wide and for narrow screens
@@ -55,16 +46,15 @@ def test_page_loads_and_runs_nothing_and_tells_numbers_verdict_recipe_and_seed(p
     assert [text for text in told if text not in page] == []
 
 
-def test_how_far_the_model_moved_is_told_where_it_was_measured(tmp_path: Path, metrics, records, moved, page):
-    assert "moved by" not in page
-    page = _write(tmp_path, metrics.but(moved=moved), records)
+def test_movement_unhealthy_routers_and_a_verdict_in_words_are_told(tmp_path: Path, metrics, records, moved):
+    assert metrics.router_health is not None
+    health = metrics.router_health.but(is_healthy=False, dead_experts=3)
+    page = _write(tmp_path, metrics.but(moved=moved, router_health=health, sentence="Learnt: <b> Rust."), records)
     assert "The model moved by 0.031 nats a token on the base&#39;s own answers." in page
     assert "<td>0.025 to 0.037</td><td>0.6%</td>" in page
-
-
-def test_a_verdict_in_words_is_the_headline(tmp_path: Path, metrics, records):
-    page = _write(tmp_path, metrics.but(sentence="Learnt: <b> Rust."), records)
-    assert "<h1>Learnt: &lt;b&gt; Rust.</h1>" in page
+    assert "out of bounds" in page
+    assert "3 experts are dead" in page
+    assert "<h1>Learnt: &lt;b&gt; Rust.</h1>" in page, "the headline"
 
 
 def test_programs_of_both_models_stand_side_by_side(tmp_path: Path, metrics, records):
@@ -86,18 +76,11 @@ def test_programs_of_both_models_stand_side_by_side(tmp_path: Path, metrics, rec
     assert_loads_nothing(page)
 
 
-def test_unhealthy_routers_are_called_so(tmp_path: Path, metrics, records):
-    page = _write(tmp_path, _with_health(metrics, is_healthy=False, dead_experts=3), records)
-    assert "out of bounds" in page
-    assert "3 experts are dead" in page
-
-
-@pytest.mark.parametrize("evil", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "a&b"])
-def test_markup_in_file_names_recipe_and_environment_is_escaped(tmp_path: Path, metrics, records, evil: str):
+def test_markup_in_file_names_recipe_and_environment_is_escaped(tmp_path: Path, metrics, records):
+    evil = '"><img src=x onerror=alert(1)><script>alert(1)</script>a&b'
     metrics.environment["machine"]["processor"] = evil
     page = _write(
         tmp_path, metrics, records, recipe=load_recipe(None, {"base": evil}), model_folder=Path("runs") / evil
     )
-    assert evil not in page
-    assert page.count("<script") == 0
+    assert [part for part in ("<img", "<script", "a&b") if part in page] == []
     assert_loads_nothing(page)

@@ -20,12 +20,15 @@ def show(browser: Browser, tmp_path: Path) -> Iterator[Show]:
     """Opens the page of problems and models, by default those above."""
     context = browser.new_context(offline=True)
 
-    def open_page(asked=_ASKED, models=_MODELS, *, anchor: str = "", samples: int = 10) -> Page:
+    def open_page(
+        asked=_ASKED,
+        models=_MODELS,
+    ) -> Page:
         file = tmp_path / "problems.html"
-        write_problems_page(file, asked, models, flags={_ASKED[0].key: "hollow"}, samples_per_problem=samples)
+        write_problems_page(file, asked, models, flags={_ASKED[0].key: "hollow"})
         page = context.new_page()
         page.on("pageerror", lambda error: pytest.fail(str(error)))
-        page.goto(f"{file.as_uri()}{anchor}")
+        page.goto(file.as_uri())
         return page
 
     yield open_page

@@ -22,13 +22,10 @@ MOST_TOKENS = 400
 
 
 class Explorer:
-    """A hybrid and its base.
+    """A hybrid and its base, both in evaluation mode.
 
-    Args:
-        model: in evaluation mode.
-        tokenizer: of both.
-        base: the dense base; None for a model with a domain gate, which is the base where the gate is shut.
-        use: what its experts are used for, if that was measured.
+    The base is None for a model with a domain gate, which is the base where the gate is shut; `use` is what its experts
+    are used for, if that was measured.
     """
 
     def __init__(
@@ -78,19 +75,12 @@ class Explorer:
                 open_share=open_share,
             )
 
-    def complete(
-        self, prompt: str, *, base: bool, max_new_tokens: int, open_share: float | Tensor | None = None
-    ) -> Iterator[str]:
-        """The likeliest continuation, as far as it is written, again and again as it grows.
+    def complete(self, prompt: str, *, base: bool, max_new_tokens: int) -> Iterator[str]:
+        """The likeliest continuation, by base or hybrid, as far as it is written, again and again as it grows.
 
-        Args:
-            prompt: not empty.
-            base: whether the base writes.
-            max_new_tokens: most tokens to add.
-            open_share: takes the domain gate's place in the hybrid.
+        The prompt is not empty.
         """
-        if base:
-            open_share = 0.0 if self._base is None else None
+        open_share = 0.0 if base and self._base is None else None
         model: Any = self._base if base and self._base is not None else self.model
         generator = TextGenerator(model, self.tokenizer)
         written: Queue[str | Exception | None] = Queue()

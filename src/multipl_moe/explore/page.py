@@ -38,10 +38,7 @@ _LAST: dict[str, Any] = {"trigger_mode": "always_last", "api_visibility": "priva
 def build_app(explorer: Explorer, samples: dict[str, Sample], name: str) -> FastAPI:
     """The server's app: the page at /, and nothing that is fetched from elsewhere.
 
-    Args:
-        explorer: is asked.
-        samples: one at least, by their titles; the page begins with the first.
-        name: of the model.
+    It begins with the first of the samples, which are one at least.
     """
     logging.getLogger("httpx").setLevel(logging.WARNING)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)

@@ -116,6 +116,5 @@ def _section_at(location: Sequence[int | str], section: type[BaseModel]) -> type
 
 
 def _inner_keys(section: type[BaseModel]) -> list[str]:
-    """Keys of the sections in a section, dotted."""
     inner = {name: section_in(field.annotation) for name, field in section.model_fields.items()}
     return [f"{name}.{key}" for name, found in inner.items() if found for key in found.model_fields]

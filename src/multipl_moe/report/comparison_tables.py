@@ -120,7 +120,6 @@ def _cost(run: ComparedRun) -> list[str]:
 
 
 def _loads(run: ComparedRun) -> str:
-    """The least and the largest load of an expert over all layers, by kind of router."""
     return ", ".join(f"{kind} {low:.2f} to {high:.2f}" for kind, (low, high) in run.load_ratios.items())
 
 

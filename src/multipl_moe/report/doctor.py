@@ -112,11 +112,9 @@ def _time_rows(plan: "TrainingPlan", speed: "MachineSpeed") -> list[Any]:
 
 
 def comparison_plan_table(methods: Mapping[str, "Sequence[tuple[int, float]]"], usable_bytes: int) -> Grid:
-    """How many runs each method has, their most memory and the sum of their times.
+    """How many runs each method has, by its title, their most memory and the sum of their times.
 
-    Args:
-        methods: by title, bytes at its peak and seconds of each run.
-        usable_bytes: memory that a run may use.
+    Of a run there are its bytes at the peak and its seconds; it may use `usable_bytes`.
     """
     rows: list[list[str | Text] | None] = []
     for title, runs in {**methods, "all": list(chain.from_iterable(methods.values()))}.items():

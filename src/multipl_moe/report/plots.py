@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 
 from multipl_judge.languages.table import language_title
 from multipl_moe.report.colours import BLUE, ORANGE, PAPER, PURPLE, colour_of_bits
+from multipl_moe.report.comparison_tables import ROLE_TITLES
 from multipl_moe.runs.result import Changes, Routing
 
 FONT_SIZE = 9  # points: 12 pixels on a screen
-_ROLE_TITLES = {"learn": "languages to learn", "keep": "languages to keep"}
 WIDE_ENOUGH = 6  # inches, for all words
 _WIDEST, _LEAST_PER_CENT = 2, 10  # an interval is drawn as far as so many times the largest change, and so far at least
 
@@ -26,14 +26,14 @@ def gain_plot(found: Changes, width: float = 8) -> Figure:
     A panel for the languages to learn and one for those to keep, each with a dotted line at its mean; numbers stand to
     the right of the bars. An interval so wide that it would flatten all bars is cut, and ends in an arrow.
     """
-    panels = {role: [item for item in found.languages.items() if item[1].role == role] for role in _ROLE_TITLES}
+    panels = {role: [item for item in found.languages.items() if item[1].role == role] for role in ROLE_TITLES}
     most = max(_WIDEST * max(abs(100 * row.change) for row in found.languages.values()), _LEAST_PER_CENT)
     panels = {role: rows for role, rows in panels.items() if rows}
     heights = [len(rows) for rows in panels.values()]
     figure = Figure(figsize=(width, 0.36 * sum(heights) + 0.4 * len(panels) + 0.7), layout="constrained")
     grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
     for axes, (role, rows) in zip(grid, panels.items(), strict=True):
-        axes.set_title(_ROLE_TITLES[role], loc="left", fontsize=10, fontweight="bold")
+        axes.set_title(ROLE_TITLES[role], loc="left", fontsize=10, fontweight="bold")
         if len(rows) > 1 and (mean := found.means.get(role)):
             axes.axvline(100 * mean.change, color="grey", linewidth=1, linestyle=":")
         for y, (_, row) in enumerate(rows):

@@ -17,7 +17,6 @@ from multipl_moe.report.page import page_templates
 from multipl_moe.runs.folder import write_text
 
 _SCRIPT = "problems.js"
-_SAMPLES_PER_PROBLEM = 10
 _NO_ANSWER: dict[str, Any] = {"num_samples": 0, "outcomes": {}, "samples": []}
 
 
@@ -43,7 +42,6 @@ def write_problems_page(
     not_scored: Mapping[str, str] | None = None,
     titles: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
-    samples_per_problem: int = _SAMPLES_PER_PROBLEM,
 ) -> None:
     """Write the page, whole or not at all.
 
@@ -58,7 +56,6 @@ def write_problems_page(
         not_scored: languages that were not scored, and why.
         titles: how people write the names of languages that the package's table does not have.
         notes: what else a reader must know, a line each.
-        samples_per_problem: how many answers of each problem and model are embedded; the page counts the others.
     """
     titles = titles or {}
     environment = page_templates()
@@ -67,7 +64,7 @@ def write_problems_page(
     script = environment.loader.get_source(environment, _SCRIPT)[0]
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = environment.get_template("problems.html.j2").render(
-        data=page_data(problems, models, flags=flags or {}, titles=titles, samples_per_problem=samples_per_problem),
+        data=page_data(problems, models, flags=flags or {}, titles=titles),
         not_scored={language_title(name): reason for name, reason in (not_scored or {}).items()},
         notes=notes,
         script=Markup(script),
@@ -82,9 +79,9 @@ def page_data(
     *,
     flags: Mapping[str, str],
     titles: Mapping[str, str],
-    samples_per_problem: int,
+    samples_per_problem: int = 10,
 ) -> dict[str, Any]:
-    """What the page embeds: every problem with the answers of each model."""
+    """What the page embeds: every problem with so many answers of each model, and the count of all."""
     languages = dict.fromkeys(problem.language for problem in problems)
     answers = [_answers(model, samples_per_problem) for model in models]
     return {

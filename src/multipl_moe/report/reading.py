@@ -43,13 +43,13 @@ def coloured_text(reading: Reading, view: str, layer: int | None = None, prompt_
 def legend(reading: Reading, view: str, layer: int | None, use: ExpertUse | None) -> Markup:
     """What the colours mean, and how many bits the text takes."""
     hybrid, base = reading.bits_per_byte
-    said = f"{hybrid:.3f} bits per byte"
+    said = Markup("{:.3f} bits per byte").format(hybrid)
     if base is not None:
-        said += f", the base {base:.3f} ({100 * (hybrid / base - 1):+.1f}%). Line: bits of a token, "
-    parts = [Markup("{}").format(said)]
-    if base is not None:
-        parts.append(Markup('<b class="good">fewer</b> or <b class="bad">more</b> than the base needs.'))
-    return Markup('<p class="legend">{} {}</p>').format(chips(reading, view, layer, use), Markup("").join(parts))
+        line = '<b class="good">fewer</b> or <b class="bad">more</b> than the base needs.'
+        said += Markup(", the base {:.3f} ({:+.1f}%). Line: bits of a token, " + line).format(
+            base, 100 * (hybrid / base - 1)
+        )
+    return Markup('<p class="legend">{} {}</p>').format(chips(reading, view, layer, use), said)
 
 
 def chips(reading: Reading, view: str, layer: int | None, use: ExpertUse | None) -> Markup:
