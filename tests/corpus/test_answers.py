@@ -18,7 +18,6 @@ from multipl_moe.corpus.inspection.inspection import inspect_corpus
 from multipl_moe.corpus.token_files import TokenFiles
 from multipl_moe.corpus.tokens import LanguageTokenizer, document_bounds
 from multipl_moe.data.packed import packing_by_language
-from multipl_moe.errors import CorpusError
 from multipl_moe.recipe.recipe import Recipe
 from tests.corpus.read.test_answers import CHAT
 from tests.fixtures import save_beginning_texts, save_chat_tokenizer
@@ -191,14 +190,3 @@ def test_a_language_may_have_answers_alone_chats_among_them(tmp_path):
     tokens = TokenFiles(tmp_path / "out" / "tokens" / "train" / NAME)
     assert tokens.read(0, tokens.num_tokens).tolist() == [token for row in rows for token in row]
     assert np.asarray(tokens.counted(0, tokens.num_tokens)).tolist() == [one for row in counted for one in row]
-
-
-def test_rows_that_are_no_answers_are_told(tokenizer_folder, tmp_path):
-    for suffix, seed in ((".py", 0), (".rs", 50)):
-        write_files(tmp_path / "in", suffix, 4, first_seed=seed)
-    rows = write_rows(tmp_path / "rows.jsonl", [{"text": "f"}])
-    recipe = recipe_of(
-        {"kind": "folder", "path": str(tmp_path / "in")}, {"kind": "answers", "path": str(rows), "language": "rust"}
-    )
-    with pytest.raises(CorpusError, match=r"no column prompt and completion, or messages \(columns: text\)"):
-        build_corpus(recipe, tokenizer_folder, tmp_path / "o")

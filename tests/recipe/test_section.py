@@ -4,7 +4,7 @@ from typing import Any, get_args
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -32,6 +32,7 @@ def test_every_null_survives_the_saved_recipe(tmp_path):
     assert load_recipe(tmp_path / "recipe.yaml") == recipe
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.dictionaries(st.sampled_from(["rust", "go", "ruby", "python"]), st.none() | st.integers(1, 10**12)))
 def test_budgets_by_language_survive_the_saved_recipe(budgets):
     recipe = validate_recipe({"corpus": {"max_bytes_per_language": budgets}})

@@ -76,14 +76,14 @@ def test_broken_rows_are_counted_not_fatal(tmp_path):
         ("rows.jsonl", b'{"body": "x"}\n', r"no column named text or content or code \(columns: body\); set text_key"),
         ("rows.jsonl", b'{"\\ud800": "x"}\n', r"no column named .* \(columns: \?\); set text_key"),
         ("rows.jsonl", b'{"text": "x"}\n', "neither path nor language; set the source's language"),
+        ("answers.jsonl", b'{"text": "f"}\n', r"no column prompt and completion, or messages \(columns: text\)"),
         ("other.csv", b"", "no file that ends in"),
     ],
 )
 def test_files_of_no_use_are_refused_with_the_reason(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
-    kind = "parquet" if name.endswith("parquet") else "jsonl"
     with pytest.raises(CorpusError, match=message):
-        find(kind, tmp_path)
+        find("answers" if name.startswith("answers") else "jsonl", tmp_path)
 
 
 def test_of_a_file_that_breaks_off_what_came_before_counts(tmp_path):

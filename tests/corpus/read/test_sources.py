@@ -62,6 +62,13 @@ def test_a_budget_can_be_one_of_a_language(tmp_path):
     assert stats["dropped/over_budget/python"] == 20 - found["python"]
 
 
+def test_a_part_has_its_part_of_the_budget(tmp_path):
+    write_files(tmp_path, ".rs", 40)
+    documents, stats = read(folder(tmp_path), max_bytes_per_language=12_000, executor={"parts": 2})
+    assert 8_000 < sum(len(document.text.encode()) for document in documents) <= 12_000
+    assert stats["dropped/over_budget/rust"] == 40 - len(documents)
+
+
 @pytest.mark.parametrize("kind", ["folder", "jsonl"])
 def test_a_source_that_is_held_out_is_taken_whole_and_takes_nothing_of_the_budget(tmp_path, kind):
     write_files(tmp_path / "ours", ".rs", 20)

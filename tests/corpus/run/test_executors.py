@@ -9,14 +9,6 @@ from multipl_moe.errors import ConfigError
 from tests.corpus.conftest import content, on_executor
 
 
-def test_a_part_has_its_part_of_the_budget(corpus_recipe, tokenizer_folder, tmp_path):
-    recipe = on_executor(corpus_recipe.with_settings("corpus", max_bytes_per_language=12_000), parts=2)
-    manifest = build_corpus(recipe, tokenizer_folder, tmp_path / "out")
-    for counts in manifest.languages.values():
-        assert 8_000 < counts.train_bytes + counts.validation_bytes <= 12_000
-        assert counts.dropped["over_budget"] > 0
-
-
 @pytest.mark.extended
 def test_ray_makes_the_same_corpus(corpus, corpus_recipe, tokenizer_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(pipeline, "_SEARCHES_PER_PART", 1)  # each task is a process that imports everything
