@@ -228,7 +228,7 @@ def test_the_nearest_licence_files_hold_in_an_archive(tmp_path, ending):
             for name, text in files.items():
                 archive.writestr(name, text)
     else:
-        path.write_bytes(COMPRESS[ending.removeprefix(".tar")](tar(dict(files))))
+        path.write_bytes(COMPRESS[ending.removeprefix(".tar")](tar(files)))
     assert licences("archive", path) == LICENCES
     assert set(licences("archive", path, licence="ISC").values()) == {"ISC"}
 

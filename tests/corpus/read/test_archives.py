@@ -7,6 +7,7 @@ import lzma
 import random
 import tarfile
 import zipfile
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -36,7 +37,7 @@ SMALL_BZ2, SMALL_XZ = partial(bz2.compress, compresslevel=1), partial(lzma.compr
 COMPRESS = {"": bytes, ".gz": gzip.compress, ".bz2": SMALL_BZ2, ".xz": SMALL_XZ, ".zst": zstd}
 
 
-def tar(members: dict[str, str | bytes | tarfile.TarInfo]) -> bytes:
+def tar(members: Mapping[str, str | bytes | tarfile.TarInfo]) -> bytes:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
         for name, content in members.items():
@@ -66,7 +67,7 @@ def members(path: Path, of: str = "rust", **keys) -> list[tuple[str, str | None]
 @pytest.mark.parametrize("ending", COMPRESS)
 def test_tar_archives_are_read_in_every_compression(tmp_path, ending):
     path = tmp_path / f"pkg.tar{ending}"
-    path.write_bytes(COMPRESS[ending](tar(dict(FILES))))
+    path.write_bytes(COMPRESS[ending](tar(FILES)))
     name = f"{tmp_path.name}/{path.name}"
     assert members(path) == [(f"{name}/pkg/a.rs", program(1)), (f"{name}/pkg/deep/c.rs", program(3))]
     assert [path for path, _ in members(path, "go", language="go")] == [f"{name}/{file}" for file in FILES]
