@@ -5,7 +5,6 @@ test_refusals.py holds the rest of the table: flags and settings that are wrong 
 
 import json
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -20,7 +19,6 @@ from tests.fixtures import tree
 
 from .conftest import SHORT, TWO
 
-_TWO = shlex.join(TWO)
 _QUERY, _DOWN = "model.layers.0.self_attn.q_proj.weight", "model.layers.0.mlp.down_proj.weight"
 _CONFIG = "config.json cannot be used"
 _MODELS: dict[str, Callable[[Path], object]] = {
@@ -90,8 +88,14 @@ def _configured(model: Path, **values: object) -> None:
 
 
 @pytest.fixture
-def places(tmp_path, base, hybrid, corpus, sources):
-    """What commands name: the tiny world, and in the current folder sources that nothing can be read from."""
+def places(base, hybrid, corpus, sources):
+    """What commands name: the tiny world."""
+    return {"base": base, "hybrid": hybrid, "corpus": corpus, "sources": sources}
+
+
+@pytest.fixture
+def _bad_sources(tmp_path):
+    """In the current folder, sources that nothing can be read from."""
     for name in ("empty", "words", "fresh.git", "bare.git"):
         (tmp_path / name).mkdir()
     (tmp_path / "words" / "notes.txt").write_text("no code here\n")
@@ -103,11 +107,12 @@ def places(tmp_path, base, hybrid, corpus, sources):
     (tmp_path / "other.jsonl").write_text("[\n1,\n2\n]\n")
     (tmp_path / "pathless.jsonl").write_text('{"text": "fn main() {}"}\n')
     (tmp_path / "textless.jsonl").write_text('{"body": "fn main() {}", "path": "a.rs"}\n')
-    return {"base": base, "hybrid": hybrid, "corpus": corpus, "sources": sources}
 
 
-@pytest.mark.parametrize("broken", _MODELS)
-@pytest.mark.parametrize("kind", ["base", "hybrid"])
+@pytest.mark.parametrize(
+    ("kind", "broken"),
+    [*(("base", broken) for broken in _MODELS), *(("hybrid", f"{what}_weights") for what in ("without", "cut"))],
+)
 def test_a_broken_model_is_named_with_what_is_wrong_with_it(refused, places, tmp_path, kind, broken):
     shutil.copytree(places[kind], tmp_path / "broken")
     _MODELS[broken](tmp_path / "broken")
@@ -198,11 +203,13 @@ def test_nothing_but_held_out_files_is_told_as_such(refused, places, tmp_path):
     assert "rust: all 5 files are of held_out sources, none to learn from" in told
 
 
+@pytest.mark.usefixtures("_bad_sources")
 @pytest.mark.parametrize("source", _SOURCES)
 def test_a_source_that_nothing_can_be_read_from_is_named_with_the_reason(refused, places, source):
     assert _SOURCES[source] in refused("corpus", "out", "--source", source, "--base", places["base"], *TWO)
 
 
+@pytest.mark.usefixtures("_bad_sources")
 def test_all_sources_are_looked_at_before_any_is_read(refused, places, tmp_path):
     kinds = {"/path/to/project.git": "git", "empty": "folder", "broken.parquet": "parquet", "none.zip": "archive"}
     chosen = [{"kind": kind, "path": path} for path, kind in kinds.items()]
@@ -250,17 +257,10 @@ def _interrupt(*args: object, **hooks: object) -> None:
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        f"corpus out --source broken.parquet --base {{base}} {_TWO}",
-        "generate empty text",
-        "eval out --reference --chat",
-    ],
-)
-def test_a_real_process_ends_with_the_same_line(places, tmp_path, command):
+@pytest.mark.usefixtures("_bad_sources")
+def test_a_real_process_ends_with_the_same_line(places, tmp_path):
     before = tree(tmp_path)
-    words = shlex.split(command.format(**places))
+    words = ["corpus", "out", "--source", "broken.parquet", "--base", places["base"], *TWO]
     done = subprocess.run(
         [sys.executable, "-m", "multipl_moe", *words], cwd=tmp_path, capture_output=True, text=True, check=False
     )

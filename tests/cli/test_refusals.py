@@ -82,15 +82,15 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
         "--model none --corpus {corpus}": "none is neither",
         f"--model empty --corpus {{corpus}} {_TWO}": "empty has no config.json",
         f"--model {{hybrid}} --corpus empty {_TWO}": "empty",
-        "--model {hybrid} --corpus {corpus} --learn go --keep python": "go",
+        "--model {hybrid} --corpus {corpus} --learn go --keep python": "no validation documents in go",
         f"--model {{hybrid}} --corpus {{corpus}} --against nonsense {_TWO}": "nonsense is neither",
         f"--model {{hybrid}} --corpus {{corpus}} {_TWO} {_LONG}": "eval.window_tokens: 2000 tokens are more than",
     },
     "eval out --metric moved": {
-        "--model none --corpus {corpus} --against {base}": "none is neither",
         f"--model {{hybrid}} --corpus {{corpus}} --against nonsense {_TWO}": "nonsense is neither",
         f"--model {{hybrid}} --corpus {{corpus}} --against empty {_TWO}": "empty has no config.json",
-        "--model {hybrid} --corpus {corpus} --against {base} --learn rust --keep java": "java",
+        "--model {hybrid} --corpus {corpus} --against {base} --learn rust --keep java": "documents in java",
+        f"--model {{hybrid}} --corpus {{corpus}} --against {{base}} {_TWO} {_LONG}": "eval.window_tokens: 2000",
     },
     "export": {
         "{hybrid} out --dtype int8": "--dtype: 'int8' is not one of float32, bfloat16, float16",

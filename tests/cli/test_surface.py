@@ -76,16 +76,8 @@ def test_the_example_of_every_verb_can_be_parsed(run, verb):
     assert all(context.params[name] is not None for name in NAMES[verb] if not name.startswith("--"))
 
 
-@pytest.mark.parametrize(
-    ("content", "message", "num_problems"),
-    [
-        ("a: [1", "not valid YAML", 1),
-        ("- seed", "a recipe is a mapping of keys to values, not a list", 1),
-        ("lern: [go]\nseed: no\ntrain: {tokens: 0}", "did you mean 'learn'?", 3),
-    ],
-)
-def test_a_bad_recipe_is_refused_by_every_verb(refused, tmp_path, content, message, num_problems):
-    (tmp_path / "bad.yaml").write_text(content)
+def test_a_bad_recipe_is_refused_by_every_verb(refused, tmp_path):
+    (tmp_path / "bad.yaml").write_text("lern: [go]\nseed: no\ntrain: {tokens: 0}")
     calls = {
         "demo": ["--output", "out"],
         "corpus": ["out"],
@@ -98,9 +90,9 @@ def test_a_bad_recipe_is_refused_by_every_verb(refused, tmp_path, content, messa
     }
     assert calls.keys() == {verb for verb, names in NAMES.items() if "--recipe" in names}
     for verb, arguments in calls.items():
-        problems = refused(verb, *arguments, "--recipe", "bad.yaml", num_problems=num_problems)
-        assert message in problems
-        assert problems.count("bad.yaml: ") == num_problems
+        problems = refused(verb, *arguments, "--recipe", "bad.yaml", num_problems=3)
+        assert "did you mean 'learn'?" in problems
+        assert problems.count("bad.yaml: ") == 3
 
 
 def test_an_existing_output_is_refused_by_every_verb(refused, base, sources, hybrid, corpus, tmp_path):

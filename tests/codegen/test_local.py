@@ -54,7 +54,7 @@ def test_greedy_completions_are_the_likeliest_ones_of_each_prompt_alone(tokenize
     assert [made[p.key, 0].text for p in posed] == [alone(model, tokenizer, p, 20) for p in posed]
 
 
-@pytest.mark.parametrize(("preset", "family"), MODELS[:4])
+@pytest.mark.parametrize(("preset", "family"), [MODELS[0], MODELS[3]])
 def test_likeliest_tokens_are_those_of_each_prompt_alone_with_the_one_that_ends_the_text(tokenizer, preset, family):
     prompts = [tokenizer(p.prompt)["input_ids"] for p in problems()]
     free = completer_of(tokenizer, preset, family).likeliest_tokens(prompts, 20)

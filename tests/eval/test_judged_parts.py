@@ -32,9 +32,8 @@ def _judge(folder: Path, **executor: object) -> None:
     judge_in_parts(file, folder, _recipe(**executor), EvalOptions())
 
 
-@pytest.mark.parametrize("executor", [{"workers": 1}, {"workers": 2}], ids=str)
-def test_parts_give_each_row_its_number_and_outcome_and_equal_programs_run_once(tmp_path, executor):
-    _judge(tmp_path, **executor)
+def test_parts_give_each_row_its_number_and_outcome_and_equal_programs_run_once(tmp_path):
+    _judge(tmp_path, workers=2)
     expected = {number: (number + 1, outcome) for number, outcome in enumerate([*PROGRAMS.values()] * 2)}
     assert _outcomes(tmp_path) == expected
     assert not (tmp_path / PARTS_FOLDER).exists()

@@ -4,11 +4,10 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoTokenizer
 
 from multipl_moe.checkpoints.loading import load_dense, load_hybrid
 from multipl_moe.corpus.documents import read_documents
-from multipl_moe.errors import ConfigError, CorpusError
 from multipl_moe.eval.bits_per_byte import score_files
 from multipl_moe.eval.language_scores import LanguageScores, score_languages
 from multipl_moe.model.statistics import observe_routing
@@ -32,13 +31,6 @@ def test_every_language_has_the_first_held_out_files_in_order(world: World, hybr
         held_out = read_documents(world.corpus, "validation", language)
         assert len(held_out) == 5
         assert [score.path for score in scores] == [file.path for file in held_out[:4]]
-
-
-def test_dense_models_have_no_routing(world: World, tokenizer):
-    model = AutoModelForCausalLM.from_pretrained(world.base)
-    scores = score_languages(model, tokenizer, world.corpus, world.recipe)
-    assert scores.routing == {}
-    assert all(len(files) == 4 for files in scores.files.values())
 
 
 def test_scores_and_routing_of_a_language_are_those_of_its_files_alone(world: World, tokenizer, hybrid_scores):
@@ -81,16 +73,3 @@ def test_a_told_gate_is_open_for_languages_to_learn_and_shut_for_all_others(worl
 
 def test_scores_survive_json(hybrid_scores, world: World):
     assert LanguageScores.part_of(hybrid_scores.to_json(), world.base) == hybrid_scores
-
-
-def test_language_that_the_corpus_lacks_is_refused(world: World, tokenizer):
-    recipe = world.recipe.model_copy(update={"learn": ["ruby"]})
-    with pytest.raises(CorpusError, match="no validation documents in ruby; there are: english, go, python, rust"):
-        score_languages(load_hybrid(world.hybrid), tokenizer, world.corpus, recipe)
-
-
-def test_windows_longer_than_the_model_can_read_are_refused(world: World, tokenizer):
-    settings = world.recipe.eval.model_copy(update={"window_tokens": 1024, "tokens_per_file": 300})
-    recipe = world.recipe.model_copy(update={"eval": settings})
-    with pytest.raises(ConfigError, match=r"eval\.window_tokens: 300 tokens are more than the 256"):
-        score_languages(load_hybrid(world.hybrid), tokenizer, world.corpus, recipe)

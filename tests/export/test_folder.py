@@ -46,7 +46,10 @@ def trained(world: World, tmp_path) -> Path:
 
 def test_the_report_counts_what_was_written_and_the_model_stays_as_it_is(hybrid, tmp_path):
     before = tree(hybrid)
-    report = export_model(hybrid, tmp_path / "out", ExportSettings(dtype=torch.bfloat16))
+    told: list[tuple[int, int]] = []
+    settings = ExportSettings(dtype=torch.bfloat16)
+    report = export_model(hybrid, tmp_path / "out", settings, on_progress=lambda *values: told.append(values))
+    assert told[-1][0] == told[-1][1] > 0
     assert tree(hybrid) == before
     files = tree(tmp_path / "out")
     assert (report.num_files, report.num_bytes) == (len(files), sum(len(content) for content in files.values()))
@@ -67,7 +70,9 @@ def test_a_dense_model_is_exported_without_code(tmp_path):
 
 def test_a_merged_model_is_dense_and_its_cost_is_measured(world, trained, tmp_path):
     settings = ExportSettings(corpus=world.corpus, recipe=world.recipe, anyway=True)
-    report = export_model(trained, tmp_path / "out", settings)
+    steps: list[str] = []
+    report = export_model(trained, tmp_path / "out", settings, steps.append)
+    assert steps == ["weights", "merging", "bits per byte of base, hybrid and merged model"]
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
     assert model.config.model_type == "llama"
     assert report.merge_cost is not None
@@ -106,26 +111,7 @@ def test_gguf_is_named_after_model_and_dtype(world, trained, tmp_path, monkeypat
     assert (tmp_path / "out" / "Modelfile").read_text() == "FROM ./out-F16.gguf\n"
 
 
-def test_steps_and_bytes_are_told(world, trained, tmp_path):
-    steps: list[str] = []
-    settings = ExportSettings(corpus=world.corpus, recipe=world.recipe, anyway=True)
-    export_model(trained, tmp_path / "merged", settings, steps.append)
-    assert steps == ["weights", "merging", "bits per byte of base, hybrid and merged model"]
-    told: list[tuple[int, int]] = []
-    export_model(trained, tmp_path / "out", ExportSettings(), steps.append, lambda *values: told.append(values))
-    assert told[-1][0] == told[-1][1] > 0
-
-
 # --- refusals
-
-
-@pytest.mark.parametrize("kind", ["folder", "file"])
-def test_an_existing_output_is_refused_untouched(hybrid, tmp_path, kind):
-    (tmp_path / "out").mkdir() if kind == "folder" else (tmp_path / "out").write_text("mine")
-    before = tree(tmp_path)
-    with pytest.raises(OutputError, match="out exists"):
-        export_model(hybrid, tmp_path / "out", ExportSettings())
-    assert tree(tmp_path) == before
 
 
 @pytest.mark.parametrize("gguf", [False, True])
@@ -145,17 +131,7 @@ def test_a_disk_that_is_too_small_is_found_first(tmp_path, monkeypatch, gguf):
     assert not (tmp_path / "full").exists()
 
 
-def test_what_cannot_be_made_of_a_model_is_refused(world, hybrid, tmp_path):
-    base = save_base(tmp_path / "base")
-    with pytest.raises(ConfigError, match=r"--gguf: no program reads a hybrid as GGUF; add --native"):
-        export_model(hybrid, tmp_path / "out", ExportSettings(gguf=True))
-    with pytest.raises(ConfigError, match=r"--merge: the model is not a hybrid \(llama\); leave it out"):
-        export_model(base, tmp_path / "out", ExportSettings(corpus=world.corpus))
-    with pytest.raises(BaseModelError, match=r"has no expert_use\.json"):
-        export_model(hybrid, tmp_path / "out", ExportSettings(corpus=world.corpus))
-    for model in (hybrid, base):
-        with pytest.raises(ConfigError, match=r"--full-experts: the model has no low-rank experts"):
-            export_model(model, tmp_path / "out", ExportSettings(full_experts=True))
+def test_low_rank_experts_are_either_written_out_or_merged(world, tmp_path):
     lora = save_hybrid(tmp_path / "lora", type="lora")
     with pytest.raises(ConfigError, match=r"--full-experts: --merge folds the experts as they are"):
         export_model(lora, tmp_path / "out", ExportSettings(full_experts=True, corpus=world.corpus))

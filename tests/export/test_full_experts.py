@@ -7,13 +7,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from multipl_moe import PRESETS
 from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.errors import ConfigError, OutputError
 from multipl_moe.export.folder import ExportSettings, export_model
 from tests.conftest import random_tokens
 
-from .conftest import load_alone, save_hybrid
+from .conftest import save_hybrid
 
 
 def _logits(folder: Path) -> torch.Tensor:
@@ -25,9 +24,9 @@ def _logits(folder: Path) -> torch.Tensor:
 @pytest.mark.parametrize(
     ("preset", "family"),
     [
-        *((preset, "llama") for preset in [*PRESETS, "gated"] if preset != "single"),
+        *((preset, "llama") for preset in ("token-only", "moe-lpr", "gated")),
         ("causal", "phi3"),
-        ("causal", "starcoder2"),
+        ("paper", "starcoder2"),
     ],
 )
 def test_full_experts_give_the_logits_of_the_low_rank_ones(tmp_path, preset, family):
@@ -41,14 +40,6 @@ def test_full_experts_give_the_logits_of_the_low_rank_ones(tmp_path, preset, fam
     found = load_file(tmp_path / "full" / "model.safetensors")
     assert len(untouched) > 10
     assert all(torch.equal(value, found[name]) for name, value in untouched.items())
-
-
-@pytest.mark.extended
-def test_they_load_without_this_package(tmp_path):
-    lora = save_hybrid(tmp_path / "lora", type="lora", rank=4, alpha=3.0)
-    export_model(lora, tmp_path / "full", ExportSettings(full_experts=True))
-    alone = load_alone(tmp_path, [tmp_path / "full"], random_tokens(2, 40))["full"]
-    torch.testing.assert_close(alone["loaded"]["logits"], _logits(lora), rtol=0, atol=1e-4)
 
 
 def test_an_expert_that_no_router_chooses_has_no_full_form(tmp_path):

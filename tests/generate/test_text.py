@@ -5,8 +5,8 @@ import torch
 from tokenizers import processors
 from transformers import AutoTokenizer
 
-from multipl_moe.errors import BaseModelError, ConfigError
-from multipl_moe.generate.text import TextGenerator, load_tokenizer, told_language
+from multipl_moe.errors import ConfigError
+from multipl_moe.generate.text import TextGenerator, told_language
 from tests.codegen.problems import tiny_model
 from tests.fixtures import NUM_TOKENS, save_tokenizer
 
@@ -92,24 +92,6 @@ def test_a_file_s_name_in_the_head_says_the_language_where_none_is_told(tmp_path
     assert told_language(gated, None, text) == ({} if told is None else {"open_share": float(".rs" in text)})
 
 
-def test_generation_ends_at_a_stop_string(tmp_path):
-    generator, pieces = generator_of(tmp_path), []
-    prompt = generator.encode(PROMPT, chat=False)
-    written = generator.generate(prompt, lambda text: None, max_new_tokens=20)
-    whole = generator.tokenizer.decode(written[prompt.shape[1] :])
-    stop = next(c for c in whole[3:] if c.isascii())
-    generator.generate(prompt, pieces.append, max_new_tokens=20, stop=[stop])
-    assert "".join(pieces) == whole[: whole.index(stop) + 1]
-
-
-def test_a_chat_prompt_is_put_into_the_template(tmp_path):
-    generator = generator_of(tmp_path)
-    messages = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
-    generator.tokenizer.chat_template = messages + "{% if add_generation_prompt %}<answer>{% endif %}"
-    tokens = generator.encode("Hello", chat=True)
-    assert generator.tokenizer.decode(tokens[0]) == "<user>Hello<answer>"
-
-
 def test_a_gap_is_asked_for_in_the_form_psm_and_what_is_around_it_is_data(tmp_path):
     generator = generator_of(tmp_path)
     generator.tokenizer.add_special_tokens({"extra_special_tokens": ["<fim_prefix>", "<fim_middle>", "<fim_suffix>"]})
@@ -133,21 +115,3 @@ def test_a_gap_begins_as_any_text_of_the_model_does(tmp_path):
     )
     assert generator.encode("", chat=False).tolist() == [[NUM_TOKENS - 1]]
     assert generator.encode_gap("", "")[0].tolist() == [NUM_TOKENS - 1, NUM_TOKENS, NUM_TOKENS + 2, NUM_TOKENS + 1]
-
-
-def test_without_tokens_for_it_a_gap_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="suffix: this model's tokenizer has no tokens for fill in the middle"):
-        generator_of(tmp_path).encode_gap("a", "b")
-
-
-def test_bad_input_is_refused(tmp_path):
-    generator = generator_of(tmp_path)
-    with pytest.raises(ConfigError, match="no chat template"):
-        generator.encode("Hello", chat=True)
-    with pytest.raises(ConfigError, match="empty"):
-        generator.encode("", chat=False)
-    prompt = generator.encode("x" * 200, chat=False)
-    with pytest.raises(ConfigError, match="200 tokens and --max-new-tokens 57 are more than the 256"):
-        generator.generate(prompt, lambda text: None, max_new_tokens=57)
-    with pytest.raises(BaseModelError, match="no tokenizer"):
-        load_tokenizer(tmp_path / "nothing")

@@ -60,7 +60,6 @@ def doctor(
 
 
 def _check(languages: str | None, unsafe_no_sandbox: bool) -> None:
-    """Tell what this machine has, and try the toolchains."""
     from multipl_judge.judge.guards import guards_of
     from multipl_judge.judge.preflight import preflight
     from multipl_judge.judge.sandbox import Sandbox
@@ -96,7 +95,6 @@ def _plan(
     memory: int | None,
     device: str | None,
 ) -> None:
-    """Plan a training run or all of a comparison, and where a run does not fit, what would help."""
     from multipl_moe.recipe.recipe import read_yaml
     from multipl_moe.system.allocator import keep_freed_memory
     from multipl_moe.train.machine import busy_note, usable_bytes

@@ -276,7 +276,6 @@ def _programs(
     chat: bool,
     unsafe: bool,
 ) -> "ProgramsResult":
-    """Judge programs; the content of metrics.json."""
     from multipl_moe.cli.programs import completions_of, options_shown
     from multipl_moe.codegen.from_file import require_answers
     from multipl_moe.eval.eval_set import prepare_eval_set

@@ -33,14 +33,6 @@ Base = Annotated[
         "qwen2.5-coder-0.5b-instruct, qwen2.5-coder-1.5b-instruct. [smollm2-135m]"
     ),
 ]
-Preset = Annotated[
-    str | None,
-    typer.Option(help="Preset of the hybrid layer: causal, paper, token-only, moe-lpr, single. [single]"),
-]
-Layers = Annotated[
-    str | None,
-    typer.Option(help="Decoder layers to make hybrid: all, last:N, every:N or indices like 3,7,11. [all]"),
-]
 Seed = Annotated[int | None, typer.Option(help="Random seed for sampling, shuffling and initialisation. [0]")]
 Unsafe = Annotated[
     bool,
@@ -50,16 +42,6 @@ Unsafe = Annotated[
     ),
 ]
 Workers = Annotated[int | None, typer.Option(min=1, help="Number of programs to run at a time. [one per processor]")]
-CorpusFolder = Annotated[Path, typer.Argument(help="Corpus folder that `corpus` wrote.")]
-RunFolder = Annotated[Path, typer.Argument(help="Run folder to create.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint in the run folder.")]
-LearningRate = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FLOAT|auto",
-        help="Peak learning rate (> 0), reached after warm-up; auto: found in short trials. [0.0005]",
-    ),
-]
 Learn = Annotated[str | None, typer.Option(help="New languages to learn, comma-separated. [rust,go,ruby]")]
 Keep = Annotated[
     str | None, typer.Option(help="Known languages not to forget, comma-separated. [python,java,cpp,english]")

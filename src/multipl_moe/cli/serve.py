@@ -79,7 +79,6 @@ def serve(
 
 
 def _become(engine: str, model: Path, address: list[str], name: str, token: str | None) -> None:
-    """Let another program serve in this one's place."""
     from multipl_moe.serve.engines import KEY_OF
 
     if engine == "vllm":

@@ -7,13 +7,9 @@ import typer
 
 from multipl_moe.cli.app import console
 from multipl_moe.cli.options import (
-    CorpusFolder,
     Keep,
     Learn,
-    LearningRate,
     RecipeFile,
-    Resume,
-    RunFolder,
     Seed,
     Settings,
     entered_run,
@@ -34,15 +30,23 @@ def train(
         Path,
         typer.Argument(help="Hybrid checkpoint that `upcycle` wrote; a dense base if train.method is not experts."),
     ],
-    corpus: CorpusFolder,
-    output: RunFolder,
-    resume: Resume = False,
+    corpus: Annotated[Path, typer.Argument(help="Corpus folder that `corpus` wrote.")],
+    output: Annotated[Path, typer.Argument(help="Run folder to create.")],
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue from the last checkpoint in the run folder.")
+    ] = False,
     recipe: RecipeFile = None,
     settings: Settings = None,
     learn: Learn = None,
     keep: Keep = None,
     tokens: Annotated[int | None, typer.Option(min=1, help="Number of tokens to train on. [300000]")] = None,
-    learning_rate: LearningRate = None,
+    learning_rate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FLOAT|auto",
+            help="Peak learning rate (> 0), reached after warm-up; auto: found in short trials. [0.0005]",
+        ),
+    ] = None,
     seed: Seed = None,
 ) -> None:
     """Train experts and routers on the new languages; every other parameter stays as it is, bit for bit.
@@ -80,7 +84,6 @@ def train(
 
 
 def _train(recipe: "Recipe", start: Path, corpus: Path, output: Path) -> None:
-    """Train in the run's folder, write the pack if there can be one, and say what became of it."""
     from multipl_moe.packs.files import size_of
     from multipl_moe.packs.write import pack_of_run
     from multipl_moe.system.allocator import keep_freed_memory

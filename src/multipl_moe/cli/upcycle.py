@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from multipl_moe.cli.app import console, progress_bar
-from multipl_moe.cli.options import Base, Keep, Layers, Learn, Preset, RecipeFile, Seed, Settings, recipe_from_flags
+from multipl_moe.cli.options import Base, Keep, Learn, RecipeFile, Seed, Settings, recipe_from_flags
 from multipl_moe.system.staging import refuse_existing
 
 
@@ -15,8 +15,14 @@ def upcycle(
     recipe: RecipeFile = None,
     settings: Settings = None,
     base: Base = None,
-    preset: Preset = None,
-    layers: Layers = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="Preset of the hybrid layer: causal, paper, token-only, moe-lpr, single. [single]"),
+    ] = None,
+    layers: Annotated[
+        str | None,
+        typer.Option(help="Decoder layers to make hybrid: all, last:N, every:N or indices like 3,7,11. [all]"),
+    ] = None,
     seed: Seed = None,
     learn: Learn = None,
     keep: Keep = None,

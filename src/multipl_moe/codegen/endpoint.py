@@ -61,12 +61,8 @@ class EndpointCompleter:
         self._openai = openai
         self._url, self._model, self._extract, self._concurrency = url, model, extract, concurrency
         token = token or os.environ.get("OPENAI_API_KEY") or "none"
-        self._client: dict[str, Any] = {
-            "base_url": url,
-            "api_key": token,
-            "timeout": _TIMEOUT_S,
-            "max_retries": max_retries,
-        }
+        access: dict[str, Any] = {"base_url": url, "api_key": token}
+        self._client = access | {"timeout": _TIMEOUT_S, "max_retries": max_retries}
 
     @property
     def name(self) -> str:

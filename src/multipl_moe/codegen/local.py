@@ -105,7 +105,6 @@ class LocalCompleter:
                 self._generate(group, settings)
 
     def _row(self, request: Request, settings: CodegenSection) -> Row | None:
-        """The row of a request, or None where its prompt leaves no room."""
         problem = request.problem
         prompt = self.tokenizer(problem.prompt, verbose=False)["input_ids"]
         if not prompt:
@@ -171,7 +170,6 @@ class LocalCompleter:
         return _continued(output.cache, torch.tensor([place[first[tuple(row.prompt)]] for row in rows]))
 
     def _told(self, rows: list[Row]) -> dict[str, Tensor]:
-        """What the model is told beside the tokens: of one with a domain gate how far it is open."""
         shares = [torch.as_tensor(row.open_share).view(1, -1) for row in rows if row.open_share is not None]
         return {"open_share": torch.cat(shares).squeeze(1).to(self.model.device)} if shares else {}
 

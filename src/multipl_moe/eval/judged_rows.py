@@ -33,8 +33,6 @@ Rows = Iterable[tuple[str, dict[str, Any]]]
 
 @dataclass(frozen=True)
 class _RowTask(Task):
-    """The program of a row: which one it is, all of it, and the key of its language."""
-
     number: int
     row: dict[str, Any]
     language: str

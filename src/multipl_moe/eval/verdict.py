@@ -188,10 +188,9 @@ def _means(languages: Sequence[dict[str, list[TaskTally]]], ks: Sequence[int]) -
 
 def _without_counted_sample(tallies: Sequence[TaskTally]) -> dict[str, str]:
     """Languages in which the judge failed on every sample of a whole benchmark: said, for a 0 would be a lie."""
-    counted: dict[tuple[str, str], int] = {}
+    counted = Counter[tuple[str, str]]()
     for tally in tallies:
-        cell = (tally.problem.language, tally.problem.benchmark)
-        counted[cell] = counted.get(cell, 0) + tally.num_samples
+        counted[tally.problem.language, tally.problem.benchmark] += tally.num_samples
     lost: dict[str, list[str]] = {}
     for (language, benchmark), num_samples in counted.items():
         if not num_samples:

@@ -45,7 +45,6 @@ def _base(base: PreTrainedConfig, provenance: Provenance) -> str:
 
 
 def _packs(config: MultiplMoeConfig) -> list[tuple[str, str]]:
-    """A row for each pack of a model that was put together of some."""
     if not config.packs:
         return []
     return [
@@ -75,7 +74,6 @@ def _layers(moe: MoeConfig, num_layers: int) -> list[tuple[str, str]]:
 
 
 def _choice(moe: MoeConfig, routing: RoutingConfig) -> list[tuple[str, str]]:
-    """Rows on experts that routers choose from."""
     rows, frozen = [], "the last is the base's own feed-forward block, frozen"
     always = "always in use" if routing.shared_expert_selection == "always" else "one choice among them"
     place = "its own tokens and those after them" if routing.segment_lookahead else "the tokens before it"

@@ -78,7 +78,6 @@ def merge_to_dense(
 def _merge_of(
     model: Path, config: MultiplMoeConfig, languages: Sequence[str]
 ) -> tuple["_Merge | _OpenMerge", dict[str, Any]]:
-    """How the model is merged, and what there is to say of it."""
     if not config.moe_config.is_routed:
         if languages:
             raise ConfigError("--merge-for: this model has one expert a layer, for all its languages; leave it out")

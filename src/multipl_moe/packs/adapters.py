@@ -33,13 +33,11 @@ class AdapterExport:
     """What was written.
 
     Attributes:
-        names: of the adapters: each has a folder in PEFT's format, and NAME.gguf unless `without_gguf` says why not.
-        canaries: of each adapter.
+        canaries: of each adapter: a folder in PEFT's format, and NAME.gguf unless `without_gguf` says why not.
         base_gguf: files of the base; none where they were not asked for.
         without_gguf: why llama.cpp cannot have them; None: it can.
     """
 
-    names: list[str]
     canaries: dict[str, list[Canary]]
     base_gguf: tuple[Path, ...]
     without_gguf: str | None
@@ -100,7 +98,7 @@ def export_adapters(
             output.absolute().name, hub_id(base) or base, loaded, base_gguf, with_gguf=without_gguf is None
         )
         (staging / CARD_FILE).write_text(card, encoding="utf-8")
-    return AdapterExport(list(packs), canaries, tuple(output / name for name in base_gguf), without_gguf)
+    return AdapterExport(canaries, tuple(output / name for name in base_gguf), without_gguf)
 
 
 def _write_adapters(packs: Mapping[str, Path], config: PretrainedConfig, base_gguf: str, folder: Path) -> str | None:

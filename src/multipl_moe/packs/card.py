@@ -14,51 +14,6 @@ from multipl_moe.packs.files import Pack
 from multipl_moe.packs.switch_gguf import control_tokens
 from multipl_moe.runs.provenance import Provenance
 
-_TEXT = """---
-{header}
----
-
-# {name}
-
-A language pack for {base}: {size} of low-rank differences (rank {rank}) that teach it {languages}, and a gate that
-opens them where the text is of {these}; elsewhere the model stays its base, to the bit. multipl-moe {version} made it.
-
-It goes with the base whose weights have the SHA-256 `{digest}`.
-
-## How to load it
-
-With its gate, and beside other packs (`pip install multipl-moe`):
-
-```sh
-multipl-moe compose model --base {base} --pack {pack_name}={name}
-multipl-moe generate model
-```
-
-As a LoRA that is always on, so for prompts in {these} alone:
-
-```python
-from peft import PeftModel
-from transformers import AutoModelForCausalLM
-
-base = AutoModelForCausalLM.from_pretrained("{served_base}")
-model = PeftModel.from_pretrained(base, "{name}")
-```
-
-```sh
-vllm serve {served_base} --enable-lora --max-loras {served_slots} --max-lora-rank {served_rank} \\
-  --lora-modules {pack_name}={name}
-```
-
-`multipl-moe export {name} OUTPUT --adapter` writes it for vLLM, llama.cpp and Ollama, with a check that it is on.
-
-## What was measured
-
-{measured}
-
-## Licence
-
-The base is under {licence}. The training text is under the licences of its sources{sources}
-"""
 _SERVED_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # vLLM's --max-lora-rank takes no others
 
 
@@ -75,7 +30,7 @@ def write_pack_card(folder: Path, name: str, pack: Pack, provenance: Provenance)
         tags=["code", "multipl-moe", "lora", *pack.languages],
     )
     sources = [f"- {language}: {told}" for language, told in licence_rows(provenance)]
-    text = _TEXT.format(
+    text = _template("pack.md.j2").render(
         header=header.to_yaml(),
         name=name,
         base=base,

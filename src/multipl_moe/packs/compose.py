@@ -119,22 +119,15 @@ def require_base(packs: Mapping[str, Pack], folders: Mapping[str, Path], folder:
 
 
 def _of_pack(name: str, folder: Path, base: CheckpointReader) -> list[TensorPlan]:
-    plans, names = [], {ADAPTER_FILE: _adapter_key, GATE_FILE: _gate_key}
     prefix = next(key for key in base.shapes if ".layers." in key).partition("layers.")[0]
-    reader = CheckpointReader(folder, role="pack")
+    plans, reader = [], CheckpointReader(folder, role="pack")
     for key, file in reader.files.items():
-        if file in names:
-            plans.append(_as_it_is(reader, key, names[file](key, name, prefix)))
+        if file == ADAPTER_FILE:
+            module, _, factor = key.removeprefix(PEFT_PREFIX).removesuffix(".weight").rpartition(".")
+            plans.append(_as_it_is(reader, key, f"{module}.adapters.{name}.{factor}"))
+        elif file == GATE_FILE:
+            plans.append(_as_it_is(reader, key, f"{prefix}domain_gates.{name}.{key}"))
     return plans
-
-
-def _adapter_key(key: str, name: str, prefix: str) -> str:
-    module, _, factor = key.removeprefix(PEFT_PREFIX).removesuffix(".weight").rpartition(".")
-    return f"{module}.adapters.{name}.{factor}"
-
-
-def _gate_key(key: str, name: str, prefix: str) -> str:
-    return f"{prefix}domain_gates.{name}.{key}"
 
 
 def _as_it_is(reader: CheckpointReader, key: str, name: str) -> TensorPlan:

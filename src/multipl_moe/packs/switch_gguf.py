@@ -109,7 +109,6 @@ def _add_control_tokens(base: Path, packs: Iterable[str], output: Path) -> tuple
 
 
 def _fused(plans: list[TensorPlan]) -> Iterator[TensorPlan]:
-    """The base's tensors, with one matrix for queries, keys and values."""
     named = {plan.name: plan for plan in plans}
     for name, plan in named.items():
         if name.endswith("attn_q.weight"):

@@ -164,17 +164,12 @@ def _reduced(
         if opened is None:
             continue
         dtype, frozen = reader.dtype(key), reader.read(key).float()
-        left, values, right = torch.linalg.svd(opened(reader.read).float() - frozen, full_matrices=False)
+        columns, values, rows = torch.linalg.svd(opened(reader.read).float() - frozen, full_matrices=False)
         root = values[:rank].sqrt()
-        a, b = root[:, None] * right[:rank], left[:, :rank] * root
+        a, b = root[:, None] * rows[:rank], columns[:, :rank] * root
         squares = values.square()
-        yield (
-            name.removesuffix(".weight"),
-            a.to(dtype),
-            b.to(dtype),
-            squares[:rank].sum().item(),
-            squares.sum().item(),
-        )
+        left, whole = squares[:rank].sum().item(), squares.sum().item()
+        yield name.removesuffix(".weight"), a.to(dtype), b.to(dtype), left, whole
 
 
 def _gather(pairs: Iterator[tuple[str, Tensor, Tensor, float, float]]) -> tuple[dict[str, Tensor], float]:

@@ -40,7 +40,7 @@ class PracticeJournal:
 
     def add_round(self, line: dict[str, Any]) -> None:
         """Record a round before it begins."""
-        self._append(ROUNDS_FILE, [line])
+        append_to_journal(self.folder / ROUNDS_FILE, [line])
         self.rounds.append(line)
 
     def add_samples(self, number: int, answers: Iterable[tuple[Key, str, Request, Completion]]) -> None:
@@ -51,18 +51,15 @@ class PracticeJournal:
             for key, prompt, request, completion in answers
             if key not in self.samples
         }
-        self._append(SAMPLES_FILE, lines.values())
+        append_to_journal(self.folder / SAMPLES_FILE, lines.values())
         self.samples.update(lines)
 
     def add_verdicts(self, verdicts: Mapping[Key, dict[str, Any]]) -> None:
         """Record what became of answers."""
         lines = {key: _named(key) | verdict for key, verdict in verdicts.items()}
         if lines:
-            self._append(VERDICTS_FILE, lines.values())
+            append_to_journal(self.folder / VERDICTS_FILE, lines.values())
         self.verdicts.update(lines)
-
-    def _append(self, name: str, lines: Iterable[Mapping[str, Any]]) -> None:
-        append_to_journal(self.folder / name, lines)
 
     def _read(self, name: str) -> dict[Key, dict[str, Any]]:
         try:

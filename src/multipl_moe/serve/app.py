@@ -88,7 +88,6 @@ class _OneModel(ModelManager):
         return self.model, self.tokenizer
 
     def with_tokenizer(self, tokenizer: Any) -> "_OneModel":
-        """The same model with another tokenizer."""
         other = copy.copy(self)
         other.tokenizer = tokenizer
         return other

@@ -30,6 +30,8 @@ _MOST_PICKS = 16  # of one answer
 _LOOK_CHARACTERS = 40  # more often would cost more time than it gains
 _LINE = re.compile(r".*\n")
 _FENCE = re.compile(r"[ \t]*(?:```|~~~)")
+# What reading a body raises that is no request.
+_UNREADABLE = (ConfigError, ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
 # Requests whose answer is handed through as it is: several texts, scores, or calls of tools cannot be continued.
 _WHOLE = (
     *("logprobs", "top_logprobs", "prompt_logprobs", "n_probs", "echo", "suffix", "best_of", "tools", "functions"),
@@ -51,8 +53,8 @@ def build_front(
         key: that the engine asks for.
     """
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    limits = httpx.Limits()  # none
-    client = httpx.AsyncClient(base_url=url, headers=headers, timeout=None, limits=limits, trust_env=False)
+    no_limits = httpx.Limits()
+    client = httpx.AsyncClient(base_url=url, headers=headers, timeout=None, limits=no_limits, trust_env=False)
     front = _Front(engine, picker, client)
 
     @asynccontextmanager
@@ -84,7 +86,6 @@ class _Front:
         return JSONResponse({"object": "list", "data": rows})
 
     async def answer(self, request: Request) -> Response:
-        """A request handed to the engine, whose answer is handed back."""
         path = request.url.path
         try:
             body = await request.json()
@@ -96,15 +97,7 @@ class _Front:
             is_told = bool(language) or not is_auto(told)
             text = "" if is_told else self.picker.prompt_of(path, body)
             pick = await run_in_threadpool(self.picker.pick, told, language, text)
-        except (
-            ConfigError,
-            ValueError,
-            LookupError,
-            TypeError,
-            AttributeError,
-            OverflowError,
-            RecursionError,
-        ) as error:
+        except _UNREADABLE as error:
             told = str(error) if isinstance(error, ConfigError) else f"the request cannot be read ({error!r})"
             return refusal(told)
         asked = _Asked(path, body, text, pick)
@@ -275,7 +268,6 @@ async def _lines(stream: httpx.Response) -> AsyncIterator[bytes]:
 
 
 def _event(line: bytes) -> dict[str, Any] | None:
-    """What a line of a stream of events says."""
     match = re.match(rb"data:\s*(\{.*)", line)
     try:
         return json.loads(match[1]) if match else None

@@ -90,6 +90,5 @@ class Picker:
 
 
 def _text_of(content: Any) -> str:
-    """A message's text, which may come in parts."""
     parts = content if isinstance(content, list) else [{"text": content}]
     return "".join(str(part.get("text") or "") for part in parts)

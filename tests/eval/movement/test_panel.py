@@ -7,9 +7,9 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from multipl_moe.checkpoints.loading import load_dense, load_hybrid
+from multipl_moe.checkpoints.loading import load_dense
 from multipl_moe.corpus.documents import TextFile, read_documents
-from multipl_moe.errors import ConfigError, CorpusError
+from multipl_moe.errors import ConfigError
 from multipl_moe.eval.bits_per_byte import score_files
 from multipl_moe.eval.movement import panel as module
 from multipl_moe.eval.movement.panel import KINDS, OTHER_KINDS, movement_of, movement_rows
@@ -52,11 +52,6 @@ def test_a_copy_of_the_base_has_moved_by_exactly_nothing(world: World, tokenizer
     moved = _moved(world, load_dense(world.base), tokenizer)
     assert {(row.nats_per_token, row.changed, *row.interval) for row in _all_rows(moved)} == {(0, 0, 0, 0)}
     assert moved.sentence == "moved by 0.000 nats a token on the base's own answers"
-
-
-def test_a_fresh_hybrid_has_moved_by_rounding_alone(world: World, tokenizer):
-    moved = _moved(world, load_hybrid(world.hybrid), tokenizer)
-    assert all(abs(row.nats_per_token) < 1e-6 for row in _all_rows(moved))
 
 
 def test_models_in_bfloat16_are_read_in_float32_where_there_is_memory(world: World, tokenizer, far, monkeypatch):
@@ -179,11 +174,3 @@ def _saved(model: Any, tokenizer: Any, world: World) -> Path:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
-
-
-def test_a_language_without_held_out_files_and_long_windows_are_refused(world: World, tokenizer, far):
-    recipe = tiny_recipe(world.base, world.sources).model_copy(update={"keep": ["java"]})
-    with pytest.raises(CorpusError, match="no validation documents in java"):
-        movement_of(recipe, str(world.base), far, tokenizer, world.corpus)
-    with pytest.raises(ConfigError, match=r"eval\.window_tokens"):
-        _moved(world, far, tokenizer, eval={"window_tokens": 999, "tokens_per_file": 999})
