@@ -60,24 +60,12 @@ _SOURCES = {
     "textless.jsonl": "no column named text or content or code (columns: body, path); set text_key",
 }
 _RECIPES = {
-    "own_languages: {e: {extensions: [ex]}}": "e.extensions.0: 'ex': begins with its dot, as .ex",
-    "own_languages: {My Lang: {title: x}}": "own_languages.My Lang: 'My Lang': a name has lower-case letters",
     "own_languages: {e: {filenames: [a b]}}": "must be a word without spaces",
     "own_languages: {e: {extensions: .ex}}": "own_languages.e.extensions: '.ex': must be a list, as [a, b]",
-    "own_languages: {rust: {extensions: [.r]}}": "own_languages.rust: there is a language of that name already",
-    "learn: [tcl]": "unknown languages tcl",
-    "learn: rust": "learn: 'rust': must be a list, as [a, b]",
-    "seed: many": "seed: 'many': must be a whole number",
-    "seed: -1": "seed: -1: must be at least 0",
-    "train: {tokens: 0}": "train.tokens: 0: must be above 0",
     "train: {method: best}": "train.method: 'best': must be 'experts', 'dense', 'dense-ffn' or 'lora'",
     "train: {learning_rate: .nan}": "train.learning_rate: nan: must be a finite number",
-    "corpus: {near_duplicates: perhaps}": "corpus.near_duplicates: 'perhaps': must be true or false",
     "corpus: {validation_share: 2}": "corpus.validation_share: 2: must be below 1",
     "corpus: {sources: [{kind: folders}]}": "corpus.sources.0.kind: 'folders': must be 'toolchains', 'folder'",
-    "corpus: {sources: [{kind: folder}]}": "path: needed for kind folder",
-    "seed: 1\nseed: 2": "seed is given twice",
-    "[1, 2]": "a recipe is a mapping of keys to values, not a list",
     "a: [": "not valid YAML (while parsing a flow node expected the node content, but found '<stream end>' line 1",
 }
 

@@ -38,13 +38,10 @@ def test_recipes_are_compared_at_equal_tokens(run, base, sources, tmp_path, bubb
 
 
 @pytest.mark.extended
-@pytest.mark.parametrize(("signalled", "code"), [(interrupt, 130), (terminate, 75)])
-def test_a_comparison_that_is_stopped_while_scoring_goes_on(
-    run, base, sources, tmp_path, monkeypatch, bubblewrap, signalled, code
-):
+def test_a_comparison_that_is_stopped_while_scoring_goes_on(run, base, sources, tmp_path, monkeypatch, bubblewrap):
     _write_recipe(tmp_path / "dense.yaml", base, sources, **{"train.method": "dense"})
     command = ("compare", "out", "dense.yaml", "--tokens", "128")
-    for place in ("session", "run"):
+    for place, signalled, code in (("session", interrupt, 130), ("run", terminate, 75)):
         with monkeypatch.context() as patch:
             patch.setattr(f"multipl_moe.compare.{place}.score_languages", signalled)
             outcome = run(*command)

@@ -33,7 +33,10 @@ def test_a_language_is_begun_and_then_tried(run, bubblewrap, tmp_path):
         (tmp_path / "mine.yaml").read_text().replace("/path/to/repository", "ours").replace("kind: git", "kind: folder")
     )
     (tmp_path / "mine.yaml").write_text(recipe)
-    assert run("language", "mine").code == 1, "its toolchain is the template's"
+    unedited = run("language", "mine")
+    assert (unedited.code, "still the template's, of shell" in " ".join(unedited.out.split())) == (1, True), (
+        unedited.out
+    )
     (tmp_path / "mine.yaml").write_text(recipe.replace("packages: [dash]", "packages: [mine]"))
     _forget()
     before = tree(tmp_path)

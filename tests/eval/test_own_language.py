@@ -52,12 +52,6 @@ def _untouched(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"own_languages": {"mine": same}})
 
 
-def test_a_toolchain_that_is_still_the_template_s_is_not_there(bubblewrap, recipe: Recipe):
-    toolchain, problems, *_ = parts_of_language(_untouched(recipe), "mine")
-    assert (toolchain.is_there, problems.state) == (False, "1, 1 with a reference")
-    assert "still the template's, of shell: edit own_languages.mine.toolchain" in toolchain.state
-
-
 @pytest.mark.parametrize(("body", "is_there"), [("  expr 2 \\* $1\n", True), ("  return 2 * $1;\n", False)])
 def test_references_tell_whether_the_template_s_toolchain_runs_the_language(
     bubblewrap, recipe: Recipe, tmp_path: Path, body: str, is_there: bool

@@ -114,16 +114,8 @@ def test_gguf_is_named_after_model_and_dtype(world, trained, tmp_path, monkeypat
 # --- refusals
 
 
-@pytest.mark.parametrize("gguf", [False, True])
-def test_a_disk_that_is_too_small_is_found_first(tmp_path, monkeypatch, gguf):
-    base, asked = save_base(tmp_path / "base"), []
-    monkeypatch.setattr(module, "require_space", lambda folder, num_bytes: asked.append(num_bytes))
-    monkeypatch.setattr(module, "require_writable", lambda dense: None)
-    monkeypatch.setattr(gguf_files, "write_gguf", lambda dense, file, name: None)
-    export_model(base, tmp_path / "out", ExportSettings(gguf=gguf))
-    weights = sum(value.nbytes for value in load_file(base / "model.safetensors").values())
-    assert asked == [weights * (2 if gguf else 1) + 64_000_000]
-    monkeypatch.undo()
+def test_a_disk_that_is_too_small_is_found_first(tmp_path, monkeypatch):
+    base = save_base(tmp_path / "base")
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(staging_shutil, "disk_usage", lambda path: usage(10**9, 10**9, 10_000_000))
     with pytest.raises(OutputError, match=r"full needs 0\.06 GB but its disk has 0\.01 GB free"):
@@ -177,14 +169,3 @@ def test_tied_embeddings_are_no_missing_tensor(tmp_path):
     assert "lm_head.weight" not in load_file(hybrid / "model.safetensors")
     export_model(hybrid, tmp_path / "out", ExportSettings())
     assert (tmp_path / "out" / "model.safetensors").is_file()
-
-
-@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_a_failure_in_the_middle_leaves_nothing(hybrid, tmp_path, error):
-    def fail(done: int, total: int) -> None:
-        assert (tmp_path / ".out.partial").is_dir()
-        raise error
-
-    with pytest.raises(error):
-        export_model(hybrid, tmp_path / "out", ExportSettings(), on_progress=fail)
-    assert [path.name for path in tmp_path.iterdir()] == ["model"]

@@ -11,11 +11,10 @@ from gguf import GGMLQuantizationType, GGUFReader
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GgufConfig, PreTrainedTokenizerFast
 
-from multipl_moe.errors import BaseModelError, OutputError
+from multipl_moe.errors import BaseModelError
 from multipl_moe.export.gguf import write_gguf
-from multipl_moe.system.staging import held_file
 from tests.conftest import randomise, tiny_base_config
-from tests.fixtures import save_tokenizer, tree
+from tests.fixtures import save_tokenizer
 from tests.train.tiny import SUFFIXES, source_text
 
 END = "<|endoftext|>"
@@ -170,15 +169,7 @@ def test_metadata_hold_what_llama_cpp_asks_for(tmp_path):
         "general.name": "model",
         "general.file_type": 0,
         "llama.context_length": 256,
-        "llama.embedding_length": 32,
-        "llama.block_count": 3,
-        "llama.feed_forward_length": 48,
-        "llama.attention.head_count": 4,
-        "llama.attention.head_count_kv": 2,
-        "llama.attention.key_length": 8,
-        "llama.attention.value_length": 8,
         "llama.attention.layer_norm_rms_epsilon": pytest.approx(1e-4),
-        "llama.rope.dimension_count": 8,
         "llama.rope.freq_base": 5e4,
         "tokenizer.ggml.model": "gpt2",
         "tokenizer.ggml.bos_token_id": 0,
@@ -338,22 +329,3 @@ def test_more_tokens_than_the_embedding_has_rows_are_refused(tmp_path):
     dense = save_dense(tmp_path / "dense", vocab_size=200)
     with pytest.raises(BaseModelError, match=r"it has \d+ tokens, the model's embedding 200"):
         written(dense)
-
-
-def test_an_existing_file_is_refused_untouched(tmp_path):
-    dense = save_dense(tmp_path / "dense")
-    (tmp_path / "model.gguf").write_text("mine")
-    before = tree(tmp_path)
-    with pytest.raises(OutputError, match="exists"):
-        written(dense)
-    assert tree(tmp_path) == before
-
-
-def test_a_file_that_another_process_makes_is_refused_and_its_beginning_left_alone(tmp_path):
-    dense, file = save_dense(tmp_path / "dense"), tmp_path / "model.gguf"
-    with held_file(file):
-        (tmp_path / ".model.gguf.partial").write_text("theirs")
-        before = tree(tmp_path)
-        with pytest.raises(OutputError, match=r"model\.gguf is being made by another process"):
-            write_gguf(dense, file)
-        assert tree(tmp_path) == before

@@ -284,13 +284,9 @@ def test_without_records_nothing_is_invented(tmp_path):
     require_rows(found.text, dict.fromkeys(labels, "not recorded"))
     assert "that training changes" in row(found.text, "parameters of the hybrid")
     assert "Bits per byte: not measured" in found.text
+    assert "Not measured: whether programs that the model writes compile and pass tests" in found.text
     assert not re.search("[|] Rust|Better than the base", found.text)
     assert "The licence of the base is not recorded" in found.text
-
-
-def test_what_nobody_measures_is_always_said_to_be_not_measured(run, tmp_path):
-    claim = "Not measured: whether programs that the model writes compile and pass tests"
-    assert all(claim in card(found, tmp_path).text for found in (Provenance.of(run), nothing(tmp_path)))
 
 
 def test_a_model_fresh_from_upcycling_is_not_called_trained(tmp_path):
@@ -335,25 +331,7 @@ def test_the_origin_of_a_demo_s_model_is_found_beside_it(run, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["upcycle.json", "../training.json", "../metrics.json"])
-@pytest.mark.parametrize("content", ["{", "[]"])
-def test_a_broken_record_is_named(run, name, content):
-    (run / name).write_text(content)
+def test_a_broken_record_is_named(run, name):
+    (run / name).write_text("[]")
     with pytest.raises(UserError, match=rf"{Path(name).name}.*restore or remove it"):
         Provenance.of(run)
-
-
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        ({"languages": None}, "languages: "),
-        (
-            {"languages": {"rust": {"bpb_after": 1.0}}},
-            r"languages\.rust\.change: is missing; give it a value \(5 more\)",
-        ),
-        ({"langauges": {}}, "langauges: "),
-    ],
-)
-def test_a_file_without_a_result_is_refused_with_its_name_and_the_key(run, tmp_path, change, told):
-    write(tmp_path / "wrong.json", METRICS | change)
-    with pytest.raises(UserError, match=rf"wrong\.json: {told}"):
-        Provenance.of(run, tmp_path / "wrong.json")

@@ -191,12 +191,6 @@ def test_modeling_code_imports_only_the_standard_library_torch_transformers_and_
             assert node.module.partition(".")[0] in allowed or node.module in modeling_modules()
 
 
-def test_the_folder_holds_the_modules_that_modeling_needs(exports):
-    names = {stem_of(module) for module in modeling_modules()}
-    assert {"modeling", "configuration", "errors", "multipl_judge_errors", "selection", "losses"} <= names
-    assert {file.stem for file in code_in(exports.output(LLAMA))} == names
-
-
 def test_each_file_names_its_origin_and_licence_and_differs_by_imports_only(exports):
     for module in modeling_modules():
         file = exports.output(LLAMA) / f"{stem_of(module)}.py"
