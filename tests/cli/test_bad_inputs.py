@@ -152,7 +152,7 @@ def test_tokens_of_another_vocabulary_are_refused_before_the_first_step(refused,
 @pytest.mark.parametrize(
     ("setting", "expected"),
     [
-        ("train.batch_sequences=1000", "300,000 are less than one step reads, 512,000"),
+        ("train.tokens=100", "100 are less than one step reads, 2,048"),
         (
             "train.tokens=100000000000000000000000000",
             "sequences are more than the 100,000,000 whose order can be drawn",

@@ -259,10 +259,10 @@ def test_a_text_is_scored_as_its_tokens_are(held, client):
 
 
 @pytest.mark.extended
-def test_200_requests_from_8_connections_get_the_answers_that_they_would_get_alone(held, url):
-    prompts = [f"let x{number} = {'y' * (number % 7)}{number * number}" for number in range(25)]
+def test_requests_from_8_connections_at_once_get_the_answers_that_they_would_get_alone(held, url):
+    prompts = [f"let x{number} = {'y' * (number % 7)}{number * number}" for number in range(10)]
     expected = {prompt: greedy(held, prompt, 4) for prompt in prompts}
-    assert len(set(expected.values())) > 5
+    assert len(set(expected.values())) > 2
 
     def ask(number):
         connection, answers = connect(url), []
@@ -275,7 +275,7 @@ def test_200_requests_from_8_connections_get_the_answers_that_they_would_get_alo
 
     with ThreadPoolExecutor(8) as pool:
         answers = [answer for connection in pool.map(ask, range(8)) for answer in connection]
-    assert len(answers) == 200
+    assert len(answers) == 80
     assert all(text == expected[prompt] for prompt, text in answers)
 
 

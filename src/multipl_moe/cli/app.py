@@ -37,8 +37,8 @@ app = typer.Typer(
     help="Teach an existing code LLM new programming languages without making it forget the ones it knows.\n\n"
     "A dense model becomes a hybrid mixture of experts; only the new parameters learn. Start with `multipl-moe demo`.",
 )
-console = Console(markup=False)  # paths, titles and errors of others are printed as they are
-_errors = Console(stderr=True, markup=False)
+console = Console(markup=False, highlight=False)  # paths, titles and errors of others are printed as they are
+_errors = Console(stderr=True, markup=False, highlight=False)
 
 
 @app.callback(invoke_without_command=True)
@@ -49,7 +49,7 @@ def _root(
     if version:
         from multipl_moe import __version__
 
-        console.print(f"multipl-moe {__version__}", highlight=False)
+        console.print(f"multipl-moe {__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
@@ -135,7 +135,7 @@ def working(title: str) -> Iterator[Callable[[int, int], None]]:
 def _refuse(*problems: str) -> int:
     for problem in problems:
         line = " ".join(problem.split())  # transformers' messages, which some of ours quote, have several lines
-        _errors.print(f"error: {line}", style="red", highlight=False, soft_wrap=True)
+        _errors.print(f"error: {line}", style="red", soft_wrap=True)
     return _EXIT_USER_ERROR
 
 

@@ -33,6 +33,6 @@ def check(
         told = f"{name}: {found.verdict} ({', '.join(places)}; 0 is the base, 1 the adapter)"
         if found.in_one_batch != found.verdict:
             told += f"; {found.in_one_batch} if both are asked for at once"
-        console.print(told, highlight=False, soft_wrap=True)
+        console.print(told, soft_wrap=True)
         all_on &= found.verdict == found.in_one_batch == "on"
     raise typer.Exit(0 if all_on else 1)

@@ -52,4 +52,4 @@ def compare(
     keep_freed_memory()
     session = ComparisonSession(chosen, output, console, only=split_names(only), keep_models=keep_models)
     console.print(comparison_runs_table(session.run()))
-    console.print(f"page: {output / 'comparison.html'}\nplot: {output / 'comparison.png'}", highlight=False)
+    console.print(f"page: {output / 'comparison.html'}\nplot: {output / 'comparison.png'}")

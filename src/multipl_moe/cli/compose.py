@@ -29,5 +29,5 @@ def compose(
     with progress_bar() as (on_step, on_progress):
         config = put_together(base, packs, output, on_step, on_progress)
     for name, moe in config.packs_config.items():
-        console.print(f"{name}: opens for {', '.join(moe.gate.languages)}", highlight=False)
-    console.print(f"{output}: load it, or give it to generate, eval, serve and export", highlight=False)
+        console.print(f"{name}: opens for {', '.join(moe.gate.languages)}")
+    console.print(f"{output}: load it, or give it to generate, eval, serve and export")

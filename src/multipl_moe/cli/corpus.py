@@ -58,10 +58,10 @@ def corpus(
     console.print(corpus_table(manifest, chosen.language_table))
     for note in (over_budget_note(manifest, chosen), few_held_out_note(manifest, chosen.language_table)):
         if note is not None:
-            console.print(note, style="yellow", highlight=False, soft_wrap=True)
+            console.print(note, style="yellow", soft_wrap=True)
     packing = packing_by_language(output, chosen.train.sequence_tokens)
     console.print(packing_table(packing, chosen.language_table))
-    console.print(f"what was left out and why: {output / DROPPED_NAME}", highlight=False, soft_wrap=True)
+    console.print(f"what was left out and why: {output / DROPPED_NAME}", soft_wrap=True)
 
 
 def source_named(text: str) -> dict[str, Any]:

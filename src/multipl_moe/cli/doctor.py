@@ -110,7 +110,7 @@ def _plan(
         _plan_comparison(file, usable) if is_comparison else _plan_recipe(file, model, base, settings, usable, device)
     )
     if busy is not None:
-        console.print(busy, style="yellow", highlight=False, soft_wrap=True)
+        console.print(busy, style="yellow", soft_wrap=True)
     if not fits:
         raise typer.Exit(1)
 

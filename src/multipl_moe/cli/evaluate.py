@@ -225,12 +225,12 @@ def _show_predictions(found: "EvaluatedChanges | EvaluatedScores | EvaluatedMeas
     if isinstance(found, EvaluatedMeasure):
         for measure, finding in findings(found):
             console.print(measure_table(measure, finding))
-            console.print(finding.sentence, highlight=False)
+            console.print(finding.sentence)
         return
     is_compared = isinstance(found, EvaluatedChanges)
     if is_compared:
-        console.print(found.sentence, highlight=False)
-    console.print(BITS_PER_BYTE_NOTE, highlight=False)
+        console.print(found.sentence)
+    console.print(BITS_PER_BYTE_NOTE)
     console.print(result_table(found) if is_compared else scores_table(found))
 
 

@@ -47,7 +47,7 @@ def explore(
         samples = samples_of(folder, explorer.model.config.moe_config, explorer.use)
         app = build_app(explorer, samples, "/".join(model.resolve().parts[-2:]))
         address = f"http://{host}:{listener.getsockname()[1]}"
-        console.print(f"the page is at {address}; Ctrl-C stops", highlight=False, soft_wrap=True)
+        console.print(f"the page is at {address}; Ctrl-C stops", soft_wrap=True)
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
         with suppress(KeyboardInterrupt):  # uvicorn raises it again once it has stopped
             uvicorn.Server(config).run([listener])

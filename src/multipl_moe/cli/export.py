@@ -155,7 +155,7 @@ def _export_packs(
         with progress_bar() as (on_step, _):
             files = export_switch(packs, output, base, kinds, on_step)
         told = f"for llama.cpp: {', '.join(map(str, files))}; {output}/README.md says how its tokens switch packs"
-        console.print(told, highlight=False, soft_wrap=True)
+        console.print(told, soft_wrap=True)
         return
     refuse_where((kinds and not gguf, "--quantise: only GGUF files are quantised; add --gguf"))
     with progress_bar() as (on_step, on_progress):
@@ -164,10 +164,10 @@ def _export_packs(
         )
     for name, canaries in report.canaries.items():
         change = max(abs(one.adapter - one.base) for one in canaries)
-        console.print(f"{output}/{name}: it moves a likely token by {change:.2f} nats (canary.json)", highlight=False)
+        console.print(f"{output}/{name}: it moves a likely token by {change:.2f} nats (canary.json)")
     if report.without_gguf is not None:
-        console.print(f"no GGUF: {report.without_gguf}", highlight=False, soft_wrap=True)
-    console.print(f"commands to load, serve and check them: {output}/README.md", highlight=False, soft_wrap=True)
+        console.print(f"no GGUF: {report.without_gguf}", soft_wrap=True)
+    console.print(f"commands to load, serve and check them: {output}/README.md", soft_wrap=True)
 
 
 def _max_shard_bytes(
@@ -229,7 +229,7 @@ def _tell(report: "ExportReport") -> None:
     if report.merge_cost is not None:
         table = result_table(report.merge_cost.from_hybrid)
         console.print(replace(table, title="Bits per byte of the hybrid (before) and of the merged model (after)"))
-        console.print(f"Merged, against the base: {report.merge_cost.from_base.sentence}", highlight=False)
+        console.print(f"Merged, against the base: {report.merge_cost.from_base.sentence}")
     trust = ", trust_remote_code=True" if report.needs_remote_code else ""
     lines = [
         f"{report.output}: {report.num_files} files, {report.num_bytes / 1e9:.2f} GB, "
@@ -242,4 +242,4 @@ def _tell(report: "ExportReport") -> None:
     if report.gguf:
         lines.append(f"for llama.cpp: {', '.join(map(str, report.gguf))}")
     for line in lines:
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)

@@ -44,7 +44,7 @@ def inspect(
         inspection = inspect_corpus(corpus, seed=seed, documents=documents, lines=lines)
         write_corpus_page(page, inspection)
     console.print(corpus_summary(inspection))
-    console.print(f"page: {page}", highlight=False, soft_wrap=True)
+    console.print(f"page: {page}", soft_wrap=True)
 
 
 def _page(corpus: Path, output: Path | None) -> Path:

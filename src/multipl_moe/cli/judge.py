@@ -87,7 +87,7 @@ def _read(file: Path) -> "Rows":
 def _show(summary: dict[str, Any], rate: float | None, file: Path) -> None:
     for language, outcomes in summary["outcomes"].items():
         told = ", ".join(f"{number:,} {outcome}" for outcome, number in outcomes.items())
-        console.print(f"{language}: {told}", highlight=False, soft_wrap=True)
+        console.print(f"{language}: {told}", soft_wrap=True)
     counts = f"{summary['rows']:,} rows, {summary['programs']:,} different programs"
     counts += "" if rate is None else f", {rate:.1f} a second"
-    console.print(f"{counts}: {file}", highlight=False, soft_wrap=True)
+    console.print(f"{counts}: {file}", soft_wrap=True)

@@ -94,12 +94,10 @@ def _write(name: str, file: Path, kind: str, extensions: list[str], sources: lis
     if problems in written:
         write_text(problems, first_problem(name, chosen))
     write_text(file, text)
-    console.print(f"wrote {' and '.join(map(str, written))}", highlight=False, soft_wrap=True)
+    console.print(f"wrote {' and '.join(map(str, written))}", soft_wrap=True)
     if library:
         told = ", ".join(library)
-        console.print(
-            f"library: {told}, of installed packages; take out what is not yours", highlight=False, soft_wrap=True
-        )
+        console.print(f"library: {told}, of installed packages; take out what is not yours", soft_wrap=True)
 
 
 def _try(name: str, file: Path, unsafe: bool) -> None:
@@ -121,5 +119,4 @@ def _try(name: str, file: Path, unsafe: bool) -> None:
     console.print(
         "nothing is missing that can be tried; are the problems yours? The commands that follow are at the head of the "
         "recipe",
-        highlight=False,
     )

@@ -39,12 +39,7 @@ def pack(
     with console.status("reading") as status:
         written = write_pack(model, output, rank, metrics, status.update)
     languages = ", ".join(written.languages) or "all text"
-    console.print(
-        f"{output}: {size_of(output)}, rank {written.moe.experts.rank}, opens for {languages}", highlight=False
-    )
+    console.print(f"{output}: {size_of(output)}, rank {written.moe.experts.rank}, opens for {languages}")
     if written.kept:
-        console.print(
-            f"cut to rank {rank}, which leaves {written.kept['share']:.1%} of the squares of what was "
-            "learnt; compose it and run eval to see what that costs",
-            highlight=False,
-        )
+        left = f"which leaves {written.kept['share']:.1%} of the squares of what was learnt"
+        console.print(f"cut to rank {rank}, {left}; compose it and run eval to see what that costs")

@@ -88,14 +88,14 @@ def practice(
             on_step("loading the model")
             completer = _completer(chosen, task_set, model, endpoint, endpoint_model, chat)
         if task_set.note:
-            console.print(task_set.note, highlight=False)
+            console.print(task_set.note)
         with _shown() as on_progress:
             result = practise(chosen, completer, task_set, output, options, on_progress)
     console.print(practice_table(result))
     if result["advice"]:
         told = "Too little passes" if result["too_few"] else "Stopped"
-        console.print(f"{told}: {result['advice']}.", style="yellow", highlight=False)
-    console.print(f"what is kept: {output / 'kept.jsonl'}", highlight=False, soft_wrap=True)
+        console.print(f"{told}: {result['advice']}.", style="yellow")
+    console.print(f"what is kept: {output / 'kept.jsonl'}", soft_wrap=True)
     if result["too_few"]:
         raise typer.Exit(1)
 

@@ -38,7 +38,7 @@ def completions_of(
 
         def imported(problems: "Sequence[Problem]", folder: Path, _: object) -> "Mapping[SampleKey, Completion]":
             samples = import_samples(problems, file, folder, chat=chat, ignored=eval_set.unscored)
-            console.print(f"{file}: {what_was_cut(samples.values())}", highlight=False, soft_wrap=True)
+            console.print(f"{file}: {what_was_cut(samples.values())}", soft_wrap=True)
             return samples
 
         return {"name": str(file), "complete": imported}
@@ -86,13 +86,13 @@ def show_verdict(result: "ProgramsResult", output: Path) -> None:
     if result.comparison is not None:
         console.print(comparison_table(result.comparison))
         for sentence in mean_sentences(result.comparison):
-            console.print(sentence, highlight=False)
+            console.print(sentence)
     for note in gate_notes(result):
-        console.print(note, highlight=False)
-    console.print(f"every program and its outcome: {output / 'problems.html'}", highlight=False, soft_wrap=True)
+        console.print(note)
+    console.print(f"every program and its outcome: {output / 'problems.html'}", soft_wrap=True)
 
 
 def _tell_unfit(checks: Mapping[str, "LanguageCheck"]) -> None:
     for language, check in checks.items():
         if check.problem is not None:
-            console.print(f"{language} is not scored: {check.problem}", style="yellow", highlight=False)
+            console.print(f"{language} is not scored: {check.problem}", style="yellow")

@@ -85,7 +85,7 @@ def _become(engine: str, model: Path, address: list[str], name: str, token: str 
         command = ["vllm", "serve", str(model), "--served-model-name", name, *address]
     else:
         command = ["llama-server", "--model", str(_gguf_of(model)), "--alias", name, *address]
-    console.print(f"running {shlex.join(command)}", highlight=False, soft_wrap=True)
+    console.print(f"running {shlex.join(command)}", soft_wrap=True)
     sys.stdout.flush()
     os.execvpe(command[0], command, os.environ | ({} if token is None else {KEY_OF[engine]: token}))
 
@@ -113,7 +113,7 @@ def _serve_adapters(
         if engine_url is None:
             engine_port = free_port()
             command = command_of(engine, base, folder, packs, engine_port)
-            console.print(f"running {shlex.join(command)}", highlight=False, soft_wrap=True)
+            console.print(f"running {shlex.join(command)}", soft_wrap=True)
             with console.status("waiting for the engine") as status:
                 engine_url = stack.enter_context(
                     engine_running(command, engine_port, lambda s: status.update(f"waiting for the engine, {s:.0f} s"))
@@ -122,7 +122,7 @@ def _serve_adapters(
         held = adapters_held(engine, engine_url, list(packs), key)
         app = build_front(ENGINES[engine](held), engine_url, picker, token=token, host=host, key=key)
         url = _url(host, listener)
-        console.print(f"serving auto, base, {', '.join(packs)} at {url}; Ctrl-C stops", highlight=False, soft_wrap=True)
+        console.print(f"serving auto, base, {', '.join(packs)} at {url}; Ctrl-C stops", soft_wrap=True)
         config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=_STOP_S)
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run([listener])
@@ -178,7 +178,7 @@ def _serve(model: Path, name: str, host: str, token: str | None, listener: socke
         raise BaseModelError(f"model: {model} has no fast tokenizer (tokenizer.json); convert its tokenizer first")
     app = build_app(name, loaded, tokenizer, token=token, host=host)
     url = _url(host, listener)
-    console.print(f"serving {name} at {url}; Ctrl-C stops", highlight=False, soft_wrap=True)
+    console.print(f"serving {name} at {url}; Ctrl-C stops", soft_wrap=True)
 
     def refuse(*args: object) -> None:
         raise HTTPException(503, "the server is stopping")

@@ -78,7 +78,7 @@ def train(
         chosen = recipe_of_hybrid(chosen, model)
     console.quiet = not is_main()
     if _forgets(chosen):
-        console.print(_FORGETS, highlight=False)
+        console.print(_FORGETS)
     with entered_run(output, resume, "training.json", chosen.training_changes, "checkpoints/checkpoint-*"):
         _train(chosen, model if of_hybrid else resolve_base(str(model)), corpus, output)
 
@@ -95,14 +95,14 @@ def _train(recipe: "Recipe", start: Path, corpus: Path, output: Path) -> None:
     goes_on = bool(saved_checkpoints(output / "checkpoints"))  # then all of its steps are no measure of what is left
     for note, style in list(zip(run_notes(recipe, start), ("", "yellow"), strict=True))[goes_on:]:
         if note is not None:
-            console.print(note, style=style, highlight=False, soft_wrap=True)
+            console.print(note, style=style, soft_wrap=True)
     result = _trained(recipe, start, corpus, output)
     leave()
     pack = pack_of_run(output) if is_main() else None
-    console.print(f"{result.tokens:,} tokens in {result.seconds:.0f} s; model: {result.model_folder}", highlight=False)
-    console.print(f"no frozen parameter changed (SHA-256 {result.frozen_sha256[:16]}…)", highlight=False)
+    console.print(f"{result.tokens:,} tokens in {result.seconds:.0f} s; model: {result.model_folder}")
+    console.print(f"no frozen parameter changed (SHA-256 {result.frozen_sha256[:16]}…)")
     if pack is not None:
-        console.print(f"pack, what was learnt by itself: {pack} ({size_of(pack)})", highlight=False)
+        console.print(f"pack, what was learnt by itself: {pack} ({size_of(pack)})")
 
 
 _FORGETS = (
@@ -140,7 +140,7 @@ def _trained(recipe: "Recipe", model: Path, corpus: Path, output: Path) -> "Trai
     def show(summary: "MixtureSummary") -> None:
         console.print(mixture_table(summary, recipe.language_table))
         for line in summary.warnings:
-            console.print(line, highlight=False)
+            console.print(line)
 
     with TrainingProgress(output, tokens_per_step(recipe.train), console) as progress:
         return train_in_held_folder(
@@ -152,5 +152,5 @@ def _trained(recipe: "Recipe", model: Path, corpus: Path, output: Path) -> "Trai
             on_audit=begin,
             on_data=show,
             on_interrupt=lambda: console.print(INTERRUPT_NOTE),
-            on_note=lambda line: console.print(line, style="yellow", highlight=False, soft_wrap=True),
+            on_note=lambda line: console.print(line, style="yellow", soft_wrap=True),
         )

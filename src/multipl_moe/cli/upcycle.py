@@ -55,19 +55,14 @@ def upcycle(
     with progress_bar("writing") as (_, on_progress):
         report = convert(chosen, output, on_progress, corpus=corpus)
     counts = report.parameters
-    console.print(
-        f"{output}: {counts.total:,} parameters, {counts.active:,} active per token, {counts.trained:,} to train",
-        highlight=False,
-    )
+    told = f"{counts.total:,} parameters, {counts.active:,} active per token, {counts.trained:,} to train"
+    console.print(f"{output}: {told}")
     if (verification := report.verification) is None:
-        console.print("logits not compared with the base's: " + report.why_unverified, highlight=False)
+        console.print("logits not compared with the base's: " + report.why_unverified)
     else:
         promise = (
             "must be 0 but for rounding" if verification.must_be_exact else "not meant to be 0 with these settings"
         )
-        console.print(
-            f"largest difference of a logit from the base's: {verification.max_difference:.2e} ({promise})",
-            highlight=False,
-        )
+        console.print(f"largest difference of a logit from the base's: {verification.max_difference:.2e} ({promise})")
     for line in start_lines(report):
-        console.print(line, highlight=False)
+        console.print(line)

@@ -48,11 +48,15 @@ class Completion:
 
     Attributes:
         text: follows the prompt as it is; ends before the first stop string.
-        finish: why it ends there. A prompt that the model cannot read, being too long, has an empty text and `length`.
+        finish: why it ends there.
     """
 
     text: str
     finish: Finish
+
+
+DID_NOT_FIT = Completion("", Finish.length)
+"""Of a prompt that the model cannot read, being too long: it counts as an answer that fails, and is named."""
 
 
 class Completer(Protocol):

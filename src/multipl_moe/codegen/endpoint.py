@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from multipl_judge.problems.problem import Problem, cut_at_stop
-from multipl_moe.codegen.completer import Completion, Finish, Request
+from multipl_moe.codegen.completer import DID_NOT_FIT, Completion, Finish, Request
 from multipl_moe.errors import ConfigError
 from multipl_moe.recipe.codegen import CodegenSection
 
@@ -105,7 +105,7 @@ class EndpointCompleter:
                 f"({reasons[0]}); set codegen.max_new_tokens below {settings.max_new_tokens}, or give the server a "
                 "longer context"
             )
-        return [Completion("", Finish.length) if isinstance(answer, str) else answer for answer in answers]
+        return [DID_NOT_FIT if isinstance(answer, str) else answer for answer in answers]
 
     async def _complete(self, client: "AsyncOpenAI", request: Request, settings: CodegenSection) -> Completion | str:
         """The completion, or the server's reason where the prompt is too long for it."""

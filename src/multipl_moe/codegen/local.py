@@ -15,7 +15,7 @@ from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerB
 from multipl_judge.problems.problem import Problem
 from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_model
-from multipl_moe.codegen.completer import Completion, Finish, Request
+from multipl_moe.codegen.completer import DID_NOT_FIT, Completion, Request
 from multipl_moe.codegen.decoding import Row, RowDraws, RowEnds
 from multipl_moe.errors import ConfigError
 from multipl_moe.generate.text import COLDEST, load_tokenizer, open_share_of
@@ -83,7 +83,7 @@ class LocalCompleter:
         """
         rows = [self._row(request, settings) for request in batch]
         self._grow([row for row in rows if row is not None], settings)
-        return [Completion("", Finish.length) if row is None else row.completion() for row in rows]
+        return [DID_NOT_FIT if row is None else row.completion() for row in rows]
 
     def likeliest_tokens(self, prompts: Sequence[list[int]], max_new_tokens: int) -> list[list[int]]:
         """The tokens that follow each prompt (one token or more), greedily, with the one that ends the text, if any.

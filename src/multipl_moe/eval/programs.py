@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from multipl_judge.problems.problem import Problem
-from multipl_moe.codegen.completer import Completion, Finish
+from multipl_moe.codegen.completer import DID_NOT_FIT
 from multipl_moe.codegen.generation import Complete
 from multipl_moe.codegen.samples import ORIGIN_FILE
 from multipl_moe.errors import ConfigError
@@ -126,14 +126,9 @@ def _judge(
     else:
         verdict = judge_against(eval_set.problems, before, results, settings)
     return verdict.but(
-        did_not_fit=sorted({key for (key, _), sample in samples.items() if _did_not_fit(sample)}),
+        did_not_fit=sorted({key for (key, _), sample in samples.items() if sample == DID_NOT_FIT}),
         form_faults=form_faults(verdict, eval_set.scored, samples, read_details(folder)),
     )
-
-
-def _did_not_fit(sample: Completion) -> bool:
-    """Whether the model could not read the prompt: it counts as an answer that fails, and is named."""
-    return sample.text == "" and sample.finish == Finish.length
 
 
 def _results_of(folder: Path, problems: Sequence[Problem]) -> list[dict[str, Any]]:

@@ -236,7 +236,9 @@ def require_fit(where: str, config: MultiplMoeConfig, plans: list[TensorPlan]) -
 def _write_config(model: Path, staging: Path, planned: _Planned) -> None:
     written = planned.written
     base = written.base_config if isinstance(written, MultiplMoeConfig) else written
-    _write_generation_config(staging, base)
+    if not (staging / _GENERATION_FILE).is_file():
+        ids = {name: getattr(base, name, None) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+        GenerationConfig(**ids).save_pretrained(staging)
     written.dtype = base.dtype = planned.dtype
     if isinstance(written, MultiplMoeConfig):
         base._name_or_path = ""  # a path of this machine
@@ -269,9 +271,3 @@ def _write_merged(
         )
     write_json(staging / "merge.json", weights | {"cost": cost.to_json()})
     return cost
-
-
-def _write_generation_config(staging: Path, base: PreTrainedConfig) -> None:
-    if not (staging / _GENERATION_FILE).is_file():
-        ids = {name: getattr(base, name, None) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
-        GenerationConfig(**ids).save_pretrained(staging)
