@@ -1,8 +1,11 @@
-"""Problems and results made by hand."""
+"""Problems, results and scores of tasks, made by hand or drawn."""
 
 from typing import Any
 
+from hypothesis import strategies as st
+
 from multipl_judge.problems.problem import Problem
+from multipl_moe.eval.clusters import TaskScores
 
 
 def problem(language: str, number: int, benchmark: str = "starter", **values: Any) -> Problem:
@@ -29,3 +32,20 @@ def results(asked: list[Problem], *letters: str) -> list[dict[str, Any]]:
         for sample, line in enumerate(letters)
         for one, letter in zip(asked, line, strict=True)
     ]
+
+
+def scores_of(*values: float, prefix: str = "task") -> TaskScores:
+    """Tasks with these values, each a cluster of its own."""
+    return TaskScores(values, [f"{prefix}/{index}" for index in range(len(values))])
+
+
+@st.composite
+def languages_of(draw: st.DrawFn, values: list[float]) -> list[list[TaskScores]]:
+    """One to three languages with one or two sets, whose tasks share few clusters, within sets and across them."""
+
+    def some_set(prefix: int) -> TaskScores:
+        clusters = draw(st.lists(st.integers(0, 6), min_size=1, max_size=9))
+        drawn = draw(st.lists(st.sampled_from(values), min_size=len(clusters), max_size=len(clusters)))
+        return TaskScores(drawn, [f"{prefix}/{cluster}" for cluster in clusters])
+
+    return [[some_set(name) for name in range(draw(st.integers(1, 2)))] for _ in range(draw(st.integers(1, 3)))]

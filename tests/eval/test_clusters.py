@@ -6,26 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multipl_moe.eval.clusters import TaskScores, independent_means, mean_of_languages
-
-
-def _scores(*values: float, prefix: str = "task") -> TaskScores:
-    return TaskScores(values, [f"{prefix}/{index}" for index in range(len(values))])
-
-
-@st.composite
-def _languages(draw: st.DrawFn) -> list[list[TaskScores]]:
-    """Languages with sets whose tasks are of few clusters, so that they meet within sets and across them."""
-
-    def some_set(prefix: int) -> TaskScores:
-        clusters = draw(st.lists(st.integers(0, 5), min_size=1, max_size=7))
-        values = draw(st.lists(st.sampled_from([0, 0.25, 0.5, 1]), min_size=len(clusters), max_size=len(clusters)))
-        return TaskScores(values, [f"{prefix}/{cluster}" for cluster in clusters])
-
-    return [[some_set(name) for name in range(draw(st.integers(1, 2)))] for _ in range(draw(st.integers(1, 3)))]
+from tests.eval.judged import languages_of, scores_of
 
 
 @settings(max_examples=60, deadline=None)
-@given(_languages())
+@given(languages_of([0, 0.25, 0.5, 1]))
 def test_parts_add_up_to_the_mean_and_share_no_cluster(languages: list[list[TaskScores]]):
     parts = independent_means(languages)
     assert sum(part.weight for part in parts) == pytest.approx(1)
@@ -42,7 +27,7 @@ def test_parts_add_up_to_the_mean_and_share_no_cluster(languages: list[list[Task
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(st.floats(0, 1), min_size=3, max_size=3), min_size=2, max_size=12))
 def test_of_the_same_problems_in_each_language_it_is_the_textbooks_mean(rows: list[list[float]]):
-    languages = [[_scores(*column)] for column in zip(*rows, strict=True)]
+    languages = [[scores_of(*column)] for column in zip(*rows, strict=True)]
     (part,) = independent_means(languages)
     means = np.mean(rows, axis=1)
     assert part.value == pytest.approx(means.mean(), abs=1e-9)
@@ -85,7 +70,7 @@ def test_unlike_sets_that_share_problems_have_the_published_variance_and_degrees
 
 
 def test_a_small_set_beside_a_large_one_is_a_part_of_its_own():
-    parts = independent_means([[_scores(0, 1, 0, prefix="own"), _scores(*[0, 1] * 80)]])
+    parts = independent_means([[scores_of(0, 1, 0, prefix="own"), scores_of(*[0, 1] * 80)]])
     assert sorted((part.weight, part.num_clusters, part.degrees) for part in parts) == [
         (0.5, pytest.approx(3), pytest.approx(2)),
         (0.5, pytest.approx(160), pytest.approx(159)),
@@ -98,12 +83,12 @@ def test_a_single_cluster_shows_no_spread():
 
 
 def test_languages_weigh_alike_and_so_do_the_sets_of_a_language():
-    ten, two = _scores(*[1.0] * 10), _scores(0.0, 0.0, prefix="other")
+    ten, two = scores_of(*[1.0] * 10), scores_of(0.0, 0.0, prefix="other")
     assert mean_of_languages([[ten], [two]]) == 0.5
     assert mean_of_languages([[ten, two], [two]]) == 0.25
 
 
 def test_gains_and_losses_that_cancel_are_exactly_nothing():
-    (part,) = independent_means([[_scores(0.1, 0.3)], [_scores(0.2, 0)], [_scores(-0.3, -0.3)]])
+    (part,) = independent_means([[scores_of(0.1, 0.3)], [scores_of(0.2, 0)], [scores_of(-0.3, -0.3)]])
     assert part.value == 0
     assert not part.shares.any()

@@ -81,9 +81,11 @@ def read_text(
     own = tokenizer(text, add_special_tokens=False, truncation=True, max_length=max_tokens)["input_ids"]
     tokens = torch.tensor([*start, *own], device=model.device)
     routed = routed_pass(model, tokens, layers, open_share)
-    is_gated = routed.gate is not None
-    base_logits = _base_logits(model, tokens, base, is_gated)
-    num_before = len(start)
+    base_logits, num_before = None, len(start)
+    if base is not None:
+        base_logits = base(input_ids=tokens[None], use_cache=False).logits[0]
+    elif routed.gate is not None:
+        base_logits = model(input_ids=tokens[None], use_cache=False, open_share=0.0).logits[0]
 
     def of_text(values_T: Tensor) -> list[Any]:
         return values_T[num_before:].tolist()
@@ -96,14 +98,6 @@ def read_text(
         experts=expert_names(model.config.moe_config)[:-1],
         weights={layer: of_text(weights.float()) for layer, weights in routed.weights.items()},
     )
-
-
-def _base_logits(
-    model: MultiplMoeForCausalLM, tokens: Tensor, base: PreTrainedModel | None, is_gated: bool
-) -> Tensor | None:
-    if base is not None:
-        return base(input_ids=tokens[None], use_cache=False).logits[0]
-    return model(input_ids=tokens[None], use_cache=False, open_share=0.0).logits[0] if is_gated else None
 
 
 def _bits(logits_TV: Tensor, tokens: Tensor, num_before: int) -> list[float | None]:

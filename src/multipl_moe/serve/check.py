@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from operator import mul
 from typing import Any
@@ -84,9 +85,12 @@ class _Server:
         self.client, self.url = client, url
         try:
             loras = llama_cpp_adapters(client, url.removesuffix("/v1"))
+            found = client.get(url + "/models")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise ConfigError(f"URL: {self.url} does not answer ({error})") from error
-        models = [str(row["id"]) for row in (self._get(url + "/models") or {}).get("data", [])]
+            raise ConfigError(f"URL: {url} does not answer ({error})") from error
+        models: list[str] = []
+        with suppress(ValueError, LookupError, TypeError):
+            models = [str(row["id"]) for row in found.json()["data"]]
         if not models:
             raise ConfigError(
                 f"URL: {url} lists no models; give the address that ends in /v1, and --token if it has one"
@@ -100,15 +104,6 @@ class _Server:
         self.base = base or next((name for name in models if name not in (*names, "auto")), None)
         if self.base is None:
             raise ConfigError(f"URL: {url} lists no base beside the adapters; name it with --base")
-
-    def _get(self, url: str) -> Any:
-        try:
-            found = self.client.get(url)
-            return found.json() if found.status_code == 200 else None
-        except ValueError:
-            return None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise ConfigError(f"URL: {self.url} does not answer ({error})") from error
 
     def ask(self, canary: Canary, adapter: str | None) -> float | None:
         """The log-probability of its token, with an adapter or without; None where it is not among the likeliest."""
