@@ -62,7 +62,7 @@ def _slow(base: Any, model: Any, text: CountedText, window: int | None) -> TextM
             begin = max(end - window + text.num_before, text.num_before)
             context = text.tokens[: text.num_before] + text.tokens[begin:place]
         p, q = _probabilities(base, context), _probabilities(model, context)
-        nats += sum(float(a * (a / b).log()) for a, b in zip(p, q, strict=True))
+        nats += float((p * (p / q).log()).sum())
         changed += int(p.argmax() != q.argmax())
         count += 1
     return TextMovement(nats, changed, count)
