@@ -76,19 +76,18 @@ def test_the_seed_is_that_of_the_drawing(run, bubblewrap, base, own, tmp_path):
 
 
 @pytest.mark.extended
-def test_killed_at_any_moment_and_started_again_gives_the_same_results(bubblewrap, base, own, tmp_path):
+def test_killed_while_it_writes_and_started_again_it_gives_the_same_results(bubblewrap, base, own, tmp_path):
     arguments = ["--model", str(base), "--benchmark", str(own), "--max-new-tokens", "60", "--workers", "1"]
     command = [sys.executable, "-m", "multipl_moe", "eval"]
     subprocess.run([*command, "whole", *arguments], cwd=tmp_path, check=True, capture_output=True)
-    for moment in ("samples.jsonl", "details.jsonl"):
-        out = tmp_path / f"killed at {moment}"
-        with subprocess.Popen([*command, out.name, *arguments], cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
-            while not (out / moment).is_file() and process.poll() is None:
-                time.sleep(0.01)
-            process.kill()
-        subprocess.run([*command, out.name, *arguments, "--resume"], cwd=tmp_path, check=True, capture_output=True)
-        for name in ("samples.jsonl", "results.jsonl"):
-            assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    out = tmp_path / "killed"
+    with subprocess.Popen([*command, out.name, *arguments], cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
+        while not (out / "samples.jsonl").is_file() and process.poll() is None:
+            time.sleep(0.01)
+        process.kill()
+    subprocess.run([*command, out.name, *arguments, "--resume"], cwd=tmp_path, check=True, capture_output=True)
+    for name in ("samples.jsonl", "results.jsonl"):
+        assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_bits_per_byte_leave_a_folder_of_their_own(run, base, hybrid, corpus, tmp_path):

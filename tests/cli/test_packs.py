@@ -49,7 +49,7 @@ def test_a_pack_is_taken_for_the_model_of_its_base_and_it(run, refused, tmp_path
     assert written.out == run("generate", "model", *asked).out
     (made,) = (tmp_path / "cache").glob("pack-*")
     assert run("generate", "rust", *asked).code == 0
-    told = refused("eval", "out", "--model", "rust", "--benchmark", "starter", "--languages", "rust")
+    told = refused("eval", "out", "--model", "rust", "--benchmark", "starter", "--languages", "python")
     assert "put this pack on its base with `compose`" in told
     base.rename(tmp_path / "elsewhere")
     assert run("generate", "rust", *asked).out == written.out, "what was put together needs no base any more"
