@@ -86,7 +86,6 @@ def entered_run(
     """Enter a run folder that may be used, and keep other processes out; it is removed again where it stays empty.
 
     Args:
-        output: the folder.
         resume: whether an existing one may be gone on in.
         last_file: what a finished run has.
         differs: tells what keeps a run of another recipe from being gone on with, if anything does.

@@ -26,7 +26,6 @@ class FileScore:
         bits: negative log2 likelihood of the scored text.
         num_bytes: UTF-8 bytes of the scored text: all of it where the tokenizer begins texts with a token of its own,
             else all but the first token, which has nothing before it; of an answer its completions.
-        num_tokens: scored tokens.
     """
 
     path: str

@@ -13,7 +13,6 @@ class TaskScores:
     """One number for each task of a set, such as the share of its samples that passed.
 
     Attributes:
-        values: the numbers.
         clusters: for each task the cluster that it belongs to; the same problem in several languages shares one.
     """
 

@@ -29,7 +29,6 @@ class EvalOptions:
 
     Attributes:
         unsafe: run programs without the sandbox.
-        on_step: told what begins.
         on_progress: called with what is done of the step and what there is to do.
         on_checks: told what the preflight found, before anything is generated, where some language can be judged.
         on_verdict: writes the pages (`report.programs`): folder, set, result, and folder of the model before. Called

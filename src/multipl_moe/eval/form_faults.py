@@ -38,7 +38,6 @@ def form_faults(
 
     Args:
         verdict: what `build_verdict`, or `judge_against`, returned.
-        problems: those that were judged.
         samples, details: what was written and what became of it, by key and sample.
     """
     places = {problem.key: (problem.language, problem.benchmark) for problem in problems}

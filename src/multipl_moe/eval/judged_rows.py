@@ -92,9 +92,6 @@ class RowJudge:
     def judge(self, rows: Rows) -> None:
         """Judge the rows that the journal does not hold yet, equal programs once.
 
-        Args:
-            rows: read as they are needed.
-
         Raises:
             ConfigError: a row cannot be judged; what was judged before it stays.
             OutputError: the journal holds verdicts on other rows.

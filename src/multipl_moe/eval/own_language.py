@@ -26,7 +26,6 @@ class LanguagePart:
     Attributes:
         what: the part, for people.
         state: what there is of it, or what is missing and what to do.
-        is_there: whether it is there.
     """
 
     what: str
@@ -40,7 +39,6 @@ def parts_of_language(recipe: Recipe, name: str, *, unsafe: bool = False) -> lis
     Args:
         recipe: has the language among `own_languages`.
         name: its key.
-        unsafe: do without the sandbox.
 
     Raises:
         ConfigError: the sandbox cannot be used here.

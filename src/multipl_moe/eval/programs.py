@@ -48,11 +48,9 @@ def evaluate_programs(
     Args:
         recipe: programs, learn, keep, eval and seed are used.
         eval_set: what `prepare_eval_set` made.
-        complete: makes the samples.
         name: of the model, for the report.
         output: folder of this evaluation, existing.
         against: folder of an earlier evaluation on the same problems, of the model before.
-        options: how it is carried out.
         decontamination: by benchmark, whether the text that the model was trained on was checked for its problems.
         gate_is_told: whether the model's domain gate was told the language of each problem; None: it has none.
         p_after: how far the gate opens by itself where the answer to a problem begins.

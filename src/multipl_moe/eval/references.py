@@ -48,7 +48,6 @@ def reference_faults(recipe: Recipe, problems: list[Problem], options: EvalOptio
     Args:
         recipe: limits of programs are used.
         problems: with references, in languages that can be judged here.
-        options: how programs are run.
     """
     with TemporaryDirectory() as folder:
         faults = _hollow_problems(recipe, EvalSet(problems, {}, {}), Path(folder, "broken"), options)

@@ -24,7 +24,6 @@ def run_metrics(
     Args:
         recipe: base, languages, eval and seed are used.
         before, after: of the base and of the hybrid.
-        training: what was done.
     """
     measured = {name: value for name, value in vars(after).items() if name != "files"}
     return RunResult(

@@ -14,7 +14,6 @@ class Window:
 
     Attributes:
         text: place of the text that they are of.
-        tokens: ids.
         first_scored: tokens from this one on count; at least 1, for the first has nothing before it.
     """
 

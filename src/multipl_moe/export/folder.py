@@ -99,10 +99,6 @@ def export_model(
     """Write a model, hybrid or dense, into a folder for others.
 
     Args:
-        model: its folder.
-        output: folder to create.
-        settings: what to make of it.
-        on_step: told what begins.
         on_progress: called with bytes of weights written and bytes in all.
 
     Raises:

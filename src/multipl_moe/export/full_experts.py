@@ -33,8 +33,6 @@ def plan_full_experts(source: Path, config: MultiplMoeConfig, dtype: torch.dtype
     `dtype` are rounded away, so float32 is what keeps the model's logits to 1e-4.
 
     Args:
-        source: folder of the checkpoint.
-        config: its configuration.
         dtype: of the result; None keeps each tensor's.
     """
     writer, plans, dtypes = _Writer(source, config), [], {}

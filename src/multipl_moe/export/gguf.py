@@ -148,7 +148,6 @@ def _values(
     """One tensor, or those of all experts one after the other.
 
     Args:
-        reader: of the checkpoint.
         keys: one, or those of all experts.
         half: of two that are stacked in the tensor's second dimension, which; None: the tensor is written whole.
         turned: of architectures that want rows of queries and keys in another order.

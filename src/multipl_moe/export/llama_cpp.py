@@ -55,7 +55,6 @@ def quantise(file: Path, target: Path, kind: str) -> None:
     Rows whose length is no multiple of 256 get the nearest type with blocks of 32 instead of a K-quant.
 
     Args:
-        file: to read.
         target: to create; one that exists or is being made elsewhere raises OutputError.
         kind: one of `QUANTISED`.
 

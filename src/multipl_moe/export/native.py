@@ -100,7 +100,6 @@ def native_architecture(config: MultiplMoeConfig, in_llama_cpp: bool = False) ->
     """The architecture that holds a hybrid exactly, by what its configuration says.
 
     Args:
-        config: of the hybrid.
         in_llama_cpp: whether llama.cpp must compute it too.
 
     Raises:

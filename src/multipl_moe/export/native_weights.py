@@ -33,10 +33,7 @@ def plan_native(
     """Every tensor of the native model, one expert of a layer in memory at a time.
 
     Args:
-        source: folder of the hybrid.
-        config: its configuration.
         home, native: the architecture, and the configuration in it.
-        dtype: of all weights.
     """
     layers = _Layers(source, config, home, dtype)
     plans = []

@@ -158,7 +158,6 @@ def legend(routed: RoutedText, use: ExpertUse | None, layer: int, first_expert: 
     Args:
         routed: from `route_text`.
         use: the model's measured use of its experts, if it is known.
-        layer: index of the layer shown.
         first_expert: place of this kind's first expert among all of the layer's.
     """
     table = Table(title=f"{routed.kind} experts of layer {layer}", title_justify="left", box=None)

@@ -89,8 +89,6 @@ class TextGenerator:
             max_new_tokens: most tokens to add.
             temperature: 0, or less than `COLDEST`, takes the likeliest token each time.
             top_p: share of the probability to draw from.
-            stop: strings that end the text.
-            seed: of the drawing.
             open_share: of a hybrid with a domain gate, which is then open (1) or shut (0) throughout, as
                 `told_language` says. None: the gate decides from the text.
 
@@ -133,7 +131,6 @@ def told_language(config: PreTrainedConfig, language: str | None, text: str = ""
     """What `generate` takes where the language of a text is known: `open_share` 1 for one that was learnt, else 0.
 
     Args:
-        config: of the model.
         language: its name in recipes; None: the name of the file in the text's head says it, if there is one, else
             nothing is told, and the domain gate decides from the text.
         text: what the model goes on from.

@@ -26,7 +26,6 @@ def write_adapter_gguf(adapter: Path, base: PreTrainedConfig, file: Path) -> Non
     Args:
         adapter: folder with adapter_config.json and adapter_model.safetensors.
         base: configuration of the model that it goes with.
-        file: to create.
 
     Raises:
         BaseModelError: llama.cpp does not compute this base, or has no name for a matrix.

@@ -57,11 +57,9 @@ def export_adapters(
 
     Args:
         packs: folders of packs by the name that each adapter gets.
-        output: folder to create.
         base: by any name that a recipe can have; None: the one that pack.json names.
         gguf: write the base as GGUF too, in the type of its weights.
         quantise: kinds of quantised files of the base, as in `llama_cpp.QUANTISED`.
-        on_step: told what begins.
         on_progress: called with bytes of weights written and bytes in all.
 
     Raises:

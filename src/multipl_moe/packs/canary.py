@@ -80,7 +80,6 @@ def choose_canaries(model: Any, tokenizer: Any, languages: Mapping[str, Iterable
 
     Args:
         model, tokenizer: of `compose`, in evaluation mode; packs in the order of their names.
-        languages: of each pack.
 
     Raises:
         BaseModelError: a pack changes too little to be told from none.

@@ -69,9 +69,7 @@ def adapters_card(name: str, base: str, packs: Mapping[str, Pack], base_gguf: Se
     """README.md of a folder of adapters: the commands that load, choose and check them.
 
     Args:
-        name: of the folder.
         base: as engines find it.
-        packs: by name of the adapter.
         base_gguf: files of the base in the folder, the smallest last.
         with_gguf: whether each adapter has one.
     """
@@ -94,8 +92,6 @@ def switch_card(name: str, base: str, packs: Mapping[str, Pack], files: Sequence
     """README.md of a folder with a base and packs in one file, or more copies of it: how control tokens switch packs.
 
     Args:
-        name: of the folder.
-        base: by its name.
         packs: by the name that is in their tokens.
         files: in the folder, the smallest last.
     """

@@ -39,8 +39,6 @@ def compose(
     Args:
         base: by any name that a recipe can have.
         packs: folders of packs by the name that each gets here.
-        output: folder to create.
-        on_step: told what begins.
         on_progress: called with bytes of weights written and bytes in all.
 
     Raises:

@@ -33,7 +33,6 @@ def export_switch(
         output: folder to create; the files get its name.
         base: by any name that a recipe can have; None: the one that pack.json names.
         quantise: kinds of copies, as in `llama_cpp.QUANTISED`.
-        on_step: told what begins.
 
     Returns:
         The files, the unquantised one first.

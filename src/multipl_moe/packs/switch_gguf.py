@@ -61,7 +61,6 @@ def write_switch_gguf(base: Path, packs: Mapping[str, Path], file: Path) -> None
     Args:
         base: folder in Hugging Face format, with its tokenizer.
         packs: folders of packs of that base, by the name that is in their tokens.
-        file: to create.
 
     Raises:
         BaseModelError: the base or its tokenizer cannot be written, or has such a token already.

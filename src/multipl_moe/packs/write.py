@@ -58,11 +58,9 @@ def write_pack(
 
     Args:
         model: folder of the model, as `train` or `upcycle` wrote it.
-        output: folder of the pack.
         rank: for full experts: they become low-rank, W + B A of this rank, the nearest there is by singular values
             (Eckart and Young 1936); None where they are low-rank already.
         metrics: file with the results for the card: metrics.json, or what `eval` wrote; None: those of the run.
-        on_step: told what begins.
 
     Raises:
         ConfigError: the model has routers, full experts and no rank, or a rank where there is nothing to reduce.

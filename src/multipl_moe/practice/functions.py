@@ -34,7 +34,6 @@ def function_tasks(spec: str, languages: Collection[str]) -> tuple[list[Problem]
 
     Args:
         spec: a .py file or a folder of such files, or a benchmark in Python as `read_benchmark` takes it.
-        languages: to pose them in.
 
     Returns:
         The problems, and the number of documented functions of which none could be made.

@@ -44,7 +44,6 @@ def check_server(
         url: of OpenAI's interface, such as http://127.0.0.1:8000/v1. llama.cpp's server is known by its list of
             adapters, whose files are named as they are; others name adapters as models.
         canaries: of `export --adapter`.
-        token: of the server.
         base: its name of the base; None: the first model that is no adapter.
 
     Raises:

@@ -73,7 +73,6 @@ def adapters_held(engine: str, url: str, names: Sequence[str], key: str | None) 
         engine: of `ENGINES`.
         url: where it listens, without /v1.
         names: that it must hold.
-        key: of the engine.
 
     Raises:
         ConfigError: it does not answer, or lacks one, and would answer as its base.
@@ -102,7 +101,6 @@ def command_of(engine: str, base: str | None, folder: Path, packs: Mapping[str, 
         base: id or folder for vLLM, GGUF file for llama.cpp; None: as pack.json names it, or in `folder`.
         folder: of `export --adapter`.
         packs: by name of the adapter, in the order in which llama.cpp counts them.
-        port: to listen on.
 
     Raises:
         ConfigError: it is not installed, or there is no base for it.

@@ -35,8 +35,6 @@ class Picker:
     """Picks among packs by name.
 
     Args:
-        gates: of the packs.
-        languages: of each pack.
         endings: languages of file endings that the package does not know.
     """
 

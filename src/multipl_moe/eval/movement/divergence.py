@@ -25,7 +25,6 @@ class CountedText:
     """A text, and from where on it counts.
 
     Attributes:
-        tokens: ids.
         num_before: of these only stand before what counts, such as a prompt; the first token never counts.
     """
 
