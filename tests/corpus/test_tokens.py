@@ -11,9 +11,10 @@ from tokenizers import Tokenizer, normalizers
 from multipl_moe.corpus import CorpusManifest, build_corpus, read_documents
 from multipl_moe.corpus.fim import FimRule, undo_fim
 from multipl_moe.corpus.tokens import DocumentBounds, LanguageTokenizer
-from multipl_moe.data.packed import IGNORED_LABEL, PackedTokens
+from multipl_moe.data.packed import PackedTokens
 from multipl_moe.errors import ConfigError
 from multipl_moe.fim_tokens import FimTokens, fim_vocabulary
+from multipl_moe.model.documents import IGNORED_LABEL
 from multipl_moe.recipe.recipe import Recipe
 from tests.fixtures import save_beginning_texts
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from multipl_moe.checkpoints.loading import load_hybrid
-from multipl_moe.data.packed import IGNORED_LABEL
 from multipl_moe.data.training_data import training_data
+from multipl_moe.model.documents import IGNORED_LABEL
 from multipl_moe.train.rising_loss import RisingLoss
 from multipl_moe.train.setup import TrainingSetup
 from multipl_moe.train.trainer import train_model

@@ -7,7 +7,6 @@ Embeddings for Pretrained Language Models").
 """
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,6 @@ class ExtendedReader(CheckpointReader):
     Where the base has more rows than its tokenizer has tokens, new tokens take those that are free.
 
     Args:
-        folder: of the base.
         new_ids: of the new tokens, ascending.
         num_rows: of embedding and output layer, as `num_rows_with` gives it.
         scale, seed: standard deviation of the noise, and its seed.
@@ -126,7 +124,8 @@ def dense_start(recipe: Recipe, folder: Path, output: Path) -> Path:
     extend_config(config, vocabulary)
     reader = open_base(folder, config, vocabulary, recipe.seed)
     plans = [
-        TensorPlan(key, shape, reader.dtype(key), partial(_whole, reader, key)) for key, shape in reader.shapes.items()
+        TensorPlan(key, shape, reader.dtype(key), lambda key=key: [reader.read(key)])
+        for key, shape in reader.shapes.items()
     ]
     require_space(output, sum(plan.num_bytes for plan in plans) + _SPARE_BYTES)
     with staged_folder(output) as staging:
@@ -135,7 +134,3 @@ def dense_start(recipe: Recipe, folder: Path, output: Path) -> Path:
         copy_companions(folder, staging)
         vocabulary.write_tokenizer(staging)
     return output
-
-
-def _whole(reader: CheckpointReader, key: str) -> list[Tensor]:
-    return [reader.read(key)]

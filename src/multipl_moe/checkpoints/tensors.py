@@ -152,8 +152,6 @@ def write_checkpoint(
     takes whole tensors; the stacked experts of a layer can be larger than the memory that conversion should need.
 
     Args:
-        plans: what to write.
-        folder: where to.
         on_progress: called with bytes written and bytes in all when a tensor is written.
         max_shard_bytes: largest file, but for a single tensor that is larger; 5 GB by default.
         linked: of further tensors the file in `folder` that holds them.

@@ -12,7 +12,6 @@ from multipl_judge.languages.answers import answers_in, are_answers
 from multipl_moe.corpus.documents import tokens_path
 from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.corpus.token_files import TokenFiles
-from multipl_moe.data.mixture_dataset import MixtureDataset
 from multipl_moe.data.spread_windows import padded, window_turns
 from multipl_moe.data.training_data import mixture
 from multipl_moe.errors import BaseModelError, CorpusError
@@ -54,7 +53,8 @@ def expert_use_batches(recipe: Recipe, corpus: Path, gate: Sequence[str]) -> dic
         sequence_tokens = min(recipe.train.calibration_sequence_tokens, longest)
         rows = max(_EXPERT_USE_TOKENS // sequence_tokens, 1)
         dataset = mixture(corpus, {held: 1.0}, num_sequences=rows, sequence_tokens=sequence_tokens, seed=seed)
-        batches[name] = [_inputs(dataset, range(rows))]
+        items = [dataset[row] for row in range(rows)]
+        batches[name] = [{key: torch.stack([item[key] for item in items]) for key in ("input_ids", "position_ids")}]
     return batches
 
 
@@ -64,11 +64,6 @@ def _languages_with_tokens(recipe: Recipe, corpus: Path) -> list[str]:
         for name in recipe.languages
         if any(tokens_path(corpus, held).is_dir() for held in (name, answers_in(name)))
     ]
-
-
-def _inputs(dataset: MixtureDataset, indices: range) -> dict[str, torch.Tensor]:
-    items = [dataset[index] for index in indices]
-    return {key: torch.stack([item[key] for item in items]) for key in ("input_ids", "position_ids")}
 
 
 def require_known_tokens(corpus: Path, vocabulary: int) -> None:

@@ -23,8 +23,6 @@ class MixtureDataset(Dataset[dict[str, Tensor]]):
     Args:
         datasets: a dataset with a length for each language.
         weights: of each language in sequences, at least 0; they need not sum to 1. Those of 0 are left out.
-        num_sequences: length of the mixture.
-        seed: decides the order.
 
     Attributes:
         epochs: passes over each language's data, as a fraction.

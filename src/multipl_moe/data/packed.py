@@ -13,9 +13,8 @@ from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.corpus.token_files import TokenFiles
 from multipl_moe.data.packing import PACKINGS, BestFitLayout, Layout, Packing, PackingCounts, WindowLayout
 from multipl_moe.errors import CorpusError
-from multipl_moe.model.documents import PADDING_POSITION
+from multipl_moe.model.documents import IGNORED_LABEL, PADDING_POSITION
 
-IGNORED_LABEL = -100
 _PADDING_TOKEN = 0
 
 

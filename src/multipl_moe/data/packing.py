@@ -20,7 +20,6 @@ class PackingCounts:
         sequences: sequences of T places.
         padding_tokens: places of all sequences that hold no token.
         lost_tokens: tokens that are in no sequence.
-        documents: documents.
         cut_documents: those that are not whole in one sequence.
     """
 
@@ -52,9 +51,6 @@ class Layout(Protocol):
     """Where the pieces of each sequence lie among the tokens of a language.
 
     A piece is a document or a part of one, and nothing else is seen from it: positions begin at 0 in it.
-
-    Attributes:
-        counts: what the layout costs.
     """
 
     counts: PackingCounts

@@ -30,7 +30,6 @@ class LanguageShare:
         share_asked: share of the tokens that the recipe asks for.
         share: share that it gets, of tokens without padding.
         sequences: sequences of T places.
-        tokens: tokens in them.
         padding_tokens: places in them that hold none.
         epochs: passes over its text, those of `train.skip_tokens` included.
         capped: whether `train.max_epochs` gave it less than was asked for.
@@ -94,11 +93,7 @@ class MixtureSummary:
 
 
 class TrainingData(Dataset[dict[str, Tensor]]):
-    """The sequences begin..end-1 of a mixture.
-
-    Attributes:
-        summary: what they hold.
-    """
+    """The sequences begin..end-1 of a mixture."""
 
     def __init__(self, mixed: MixtureDataset, begin: int, summary: MixtureSummary) -> None:
         self._mixed, self._begin = mixed, begin
@@ -133,7 +128,7 @@ def training_data(recipe: Recipe, corpus: Path, num_sequences: int) -> TrainingD
     files = [name for name in weights if name not in answers]
     datasets = packed_languages(corpus, files, train.sequence_tokens, train.packing)
     datasets |= packed_languages(corpus, answers, train.sequence_tokens, "whole")
-    wanted = {name: weight / _fullness(datasets[name]) for name, weight in weights.items()}
+    wanted = {name: weight / (1 - datasets[name].counts.padding_share) for name, weight in weights.items()}
     shares, above = _within_epochs(recipe, datasets, wanted, begin + num_sequences)
     mixed = MixtureDataset(datasets, shares, begin + num_sequences, recipe.seed)
     return TrainingData(mixed, begin, _summary(recipe, datasets, weights, mixed, begin, above))
@@ -197,10 +192,6 @@ def _with_answers(weights: Mapping[str, float], recipe: Recipe, corpus: Path) ->
         if has_answers:
             chosen[answers_in(name)] = weight * (1.0 if share == "alone" else share)
     return chosen
-
-
-def _fullness(dataset: PackedTokens) -> float:
-    return 1 - dataset.counts.padding_share
 
 
 def _within_epochs(

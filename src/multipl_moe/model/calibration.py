@@ -28,7 +28,6 @@ def calibrate_routing(model: nn.Module, batches: Iterable[Mapping[str, Tensor]],
     Args:
         model: hybrid; one whose routers store nothing (preset `paper`) is left as it is.
         batches: inputs of the model, many rows each, text of all languages that it is for; read once a pass.
-        passes: how often.
 
     Raises:
         ConfigError: the model is dense, or there are no batches or no tokens in them.
@@ -53,32 +52,22 @@ class _RouterInputs:
 
     def __init__(self) -> None:
         self.num_tokens = 0
-        self._logits: list[Tensor] = []
-        self._gates: list[Tensor] = []
+        self.logits: list[Tensor] = []  # (N, E_t) of each pass
+        self.gates: list[Tensor] = []  # (V, E_s)
 
     def __call__(
         self, layer: HybridMoe, plan: SegmentPlan, tokens: TokenRouting | None, segments: SegmentRouting | None
     ) -> None:
         self.num_tokens += len(plan.segment_of_token)
         if tokens is not None:
-            self._logits.append(tokens.logits.detach().float())
+            self.logits.append(tokens.logits.detach().float())
         if segments is not None:
-            self._gates.append(segments.gates.detach())
-
-    @property
-    def logits(self) -> Tensor:
-        """(N, E_t) of all tokens."""
-        return torch.cat(self._logits)
-
-    @property
-    def gates(self) -> Tensor:
-        """(V, E_s) of all segments."""
-        return torch.cat(self._gates)
+            self.gates.append(segments.gates.detach())
 
 
 def _store(layer: HybridMoe, inputs: _RouterInputs) -> None:
     if layer.moe.has_thresholds:
-        layer.segment_threshold.copy_(quantile_threshold(inputs.gates, layer.moe.segment_capacity))
+        layer.segment_threshold.copy_(quantile_threshold(torch.cat(inputs.gates), layer.moe.segment_capacity))
     if layer.token_bias is not None:
-        layer.token_bias.copy_(balancing_bias(inputs.logits, layer.token_bias, layer.moe))
+        layer.token_bias.copy_(balancing_bias(torch.cat(inputs.logits), layer.token_bias, layer.moe))
     layer.forget_noted()

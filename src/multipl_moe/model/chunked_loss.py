@@ -16,9 +16,8 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
+from multipl_moe.model.documents import IGNORED_LABEL
 from multipl_moe.model.experts import matmul_dtype
-
-_IGNORED_LABEL = -100
 
 
 def chunked_cross_entropy(
@@ -98,13 +97,13 @@ class _ChunkedLosses(Function):
             ctx.save_for_backward(targets_N, hidden_NH, weight_VH)
         elif needs_hidden:
             ctx.save_for_backward(targets_N, slopes_NH)
-        return losses_N.masked_fill_(targets_N == _IGNORED_LABEL, 0.0)
+        return losses_N.masked_fill_(targets_N == IGNORED_LABEL, 0.0)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, scale_N: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         targets_N, *saved = ctx.saved_tensors
-        scale_N1 = scale_N.masked_fill(targets_N == _IGNORED_LABEL, 0.0)[:, None]
+        scale_N1 = scale_N.masked_fill(targets_N == IGNORED_LABEL, 0.0)[:, None]
         if ctx.head.divisor is not None:
             scale_N1 = scale_N1 / ctx.head.divisor
         needs_hidden, needs_weight = ctx.needs_input_grad[:2]

@@ -222,12 +222,10 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
             attention_mask: (B, T), nonzero for real tokens; padding may be on either side.
             position_ids: (B, T) position in the document; restarts at each document of a packed row. Where there is no
                 attention_mask, tokens with a negative one are padding. Left out, it counts the real tokens of each row.
-            cache: of the tokens before.
             use_cache: whether to return a cache to continue from; not by default, as packed rows cannot have one.
             output_router_logits: whether to return the token routers' outputs, (N, E_t) a hybrid layer that asked them.
             open_share: one number, (B,), or of several packs (B, packs) or (1, packs), sorted by name, in place of what
                 gates say: 1 where a row is known to be of a language that was learnt, 0 where it is known not to be.
-            kwargs: of the base's decoder.
         """
         if getattr(self, "_is_replica", False):
             raise ValueError(_NO_REPLICAS)
@@ -335,15 +333,11 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
             raise ValueError(NO_CACHE.format(self._moe.preset))
         cache = DynamicCache(config=self.config.base_config) if cache is None else cache
         require_dynamic(cache)
-        if layers := self._stateful_layers():
-            add_segment_state(cache, layers)
-        return cache
-
-    def _stateful_layers(self) -> list[int]:
-        layers = list(self._moe.layers) if self._moe.routes_segments else []
+        stateful_layers = list(self._moe.layers) if self._moe.routes_segments else []
         if self._moe.gate.languages:
-            layers.append(_GATES_LAYER)
-        return layers
+            stateful_layers.append(_GATES_LAYER)
+        add_segment_state(cache, stateful_layers)
+        return cache
 
 
 def hybrid_layers_of(model: nn.Module) -> dict[int, HybridMoe]:

@@ -15,6 +15,7 @@ _NO_MASK = (
     "attention_mask: it must be (rows, tokens), nonzero for real tokens, not {}; packed documents are kept apart by "
     "position_ids alone"
 )
+IGNORED_LABEL = -100  # of a token that is not to be foreseen, as in transformers
 PADDING_POSITION = -2  # continues no position and is continued by none, so that padding is a document to nobody
 
 

@@ -65,15 +65,13 @@ class Experts(nn.Module):
         own feed-forward block.
         """
         if isinstance(work, ExpertPairs):
-            return self.of_pairs(x_NH, *work, frozen)
-        return self.in_places(x_NH, *work, frozen)
+            return self._of_pairs(x_NH, *work, frozen)
+        return self._in_places(x_NH, *work, frozen)
 
-    def of_pairs(self, x_NH: Tensor, token_R: Tensor, counts_E: Tensor, frozen: FrozenBlock) -> Tensor:
-        """See `forward`."""
+    def _of_pairs(self, x_NH: Tensor, token_R: Tensor, counts_E: Tensor, frozen: FrozenBlock) -> Tensor:
         raise NotImplementedError
 
-    def in_places(self, x_NH: Tensor, expert_NP: Tensor, weights_NP: Tensor, frozen: FrozenBlock) -> Tensor:
-        """See `forward`."""
+    def _in_places(self, x_NH: Tensor, expert_NP: Tensor, weights_NP: Tensor, frozen: FrozenBlock) -> Tensor:
         raise NotImplementedError
 
     def activate(self, hidden_RU: Tensor) -> Tensor:
@@ -110,8 +108,7 @@ class StackedExperts(Experts):
         for name, parameter in self.named_parameters():
             parameter.zero_() if name.endswith("_bias") else parameter.normal_(0.0, std)
 
-    def of_pairs(self, x_NH: Tensor, token_R: Tensor, counts_E: Tensor, frozen: FrozenBlock) -> Tensor:
-        """See `Experts`; the frozen block has no part in it."""
+    def _of_pairs(self, x_NH: Tensor, token_R: Tensor, counts_E: Tensor, frozen: FrozenBlock) -> Tensor:
         x_RH = x_NH.index_select(0, token_R)
         dtype = matmul_dtype(x_RH)
         up, up_bias = getattr(self, self.up_name), getattr(self, f"{self.up_name}_bias")
@@ -119,8 +116,8 @@ class StackedExperts(Experts):
         hidden_RI = self.activate(hidden_RU)
         return grouped_linear(hidden_RI, self.down_proj.to(dtype), self.down_proj_bias, counts_E)
 
-    def in_places(self, x_NH: Tensor, expert_NP: Tensor, weights_NP: Tensor, frozen: FrozenBlock) -> Tensor:
-        """See `Experts`; by the function of transformers that the base's configuration names."""
+    def _in_places(self, x_NH: Tensor, expert_NP: Tensor, weights_NP: Tensor, frozen: FrozenBlock) -> Tensor:
+        """By the function of transformers that the base's configuration names."""
         dtype = matmul_dtype(x_NH)
         names = [name + kind for name in (self.up_name, "down_proj") for kind in ("", "_bias")]
         parameters = {name: getattr(self, name) for name in names}  # as they are called while peft adapts them

@@ -18,7 +18,6 @@ class Float32Buffers(nn.Module):
     """A module whose own buffers stay float32."""
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Float32Buffers":
-        """As in torch, for `to`, `half` and the like."""
         before = {name: buffer for name, buffer in self._buffers.items() if buffer is not None}
         super()._apply(fn, recurse)
         for name, buffer in before.items():

@@ -54,8 +54,7 @@ class LoraExperts(Experts):
         for name, parameter in self.named_parameters():
             parameter.zero_() if name.endswith("_b") else parameter.normal_(0.0, parameter.shape[-1] ** -0.5)
 
-    def of_pairs(self, x_NH: Tensor, token_R: Tensor, counts_E: Tensor, frozen: FrozenBlock) -> Tensor:
-        """See `Experts`."""
+    def _of_pairs(self, x_NH: Tensor, token_R: Tensor, counts_E: Tensor, frozen: FrozenBlock) -> Tensor:
         frozen_NU = frozen.up(x_NH)
         # Read here, not in what is computed again: peft puts its adapters on parameters for the time of this call.
         up, down = (
@@ -65,13 +64,13 @@ class LoraExperts(Experts):
         hidden_RI, difference_RH = checkpoint(self._from_frozen, *inputs, use_reentrant=False, preserve_rng_state=False)
         return frozen.down(hidden_RI) + difference_RH
 
-    def in_places(self, x_NH: Tensor, expert_NP: Tensor, weights_NP: Tensor, frozen: FrozenBlock) -> Tensor:
-        """See `Experts`; what goes to empty places is the block without a difference, of weight 0."""
+    def _in_places(self, x_NH: Tensor, expert_NP: Tensor, weights_NP: Tensor, frozen: FrozenBlock) -> Tensor:
+        """What goes to empty places is the block without a difference, of weight 0."""
         expert_R, order_R = expert_NP.reshape(-1).sort()
         token_R = order_R // expert_NP.shape[1]
         groups = torch.arange(len(self.get_parameter("down_proj_a")) + 1, device=expert_R.device)
         counts = (expert_R[:, None] == groups).sum(dim=0)
-        y_RH = self.of_pairs(x_NH, token_R, counts, frozen)
+        y_RH = self._of_pairs(x_NH, token_R, counts, frozen)
         y_RH = y_RH * weights_NP.reshape(-1)[order_R, None].to(y_RH.dtype)
         return y_RH.new_zeros(x_NH.shape).index_add(0, token_R, y_RH)
 

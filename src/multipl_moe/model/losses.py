@@ -11,7 +11,7 @@ from multipl_moe.model.routing_config import RoutingConfig
 from multipl_moe.model.token_moe import TokenRouting
 
 
-def load_balancing_loss(logits: Tensor, chosen: Tensor, counts: Tensor | None = None) -> Tensor:
+def load_balancing_loss(logits: Tensor, chosen: Tensor, counts: Tensor) -> Tensor:
     """Load-balancing loss of the Switch Transformer (Fedus et al. 2021): E * sum_e f_e * P_e.
 
     P_e is the mean of expert e's score, a softmax over the experts given, over the tokens, and f_e the share of all
@@ -19,11 +19,10 @@ def load_balancing_loss(logits: Tensor, chosen: Tensor, counts: Tensor | None = 
 
     Args:
         logits, chosen: (N, E) of the experts to balance, and bool; padding chooses nothing.
-        counts: (E + 1,) `count_assignments` of more tokens than these: of a data-parallel batch the mean over the
-            processes, so that the mean of their losses, and of their gradients, is that of one with all tokens.
+        counts: (E + 1,) `count_assignments`; of a data-parallel batch the mean over the processes, so that the mean of
+            their losses, and of their gradients, is that of one with all tokens.
     """
     scores = F.softmax(logits, dim=-1, dtype=torch.float32) * chosen.any(dim=1)[:, None]
-    counts = count_assignments(chosen) if counts is None else counts
     assignments, num_tokens = counts[:-1].to(scores.dtype), counts[-1]
     mean_scores = scores.sum(dim=0) / _at_least_something(num_tokens)
     shares = assignments / _at_least_something(assignments.sum())
@@ -35,18 +34,13 @@ def count_assignments(chosen: Tensor) -> Tensor:
     return torch.cat([chosen.sum(dim=0), chosen.any(dim=1).sum()[None]])  # every token has some, padding none
 
 
-def _balanced_experts(moe: RoutingConfig) -> slice:
-    """Which experts of a token router the load-balancing loss is about (design 2): the routed ones, or all."""
-    return slice(None) if moe.router_aux_loss_scope == "all" else slice(0, moe.num_routed_experts)
-
-
 def mean_load_balancing_loss(
     layers: Sequence[TokenRouting], moe: RoutingConfig | None, ranks: Ranks = ALONE
 ) -> Tensor | None:
     """Mean of the layers' losses over the data-parallel batch, with one communication; None without token routers."""
     if not layers or moe is None:
         return None
-    experts = _balanced_experts(moe)
+    experts = slice(None) if moe.router_aux_loss_scope == "all" else slice(0, moe.num_routed_experts)
     chosen = [layer.chosen[:, experts] for layer in layers]
     device = chosen[0].device
     counts = ranks.mean(torch.stack([count_assignments(part).to(device) for part in chosen]))

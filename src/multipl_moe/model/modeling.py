@@ -15,11 +15,11 @@ from multipl_moe.model.chunked_loss import chunked_cross_entropy
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.data_parallel import Ranks
 from multipl_moe.model.decoder import NO_CACHE, MultiplMoeModel, MultiplMoePreTrainedModel
+from multipl_moe.model.documents import IGNORED_LABEL
 from multipl_moe.model.families import family_of
 from multipl_moe.model.hybrid import HybridMoe
 
 _logger = logging.getLogger(__name__)
-_IGNORED_LABEL = -100
 _LOSS_APART = (
     "the model trains without labels: its load-balancing loss is in no loss that it returns; add "
     "config.router_aux_loss_coef * outputs.aux_loss to yours"
@@ -76,7 +76,6 @@ class MultiplMoeForCausalLM(MultiplMoePreTrainedModel, GenerationMixin):
         Args:
             input_ids, attention_mask, position_ids, inputs_embeds, use_cache, open_share: see `MultiplMoeModel`.
             labels: (B, T), -100 where no token is to be predicted; shifted here.
-            logits_to_keep: as in transformers.
             num_items_in_batch: labels in the whole accumulated batch, over all processes, so that their losses add up.
             skip_logits: with labels, take the loss chunk by chunk and return no logits, which are a step's largest
                 tensors. What hooks of `lm_head` add has no part in it.
@@ -125,7 +124,7 @@ class MultiplMoeForCausalLM(MultiplMoePreTrainedModel, GenerationMixin):
         """What the load-balancing loss of a micro-batch counts: by its share of the labels of a step."""
         if num_items_in_batch is None:
             return self._aux_loss_coef
-        own = self.ranks.mean((labels[:, 1:] != _IGNORED_LABEL).sum())
+        own = self.ranks.mean((labels[:, 1:] != IGNORED_LABEL).sum())
         return self._aux_loss_coef * own / num_items_in_batch
 
     def _logits(self, hidden_BTH: Tensor) -> Tensor:
@@ -140,7 +139,7 @@ class MultiplMoeForCausalLM(MultiplMoePreTrainedModel, GenerationMixin):
         self, hidden_BTH: Tensor, labels: Tensor, num_items_in_batch: Tensor | int | None
     ) -> Tensor:
         """What `loss_function` makes of the logits; one with a method `of_tokens` is given the losses of tokens."""
-        targets_BT = F.pad(labels, (0, 1), value=_IGNORED_LABEL)[:, 1:].to(hidden_BTH.device)
+        targets_BT = F.pad(labels, (0, 1), value=IGNORED_LABEL)[:, 1:].to(hidden_BTH.device)
         losses_N = chunked_cross_entropy(
             hidden_BTH.flatten(0, 1),
             self.lm_head.weight,
@@ -150,7 +149,7 @@ class MultiplMoeForCausalLM(MultiplMoePreTrainedModel, GenerationMixin):
         )
         if (of_tokens := getattr(self.loss_function, "of_tokens", None)) is not None:
             return of_tokens(losses_N, targets_BT, num_items_in_batch)
-        count = (targets_BT != _IGNORED_LABEL).sum() if num_items_in_batch is None else num_items_in_batch
+        count = (targets_BT != IGNORED_LABEL).sum() if num_items_in_batch is None else num_items_in_batch
         return losses_N.sum() / count
 
     def _base_value(self, key: str | None) -> float | None:

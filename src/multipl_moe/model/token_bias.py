@@ -36,7 +36,6 @@ def follow_sums(bias_E: Tensor, sums_4E: Tensor, rate: float) -> Tensor:
     """The bias after a step; as it was without tokens.
 
     Args:
-        bias_E: before it.
         sums_4E: `routed_sums` of the step.
         rate: the step of an expert that served none, in standard deviations of an expert's logits over tokens: what
             moves the same share of the tokens whatever the size of the logits.

@@ -17,7 +17,6 @@ class MinuteLines:
     In a terminal it prints nothing: there a bar shows the same.
 
     Args:
-        console: where to print.
         title: what is done; may be set anew.
         unit, scale: what the rate counts, and how many of them each of what is done is; without a unit none is told.
     """

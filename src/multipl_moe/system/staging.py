@@ -106,7 +106,6 @@ def resumable_folder(output: Path, can_go_on: Callable[[Path], bool]) -> Iterato
     Only a `UserError` removes it: what bad input made is of no use. A full disk is none.
 
     Args:
-        output: where the folder shall be in the end.
         can_go_on: tells of the folder that an earlier start left whether this one can go on in it; else it is emptied.
 
     Raises:

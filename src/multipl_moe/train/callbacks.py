@@ -25,7 +25,6 @@ class StopOnInterrupt(TrainerCallback):
     It listens while it is entered, as a context manager. Of several processes all stop at the same step.
 
     Attributes:
-        requested: whether to stop.
         preempted: whether it was another signal than Ctrl-C's that asked for it.
     """
 
@@ -115,7 +114,6 @@ class TrainingCost:
     """What the training loop took, over all sessions of an interrupted run.
 
     Attributes:
-        seconds: of time.
         processor_s: seconds of processor time of this process, all threads together.
         peak_bytes: see `system.peak_memory`; None where it cannot be told.
     """

@@ -52,7 +52,6 @@ def dry_run_step(model: PreTrainedModel, setup: TrainingSetup, device: str) -> S
 
     Args:
         model: on the meta device, prepared for training; used up.
-        setup: what it would be trained with.
         device: "cpu" or "cuda", whose rules of precision hold.
     """
     train, dtype = setup.train, setup.dtype

@@ -29,7 +29,6 @@ def freeze_all_but(model: nn.Module, trained: Collection[str], groups: Mapping[s
     Frozen weights keep the checkpoint's dtype, so nothing of them is rounded or cast.
 
     Args:
-        model: any model.
         trained: names of the parameters that learn.
         groups: title of each group and the part of a name that tells it; the first one fits.
     """

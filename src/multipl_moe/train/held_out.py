@@ -14,9 +14,9 @@ from multipl_judge.languages.answers import answers_in, parts_of
 from multipl_moe.corpus.answers import tokenised_answer
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.corpus.manifest import CorpusManifest
-from multipl_moe.data.packed import IGNORED_LABEL
 from multipl_moe.data.spread_windows import padded, window_turns
 from multipl_moe.errors import CorpusError
+from multipl_moe.model.documents import IGNORED_LABEL
 from multipl_moe.model.statistics import in_evaluation
 from multipl_moe.recipe.recipe import Recipe
 

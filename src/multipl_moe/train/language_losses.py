@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from multipl_moe.data.packed import IGNORED_LABEL
+from multipl_moe.model.documents import IGNORED_LABEL
 
 LANGUAGE_KEY = "language"
 

@@ -43,11 +43,6 @@ def fit(
     With the distribution `fsdp2` it comes back sharded over the processes. Returns what trained it.
 
     Args:
-        setup: what to train with.
-        model: trained in place.
-        dataset: a mixture, in order.
-        checkpoints: folder for them, in the run folder.
-        callbacks: told of every step.
         on_interrupt: called at the first Ctrl-C, SIGTERM or SIGHUP, when the step will still be finished and saved.
         on_note: told in the main process, in a line each, what a search for the rate finds.
         held_out: text to measure the loss on, every `train.eval_every_steps`.

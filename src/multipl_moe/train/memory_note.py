@@ -18,7 +18,6 @@ def run_notes(recipe: Recipe, model_folder: Path | None = None) -> tuple[str | N
     the work, or it cannot be trained, there is nothing to tell; the latter is told by what trains it.
 
     Args:
-        recipe: of the run.
         model_folder: what it starts from; None: what `upcycle` will make.
     """
     if num_processes() > 1:

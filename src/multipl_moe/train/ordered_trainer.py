@@ -45,14 +45,9 @@ class OrderedTrainer(Trainer):
     rows. A model that `shard` divided is trained and saved in its parts.
 
     Args:
-        setup: what to keep, and what to do with bad steps.
-        model: with the parameters that learn told apart.
-        train_dataset: a mixture.
-        held_out: text to measure the loss on.
         frozen_sha256: of what does not learn; a checkpoint goes with it.
         order_sha256: of the sequences and their order; a checkpoint goes with it, and its step tells how many of them
             were read.
-        kwargs: of `Trainer`.
     """
 
     def __init__(

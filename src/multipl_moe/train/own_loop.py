@@ -46,7 +46,6 @@ class HybridCallback(RouterWatch):
 
     Args:
         batches: inputs of the model for `calibrate_routing`: many rows each, text of all languages that it is for.
-        passes: of the calibration.
     """
 
     def __init__(self, batches: Iterable[Mapping[str, Tensor]], passes: int = 1) -> None:

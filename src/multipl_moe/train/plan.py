@@ -132,8 +132,6 @@ def plan_training(
     """Plan a run that starts from a model of this configuration (see `starting_config`); nothing of it is loaded.
 
     Args:
-        recipe: of the run.
-        config: of the model.
         runtime_bytes: what the process holds without a model, on a CPU.
         device: `cpu` or `cuda`; None: what this machine trains on. Without a GPU the step is tried with the precision
             and kernels of a CPU, and a GPU's own few hundred megabytes are not counted.

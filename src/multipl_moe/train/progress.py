@@ -26,11 +26,6 @@ class TrainingProgress(RouterWatch):
     It warns once of each kind of sign that routing collapses, and adds router health to the logs that trackers, which
     come after it, write. Of several processes all count and the main one shows and writes, for all of them. A context
     manager: at its end the bar and the observers are gone, also after an error.
-
-    Args:
-        output: run folder.
-        tokens_per_step: tokens of an optimiser step.
-        console: where the bar is drawn.
     """
 
     def __init__(self, output: Path, tokens_per_step: int, console: Console) -> None:

@@ -115,11 +115,9 @@ def resolved_rate(
     The search leaves the model as it was to the bit; random numbers are drawn meanwhile.
 
     Args:
-        setup: of the run.
         model: prepared for training, sharded where it will be.
         dataset: what the run reads, from its beginning.
         arguments: that name the optimiser.
-        folder: of the run.
         tell: takes a line in the main process after each trial, and at the end.
     """
     file = folder / RATE_FILE

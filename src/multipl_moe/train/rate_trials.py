@@ -13,8 +13,8 @@ from torch.nn.utils import clip_grad_norm_
 from torch.utils.data import Dataset
 from transformers import PreTrainedModel, Trainer, TrainingArguments, set_seed
 
-from multipl_moe.data.packed import IGNORED_LABEL
 from multipl_moe.model.decoder import hybrid_layers_of
+from multipl_moe.model.documents import IGNORED_LABEL
 from multipl_moe.system.launch import num_processes
 from multipl_moe.train.batch_arguments import batch_arguments
 from multipl_moe.train.checkpoints import trained_state
@@ -41,7 +41,6 @@ class Trials:
     """Trains some steps at one rate after another, each time from the same start.
 
     Args:
-        setup: of the run.
         model: prepared for training, sharded where it will be; it comes back as it was.
         dataset: what the run reads, from its beginning.
         arguments: that name the optimiser.

@@ -28,7 +28,6 @@ class RisingLoss(TrainerCallback):
 
     Args:
         dataset: what the run reads, from its beginning.
-        setup: of the run.
         checkpoints: folder where the loss at the start is kept for a resumed run.
         tell: takes the warning, once, in the main process.
 

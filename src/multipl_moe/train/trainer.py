@@ -70,11 +70,9 @@ def train_model(recipe: Recipe, model_folder: Path, corpus: Path, output: Path, 
     In every process that torchrun started it must be called alike; the main one writes, and all return when it has.
 
     Args:
-        recipe: of the run.
         model_folder: what to start from: a hybrid checkpoint for the method `experts`, else a dense model.
         corpus: folder that `build_corpus` wrote.
         output: run folder; gets recipe.yaml unless it has one, checkpoints/, at the end model/ and training.json.
-        hooks: whom to tell.
 
     Raises:
         KeyboardInterrupt, Preempted: stopped by Ctrl-C, SIGTERM or SIGHUP, after saving a checkpoint.

@@ -13,11 +13,7 @@ from multipl_moe.checkpoints.base import base_licence, hub_id, resolve_base
 from multipl_moe.checkpoints.linked import bytes_to_write, write_beside_base
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.new_tokens import extend_config, open_base, wanted_vocabulary
-from multipl_moe.checkpoints.tensors import (
-    WRITABLE_DTYPES,
-    CheckpointReader,
-    copy_companions,
-)
+from multipl_moe.checkpoints.tensors import WRITABLE_DTYPES, CheckpointReader, copy_companions
 from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.fim_tokens import FimVocabulary
 from multipl_moe.model.configuration import MultiplMoeConfig
@@ -70,8 +66,6 @@ def upcycle(
     recipe's corpus needs and the base lacks are added to tokenizer, embedding and output layer.
 
     Args:
-        recipe: what to convert, and how.
-        output: folder to create.
         on_progress: called with bytes written and bytes in all.
         corpus: folder that `build_corpus` wrote, a few thousand tokens of which place the routers so that loads are
             even from the first step; None: they begin at random. Left out where the base does not fit into memory.
@@ -157,14 +151,10 @@ def _router_start(plan: UpcyclePlan, base_folder: Path, corpus: Path | None) -> 
         return None, ""
     if corpus is None:
         return None, "no text to place them by: give --corpus"
-    if lack := _lack_to_measure(base_folder):
+    size = sum(file.stat().st_size for file in base_folder.glob("*.safetensors"))
+    if lack := _lack_of_memory(_MEASUREMENT_BYTES_PER_BYTE * size):
         return None, lack
     return measure_router_start(base_folder, corpus, plan.moe, dtype=plan.dtype, seed=plan.seed), ""
-
-
-def _lack_to_measure(base_folder: Path) -> str:
-    size = sum(file.stat().st_size for file in base_folder.glob("*.safetensors"))
-    return _lack_of_memory(_MEASUREMENT_BYTES_PER_BYTE * size)
 
 
 def _gate_start(recipe: Recipe, plan: UpcyclePlan, base_folder: Path, corpus: Path | None) -> GateStart | None:

@@ -112,7 +112,6 @@ def fit_domain_gate(base_folder: Path, corpus: Path, recipe: Recipe, moe: MoeCon
 
 
 def _texts(corpus: Path, recipe: Recipe) -> dict[str, list[str]]:
-    """Texts by language or kind."""
     texts = {name: [file.text for file in read_documents(corpus, "train", name, _TEXTS)] for name in recipe.languages}
     others = package_files(
         GATE_BACKGROUND, recipe.endings, most_files=_BACKGROUND_TEXTS, most_of_one=_MOST_OF_A_PACKAGE

@@ -29,8 +29,6 @@ class UpcyclePlan:
     """Maps a base's tensors to those of the hybrid model (file layout of design 3).
 
     Args:
-        reader: the base's tensors.
-        config: the base's configuration.
         moe: the hybrid layer's settings, with `layers` resolved.
         dtype: of the checkpoint; thresholds stay float32.
         noise, reinit, seed: how experts are made to differ.
@@ -75,14 +73,14 @@ class UpcyclePlan:
             is_hybrid = match is not None and int(match["layer"]) in self.moe.layers and self._moves_block
             name = f"{match['prefix']}shared_expert.{match['rest']}" if match and is_hybrid else key
             stored = self.reader.file(key) if (name, self.dtype) == (key, self.reader.dtype(key)) else None
-            plans.append(TensorPlan(name, shape, self.dtype, partial(self._copy, key), stored))
+            plans.append(TensorPlan(name, shape, self.dtype, lambda key=key: [self.reader.read(key)], stored))
         for layer in self.moe.layers:
             plans.extend(self._new_tensors(layer, self._prefixes[layer]))
         if self.gate_start is not None:
             prefix = f"{self._prefixes[self.moe.layers[0]].partition('layers.')[0]}domain_gates.{PACK}."
             for name, value in self.gate_start.tensors.items():
-                pieces = partial(_one, value)
-                plans.append(TensorPlan(f"{prefix}{name}", tuple(value.shape), value.dtype, pieces))
+                shape = tuple(value.shape)
+                plans.append(TensorPlan(f"{prefix}{name}", shape, value.dtype, lambda value=value: [value]))
         return plans
 
     def _find_layers(self) -> dict[int, str]:
@@ -167,9 +165,6 @@ class UpcyclePlan:
                 generator = expert_generator(self.seed, layer, expert, tensor.seed_name)
                 yield torch.randn(tensor.shape, generator=generator) * tensor.shape[-1] ** -0.5
 
-    def _copy(self, key: str) -> list[Tensor]:
-        return [self.reader.read(key)]
-
     def _experts(self, layer: int, keys: list[str], unit_dim: int | None) -> Iterator[Tensor]:
         """The stacked experts, part by part; `unit_dim` is the dimension of the intermediate units, if any."""
         parts = [self.experts_from.read(key) for key in keys]
@@ -215,10 +210,6 @@ def add_noise(weight: Tensor, noise: float, generator: torch.Generator) -> Tenso
         return weight
     drawn = torch.randn(weight.shape, generator=generator) * (noise * weight.float().std())
     return (weight.float() + drawn).to(weight.dtype)
-
-
-def _one(value: Tensor) -> list[Tensor]:
-    return [value]
 
 
 def _misfits(reader: CheckpointReader, key: str, shape: tuple[int, ...]) -> list[str]:

@@ -48,10 +48,8 @@ def verify_start(
 
     Args:
         base_folder, hybrid_folder: both in Hugging Face format.
-        moe: settings of the hybrid layers.
         dtype: of the hybrid checkpoint; the base's weights are rounded to it too.
         exact_copies: whether experts are plain copies (no noise, no re-initialisation).
-        seed: of the probe.
         new_ids: tokens that the base does not know: neither they nor their logits are compared.
     """
     base: Any = load_dense(base_folder).float().eval()
