@@ -16,8 +16,7 @@ from multipl_moe.errors import BaseModelError, ConfigError
 from tests.conftest import random_tokens, randomise, tiny_base_config, tiny_hybrid, tiny_moe
 
 
-@pytest.mark.parametrize("tied", [False, True], ids=["untied", "tied"])
-@pytest.mark.parametrize("family", ["llama", "gemma2"])
+@pytest.mark.parametrize(("family", "tied"), [("llama", False), ("gemma2", True)])
 def test_auto_model_loads_the_decoder_of_a_causal_model(tmp_path: Path, family: str, tied: bool):
     base = tiny_base_config(family, tie_word_embeddings=tied)
     model: Any = MultiplMoeForCausalLM(MultiplMoeConfig(text_config=base, moe=tiny_moe().to_dict())).eval()

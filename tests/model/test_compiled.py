@@ -50,7 +50,6 @@ def _assert_equal(actual: Tensor, expected: Tensor, mask: Tensor | None = None) 
 @pytest.mark.parametrize(
     ("preset", "expert_type", "dtype", "backend", "inputs"),
     [
-        ("causal", "full", torch.float32, "eager", {}),
         ("causal", "full", torch.bfloat16, "eager", {"attention_mask": _MASK}),
         pytest.param(
             "causal", "full", torch.bfloat16, "inductor", {"position_ids": _PACKED}, marks=pytest.mark.extended

@@ -26,9 +26,10 @@ def _written(model: Any, tokens: Tensor) -> Tensor:
     return model.generate(tokens, attention_mask=torch.ones_like(tokens), **settings)
 
 
-@pytest.mark.parametrize("places", [False, True], ids=["as on a CPU", "as on other devices"])
-@pytest.mark.parametrize("expert_type", ["full", "lora"])
-@pytest.mark.parametrize("family", ["llama", "starcoder2"])
+@pytest.mark.parametrize(
+    ("family", "expert_type", "places"),  # as on a CPU, and as on other devices
+    [("llama", "full", False), ("llama", "lora", True), ("starcoder2", "full", True), ("starcoder2", "lora", False)],
+)
 def test_a_model_with_layers_on_disk_gives_the_logits_and_texts_of_one_in_memory(
     tmp_path: Path, family: str, expert_type: str, places: bool, monkeypatch: pytest.MonkeyPatch
 ):
@@ -48,7 +49,7 @@ def test_an_automatic_device_map_tears_no_decoder_layer_apart(tmp_path: Path):
     model, tokens = tiny_hybrid(), random_tokens(2, 13)
     model.save_pretrained(tmp_path / "model")
     num_bytes = sum(parameter.nbytes for parameter in model.parameters())
-    for share in (0.5, 0.7, 0.9):
+    for share in (0.5, 0.8):
         spread: Any = AutoModelForCausalLM.from_pretrained(
             tmp_path / "model",
             device_map="auto",

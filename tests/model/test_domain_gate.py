@@ -26,6 +26,7 @@ from multipl_moe.model.moe_config import GateConfig
 from multipl_moe.model.routing_pass import PACK, RoutingPass, waiting_pass
 from multipl_moe.model.segments import places_for, plan_segments
 from tests.conftest import CAUSAL_PRESETS, random_tokens, randomise, tiny_base_config, tiny_hybrid, tiny_moe
+from tests.model.chunks import logits_in_chunks
 from tests.model.layouts import lay_out
 from tests.reference import documents_of
 
@@ -123,8 +124,9 @@ def test_it_says_of_packed_and_padded_rows_what_the_words_of_its_class_say(
     assert said_N.tolist() == pytest.approx([expected[place] for place in sorted(expected)], abs=1e-4)
 
 
-@pytest.mark.parametrize("windows", [_WINDOW, None])
-@pytest.mark.parametrize("sizes", [[1], [3, 5, 2], [4], [19, 1], [7, 13]], ids=str)
+@pytest.mark.parametrize(
+    ("sizes", "windows"), [([1], _WINDOW), ([3, 5, 2], None), ([4], None), ([19, 1], _WINDOW), ([7, 13], None)], ids=str
+)
 @pytest.mark.parametrize("seed", range(3))
 def test_what_it_says_of_chunks_is_what_it_says_of_the_whole(seed: int, sizes: list[int], windows: int | None):
     gate, tokens = _gate(), torch.tensor(_texts(seed, [40] * 3))
@@ -222,9 +224,13 @@ def _gradients(layer: nn.Module, y: Tensor) -> list[Tensor]:
     return [torch.zeros_like(one) if g is None else g for one, g in zip(parameters, found, strict=True)]
 
 
-@pytest.mark.parametrize("in_places", [False, True])
-@pytest.mark.parametrize("expert_type", ["full", "lora"])
-@pytest.mark.parametrize("preset", [*CAUSAL_PRESETS[:-2], "fixed"])
+@pytest.mark.parametrize(
+    ("preset", "expert_type", "in_places"),
+    [
+        *((preset, "full", in_places) for preset in (*CAUSAL_PRESETS[:-2], "fixed") for in_places in (False, True)),
+        *(("causal", "lora", in_places) for in_places in (False, True)),
+    ],
+)
 def test_the_output_lies_between_the_frozen_block_and_the_layer(
     preset: str, expert_type: str, in_places: bool, monkeypatch: pytest.MonkeyPatch
 ):
@@ -291,17 +297,12 @@ def test_in_training_the_gate_is_open():
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("preset", ["single", "token-only", "gated"])
-def test_decoding_gives_what_the_full_pass_gives(preset: str):
-    model, tokens = tiny_hybrid(preset, languages=["one", "other"]), random_tokens(2, 25)
+def test_decoding_behind_a_gate_without_segment_routers_gives_what_the_full_pass_gives():
+    model, tokens = tiny_hybrid("token-only", languages=["one", "other"]), random_tokens(2, 25)
     mask = torch.ones_like(tokens)
     mask[1, :3] = 0
-    expected, cache = model(tokens, attention_mask=mask).logits, None
-    for end in (5, *range(6, 26)):
-        begin = 0 if end == 5 else end - 1
-        output = model(tokens[:, begin:end], attention_mask=mask[:, :end], cache=cache, use_cache=True)
-        cache, real = output.cache, mask[:, begin:end] == 1
-        torch.testing.assert_close(output.logits[real], expected[:, begin:end][real], rtol=0, atol=1e-4)
+    found, expected = logits_in_chunks(model, tokens, (5, 1), mask), model(tokens, attention_mask=mask).logits
+    torch.testing.assert_close(found[mask == 1], expected[mask == 1], rtol=0, atol=1e-4)
 
 
 @torch.no_grad()
@@ -323,17 +324,6 @@ def test_a_documents_first_token_opens_less_wherever_it_lies_unless_the_kind_is_
     assert seen[0].tolist() == [first, rest, rest, first, first, rest, rest]
     assert seen[1].tolist()[:6] == [0.0, 0.0, first, rest, rest, rest]
     assert seen[2].tolist() == [1.0] * 7
-
-
-@torch.no_grad()
-def test_packed_documents_are_read_as_each_by_itself():
-    model = tiny_hybrid("gated")
-    lengths = [13, 1, 22]
-    tokens = random_tokens(1, sum(lengths))
-    positions = torch.cat([torch.arange(length) for length in lengths])[None]
-    packed = model(tokens, position_ids=positions).logits[0]
-    alone = [model(part[None]).logits[0] for part in tokens[0].split(lengths)]
-    torch.testing.assert_close(packed, torch.cat(alone), rtol=0, atol=1e-4)
 
 
 @torch.no_grad()
@@ -386,12 +376,7 @@ def test_where_the_gate_itself_never_opens_the_model_is_the_base_and_no_expert_r
     for block in (layer.mlp for layer in model.model.layers if isinstance(layer.mlp, GatedBlock)):
         monkeypatch.setattr(block.experts["pack"], "forward", None)
     assert torch.equal(model(tokens).logits, expected)
-    cache, said = None, []
-    for place in range(29):
-        output = model(tokens[:, place : place + 1], cache=cache, use_cache=True)
-        cache = output.cache
-        said.append(output.logits)
-    torch.testing.assert_close(torch.cat(said, dim=1), expected, rtol=0, atol=1e-4)
+    torch.testing.assert_close(logits_in_chunks(model, tokens), expected, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("shares", [torch.ones(2), torch.ones(3, 2)])

@@ -74,14 +74,23 @@ def test_thresholds_stay_float32_in_a_bfloat16_model(tmp_path: Path):
         assert torch.equal(layer.segment_threshold, model.hybrid_layers[index].segment_threshold)
 
 
+_DOWN = {"experts.down_proj": (3 + 3, 32, 48)}
+_GATE_UP = {"experts.gate_up_proj": (3 + 3, 2 * 48, 32)} | _DOWN
+_BIASES = {"experts.up_proj_bias": (3 + 3, 48), "experts.down_proj_bias": (3 + 3, 32)}
+_PLAIN = {"c_fc.weight": (48, 32), "c_fc.bias": (48,), "c_proj.weight": (32, 48), "c_proj.bias": (32,)}
+
+
 @pytest.mark.parametrize(
-    ("family", "ffn"),
+    ("family", "ffn", "experts"),
     [
-        ("qwen2", {"gate_proj.weight": (48, 32), "up_proj.weight": (48, 32), "down_proj.weight": (32, 48)}),
-        ("phi3", {"gate_up_proj.weight": (96, 32), "down_proj.weight": (32, 48)}),
+        ("qwen2", {"gate_proj.weight": (48, 32), "up_proj.weight": (48, 32), "down_proj.weight": (32, 48)}, _GATE_UP),
+        ("phi3", {"gate_up_proj.weight": (96, 32), "down_proj.weight": (32, 48)}, _GATE_UP),
+        ("starcoder2", _PLAIN, {"experts.up_proj": (3 + 3, 48, 32)} | _DOWN | _BIASES),
     ],
 )
-def test_files_have_the_names_and_shapes_of_the_design(tmp_path: Path, family: str, ffn: dict[str, tuple[int, int]]):
+def test_files_have_the_names_and_shapes_of_the_design(
+    tmp_path: Path, family: str, ffn: dict[str, tuple[int, ...]], experts: dict[str, tuple[int, ...]]
+):
     model = tiny_hybrid(family=family, layers=[2])
     model.save_pretrained(tmp_path)
     with safe_open(tmp_path / "model.safetensors", "pt") as file:
@@ -89,8 +98,7 @@ def test_files_have_the_names_and_shapes_of_the_design(tmp_path: Path, family: s
     mlp = {name.split("layers.2.mlp.")[1]: shape for name, shape in shapes.items() if "layers.2.mlp." in name}
     assert mlp == {
         **{f"shared_expert.{name}": shape for name, shape in ffn.items()},
-        "experts.gate_up_proj": (3 + 3, 2 * 48, 32),
-        "experts.down_proj": (3 + 3, 32, 48),
+        **experts,
         "token_router.weight": (4, 32),
         "token_bias": (3,),
         "segment_mean": (32,),
@@ -165,9 +173,10 @@ def _step(model: MultiplMoeForCausalLM, tokens: torch.Tensor) -> tuple[float, di
     return loss.item(), {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
 
-@pytest.mark.parametrize("rows", [1, 3])
-@pytest.mark.parametrize("expert_type", ["full", "lora"])
-@pytest.mark.parametrize("preset", ["causal", "paper", "moe-lpr"])
+@pytest.mark.parametrize(
+    ("preset", "expert_type", "rows"),
+    [("causal", "full", 1), ("causal", "full", 3), ("causal", "lora", 3), ("paper", "full", 3), ("moe-lpr", "lora", 1)],
+)
 def test_gradient_checkpointing_changes_neither_loss_nor_gradients(preset: str, expert_type: str, rows: int):
     plain, checkpointed = (tiny_hybrid(preset, type=expert_type).train() for _ in range(2))
     checkpointed.activation_checkpointing_enable()

@@ -63,13 +63,6 @@ def test_what_is_causal(moe: MoeConfig, is_causal: bool):
     assert moe.is_causal == is_causal
 
 
-@pytest.mark.parametrize(("preset", "factor"), [("causal", 1.0), ("paper", 1 / 64)])
-def test_how_gates_are_scaled(preset: str, factor: float):
-    routing = PRESETS[preset].routing
-    assert routing is not None
-    assert routing.segment_gate_factor == factor
-
-
 @pytest.mark.parametrize(
     ("values", "has_choice"),
     [

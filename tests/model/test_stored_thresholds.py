@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from transformers import Trainer, TrainingArguments
+from transformers import Trainer
 
 from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
 from multipl_moe.model.calibration import calibrate_routing
 from tests import reference
 from tests.conftest import random_tokens, randomise, tiny_base_config, tiny_hybrid, tiny_moe
+from tests.train.tiny import trainer_arguments
 
 _DECAY = 0.9
 
@@ -145,17 +146,7 @@ def _own_loop(model: Any, rows: Any, folder: Path) -> None:
 
 
 def _trainer(model: Any, rows: Any, folder: Path) -> None:
-    arguments = TrainingArguments(
-        output_dir=str(folder),
-        per_device_train_batch_size=2,
-        gradient_accumulation_steps=8,
-        max_steps=1,
-        learning_rate=0.0,
-        save_strategy="no",
-        report_to=[],
-        use_cpu=True,
-        disable_tqdm=True,
-    )
+    arguments = trainer_arguments(folder, gradient_accumulation_steps=8, max_steps=1, learning_rate=0.0)
     Trainer(model=model, args=arguments, train_dataset=rows).train()
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 from torch import Tensor
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, TrainingArguments
 
 from multipl_moe.corpus import build_corpus
 from multipl_moe.eval.bits_per_byte import FileScore
@@ -129,6 +129,12 @@ def tiny_recipe(base: Path, sources: Path, **sections: dict[str, Any]) -> Recipe
 def with_train(recipe: Recipe, **values: Any) -> Recipe:
     """The recipe with other values in its section `train`."""
     return recipe.model_copy(update={"train": recipe.train.model_copy(update=values)})
+
+
+def trainer_arguments(folder: Path, **values: Any) -> TrainingArguments:
+    """Of transformers' own Trainer, on a CPU, with nothing saved and nothing told."""
+    quiet = {"save_strategy": "no", "report_to": [], "use_cpu": True, "disable_tqdm": True}
+    return TrainingArguments(str(folder), per_device_train_batch_size=2, **quiet | values)
 
 
 def source_text(language: str, seed: int) -> str:
