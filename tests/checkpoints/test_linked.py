@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +11,8 @@ from safetensors.torch import save_file
 from multipl_moe.checkpoints.linked import bytes_to_write, save_beside_base, write_beside_base
 from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan
+from multipl_moe.model.modeling import MultiplMoeForCausalLM
+from multipl_moe.upcycle.convert import upcycle
 from tests.conftest import random_tokens
 from tests.upcycle.conftest import recipe_for, save_base
 
@@ -63,15 +66,18 @@ def test_without_links_everything_is_written(tmp_path: Path, base: Path, monkeyp
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["model.safetensors"]
 
 
-def test_a_link_that_fails_halfway_leaves_a_whole_model_and_no_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from multipl_moe.upcycle.convert import upcycle
-
-    save_base(tmp_path / "base", max_shard_size="40KB")
-    recipe = recipe_for(tmp_path / "base", "single")
+def _start_with_adapters(folder: Path, **settings: str) -> MultiplMoeForCausalLM:
+    """The model in `start`, which shares the files of `base`; with an empty folder `out` beside them."""
+    save_base(folder / "base", **settings)
+    recipe = recipe_for(folder / "base", "single")
     lora = recipe.moe.experts.model_copy(update={"type": "lora"})
-    upcycle(recipe.with_settings("moe", experts=lora), tmp_path / "start")
-    model, link = load_hybrid(tmp_path / "start"), os.link
-    (tmp_path / "out").mkdir()
+    upcycle(recipe.with_settings("moe", experts=lora), folder / "start")
+    (folder / "out").mkdir()
+    return load_hybrid(folder / "start").eval()
+
+
+def test_a_link_that_fails_halfway_leaves_a_whole_model_and_no_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    model, link = _start_with_adapters(tmp_path, max_shard_size="40KB"), os.link
 
     def fail_at_the_second(source: Path, target: Path) -> None:
         if [*(tmp_path / "out").iterdir()]:
@@ -85,19 +91,13 @@ def test_a_link_that_fails_halfway_leaves_a_whole_model_and_no_link(tmp_path: Pa
 
 
 def test_a_model_that_was_trained_is_saved_beside_the_base_and_is_the_same_model(tmp_path: Path):
-    from multipl_moe.upcycle.convert import upcycle
-
-    base, recipe = save_base(tmp_path / "base"), recipe_for(tmp_path / "base", "single")
-    lora = recipe.moe.experts.model_copy(update={"type": "lora"})
-    upcycle(recipe.with_settings("moe", experts=lora), tmp_path / "start")
-    model = load_hybrid(tmp_path / "start").eval()
+    model: Any = _start_with_adapters(tmp_path)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if ".adapters." in name:
                 parameter.normal_()
-    (tmp_path / "out").mkdir()
     save_beside_base(model, tmp_path / "start", tmp_path / "out")
-    assert (base / "model.safetensors").stat().st_nlink == 3
+    assert (tmp_path / "base" / "model.safetensors").stat().st_nlink == 3
     tokens = random_tokens(2, 20)
     assert torch.equal(load_hybrid(tmp_path / "out").eval()(tokens).logits, model(tokens).logits)
     assert sorted(file.name for file in (tmp_path / "out").glob("*.safetensors*")) == [

@@ -152,9 +152,3 @@ def test_settings_that_are_no_object_are_an_error(folder, moe):
     (folder / "config.json").write_text(json.dumps(config | {"moe": moe}))
     with pytest.raises(BaseModelError, match="moe"):
         load_hybrid(folder)
-
-
-def test_a_broken_configuration_is_an_error(folder):
-    (folder / "config.json").write_text("{")
-    with pytest.raises(BaseModelError, match="hybrid"):
-        load_hybrid(folder)

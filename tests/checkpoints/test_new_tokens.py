@@ -33,8 +33,9 @@ def world(folder: Path, num_rows: int, family: str = "llama", **overrides) -> tu
     return base, recipe.model_copy(update={"corpus": recipe.corpus.model_copy(update={"fim": fim})})
 
 
-@pytest.mark.parametrize(("num_rows", "expected"), [(257, 260), (258, 260), (264, 264), (270, 270)])
-@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize(
+    ("num_rows", "expected", "tied"), [(257, 260, False), (258, 260, True), (264, 264, False), (270, 270, True)]
+)
 def test_only_the_rows_of_new_tokens_differ_from_the_base(tmp_path, num_rows, expected, tied):
     base, recipe = world(tmp_path, num_rows, tie_word_embeddings=tied)
     report = upcycle(recipe, tmp_path / "out")

@@ -46,12 +46,6 @@ def test_positions_restart_at_documents_and_labels_leave_out_their_first_tokens(
             before = token
 
 
-def test_windows_hold_the_tokens_in_order(tmp_path):
-    tokens = write_tokens(tmp_path, LENGTHS)
-    windows = [item["input_ids"].tolist() for item in _items(PackedTokens(tmp_path, 5))]
-    assert windows == tokens[:30].reshape(6, 5).tolist()
-
-
 def _items(dataset: PackedTokens) -> list[dict[str, torch.Tensor]]:
     return [dataset[index] for index in range(len(dataset))]
 
@@ -160,13 +154,6 @@ def test_a_corpus_comes_back_byte_for_byte_from_its_sequences(corpus, tokenizer_
         assert 0 < dataset.counts.lost_tokens < 64
         assert whole.startswith(text.rstrip("\ufffd"))  # of a character that the last window cuts
         assert len(tokenizer(whole)["input_ids"]) == 64 * len(dataset) + dataset.counts.lost_tokens
-
-
-def test_a_position_of_zero_marks_each_documents_first_token(corpus):
-    counts = corpus[1].languages["rust"]
-    dataset = PackedTokens(corpus[0] / "tokens" / "train" / "rust", counts.train_tokens)
-    item = dataset[0]
-    assert (item["position_ids"] == 0).sum() == (item["labels"] == -100).sum() == counts.train_files
 
 
 @pytest.mark.parametrize("packing", PACKINGS)

@@ -136,12 +136,6 @@ def test_too_little_text_for_all_bounds_is_refused(corpus: Path):
         _data(corpus, packing="best_fit", max_epochs=1.0, on_max_epochs="cap")
 
 
-def test_a_language_without_tokens_is_refused(corpus: Path):
-    recipe = validate_recipe({"learn": ["rust", "ruby"], "keep": [], "train": {"sequence_tokens": 64}})
-    with pytest.raises(CorpusError, match="ruby has no tokens"):
-        training_data(recipe, corpus, 10)
-
-
 def test_of_weights_only_ratios_count(corpus: Path):
     weights, budgets = {"rust": 3.0, "go": 1.0}, {"rust": 48_000.0, "go": 16_000.0}
     assert _data(corpus, weights=weights).summary == _data(corpus, weights=budgets).summary

@@ -80,15 +80,8 @@ class _Look(TrainerCallback):
         self.held_out[state.global_step] = metrics["eval_loss"]
 
 
-def test_the_last_checkpoints_are_kept(world: World, tmp_path: Path):
-    look = _Look()
-    train(world, tmp_path, look, save_every_steps=3, keep_checkpoints=1)
-    assert look.kept == [[3], [6], [9], [12]]
-
-
-def _kept_best(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch, *callbacks: TrainerCallback) -> Any:
-    """A run whose held-out losses are told to be best after step 4."""
-    told = {2: 3.0, 4: 1.0, 6: 2.0, 8: 1.5, 10: 1.0, 12: 1.2}
+def test_best_checkpoint_is_kept_and_becomes_the_model(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    told, look = {2: 3.0, 4: 1.0, 6: 2.0, 8: 1.5, 10: 1.0, 12: 1.2}, _Look()  # held-out losses, best after step 4
     original = ordered_trainer.OrderedTrainer._determine_best_metric
 
     def told_best(self, metrics, trial):
@@ -96,29 +89,13 @@ def _kept_best(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch, *cal
 
     monkeypatch.setattr(ordered_trainer.OrderedTrainer, "_determine_best_metric", told_best)
     often = {"eval_every_steps": 2, "eval_tokens": 256, "keep_best": True, "save_every_steps": 5, "keep_checkpoints": 1}
-    return train(world, folder, *callbacks, **often)
-
-
-def test_best_checkpoint_is_kept_and_becomes_the_model(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    look = _Look()
-    result = _kept_best(world, tmp_path, monkeypatch, look)
+    result = train(world, tmp_path, look, **often)
     assert look.kept == [[2], [4], [4, 5], [4, 10], [4, 12]]
     assert result.best_step == 4
     model = tensors(result.model_folder)
     trained = trained_names(load_hybrid(world.hybrid))
     assert all(torch.equal(model[name], look.weights[4][name]) for name in trained)
     assert any(not torch.equal(model[name], look.weights[12][name]) for name in trained)
-
-
-@pytest.mark.extended
-@pytest.mark.parametrize("step", [2, 7])
-def test_resumed_run_ends_with_the_same_best(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int):
-    whole = _kept_best(world, tmp_path / "whole", monkeypatch)
-    with pytest.raises(KeyboardInterrupt):
-        _kept_best(world, tmp_path / "broken", monkeypatch, Interrupt(step))
-    resumed = _kept_best(world, tmp_path / "broken", monkeypatch)
-    assert resumed.best_step == whole.best_step == 4
-    assert changed(resumed.model_folder, whole.model_folder) == set()
 
 
 @pytest.mark.parametrize("method", ["experts", "dense", "dense-ffn", "lora"])
@@ -188,7 +165,7 @@ def test_what_a_run_to_go_on_with_has_on_disk_is_taken_into_account(
     require_checkpoint_space(TrainingSetup.of(world.recipe), model, tmp_path, 1000)
 
 
-@pytest.mark.parametrize("part", ["_save_optimizer_and_scheduler", "save_trained", "write_json"])
+@pytest.mark.parametrize("part", ["_save_optimizer_and_scheduler", "write_json"])
 def test_full_disk_in_a_save_leaves_the_checkpoint_before_it(
     run: Run, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
 ):

@@ -48,8 +48,9 @@ def _real_step(recipe: Recipe, folder: Path) -> _Ledger:
     return ledger
 
 
-@pytest.mark.parametrize("checkpointing", [False, True])
-@pytest.mark.parametrize("method", ["dense", "dense-ffn", "lora"])
+@pytest.mark.parametrize(
+    ("method", "checkpointing"), [("dense", False), ("dense", True), ("dense-ffn", False), ("lora", True)]
+)
 def test_a_dry_run_holds_and_moves_what_the_real_step_does(world: World, method: str, checkpointing: bool):
     recipe = with_train(world.recipe, method=method, gradient_checkpointing=checkpointing)
     planned, real = _plan(recipe, world.base).step, _real_step(recipe, world.base)
@@ -96,7 +97,7 @@ def test_where_tokens_have_fixed_places_their_rows_are_held_and_the_work_is_that
     assert planned.step.flops == pytest.approx(without.step.flops, rel=0.01)
 
 
-@pytest.mark.parametrize(("dtype", "rank"), [("float32", 4), ("float32", 6), ("float32", 1), ("bfloat16", 4)])
+@pytest.mark.parametrize(("dtype", "rank"), [("float32", 4), ("float32", 1), ("bfloat16", 4)])
 def test_low_rank_experts_can_be_dry_run_in_any_rank(world: World, tmp_path: Path, dtype: str, rank: int):
     """Rank 4 in float32 takes grouped matmuls, the others a loop over the experts."""
     moe = {"type": "lora", "rank": rank}

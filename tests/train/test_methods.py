@@ -9,7 +9,7 @@ from multipl_moe.checkpoints.loading import load_config, load_dense
 from multipl_moe.errors import BaseModelError
 from multipl_moe.train.methods import METHODS, load_for_training, prepare
 from multipl_moe.train.trainer import train_model
-from tests.train.conftest import Interrupt, changed, train
+from tests.train.conftest import changed, train
 from tests.train.tiny import World, with_train
 
 
@@ -51,18 +51,6 @@ def test_audit_names_what_trains(world: World):
     assert sizes["dense-ffn"] == 2 * (3 * 32 * 48 + 2 * 48 + 32)
     linear = [(32, 32), (32, 16), (32, 16), (32, 32), (32, 48), (32, 48), (48, 32)]
     assert sizes["lora"] == 3 * 2 * sum(rows + columns for rows, columns in linear)
-
-
-@pytest.mark.extended
-@pytest.mark.parametrize("method", _DENSE)
-def test_interrupted_run_goes_on_to_the_same_weights(world: World, tmp_path: Path, method: str):
-    values = {"method": method, "tokens": 4 * 128, "save_every_steps": 2}
-    whole = train(world, tmp_path / "whole", **values)
-    with pytest.raises(KeyboardInterrupt):
-        train(world, tmp_path / "broken", Interrupt(2), **values)
-    resumed = train(world, tmp_path / "broken", **values)
-    assert changed(whole.model_folder, resumed.model_folder) == set()
-    assert resumed.frozen_sha256 == whole.frozen_sha256
 
 
 def test_each_method_refuses_the_other_kind_of_model(world: World, tmp_path: Path):

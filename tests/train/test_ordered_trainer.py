@@ -127,8 +127,9 @@ class _Gradients(TrainerCallback):
         self.of = {name: parameter.grad.clone() for name, parameter in named if parameter.grad is not None}
 
 
-@pytest.mark.parametrize("method", ["dense", "lora"])
-@pytest.mark.parametrize(("batch", "accumulation"), [(9, 1), (3, 3), (1, 9)])
+@pytest.mark.parametrize(
+    ("method", "batch", "accumulation"), [("dense", 9, 1), ("dense", 3, 3), ("dense", 1, 9), ("lora", 3, 3)]
+)
 def test_a_step_s_loss_is_the_mean_of_all_tokens_that_count(
     world: World, tmp_path: Path, method: str, batch: int, accumulation: int
 ):

@@ -10,14 +10,14 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 from torch import Tensor
-from transformers import AutoModelForCausalLM, Trainer, TrainingArguments
+from transformers import AutoModelForCausalLM, Trainer
 
 import multipl_moe
 from multipl_moe import HybridCallback, calibrate_routing, freeze_base, measure_router_health
 from multipl_moe.errors import ConfigError
 from multipl_moe.model.parameters import trained_names
-from multipl_moe.train.freezing import frozen_hashes, verify_frozen
 from tests.conftest import random_tokens, tiny_base_config, tiny_hybrid
+from tests.train.tiny import trainer_arguments
 
 _PAGE = Path(__file__).parents[2] / "docs" / "own-loop.md"
 _CODE = re.findall(r"^```python\n(.*?)^```", _PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
@@ -41,20 +41,9 @@ def _calibrated(model: Any, batches: list[dict[str, Tensor]]) -> bool:
 
 
 def _trainer(folder: Path, model: Any, callbacks: list[Any], **arguments: Any) -> Trainer:
-    settings = {
-        "max_steps": 4,
-        "per_device_train_batch_size": 2,
-        "learning_rate": 1e-2,
-        "logging_steps": 2,
-        "save_strategy": "no",
-        "report_to": [],
-        "use_cpu": True,
-        "disable_tqdm": True,
-    }
+    settings = trainer_arguments(folder, **{"max_steps": 4, "learning_rate": 1e-2, "logging_steps": 2} | arguments)
     rows: Any = [{"input_ids": row, "labels": row} for row in random_tokens(8, 22)]
-    return Trainer(
-        model, TrainingArguments(str(folder), **settings | arguments), train_dataset=rows, callbacks=callbacks
-    )
+    return Trainer(model, settings, train_dataset=rows, callbacks=callbacks)
 
 
 # The page
@@ -86,24 +75,6 @@ def test_the_code_of_the_page_runs_as_written_and_trains_what_it_says(runs: Path
 # freeze_base
 
 
-def test_experts_and_routers_train_in_float32_and_all_else_is_frozen_as_it_was():
-    model = tiny_hybrid().to(torch.bfloat16)
-    audit = freeze_base(model)
-    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
-    assert trained == trained_names(model)
-    assert {model.get_parameter(name).dtype for name in trained} == {torch.float32}
-    assert {p.dtype for p in model.parameters() if not p.requires_grad} == {torch.bfloat16}
-    assert audit.trained.keys() == {"experts", "token routers", "segment routers"}
-    assert audit.num_trained + audit.frozen == sum(p.numel() for p in model.parameters())
-    hashes, tokens = frozen_hashes(model), random_tokens(3, 22)
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2)
-    with torch.autocast("cpu", torch.bfloat16):
-        model.train()(input_ids=tokens, labels=tokens).loss.backward()
-    optimizer.step()
-    verify_frozen(model, hashes)
-    assert all(model.get_parameter(name).grad is not None for name in trained)
-
-
 @pytest.mark.parametrize(
     "make",
     [
@@ -117,11 +88,6 @@ def test_experts_and_routers_train_in_float32_and_all_else_is_frozen_as_it_was()
 def test_dense_models_are_refused(make: Any):
     with pytest.raises(ConfigError, match="no hybrid layers"):
         make(AutoModelForCausalLM.from_config(tiny_base_config()))
-
-
-def test_calibration_without_text_is_refused():
-    with pytest.raises(ConfigError, match="batches: there is none"):
-        calibrate_routing(tiny_hybrid(), iter(()))
 
 
 # HybridCallback

@@ -122,8 +122,10 @@ def test_checkpointing_needs_less_memory_and_more_work(world: World):
     assert with_it.step.flops > without.step.flops
 
 
-@pytest.mark.parametrize("family", ["gemma3_text", "qwen3", "starcoder2", "granite"])
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    ("family", "dtype"),
+    [("gemma3_text", "float32"), ("qwen3", "bfloat16"), ("starcoder2", "bfloat16"), ("granite", "float32")],
+)
 def test_other_families_and_precisions_can_be_planned(world: World, tmp_path: Path, family: str, dtype: str):
     tiny_base_config(family).save_pretrained(tmp_path)
     recipe = with_train(world.recipe, compute_dtype=dtype).model_copy(update={"base": str(tmp_path)})

@@ -90,11 +90,6 @@ def test_accumulation_makes_steps_larger(world: World):
     assert (setup.tokens_per_step, setup.steps) == (384, 10)
 
 
-@pytest.mark.parametrize(("name", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
-def test_compute_dtype_is_the_recipes(world: World, name: str, dtype: torch.dtype):
-    assert TrainingSetup.of(with_train(world.recipe, compute_dtype=name)).dtype == dtype
-
-
 @pytest.mark.parametrize(
     ("has_gpu", "gpu_has_it", "cpu_has_it", "dtype"),
     [

@@ -8,6 +8,7 @@ from transformers import AutoModelForCausalLM
 
 from multipl_moe.recipe.recipe import Recipe, validate_recipe
 from tests.conftest import randomise, tiny_base_config, tiny_moe
+from tests.train.tiny import World, tiny_world
 
 
 def save_base(
@@ -29,6 +30,11 @@ def recipe_for(base: Path, preset: str = "causal", seed: int = 0, **upcycle: Any
 def names_in(folder: Path) -> list[str]:
     """Names of everything in a folder, hidden files too."""
     return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return tiny_world(tmp_path_factory)
 
 
 @pytest.fixture

@@ -21,12 +21,7 @@ from multipl_moe.runs.folder import read_json
 from multipl_moe.upcycle import gate_start
 from multipl_moe.upcycle.convert import UpcycleReport, start_lines, upcycle
 from multipl_moe.upcycle.gate_start import GateStart
-from tests.train.tiny import World, source_text, tiny_recipe, tiny_world
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return tiny_world(tmp_path_factory)
+from tests.train.tiny import World, source_text, tiny_recipe
 
 
 def _recipe(world: World) -> Recipe:

@@ -1,6 +1,6 @@
 """What the domain gate knows of a tokenizer: white space, fences, and what languages are called."""
 
-from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,13 +14,13 @@ from multipl_moe.model.moe_config import GateConfig
 from multipl_moe.model.segments import plan_segments
 from multipl_moe.upcycle import gate_tokens
 from multipl_moe.upcycle.gate_tokens import fence_names, token_kinds
-from tests.train.tiny import tiny_world
+from tests.train.tiny import World
 
 
 @pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> PreTrainedTokenizerBase:
+def tokenizer(world: World) -> PreTrainedTokenizerBase:
     """A tokenizer with words that those of real bases have."""
-    tokenizer = AutoTokenizer.from_pretrained(tiny_world(tmp_path_factory).base)
+    tokenizer = AutoTokenizer.from_pretrained(world.base)
     tokenizer.add_tokens(
         ["```", " ```", "``", "`\n", "```\n", "rust", "Rust", "rs", "r", "uby", "python", "zig", "\n\n", "    "]
     )
@@ -85,7 +85,7 @@ def test_more_names_than_there_is_room_for_are_refused(
         fence_names(tokenizer, kinds, ["rust", "ruby"], LANGUAGES)
 
 
-def test_a_tokenizer_without_a_fence_names_nothing(tmp_path_factory: pytest.TempPathFactory):
-    tokenizer = AutoTokenizer.from_pretrained(Path(tiny_world(tmp_path_factory).base))
+def test_a_tokenizer_without_a_fence_names_nothing(world: World):
+    tokenizer: Any = AutoTokenizer.from_pretrained(world.base)
     kinds = token_kinds(tokenizer, len(tokenizer))
     assert (fence_names(tokenizer, kinds, ["rust"], LANGUAGES) == -2).all()

@@ -7,7 +7,6 @@ from transformers import AutoConfig
 
 from multipl_moe.checkpoints.tensors import CheckpointReader
 from multipl_moe.errors import BaseModelError
-from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS
 from multipl_moe.upcycle.convert import upcycle
 from multipl_moe.upcycle.plan import UpcyclePlan, add_noise, dropped_units, reinitialize_units
 from tests.conftest import random_tokens, tiny_moe
@@ -44,77 +43,9 @@ def store_as(dtype: torch.dtype, key: str, folder) -> None:
     save_file(found | {key: found[key].to(dtype)}, folder / "model.safetensors")
 
 
-def block(plan: UpcyclePlan, layer: int = 1) -> dict[str, tuple[int, ...]]:
-    """Names below a layer's `mlp.`, and their shapes."""
-    prefix = f"model.layers.{layer}.mlp."
-    return {
-        tensor.name.removeprefix(prefix): tensor.shape for tensor in plan.tensors() if tensor.name.startswith(prefix)
-    }
-
-
 def values(plan: UpcyclePlan, name: str) -> torch.Tensor:
     (tensor,) = [tensor for tensor in plan.tensors() if tensor.name == f"model.layers.1.mlp.{name}"]
     return torch.cat([piece.flatten() for piece in tensor.pieces()]).view(tensor.shape)
-
-
-def test_names_and_shapes_are_those_of_the_design(tmp_path):
-    plan = plan_for(save_base(tmp_path / "base", mlp_bias=False))
-    names = [tensor.name for tensor in plan.tensors()]
-    assert len(names) == len(set(names))
-    assert block(plan) == {
-        "shared_expert.gate_proj.weight": (INTERMEDIATE, HIDDEN),
-        "shared_expert.up_proj.weight": (INTERMEDIATE, HIDDEN),
-        "shared_expert.down_proj.weight": (HIDDEN, INTERMEDIATE),
-        "experts.gate_up_proj": (6, 2 * INTERMEDIATE, HIDDEN),
-        "experts.down_proj": (6, HIDDEN, INTERMEDIATE),
-        "token_router.weight": (4, HIDDEN),
-        "token_bias": (3,),
-        "segment_mean": (HIDDEN,),
-        "segment_router.weight": (3, HIDDEN),
-        "segment_threshold": (3,),
-        "segment_start": (HIDDEN,),
-    }
-    assert block(plan, 2) == block(plan, 1)
-
-
-def test_every_tensor_outside_the_hybrid_blocks_keeps_its_name_and_shape(tmp_path):
-    plan = plan_for(save_base(tmp_path / "base"))
-    written = {tensor.name: tensor.shape for tensor in plan.tensors()}
-    kept = {
-        name: shape for name, shape in plan.reader.shapes.items() if ".1.mlp." not in name and ".2.mlp." not in name
-    }
-    hybrid = ("model.layers.1.mlp.", "model.layers.2.mlp.")
-    assert {name: shape for name, shape in written.items() if not name.startswith(hybrid)} == kept
-    assert "model.layers.0.mlp.gate_proj.weight" in kept
-
-
-def test_biases_are_stacked_too_and_a_block_without_gate_has_a_plain_up_projection(tmp_path):
-    names = block(plan_for(save_base(tmp_path / "gated", mlp_bias=True)))
-    assert names["experts.gate_up_proj_bias"] == (6, 2 * INTERMEDIATE)
-    assert names["experts.down_proj_bias"] == (6, HIDDEN)
-    assert names["shared_expert.gate_proj.bias"] == (INTERMEDIATE,)
-    names = block(plan_for(save_base(tmp_path / "plain", "starcoder2")))
-    assert names["experts.up_proj"] == (6, INTERMEDIATE, HIDDEN)
-    assert names["experts.up_proj_bias"] == (6, INTERMEDIATE)
-    assert "experts.gate_up_proj" not in names
-
-
-@pytest.mark.parametrize(
-    ("preset", "kind", "absent"),
-    [("token-only", "token", "segment"), ("moe-lpr", "token", "segment")],
-)
-def test_nothing_of_a_router_that_is_absent_is_written(tmp_path, preset, kind, absent):
-    names = block(plan_for(save_base(tmp_path / "base"), preset))
-    assert names["experts.down_proj"][0] == 3
-    assert f"{kind}_router.weight" in names
-    assert not [name for name in names if name.startswith(absent)]
-
-
-def test_only_what_routers_choose_by_has_another_dtype_than_the_checkpoint(tmp_path):
-    for tensor in plan_for(save_base(tmp_path / "base")).tensors():
-        is_float32 = tensor.name.endswith(FLOAT32_BUFFERS)
-        expected = torch.float32 if is_float32 else torch.bfloat16
-        assert tensor.dtype == expected, tensor.name
 
 
 def test_thresholds_start_at_a_fair_share_and_biases_and_start_vector_at_zero(tmp_path):
@@ -168,15 +99,6 @@ def test_experts_from_codes_are_refused(tmp_path):
         plan_for(folder, experts_from=CheckpointReader(tuned))
 
 
-def test_without_noise_every_expert_is_the_block_of_the_base(tmp_path):
-    folder = save_base(tmp_path / "base")
-    weights = load_file(folder / "model.safetensors")
-    gate, up, down = (weights[f"model.layers.1.mlp.{name}_proj.weight"] for name in ("gate", "up", "down"))
-    plan = plan_for(folder)
-    assert torch.equal(values(plan, "experts.gate_up_proj"), torch.cat([gate, up]).expand(6, -1, -1))
-    assert torch.equal(values(plan, "experts.down_proj"), down.expand(6, -1, -1))
-
-
 @pytest.mark.parametrize("family", ["llama", "phi3", "starcoder2"])
 def test_drop_upcycling_resets_the_same_units_in_every_part_of_an_expert(tmp_path, family):
     folder = save_base(tmp_path / "base", family)
@@ -214,18 +136,6 @@ def test_the_share_of_units_asked_for_is_dropped_each_once(reinit, number):
     assert reinit in (0, 1) or sorted(units) != list(range(number))
 
 
-@pytest.mark.parametrize("dim", [0, 1])
-def test_only_the_chosen_units_start_anew(dim):
-    weight = torch.randn(12, 9)
-    before = weight.clone()
-    units = torch.tensor([1, 4, 7])
-    fresh = reinitialize_units(weight, units, dim, generator())
-    rest = [i for i in range(weight.shape[dim]) if i not in units.tolist()]
-    assert torch.equal(fresh.index_select(dim, torch.tensor(rest)), before.index_select(dim, torch.tensor(rest)))
-    assert (fresh.index_select(dim, units) != before.index_select(dim, units)).all()
-    assert torch.equal(weight, before)
-
-
 def test_fresh_units_have_the_statistics_of_those_they_replace():
     weight = torch.randn(400, 100)
     units = torch.arange(100)
@@ -240,13 +150,6 @@ def test_no_unit_and_no_noise_change_nothing_and_a_single_value_stays_finite():
     assert torch.equal(reinitialize_units(weight, torch.tensor([], dtype=torch.long), 0, generator()), weight)
     assert torch.equal(add_noise(weight, 0.0, generator()), weight)
     assert reinitialize_units(torch.tensor([1.0, 2.0]), torch.tensor([1]), 0, generator()).tolist() == [1.0, 2.0]
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_the_dtype_stays(dtype):
-    weight = torch.randn(6, 4).to(dtype)
-    assert reinitialize_units(weight, torch.tensor([2]), 0, generator()).dtype == dtype
-    assert add_noise(weight, 0.1, generator()).dtype == dtype
 
 
 @pytest.mark.parametrize(("noise", "scale"), [(0.01, 1.0), (0.2, 1.0), (0.2, 0.03)])

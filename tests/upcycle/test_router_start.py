@@ -12,22 +12,15 @@ from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.model.router_health import measure_router_health
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.upcycle import convert
-from multipl_moe.upcycle.convert import start_lines, upcycle
+from multipl_moe.upcycle.convert import UpcycleReport, start_lines, upcycle
 from multipl_moe.upcycle.router_start import without_direction
-from tests.train.tiny import World, tensors, tiny_recipe, tiny_world
+from tests.train.tiny import World, tensors, tiny_recipe
 
 _PRESETS: dict[str, dict[str, Any]] = {
     "causal": {},
-    "lora": {"type": "lora", "rank": 4},
-    "token-only": {"preset": "token-only", "num_segment_experts": 0},
     "moe-lpr": {"preset": "moe-lpr", "num_segment_experts": 0},
     "segments alone": {"num_token_experts": 1, "token_top_k": 1},
 }
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return tiny_world(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
@@ -89,11 +82,16 @@ def test_a_direction_is_taken_out_of_rows():
     assert torch.equal(without_direction(rows, torch.zeros(7)), rows)
 
 
-def test_the_same_text_and_seed_give_the_same_routers_and_experts_stay_as_they_were(world: World, tmp_path: Path):
+@pytest.fixture(scope="module")
+def made(world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[str, UpcycleReport]:
+    """Two hybrids with routers placed by the same text, and one with random ones."""
+    folder, corpora = tmp_path_factory.mktemp("made"), {"a": world.corpus, "b": world.corpus, "plain": None}
     recipe = _recipe(world, world.base, {})
-    for name, corpus in (("a", world.corpus), ("b", world.corpus), ("plain", None)):
-        upcycle(recipe, tmp_path / name, corpus=corpus)
-    first, second, plain = (tensors(tmp_path / name) for name in ("a", "b", "plain"))
+    return {name: upcycle(recipe, folder / name, corpus=corpus) for name, corpus in corpora.items()}
+
+
+def test_the_same_text_and_seed_give_the_same_routers_and_experts_stay_as_they_were(made: dict[str, UpcycleReport]):
+    first, second, plain = (tensors(report.output) for report in made.values())
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert first.keys() == plain.keys()
     changed = {name.rpartition(".mlp.")[2] for name in first if not torch.equal(first[name], plain[name])}
@@ -101,17 +99,18 @@ def test_the_same_text_and_seed_give_the_same_routers_and_experts_stay_as_they_w
     assert not any("expert" in name for name in changed)
 
 
-def test_what_was_measured_is_recorded_and_told(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    report = upcycle(_recipe(world, world.base, {}), tmp_path / "out", corpus=world.corpus)
-    record = json.loads((tmp_path / "out" / "upcycle.json").read_text())["router_start"]
+def test_what_was_measured_is_recorded_and_told(
+    made: dict[str, UpcycleReport], world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    report, plain = made["a"], made["plain"]
+    record = json.loads((report.output / "upcycle.json").read_text())["router_start"]
     assert report.router_start is not None
     assert record == report.router_start.to_json()
     assert 1_000 < record["tokens"] <= 8192
     assert set(record["load_ratios"]) == {"token", "segment"}
     assert "times a fair load" in start_lines(report)[0]
 
-    plain = upcycle(_recipe(world, world.base, {}), tmp_path / "plain")
-    assert json.loads((tmp_path / "plain" / "upcycle.json").read_text())["router_start"] is None
+    assert json.loads((plain.output / "upcycle.json").read_text())["router_start"] is None
     assert "give --corpus" in start_lines(plain)[0]
 
     monkeypatch.setattr(convert, "_MEASUREMENT_BYTES_PER_BYTE", 10**12)
