@@ -26,6 +26,11 @@ def _plan(recipe: Recipe, folder: Path) -> TrainingPlan:
     return plan_training(recipe, starting_config(recipe, folder), runtime_bytes=0)
 
 
+@pytest.fixture(scope="module")
+def plan_of_world(world: World) -> TrainingPlan:
+    return _plan(world.recipe, world.hybrid)
+
+
 def _real_step(recipe: Recipe, folder: Path) -> _Ledger:
     """What a step of the real model held, computed and moved."""
     setup, model = TrainingSetup.of(recipe), load_for_training(recipe.train, folder)
@@ -58,8 +63,10 @@ def test_a_dry_run_holds_and_moves_what_the_real_step_does(world: World, method:
     assert planned.moved_bytes == pytest.approx(real.moved_bytes, rel=0.01)
 
 
-def test_a_dry_run_of_a_hybrid_holds_and_moves_what_the_real_step_does_but_for_uneven_loads(world: World):
-    planned, real = _plan(world.recipe, world.hybrid).step, _real_step(world.recipe, world.hybrid)
+def test_a_dry_run_of_a_hybrid_holds_and_moves_what_the_real_step_does_but_for_uneven_loads(
+    world: World, plan_of_world: TrainingPlan
+):
+    planned, real = plan_of_world.step, _real_step(world.recipe, world.hybrid)
     assert planned.activation_bytes == pytest.approx(real.peak_bytes, rel=0.1)
     assert planned.moved_bytes == pytest.approx(real.moved_bytes, rel=0.1)
 
@@ -75,26 +82,27 @@ def test_one_expert_in_the_frozen_blocks_place_is_dry_run_without_that_block(wor
     assert planned.moved_bytes == pytest.approx(real.moved_bytes, rel=0.02)
 
 
-def test_logits_are_in_a_dry_run_where_new_tokens_add_to_them(world: World, tmp_path: Path):
+def test_logits_are_in_a_dry_run_where_new_tokens_add_to_them(
+    world: World, plan_of_world: TrainingPlan, tmp_path: Path
+):
     config = load_config(world.hybrid)
     config.get_text_config().new_token_ids = [20, 40]
     shutil.copytree(world.hybrid, tmp_path / "hybrid")
     config.save_pretrained(tmp_path / "hybrid")
     planned, real = _plan(world.recipe, tmp_path / "hybrid").step, _real_step(world.recipe, tmp_path / "hybrid")
-    assert planned.activation_bytes > 1.1 * _plan(world.recipe, world.hybrid).step.activation_bytes
+    assert planned.activation_bytes > 1.1 * plan_of_world.step.activation_bytes
     assert planned.activation_bytes == pytest.approx(real.peak_bytes, rel=0.1)
 
 
 def test_where_tokens_have_fixed_places_their_rows_are_held_and_the_work_is_that_of_the_experts_visited(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, plan_of_world: TrainingPlan, monkeypatch: pytest.MonkeyPatch
 ):
-    without = _plan(world.recipe, world.hybrid)
     for module in ("model.hybrid", "train.dry_run"):
         monkeypatch.setattr(f"multipl_moe.{module}.takes_places", lambda device: True)  # as on a GPU
     planned = _plan(world.recipe, world.hybrid)
-    assert planned.memory.activation_bytes > 1.1 * without.memory.activation_bytes
+    assert planned.memory.activation_bytes > 1.1 * plan_of_world.memory.activation_bytes
     assert planned.memory.activation_bytes == pytest.approx(_real_step(world.recipe, world.hybrid).peak_bytes, rel=0.1)
-    assert planned.step.flops == pytest.approx(without.step.flops, rel=0.01)
+    assert planned.step.flops == pytest.approx(plan_of_world.step.flops, rel=0.01)
 
 
 @pytest.mark.parametrize(("dtype", "rank"), [("float32", 4), ("float32", 1), ("bfloat16", 4)])
@@ -150,8 +158,7 @@ def test_work_goes_backward_only_where_something_trains(world: World):
     assert 0 < again <= _ROWS * _TOKENS * (layer + attention)
 
 
-def test_accumulated_passes_cost_work_and_no_memory(world: World):
-    once = _plan(world.recipe, world.hybrid)
+def test_accumulated_passes_cost_work_and_no_memory(world: World, plan_of_world: TrainingPlan):
     twice = _plan(with_train(world.recipe, accumulation_steps=2), world.hybrid)
-    assert twice.step.flops == 2 * once.step.flops
-    assert twice.memory == once.memory
+    assert twice.step.flops == 2 * plan_of_world.step.flops
+    assert twice.memory == plan_of_world.memory

@@ -29,6 +29,11 @@ def _start(world: World, method: str) -> Path:
     return world.hybrid if method == "experts" else world.base
 
 
+@pytest.fixture(scope="module")
+def plan_of_world(world: World) -> TrainingPlan:
+    return _plan(world.recipe, world.hybrid)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_counts_and_bytes_are_those_of_the_loaded_model(world: World, method: str):
     recipe = with_train(world.recipe, method=method)
@@ -64,14 +69,14 @@ def test_a_run_behind_a_domain_gate_is_planned_as_that_without_one(world: World,
     assert gated.parameters == plain.parameters
 
 
-def test_active_parameters_leave_out_experts_that_a_token_does_not_visit(world: World):
-    counts = _plan(world.recipe, world.hybrid).parameters
+def test_active_parameters_leave_out_experts_that_a_token_does_not_visit(plan_of_world: TrainingPlan):
+    counts = plan_of_world.parameters
     expert = 3 * _HIDDEN * _INTERMEDIATE + 2 * _INTERMEDIATE + _HIDDEN
     assert counts.total - counts.active == 2 * (3 + 3 - 2) * expert
 
 
-def test_the_parts_of_memory_add_up(world: World):
-    memory = _plan(world.recipe, world.hybrid).memory
+def test_the_parts_of_memory_add_up(plan_of_world: TrainingPlan):
+    memory = plan_of_world.memory
     parts = vars(memory)
     assert parts["runtime_bytes"] == _RUNTIME + 128 * 2**19
     assert len(parts) == 8
@@ -167,25 +172,32 @@ def test_a_router_that_stores_nothing_is_not_calibrated(world: World):
 
 
 @given(tokens=st.integers(1, 10**6), every=st.none() | st.integers(1, 50))
-@settings(deadline=None, max_examples=15)
-def test_a_plan_of_another_length_is_that_of_the_recipe(world: World, tokens: int, every: int | None):
+@settings(deadline=None, max_examples=6)
+def test_a_plan_of_another_length_is_that_of_the_recipe(
+    world: World, plan_of_world: TrainingPlan, tokens: int, every: int | None
+):
     other = with_train(world.recipe, tokens=tokens, eval_every_steps=every, learning_rate=0.5)
-    assert _plan(world.recipe, world.hybrid).with_length(other) == _plan(other, world.hybrid)
+    assert plan_of_world.with_length(other) == _plan(other, world.hybrid)
 
 
 @pytest.mark.parametrize("method", METHODS)
+def test_remedies_are_those_that_the_method_has(world: World, method: str):
+    recipe = with_train(world.recipe, method=method)
+    changes = remedies(recipe, starting_config(recipe), has_model=False)
+    assert {"train.gradient_checkpointing": True} in changes
+    assert ({"train.method": "lora"} in changes) == (method == "dense")
+    assert ({"moe.experts.layers": "last:1"} in changes) == (method in ("experts", "dense-ffn"))
+    assert ({"moe.experts.type": "lora"} in changes) == (method == "experts")
+
+
+@pytest.mark.parametrize("method", ["experts", "dense"])
 def test_each_remedy_makes_the_run_smaller(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str):
     monkeypatch.setattr("multipl_moe.train.plan.fast_dtype", lambda: torch.bfloat16)
     recipe = with_train(world.recipe, method=method)
     (tmp_path / "run.yaml").write_text(recipe.to_yaml())
     config = starting_config(recipe)
     before = plan_training(recipe, config, runtime_bytes=0)
-    changes = remedies(recipe, config, has_model=False)
-    assert {"train.gradient_checkpointing": True} in changes
-    assert ({"train.method": "lora"} in changes) == (method == "dense")
-    assert ({"moe.experts.layers": "last:1"} in changes) == (method in ("experts", "dense-ffn"))
-    assert ({"moe.experts.type": "lora"} in changes) == (method == "experts")
-    for change in changes:
+    for change in remedies(recipe, config, has_model=False):
         changed = load_recipe(tmp_path / "run.yaml", change)
         after = plan_training(changed, starting_config(changed), runtime_bytes=0)
         if "train.compute_dtype" not in change and "train.gradient_checkpointing" not in change:
