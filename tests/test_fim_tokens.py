@@ -29,8 +29,7 @@ def add_tokens(folder: Path, *texts: str) -> None:
     tokenizer.save(str(folder / "tokenizer.json"))
 
 
-@pytest.mark.parametrize("spelling", KNOWN_SPELLINGS.values())
-@pytest.mark.parametrize("wanted", [None, OWN])
+@pytest.mark.parametrize(("spelling", "wanted"), [(STARCODER, OWN), *((one, None) for one in KNOWN_SPELLINGS.values())])
 def test_known_spellings_are_found_and_nothing_is_added(folder, spelling, wanted):
     add_tokens(folder, *spelling)
     before = (folder / "tokenizer.json").read_bytes()
@@ -55,8 +54,7 @@ def test_a_broken_tokenizer_is_refused(tmp_path):
         fim_vocabulary(OWN, tmp_path)
 
 
-@pytest.mark.parametrize("present", [(), OWN[1:2]])
-@pytest.mark.parametrize("configured", ["json", "decoder", "rebuilt"])
+@pytest.mark.parametrize(("present", "configured"), [((), "json"), (OWN[1:2], "decoder"), ((), "rebuilt")])
 def test_added_tokens_are_known_to_transformers_and_no_other_id_changes(folder, present, configured):
     add_tokens(folder, *present)
     if configured != "json":  # as transformers 4 saved it; some classes then build the tokenizer anew
