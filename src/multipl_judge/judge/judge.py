@@ -39,7 +39,6 @@ def judge(
     sandbox: Sandbox,
     toolbox: Toolbox,
     limits: Limits | None = None,
-    compile_limits: Limits | None = None,
 ) -> Judgement:
     """The outcome of one program.
 
@@ -47,7 +46,7 @@ def judge(
         program: what to judge.
         sandbox: of the calling thread.
         toolbox: shared by all threads; makes what must be made once, outside of the program's time.
-        limits, compile_limits: of the two stages, instead of those of the toolchain.
+        limits: of the run, instead of those of the toolchain.
 
     Raises:
         UserError: the toolchain is missing, what it needs cannot be made, or its source file would have a path.
@@ -55,11 +54,10 @@ def judge(
     """
     commands = toolbox.commands(program, sandbox)
     toolchain = commands.toolchain
-    limits, compile_limits = limits or toolchain.run_limits, compile_limits or toolchain.compile_limits
     with sandbox.new_folder() as folder:
         compiled = None
         if commands.compile:
-            compiled = _compile(program, commands, commands.compile, folder, sandbox, compile_limits)
+            compiled = _compile(program, commands, commands.compile, folder, sandbox)
             outcome = _outcome_of_compilation(compiled)
             if outcome:
                 doubtful = outcome == Outcome.harness_error or _compiler_was_killed(compiled)
@@ -69,7 +67,7 @@ def judge(
         run = partial(
             sandbox.run,
             _in(sandbox.seen_as(folder), commands.run),
-            limits=limits,
+            limits=limits or toolchain.run_limits,
             folder=folder,
             read_only_binds=commands.binds(commands.run),
             environment=toolchain.environment,
@@ -91,7 +89,7 @@ def _run(
     if program.files:
         _write(program.files, folder)
         finished = run(writable=True, forks=toolchain.forks)
-        return _outcome_of_tests(finished, toolchain), finished
+        return _outcome_of_run(finished, toolchain, is_complete=_says(finished, toolchain.test_passed)), finished
     if program.tolerance is not None:
         finished = run(stdin=stdin)
         outcome, said = answers_outcome(program, finished.stdout)
@@ -105,11 +103,11 @@ def _run(
         with sandbox.runs(*run.args, **run.keywords) as run_case:
             return run_cases(program.cases, run_case, _failure_of_run)
     finished = run(stdin=stdin, forks=toolchain.forks)
-    return _outcome_of_run(finished, program.nonce, toolchain), finished
+    return _outcome_of_run(finished, toolchain, is_complete=_ends_with(finished.stdout, program.nonce)), finished
 
 
 def _compile(
-    program: Program, commands: Commands, command: tuple[str, ...], folder: Path, sandbox: Sandbox, limits: Limits
+    program: Program, commands: Commands, command: tuple[str, ...], folder: Path, sandbox: Sandbox
 ) -> Finished:
     """Run the compiler; the source is gone afterwards.
 
@@ -125,7 +123,7 @@ def _compile(
         source.write_bytes(_encoded(program))
     finished = sandbox.run(
         _in(sandbox.seen_as(folder), command),
-        limits=limits,
+        limits=commands.toolchain.compile_limits,
         folder=folder,
         writable=True,
         stdin=b"" if source else _encoded(program),
@@ -163,20 +161,20 @@ def _outcome_of_compilation(finished: Finished) -> Outcome | None:
     return Outcome.memory_limit if out_of_memory else Outcome.compile_error
 
 
-def _outcome_of_run(finished: Finished, nonce: Nonce, toolchain: Toolchain) -> Outcome:
-    """What the end of a program means; to pass it must end well, and its last line must be the nonce, printed once."""
-    if finished.stopped_by:
-        return _STOPPED[finished.stopped_by]
-    if finished.exit_code == 0:
-        expected = nonce.text.encode()
-        is_last = finished.stdout.rstrip()[-_NONCE_BYTES:].splitlines()[-1:] == [expected]
-        is_complete = is_last and finished.stdout.count(expected) == 1
+def _outcome_of_run(finished: Finished, toolchain: Toolchain, *, is_complete: bool) -> Outcome:
+    """What the end of a program with tests means; to pass it must end well, and tell that all of them ran."""
+    failure = _failure_of_run(finished)
+    if failure is None:
         return Outcome.passed if is_complete else Outcome.tests_not_completed
-    if _ran_out_of_memory(finished) or _was_killed(finished):
-        return Outcome.memory_limit
     is_crash = toolchain.crashed is not None and _says(finished, toolchain.crashed)
-    is_wrong = not is_crash and _says(finished, toolchain.failed_assertion)
-    return Outcome.wrong_answer if is_wrong else Outcome.runtime_error
+    says_wrong = not is_crash and bool(toolchain.failed_assertion) and _says(finished, toolchain.failed_assertion)
+    return Outcome.wrong_answer if failure == Outcome.runtime_error and says_wrong else failure
+
+
+def _ends_with(stdout: bytes, nonce: Nonce) -> bool:
+    """Whether the last line is the nonce, printed once."""
+    expected = nonce.text.encode()
+    return stdout.rstrip()[-_NONCE_BYTES:].splitlines()[-1:] == [expected] and stdout.count(expected) == 1
 
 
 def _says(finished: Finished, pattern: str) -> bool:
@@ -189,16 +187,6 @@ def _end_of(output: bytes) -> str:
     return output[-_SEARCHED_BYTES:].decode(errors="replace")
 
 
-def _outcome_of_tests(finished: Finished, toolchain: Toolchain) -> Outcome:
-    """What the end of a test command means: to pass it must end well and tell that tests ran."""
-    failure = _failure_of_run(finished)
-    if failure == Outcome.runtime_error and toolchain.failed_assertion:
-        return Outcome.wrong_answer if _says(finished, toolchain.failed_assertion) else failure
-    if failure is not None:
-        return failure
-    return Outcome.passed if _says(finished, toolchain.test_passed) else Outcome.tests_not_completed
-
-
 def _write(files: tuple[tuple[str, str], ...], folder: Path) -> None:
     for name, text in files:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -206,7 +194,7 @@ def _write(files: tuple[tuple[str, str], ...], folder: Path) -> None:
 
 
 def _failure_of_run(finished: Finished) -> Outcome | None:
-    """What the end of a program that answers means; None where it ended well."""
+    """What the end of a program means by itself; None where it ended well."""
     if finished.stopped_by:
         return _STOPPED[finished.stopped_by]
     if finished.exit_code == 0:
