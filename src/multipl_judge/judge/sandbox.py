@@ -27,12 +27,11 @@ from multipl_judge.judge.bubblewrap import (
     bind_arguments,
     bubblewrap_arguments,
 )
-from multipl_judge.judge.keyring import join_new_session_keyring
 from multipl_judge.judge.memory_group import MemoryGroup
 from multipl_judge.judge.processes import SandboxError, end_bubblewrap, end_unprotected, start, streams_of
 from multipl_judge.judge.runner import COVER, RUNNER, STREAMS, Runner
 from multipl_judge.judge.supervise import Finished, supervise
-from multipl_judge.judge.system_calls import column, system_call_filter
+from multipl_judge.judge.system_calls import column, join_new_session_keyring, system_call_filter
 from multipl_judge.judge.worker_uid import WorkerUid
 from multipl_judge.languages.toolchain import Limits
 
@@ -222,7 +221,6 @@ class Sandbox:
         read_only: Sequence[Path],
         environment: Mapping[str, str] | None,
     ) -> Generator[Runner]:
-        """A sandbox for several runs."""
         with BindMounts(self.uid is not None) as mounts, self.new_folder() as streams, _in_memory(b"") as status:
             binds = bind_arguments(mounts, folder=folder, writable=False, read_only=read_only, overlay=None)
             binds += ["--ro-bind", mounts.reach(streams), STREAMS, *COVER]
@@ -254,7 +252,6 @@ class Sandbox:
         Sandbox._has_worked = True
 
     def _failure(self) -> SandboxError | None:
-        """Why the sandbox does not work, as it is set up now."""
         try:
             self.run(["true"], limits=_TRIAL)
         except SandboxError as error:

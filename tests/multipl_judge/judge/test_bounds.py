@@ -5,9 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from multipl_judge.judge.keyring import join_new_session_keyring
 from multipl_judge.judge.sandbox import Sandbox
-from multipl_judge.judge.system_calls import REFUSED, column
+from multipl_judge.judge.system_calls import REFUSED, column, join_new_session_keyring
 from tests.multipl_judge.judge.conftest import SHORT, python
 
 _MIB = 2**20
