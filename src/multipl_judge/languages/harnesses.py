@@ -16,6 +16,7 @@ from string import Template
 from multipl_judge.languages.entries import ENTRIES
 from multipl_judge.languages.entry import Harness
 from multipl_judge.languages.program import Nonce
+from multipl_judge.languages.ruby_guard import CASES
 from multipl_judge.languages.sealing import seal
 
 # What a language of a recipe's may fill in; `$controls` is C++'s alone.
@@ -184,7 +185,7 @@ $tests
   end
 end
 """
-RUBY_CASES = r"""
+RUBY_CASES = rf"""
 Test::Unit::AutoRunner.need_auto_run = false
 class HarnessControl < Test::Unit::TestCase
   def test_numbers = assert_equal(ONE, TWO)
@@ -193,15 +194,9 @@ class HarnessControl < Test::Unit::TestCase
   def test_truth = assert(false)
 end
 require 'test/unit/ui/console/testrunner'
-def harness_run(test_case)
-  level = Test::Unit::UI::Console::OutputLevel::SILENT
-  Test::Unit::UI::Console::TestRunner.new(test_case.suite, output_level: level).start
-end
-harness_result = harness_run($test_case)
-harness_result.faults.each { |fault| STDERR.puts("#{fault.label}: #{fault.short_display}", fault.long_display) }
-exit(1) unless harness_result.faults.empty? && harness_result.pass_count == $test_case.suite.size
-exit(0) if harness_result.pass_count.zero?
-exit(0) unless harness_run(HarnessControl).failure_count == 4
+{CASES}
+harness_control = Test::Unit::UI::Console::TestRunner.new(HarnessControl.suite, output_level: harness_level).start
+exit(0) unless harness_control.failure_count == 4
 """
 
 HARNESSES: dict[str, Harness] = {

@@ -7,13 +7,14 @@ from multipl_judge.languages.program import Nonce
 from multipl_judge.languages.source_text import masked
 from multipl_judge.languages.sources import text_of
 
-_CASES = r"""
+CASES = r"""
   harness_level = Test::Unit::UI::Console::OutputLevel::SILENT
   harness_result = Test::Unit::UI::Console::TestRunner.new($test_case.suite, output_level: harness_level).start
   harness_result.faults.each { |fault| STDERR.puts("#{fault.label}: #{fault.short_display}", fault.long_display) }
   exit(1) unless harness_result.faults.empty? && harness_result.pass_count == $test_case.suite.size
   exit(0) if harness_result.pass_count.zero?
 """
+"""Runs the tests of `$test_case`, and leaves unless all of them passed."""
 _PROGRAM = r"""
 harness_code = "$code"
 harness_text = "$text"
@@ -56,7 +57,7 @@ def ruby_program(
         "tests": tests,
         "name": entry_point,
     }
-    cases = Template(_CASES).safe_substitute(test_case=test_case) if test_case else ""
+    cases = Template(CASES).safe_substitute(test_case=test_case) if test_case else ""
     literals = {name: quoted(part) for name, part in parts.items()}
     return Template(_PROGRAM).substitute(literals, cases=cases, first=nonce.first, second=nonce.second)
 
