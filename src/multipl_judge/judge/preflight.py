@@ -105,7 +105,6 @@ def _remedy(expected: Outcome, found: Outcome, toolchain: Toolchain) -> str:
 
 
 def _judge_in_doubt_again(program: Program, sandbox: Sandbox, toolbox: Toolbox) -> Judgement:
-    """Judge, and judge again what a busy machine may have caused."""
     try:
         judgement = judge(program, sandbox, toolbox)
     except SandboxError:

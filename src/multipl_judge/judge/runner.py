@@ -81,7 +81,6 @@ class Runner:
         )
 
     def _new_streams(self, stdin: bytes) -> Streams:
-        """A new input and new pipes by the old names."""
         for name in (_INPUT, *_PIPES):
             (self._folder / name).unlink(missing_ok=True)
         (self._folder / _INPUT).write_bytes(stdin)

@@ -321,7 +321,6 @@ def _existing(patterns: tuple[str, ...]) -> list[str]:
 
 
 def _matches(pattern: str) -> list[str]:
-    """Existing paths that match a pattern, in order of names."""
     found = glob.glob(os.path.expanduser(pattern))  # noqa: PTH111, PTH207 (Path raises where a pattern is none)
     return sorted(filter(os.path.exists, found))
 

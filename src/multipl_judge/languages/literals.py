@@ -103,10 +103,6 @@ def _number(value: float, *, pointed: bool = False) -> str:
     return repr(float(value)) if pointed else repr(value)
 
 
-def _python(value: Any) -> str:
-    return repr(value)
-
-
 def _ruby(value: Any) -> str:
     if isinstance(value, str):
         return _quoted(value, r"\u{{{:x}}}".format)
@@ -244,5 +240,5 @@ def _cpp_items(value: Any, kind: str) -> str:
     return "std::nullopt" if value is None else json.dumps(value)
 
 
-_UNTYPED: dict[str, Callable[[Any], str]] = {"python": _python, "ruby": _ruby}
+_UNTYPED: dict[str, Callable[[Any], str]] = {"python": repr, "ruby": _ruby}
 _TYPED: dict[str, Callable[[Any, str], str]] = {"rust": _rust, "go": _go, "java": _java, "cpp": _cpp}

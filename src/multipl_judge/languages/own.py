@@ -159,7 +159,6 @@ class OwnLanguage(BaseModel):
 
 
 def _require_patterns(toolchain: Toolchain) -> None:
-    """Raise ValueError where a regular expression is none, or one for the main class has no group."""
     patterns = [(key, getattr(toolchain, key) or "") for key in ("failed_assertion", "crashed", "test_passed")]
     for key, pattern in [*patterns, *(("main", pattern) for pattern in toolchain.main)]:
         try:
@@ -181,7 +180,6 @@ def _require_own_folders(toolchain: Toolchain) -> None:
 
 
 def _require_runnable(toolchain: Toolchain) -> None:
-    """Raise ValueError where commands cannot be started as they are to be."""
     for key in ("executables", "version"):
         if not getattr(toolchain, key):
             raise ValueError(f"{key}: must not be empty")
@@ -195,7 +193,6 @@ def _require_runnable(toolchain: Toolchain) -> None:
 
 
 def _require_use(toolchain: Toolchain, *, with_harness: bool) -> None:
-    """Raise ValueError where a toolchain lacks what its programs are judged by."""
     needed: dict[str, object] = {"script": toolchain.script}
     if with_harness:
         reference = toolchain.reference.text

@@ -5,7 +5,6 @@ of answers.
 """
 
 import hashlib
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ def question_id(question: str) -> str:
     return hashlib.sha256(question.strip().encode(errors="replace")).hexdigest()[:_ID_CHARACTERS]
 
 
-def read_autocodebench(path: Path | None = None, languages: Collection[str] | None = None) -> list[Problem]:
+def read_autocodebench(path: Path | None = None) -> list[Problem]:
     """The problems in languages that the judge knows, of the hub's full set, or of a file or folder in its format.
 
     Raises:
@@ -34,11 +33,10 @@ def read_autocodebench(path: Path | None = None, languages: Collection[str] | No
     """
     files = files_of(path) if path else [hub_file(_REPOSITORY, "autocodebench.jsonl", "autocodebench")]
     problems = [_problem(row, where) for where, row in read_rows(files)]
-    return [p for p in problems if p is not None and (languages is None or p.language in languages)]
+    return [problem for problem in problems if problem is not None]
 
 
 def _problem(row: dict[str, Any], where: str) -> Problem | None:
-    """The problem of a row; None for one in a language that has no form here."""
     language, question = language_of(text(row, "language", where)), text(row, "question", where)
     if language not in _LANGUAGES:
         return None

@@ -49,7 +49,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "multipl-e-mbpp": Benchmark(partial(read_multipl_e, "mbpp"), (*_TRANSLATED, *ENTRIES)),
     "humaneval-x": Benchmark(lambda path, _: read_humaneval_x(path), ("python", "java", "cpp", "go", "rust"), 820),
     "mbxp": Benchmark(lambda path, _: read_mbxp(path), ("python", "java", "cpp", "go", "ruby")),
-    "autocodebench": Benchmark(read_autocodebench, _ALL),
+    "autocodebench": Benchmark(lambda path, _: read_autocodebench(path), _ALL),
     "exercism": Benchmark(read_exercism, _ALL),
 }
 

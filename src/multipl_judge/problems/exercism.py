@@ -52,7 +52,6 @@ def read_exercism(path: Path | None, languages: Collection[str] | None = None) -
 
 
 def _problem(folder: Path, config: Path, languages: Collection[str] | None) -> Problem | None:
-    """The exercise in a folder; None for one in a language that has no form here, or is not asked for."""
     names = _names(config)
     solution = names["solution"]
     language = next((key for name in solution if (key := language_of(Path(name).suffix))), None)

@@ -36,10 +36,9 @@ def read_humaneval_x(path: Path | None = None) -> list[Problem]:
 
 
 def _problem(row: dict[str, Any], where: str) -> Problem | None:
-    """The problem of a row; None for one of JavaScript, which has no form here."""
     task = text(row, "task_id", where)
     prefix, _, number = task.partition("/")
-    if prefix == "JavaScript":
+    if prefix == "JavaScript":  # which has no form here
         return None
     if prefix not in _OF_PREFIX:
         raise ConfigError(f"{where}: no form for '{task}'; known are {', '.join(_OF_PREFIX)}")

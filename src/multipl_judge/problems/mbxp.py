@@ -35,7 +35,6 @@ def read_mbxp(path: Path | None = None) -> list[Problem]:
 
 
 def _problem(row: dict[str, Any], where: str) -> Problem | None:
-    """The problem of a row; None for one in a language that has no form here."""
     task, language = text(row, "task_id", where), text(row, "language", where)
     if language not in _LANGUAGES:
         return None

@@ -53,7 +53,6 @@ def read_multipl_e(
 
 
 def _problem(row: dict[str, Any], benchmark: str, where: str, languages: Collection[str] | None) -> Problem | None:
-    """The problem of a row; None for one in a language that has no form here, or is not asked for."""
     language, name = language_of(text(row, "language", where)), text(row, "name", where)
     if language is None or not _has_form(language) or (languages is not None and language not in languages):
         return None
