@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from multipl_judge.errors import ConfigError
 from multipl_judge.judge import preflight as preflight_module
 from multipl_judge.judge.judge import judge
 from multipl_judge.judge.outcome import Judgement, Outcome
@@ -27,10 +26,9 @@ def test_every_toolchain_works_here(bubblewrap, toolbox):
 
 def test_missing_toolchain_is_named_with_its_packages(bubblewrap):
     absent = replace(TOOLCHAINS["ruby"], executables={"ruby": ("/nowhere/ruby",)})
-    checks = preflight(["python", "ruby"], toolbox=Toolbox({"python": TOOLCHAINS["python"], "ruby": absent}))
-    assert checks["python"].problem is None
-    assert checks["ruby"].version == ""
-    assert "apt install ruby ruby-test-unit" in str(checks["ruby"].problem)
+    check = preflight(["ruby"], toolbox=Toolbox({"ruby": absent}))["ruby"]
+    assert check.version == ""
+    assert "apt install ruby ruby-test-unit" in str(check.problem)
 
 
 def test_extra_that_cannot_be_had_is_named_with_its_packages(bubblewrap):
@@ -60,17 +58,11 @@ def test_doubtful_outcome_is_tried_once_more(bubblewrap, monkeypatch, outcome, n
     assert set(times.values()) == {2}
 
 
-def test_toolchain_that_lets_wrong_programs_pass_is_caught(bubblewrap):
-    lenient = replace(TOOLCHAINS["python"], run=("{python}", "-O", "-"))
-    check = preflight(["python"], toolbox=Toolbox({"python": lenient}))["python"]
-    assert "should end in wrong_answer ended in passed" in str(check.problem)
-
-
 @pytest.mark.parametrize(
     ("changes", "reference", "remedy"),
     [
         ({"failed_assertion": "no such words"}, {}, "see that failed_assertion (no such words) matches"),
-        ({}, {"wrong": "return 2 * x"}, "reference.wrong fails the test"),
+        ({"run": ("{python}", "-O", "-")}, {}, "wrong_answer ended in passed; see that reference.wrong fails the test"),
         ({}, {"early": "raise SystemExit(3)"}, "reference.early ends the program with exit code 0"),
         ({}, {"text": "def twice(x):\n    BODY\nassert twice(21) == 42\n"}, "the last line that reference.text prints"),
         ({"run": ("{python}", "--no-such-option")}, {}, "the toolchain is whole (Debian: apt install python3)"),
@@ -93,9 +85,3 @@ def test_a_toolchain_that_answers_everything_with_success_is_named(bubblewrap, t
     check = preflight(["ruby"], toolbox=Toolbox({"ruby": ruby}))["ruby"]
     assert check.version == "word 1.0"
     assert "passed ended in tests_not_completed" in str(check.problem)
-
-
-def test_sandbox_is_asked_for_once_and_refusal_is_a_user_error(monkeypatch):
-    monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(ConfigError, match="--unsafe-no-sandbox"):
-        preflight(["python"])
