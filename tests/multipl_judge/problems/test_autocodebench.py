@@ -82,13 +82,12 @@ def test_its_solution_passes_and_a_spoilt_one_fails(
     assert forms.tests_run(problem) > 0
 
 
-@pytest.mark.parametrize("name", ["exec", "compile"])
 def test_a_solution_that_replaces_what_runs_the_tests_does_not_pass(
-    name: str, tmp_path: Path, judged: Callable[[Problem, str], Judgement]
+    tmp_path: Path, judged: Callable[[Problem, str], Judgement]
 ):
     (problem,) = posed(tmp_path, row("python"))
     assert problem.reference is not None
-    trick = f"import builtins\nbuiltins.{name} = lambda *values, **named: builtins.eval('None')\n"
+    trick = "import builtins\nbuiltins.exec = builtins.compile = lambda *values, **named: builtins.eval('None')\n"
     wrong = problem.reference.replace("2 * n", "3 * n") + trick
     assert judged(problem, wrong).outcome == Outcome.wrong_answer
     assert judged(problem, problem.reference + trick).outcome == Outcome.passed

@@ -6,9 +6,7 @@ import pytest
 
 from multipl_judge.errors import ConfigError
 from multipl_judge.judge.outcome import Judgement, Outcome
-from multipl_judge.languages.harnesses import HARNESSES
 from multipl_judge.languages.own import add_languages
-from multipl_judge.languages.toolchains import TOOLCHAINS
 from multipl_judge.problems import forms
 from multipl_judge.problems.exercism import read_exercism
 from multipl_judge.problems.extract import completion_of_answer
@@ -49,13 +47,10 @@ def test_the_prompt_is_a_comment_that_tells_the_task_and_how_the_file_begins(lan
     assert (problem.key, problem.cluster) == (f"exercism/{language}/parcel-box", "exercism/parcel-box")
 
 
-@pytest.mark.parametrize("language", ["python", "cpp"])
-def test_the_blocks_of_a_chat_answer_are_its_files(
-    language: str, tmp_path: Path, judged: Callable[[Problem, str], Judgement]
-):
-    problem = exercise(tmp_path, language)
-    texts = [TRACKS[language].texts[name] for name in sorted(TRACKS[language].files["example"], reverse=True)]
-    answer = "Here it is:\n\n" + "\n\nand\n\n".join(f"```{language}\n{text}```" for text in texts) + "\n\nDone.\n"
+def test_the_blocks_of_a_chat_answer_are_its_files(tmp_path: Path, judged: Callable[[Problem, str], Judgement]):
+    problem = exercise(tmp_path, "cpp")
+    texts = [TRACKS["cpp"].texts[name] for name in sorted(TRACKS["cpp"].files["example"], reverse=True)]
+    answer = "Here it is:\n\n" + "\n\nand\n\n".join(f"```cpp\n{text}```" for text in texts) + "\n\nDone.\n"
     assert judged(problem, completion_of_answer(problem, answer)).outcome == Outcome.passed
 
 
@@ -109,65 +104,45 @@ def test_a_solution_that_changes_its_framework_does_not_pass(
     assert judged(problem, trick + problem.reference.replace(*TRACKS[language].wrong)).outcome != Outcome.passed
 
 
-@pytest.mark.parametrize(
-    "trick",
-    ["#undef EXERCISM_RUN_ALL_TESTS\n", "#define REQUIRE_THROWS_AS(...) (void)0\n#define REQUIRE_THROWS_WITH(...)\n"],
-)
-def test_a_cpp_solution_leaves_out_no_test(trick: str, tmp_path: Path, judged: Callable[[Problem, str], Judgement]):
+def test_a_cpp_solution_leaves_out_no_test(tmp_path: Path, judged: Callable[[Problem, str], Judgement]):
+    trick = "#undef EXERCISM_RUN_ALL_TESTS\n#define REQUIRE_THROWS_AS(...) (void)0\n#define REQUIRE_THROWS_WITH(...)\n"
     problem = exercise(tmp_path, "cpp")
     assert problem.reference is not None
     assert judged(problem, trick + problem.reference).outcome == Outcome.passed
     assert judged(problem, trick + problem.reference.replace('"empty"', '"full"')).outcome == Outcome.wrong_answer
 
 
-ELIXIR = {
-    "executables": {"elixir": ["/usr/bin/elixir"]},
-    "version": ["{elixir}", "--short-version"],
-    "test": [
-        "{elixir}",
-        "--erl",
-        "+S 1:1 +SDio 1",
-        "-e",
-        "ExUnit.start()",
-        "-r",
-        "{folder}/lib/*.ex",
-        "-r",
-        "{folder}/test/*_test.exs",
-    ],
-    "test_passed": r"^\d+ tests?, 0 failures|^Result: \d+ passed$",
-    "failed_assertion": r"^\d+ tests?, [1-9]\d* failures?|^Result: .*failed",
-    "environment": {"LC_ALL": "C.UTF-8"},
+SHELL = {
+    "executables": {"sh": ["/bin/sh"]},
+    "version": ["{sh}", "-c", "echo 1"],
+    "test": ["{sh}", "-c", "cd {folder} && . ./lib/parcel.mine && . ./test/parcel_test.mine"],
+    "test_passed": r"^\d+ tests? passed$",
+    "failed_assertion": r"^not equal: ",
 }
 
 
+@pytest.mark.usefixtures("tables")
 def test_a_track_of_ones_own_language_is_judged_by_its_test_command(
     tmp_path: Path, judged_own: Callable[[Problem, str], Judgement]
 ):
-    names = {"solution": ["lib/parcel.ex"], "test": ["test/parcel_test.exs"], "example": [".meta/example.ex"]}
+    names = {"solution": ["lib/parcel.mine"], "test": ["test/parcel_test.mine"], "example": [".meta/example.mine"]}
     texts = {
         ".meta/config.json": json.dumps({"files": names}),
-        ".meta/example.ex": "defmodule Parcel do\n  def weight(parts), do: Enum.sum(parts)\nend\n",
-        "lib/parcel.ex": "defmodule Parcel do\nend\n",
-        "test/parcel_test.exs": "defmodule ParcelTest do\n  use ExUnit.Case\n\n  @tag :pending\n"
-        '  test "sums" do\n    assert Parcel.weight([2, 3]) == 5\n  end\nend\n',
+        ".meta/example.mine": "weight() {\n  echo $(($1 + $2))\n}\n",
+        "lib/parcel.mine": "weight() {\n}\n",
+        "test/parcel_test.mine": 'got=$(weight 2 3)\n[ "$got" = 5 ] || { echo "not equal: $got"; exit 1; }\n'
+        "echo 1 test passed\n",
     }
     for name, text in texts.items():
         (tmp_path / "parcel" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "parcel" / name).write_text(text)
-    own = {"mine": {"extensions": [".ex", ".exs"], "toolchain": ELIXIR}}
+    own = {"mine": {"extensions": [".mine"], "toolchain": SHELL}}
     with pytest.raises(ConfigError, match=r"toolchain\.test and test_passed"):
         read_exercism(tmp_path)
     add_languages(validate_recipe({"own_languages": own}).own_languages)
-    try:
-        (problem,) = read_exercism(tmp_path)
-        assert problem.reference is not None
-        judgement = judged_own(problem, problem.reference)
-        assert judgement.outcome == Outcome.passed, judgement.output
-        assert judged_own(problem, problem.reference.replace("sum", "max")).outcome == Outcome.wrong_answer
-        assert (
-            judged_own(problem, problem.reference.replace("Enum.sum(parts)", "System.halt(0)")).outcome
-            != Outcome.passed
-        )
-    finally:
-        HARNESSES.pop("mine")
-        TOOLCHAINS.pop("mine")
+    (problem,) = read_exercism(tmp_path)
+    assert problem.reference is not None
+    judgement = judged_own(problem, problem.reference)
+    assert judgement.outcome == Outcome.passed, judgement.output
+    assert judged_own(problem, problem.reference.replace("+", "-")).outcome == Outcome.wrong_answer
+    assert judged_own(problem, f"exit 0\n{problem.reference}").outcome == Outcome.tests_not_completed

@@ -110,21 +110,21 @@ def test_a_name_with_a_mark_is_found_in_its_block():
 @pytest.mark.parametrize(
     ("language", "text"),
     [
-        ("rust", "fn twice(n: i64) -> i64 {\n    2 * n\n}\n" + "fn main() {}\n" * 40_000),
-        ("rust", "fn twice(n: i64) -> i64 {\n    2 * n\n}\n" + "fn main() " * 40_000),
-        ("cpp", "int twice(" * 60_000),
-        ("ruby", "def twice(n)\n" * 40_000),
-        ("python", "```" + " " * 400_000 + "`\n"),
-        ("python", "```\n" * 100_000),
-        ("go", "func twice(" * 60_000),
-        ("go", "import (\n" * 40_000 + "func twice(n int) int {\n\treturn 2 * n\n}\n"),
-        ("java", "class a\n" * 40_000 + "int twice(int n) {\n    return 2 * n;\n}\n"),
-        ("cpp", "int twice(int n) {\n    return 2 * n;\n}\n" + "int f()\n" * 40_000),
-        ("cpp", "int twice(int n) {\n    return 2 * n;\n}\n" + "a" * 400_000),
+        ("rust", "fn twice(n: i64) -> i64 {\n    2 * n\n}\n" + "fn main() {}\n" * 20_000),
+        ("rust", "fn twice(n: i64) -> i64 {\n    2 * n\n}\n" + "fn main() " * 20_000),
+        ("cpp", "int twice(" * 30_000),
+        ("ruby", "def twice(n)\n" * 20_000),
+        ("python", "```" + " " * 200_000 + "`\n"),
+        ("python", "```\n" * 50_000),
+        ("go", "func twice(" * 30_000),
+        ("go", "import (\n" * 20_000 + "func twice(n int) int {\n\treturn 2 * n\n}\n"),
+        ("java", "class a\n" * 20_000 + "int twice(int n) {\n    return 2 * n;\n}\n"),
+        ("cpp", "int twice(int n) {\n    return 2 * n;\n}\n" + "int f()\n" * 20_000),
+        ("cpp", "int twice(int n) {\n    return 2 * n;\n}\n" + "a" * 200_000),
     ],
 )
 def test_no_answer_takes_long_to_read(language, text, samples):
     """Not even one made for it: what is quadratic takes minutes or hours here."""
     begun = time.process_time()
     completion_of_answer(samples[f"starter-{language}"], text)
-    assert time.process_time() - begun < 20
+    assert time.process_time() - begun < 10

@@ -3,7 +3,6 @@
 import json
 import textwrap
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ from multipl_judge.judge.preflight import preflight
 from multipl_judge.languages.harnesses import HARNESSES
 from multipl_judge.languages.own import add_languages
 from multipl_judge.languages.program import Nonce
-from multipl_judge.languages.toolchains import TOOLCHAINS
 from multipl_judge.problems import forms
 from multipl_judge.problems.benchmarks import read_benchmark
 from multipl_judge.problems.extract import completion_of_answer
@@ -68,7 +66,7 @@ def posed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Problem]:
 
 
 @pytest.mark.parametrize("language", PROGRAMS)
-def test_a_program_that_answers_passes_and_one_that_does_not_fails(
+def test_a_program_that_answers_passes(
     language: str, posed: dict[str, Problem], judged: Callable[[Problem, str], Judgement]
 ):
     problem = posed[language]
@@ -76,25 +74,23 @@ def test_a_program_that_answers_passes_and_one_that_does_not_fails(
     assert judged(problem, problem.reference).outcome == Outcome.passed
     answer = f"Here:\n\n```{language}\n{problem.reference}```\n\nIt adds.\n"
     assert completion_of_answer(problem, answer) == problem.reference
-    judgement = judged(replace(problem, tests=problem.tests.replace("3", "4")), problem.reference)
-    assert judgement.outcome == Outcome.wrong_answer
-    assert "case 1 of 2" in judgement.output
 
 
 @pytest.mark.parametrize(
-    ("program", "outcome"),
+    ("program", "outcome", "told"),
     [
-        ("print(3)\n", Outcome.wrong_answer),
-        ("print(sum(map(int, input().split())))\nraise SystemExit(1)\n", Outcome.runtime_error),
-        ("print(sum(map(int, input().split()\n", Outcome.compile_error),
-        ("print('x' * 5_000_000)\n", Outcome.output_limit),
-        ("import os\nos._exit(0)\n", Outcome.wrong_answer),
+        ("print(3)\n", Outcome.wrong_answer, "case 2 of 2"),
+        ("print(sum(map(int, input().split())))\nraise SystemExit(1)\n", Outcome.runtime_error, "case 1 of 2"),
+        ("print(sum(map(int, input().split()\n", Outcome.compile_error, "SyntaxError"),
+        ("print('x' * 5_000_000)\n", Outcome.output_limit, "case 1 of 2"),
+        ("import os\nos._exit(0)\n", Outcome.wrong_answer, "case 1 of 2"),
     ],
 )
 def test_what_a_program_does_is_told(
-    program: str, outcome: Outcome, posed: dict[str, Problem], judged: Callable[[Problem, str], Judgement]
+    program: str, outcome: Outcome, told: str, posed: dict[str, Problem], judged: Callable[[Problem, str], Judgement]
 ):
-    assert judged(posed["python"], program).outcome == outcome
+    judgement = judged(posed["python"], program)
+    assert (judgement.outcome, told in judgement.output) == (outcome, True), judgement.output
 
 
 def test_nothing_to_find_out_stands_in_the_program(posed: dict[str, Problem]):
@@ -116,21 +112,18 @@ def test_cases_without_output_prove_nothing_and_a_whole_file_is_not_broken(posed
     assert forms.tests_run(hollow) == 0
 
 
+@pytest.mark.usefixtures("tables")
 def test_a_language_of_ones_own_takes_three_lines(tmp_path: Path, judged_own: Callable[[Problem, str], Judgement]):
     add_languages(validate_recipe(yaml.safe_load(documented())).own_languages)
-    try:
-        (problem,) = read_benchmark(str(write_rows(tmp_path / "own.jsonl", [SUM])), languages=["awk"])
-        assert problem.prompt.startswith("# Print the sum")
-        assert judged_own(problem, AWK).outcome == Outcome.passed
-        assert judged_own(problem, AWK.replace("sum += $i", "sum -= $i")).outcome == Outcome.wrong_answer
-        assert judged_own(problem, "{ print (").outcome == Outcome.runtime_error
-        assert preflight(["awk"])["awk"].problem is None
-        tests = {"id": "a", "language": "awk", "prompt": "x", "tests": "assert true"}
-        with pytest.raises(ConfigError, match="line 1: tests: awk has no harness"):
-            read_benchmark(str(write_rows(tmp_path / "other.jsonl", [tests])))
-    finally:
-        HARNESSES.pop("awk")
-        TOOLCHAINS.pop("awk")
+    (problem,) = read_benchmark(str(write_rows(tmp_path / "own.jsonl", [SUM])), languages=["awk"])
+    assert problem.prompt.startswith("# Print the sum")
+    assert judged_own(problem, AWK).outcome == Outcome.passed
+    assert judged_own(problem, AWK.replace("sum += $i", "sum -= $i")).outcome == Outcome.wrong_answer
+    assert judged_own(problem, "{ print (").outcome == Outcome.runtime_error
+    assert preflight(["awk"])["awk"].problem is None
+    tests = {"id": "a", "language": "awk", "prompt": "x", "tests": "assert true"}
+    with pytest.raises(ConfigError, match="line 1: tests: awk has no harness"):
+        read_benchmark(str(write_rows(tmp_path / "other.jsonl", [tests])))
 
 
 def documented() -> str:

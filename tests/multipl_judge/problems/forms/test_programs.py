@@ -30,13 +30,20 @@ def test_every_form_has_a_sample(samples):
 
 
 OUTCOMES = {"right": Outcome.passed, "wrong": Outcome.wrong_answer, "forged": Outcome.tests_not_completed}
+# What a program must come to the end of is the same in all forms of a language, but in these.
+LEFT_EARLY = [
+    *("human_eval-python", "mbpp-python", "multipl_e-go", "humaneval_x-rust", "mbxp-go"),
+    *(name for name in FORM_LANGUAGES if name.startswith(("starter-", "calls-"))),
+]
+# A right one of the others is judged by test_extract.py and test_calling.py; all answers are compared alike.
+KINDS = {
+    "right": [name for name in FORM_LANGUAGES if name not in WHOLE_FUNCTIONS and not name.startswith("calls-")],
+    "wrong": [name for name in FORM_LANGUAGES if not name.startswith("calls-") or name == "calls-python"],
+    "forged": LEFT_EARLY,
+}
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    # Of these forms test_extract.py judges a right one.
-    [(name, kind) for name in FORM_LANGUAGES for kind in OUTCOMES if kind != "right" or name not in WHOLE_FUNCTIONS],
-)
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in KINDS for name in KINDS[kind]])
 def test_right_passes_wrong_fails_and_leaving_with_success_words_is_not_a_pass(name, kind, samples, judged):
     problem = samples[name]
     judgement = judged(problem, getattr(sample(problem), kind))
@@ -79,7 +86,6 @@ def test_a_reference_with_a_broken_body_compiles_and_fails(name, samples, judged
 @pytest.mark.parametrize(
     ("name", "lie"),
     [
-        ("human_eval-python", "    class Lie:\n        __eq__ = lambda self, other: True\n    return Lie()"),
         ("mbpp-python", "def twice(n):\n    from unittest.mock import ANY\n    return {'a': [ANY]}['a'][0]"),
         (
             "starter-python",
