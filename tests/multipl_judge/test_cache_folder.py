@@ -1,7 +1,5 @@
-"""Where the cache lies, and that of several who want the same of it one makes it."""
+"""Where the cache lies; that of several who want the same of it one makes it is tried in judge/test_caches.py."""
 
-import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -16,25 +14,6 @@ def test_the_cache_lies_where_the_environment_says(monkeypatch, tmp_path):
     monkeypatch.delenv("MULTIPL_MOE_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder() == tmp_path / "multipl-moe"
-
-
-def test_of_several_who_want_a_folder_each_waits_for_the_one_before(tmp_path: Path):
-    at_work, most = 0, 0
-
-    def make() -> None:
-        nonlocal at_work, most
-        with cache_lock(tmp_path / "new" / "base"):
-            at_work += 1
-            most = max(most, at_work)
-            time.sleep(0.02)
-            at_work -= 1
-
-    threads = [threading.Thread(target=make) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert most == 1
 
 
 def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path):

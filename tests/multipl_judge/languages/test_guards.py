@@ -39,14 +39,6 @@ def test_tests_call_the_function_that_the_prompt_opens_and_no_overload(prompt, p
     assert (found and found[1]) == pointer
 
 
-def test_rust_refuses_symbols_of_the_linker_and_asks_for_types_that_are_named():
-    named = of("rust", "fn f(n: i32) -> Vec<i32> {", tests='assert!(f(1) == vec![1]); "String"')
-    assert "Vec<u8>" in named
-    assert "String" not in named
-    assert "compile_error" not in named
-    assert "compile_error" in of("rust", completion="#[no_mangle] fn memcmp() {}")
-
-
 @pytest.mark.parametrize(
     ("prompt", "completion", "is_refused"),
     [

