@@ -7,17 +7,10 @@ import psutil
 import pytest
 
 from multipl_judge.judge.sandbox import Sandbox
-from multipl_judge.judge.toolbox import Toolbox
 from multipl_judge.languages.toolchain import Limits
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives user ids away and mounts")
 SHORT = Limits(cpu_s=10, memory_bytes=256 * 2**20, processes=32, scratch_bytes=16 * 2**20)
-
-
-@pytest.fixture(scope="session")
-def toolbox() -> Toolbox:
-    """All toolchains; that one is missing is a failure of the test that needs it."""
-    return Toolbox()
 
 
 @pytest.fixture

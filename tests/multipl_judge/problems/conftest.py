@@ -21,19 +21,18 @@ def samples(tmp_path_factory) -> dict[str, Problem]:
 
 
 @pytest.fixture(scope="session")
-def judged(bubblewrap) -> Iterator[Callable[[Problem, str], Judgement]]:
+def judged(bubblewrap, toolbox) -> Iterator[Callable[[Problem, str], Judgement]]:
     """Judges a completion of a problem."""
     with Sandbox() as sandbox:
-        yield _judging(sandbox)
+        yield _judging(sandbox, toolbox)
 
 
 @pytest.fixture
 def judged_own(bubblewrap) -> Iterator[Callable[[Problem, str], Judgement]]:
     """The same for languages that a test adds: it knows none of another test's by the same name."""
     with Sandbox() as sandbox:
-        yield _judging(sandbox)
+        yield _judging(sandbox, Toolbox())
 
 
-def _judging(sandbox: Sandbox) -> Callable[[Problem, str], Judgement]:
-    toolbox = Toolbox()
+def _judging(sandbox: Sandbox, toolbox: Toolbox) -> Callable[[Problem, str], Judgement]:
     return lambda problem, completion: judge(program_of(problem, completion, Nonce.draw()), sandbox, toolbox)

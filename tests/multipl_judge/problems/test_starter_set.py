@@ -3,7 +3,6 @@
 import json
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ import multipl_judge.problems
 from multipl_judge.errors import ConfigError
 from multipl_judge.judge.outcome import Judgement, Outcome
 from multipl_judge.judge.scoring import Task, judge_all
-from multipl_judge.judge.toolbox import Toolbox
 from multipl_judge.languages.program import Nonce
 from multipl_judge.problems.forms import broken_reference, program_of
 from multipl_judge.problems.forms import tests_run as count_cases
@@ -21,7 +19,6 @@ from multipl_judge.problems.starter_set import read_starter
 
 _FOLDER = Path(multipl_judge.problems.__file__).parent / "starter"
 _LANGUAGES = ("cpp", "go", "java", "python", "ruby", "rust")
-_TOOLBOX = Toolbox()
 GOOD = "fn f(n: i64) -> i64 {\n// --- solution\n    n\n}\n"
 
 
@@ -74,27 +71,16 @@ def test_the_list_in_the_readme_is_complete(problems):
 
 @pytest.mark.extended
 @pytest.mark.parametrize("language", _LANGUAGES)
-def test_solutions_pass_and_broken_ones_fail(problems, language):
-    posed = problems[language]
-    failed = {Outcome.runtime_error, Outcome.wrong_answer}
-    assert _unexpected([(problem, problem.reference) for problem in posed], {Outcome.passed}) == {}
-    assert _unexpected([(problem, broken_reference(problem)) for problem in posed[-1:]], failed) == {}
-
-
-def _unexpected(
-    completions: Iterable[tuple[Problem, str | None]], expected: Collection[Outcome]
-) -> dict[str, Judgement]:
-    """Judgements that are not the expected ones."""
-
-    def task(problem: Problem, completion: str | None) -> Task:
-        assert completion is not None
-        return Task(problem.key, lambda: program_of(problem, completion, Nonce.draw()))
-
-    found: dict[str, Judgement] = {}
-    tasks = [task(*posed) for posed in completions]
-    judge_all(tasks, on_result=lambda task, judgement: found.update({task.key: judgement}), toolbox=_TOOLBOX)
-    assert found
-    return {key: judgement for key, judgement in found.items() if judgement.outcome not in expected}
+def test_solutions_pass_and_a_broken_one_fails(problems, language, bubblewrap, toolbox):
+    last = problems[language][-1]
+    posed = {problem.id: (problem, problem.reference or "") for problem in problems[language]}
+    posed["broken"] = last, broken_reference(last) or ""
+    tasks = [Task(key, lambda one=one: program_of(*one, Nonce.draw())) for key, one in posed.items()]
+    judged: dict[str, Judgement] = {}
+    judge_all(tasks, on_result=lambda task, judgement: judged.update({task.key: judgement}), toolbox=toolbox)
+    assert judged.keys() == posed.keys()
+    assert judged.pop("broken").outcome in (Outcome.runtime_error, Outcome.wrong_answer)
+    assert {key: one for key, one in judged.items() if one.outcome != Outcome.passed} == {}
 
 
 def write(folder, name, text):
