@@ -115,11 +115,11 @@ def test_experts_take_their_share_however_few_segments_set_the_thresholds(capaci
     generator = torch.Generator().manual_seed(0)
     row_of_segment = torch.arange(rows).repeat_interleave(segments)
     loads = []
-    for _ in range(1500):
+    for _ in range(4000):
         gates = torch.rand(rows * segments, 3, generator=generator)
         theta = threshold_from_other_rows(gates, row_of_segment, rows, capacity, stored=_NONE)
         loads.append((gates >= theta).float().mean())
-    assert torch.stack(loads).mean() == pytest.approx(capacity / 3, abs=0.008)
+    assert torch.stack(loads).mean() == pytest.approx(capacity / 3, abs=0.005)
 
 
 def test_threshold_from_other_rows_does_not_see_the_own_row():

@@ -93,7 +93,7 @@ class Peer(Values):
         try:
             arguments = self.packed(error.args)
         except Exception:
-            arguments = {"tuple": [str(error)]}
+            arguments = self.packed((str(error),))
         return {"kinds": kinds, "arguments": arguments, "text": self.told(error)}
 
     def _unpacked_error(self, packed: Any) -> BaseException:

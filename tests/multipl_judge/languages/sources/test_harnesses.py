@@ -24,6 +24,11 @@ PYTHON = {
     "closure": ("return lambda x: x * n", "assert f(3)(4) == 12"),
     "callback": ("return [n(x) for x in (1, 2)]", "assert f(lambda x: x + 1) == [2, 3]"),
     "exception": ("raise ValueError('x', n)", "try:\n    f(2)\nexcept ValueError as e:\n    assert e.args == ('x', 2)"),
+    "exception that hides its arguments": (
+        "class Odd(ValueError):\n        args = property(lambda self: self.none)\n"
+        "        __str__ = lambda self: 'odd'\n    raise Odd",
+        "try:\n    f(2)\nexcept ValueError as e:\n    assert str(e) == 'odd'\nelse:\n    assert False",
+    ),
     "output": ("print(n)", _CAPTURED),
     "big": ("return 10 ** n", "assert f(5000) == 10 ** 5000"),
     "class": ("return type(n)", "assert f(2) == int and f('') is str"),
