@@ -131,7 +131,7 @@ def test_all_problems_of_one_s_own_are_judged_where_there_is_time(tmp_path: Path
 
 
 def test_all_problems_are_judged_after_a_practice_however_long_they_take(tmp_path: Path):
-    recipe = _of_own_problems(tmp_path / "mine.jsonl").with_settings("codegen", max_new_tokens=2_000)
+    recipe = _of_own_problems(tmp_path / "mine.jsonl").with_settings("codegen", num_samples=50)
     plan = plan_demo(recipe.with_settings("practice", tasks=["tasks.jsonl"]), tokens_per_s=390, used_s=30)
     assert plan.problems_per_language is None
     assert plan.programs_s == plan.total_s
@@ -139,7 +139,7 @@ def test_all_problems_are_judged_after_a_practice_however_long_they_take(tmp_pat
 
 @pytest.mark.parametrize("asked", [None, 38])
 def test_fewer_problems_than_asked_for_are_told_with_what_judges_all(tmp_path: Path, asked: int | None):
-    recipe = _of_own_problems(tmp_path / "mine.jsonl", asked).with_settings("codegen", max_new_tokens=2_000)
+    recipe = _of_own_problems(tmp_path / "mine.jsonl", asked).with_settings("codegen", num_samples=50)
     plan = plan_demo(recipe, tokens_per_s=390, used_s=30)
     fewer = plan.problems_per_language
     assert fewer is not None
@@ -198,7 +198,7 @@ def test_a_slow_machine_is_told_what_takes_less():
     plan = plan_demo(_RECIPE, tokens_per_s=130, used_s=40)
     first, second, *_ = describe_plan(_RECIPE, plan)
     assert f"about {math.ceil(plan.total_s / 60)} minutes" in first
-    assert second.startswith("--tokens 60000 (TOKENS=60000 of make) needs about 15 minutes")
+    assert second.startswith("--tokens 50000 (TOKENS=50000 of make) needs about 15 minutes")
     assert not any(
         "TOKENS=" in line for line in describe_plan(_RECIPE, plan_demo(_RECIPE, tokens_per_s=390, used_s=30))
     )

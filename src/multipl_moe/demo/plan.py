@@ -39,9 +39,12 @@ _LOADING = 2_500  # a model
 _GATE_TOKENS, _GATE_OTHER = 20_480, 34_000  # read to fit the domain gate, of each language and of other files
 _ROUTER_TOKENS = 8_192  # read to place routers
 _EXPERT_USE_TOKENS = 2_048  # read of each language
-_TOOLCHAIN = 1_000  # one tried, and its caches made
-_PROGRAM, _PROGRAM_TOKEN = 250, 2.5  # one compiled and run, and each token written, many at a time
-_WRITTEN_TOKEN = 15  # one written by itself
+_WRITTEN_TOKEN, _WRITTEN_ROW = 1, 14  # one written, and what all that are written at a time share
+_ANSWER_TOKENS = 100  # of the mean answer, which ends by itself
+
+# In seconds, whatever the model's size:
+_TOOLCHAIN_S = 1.5  # one tried, and its caches made
+_PROGRAM_S = 0.35  # one compiled and run
 
 TRAINING = "training"
 _JUDGE = "multipl-moe eval OUTPUT --recipe RUN/recipe.yaml --model RUN/model"
@@ -209,7 +212,8 @@ def _plan(
     allowed = max(others * share / (1 - share), _PROGRAMS_SECONDS * tokens_per_s)
     if recipe.practice.tasks:  # their verdict is programs, all that were asked for
         share, allowed = 1.0, math.inf
-    programs_work, most = partial(_programs_work, recipe, num_problems), max(num_problems.values(), default=0)
+    programs_work = partial(_programs_work, recipe, num_problems, tokens_per_s)
+    most = max(num_problems.values(), default=0)
     problems = bisect_right(range(1, most + 1), allowed, key=programs_work)
     if problems:
         work["programs of base and hybrid"] = programs_work(problems)
@@ -233,7 +237,7 @@ def _work(recipe: Recipe, tokens: int, calibration: int) -> dict[str, float]:
         "bits per byte of the hybrid": scoring,
         "router health": 0.75 * _FORWARD * calibration if moe.has_choice else 0.0,
         **{name: 2 * (_LOADING + _FORWARD_FLOAT32 * tokens) if tokens else 0.0 for name, tokens in read.items()},
-        "what both write": (1 if moe.gate.languages else 2) * _LOADING + 2 * _WRITTEN_TOKEN * NUM_PROMPTS * NEW_TOKENS,
+        "what both write": (1 if moe.gate.languages else 2) * _LOADING + 2 * _written(NUM_PROMPTS * NEW_TOKENS, 1),
     }
 
 
@@ -244,12 +248,19 @@ def _upcycle_work(moe: MoeConfig, num_languages: int) -> float:
     return 2 * _LOADING + _FORWARD * routers + _FORWARD_GATE * gate
 
 
-def _programs_work(recipe: Recipe, num_problems: Counter[tuple[str, str]], problems_per_language: int) -> float:
+def _written(tokens: int, at_a_time: int) -> float:
+    """To write tokens, of so many answers at a time: weights are read once for all of these."""
+    return tokens * (_WRITTEN_TOKEN + _WRITTEN_ROW / at_a_time)
+
+
+def _programs_work(
+    recipe: Recipe, num_problems: Counter[tuple[str, str]], tokens_per_s: float, problems_per_language: int
+) -> float:
     samples = sum(min(problems_per_language, number) for number in num_problems.values()) * recipe.codegen.num_samples
     toolchains = len({language for _, language in num_problems})
-    return 2 * (
-        _LOADING + _TOOLCHAIN * toolchains + samples * (_PROGRAM + _PROGRAM_TOKEN * recipe.codegen.max_new_tokens)
-    )
+    tokens = samples * min(recipe.codegen.max_new_tokens, _ANSWER_TOKENS)
+    written = _written(tokens, min(recipe.codegen.batch_sequences, samples))
+    return 2 * (_LOADING + written + tokens_per_s * (_TOOLCHAIN_S * toolchains + _PROGRAM_S * samples))
 
 
 def _most_steps(plan_for: Callable[[int], DemoPlan], tokens_per_step: int, steps: int, seconds: float) -> int:
