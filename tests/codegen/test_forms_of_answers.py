@@ -74,7 +74,7 @@ def written(source: str) -> str:
 
 
 @pytest.mark.parametrize("problem", [PYTHON, PYTHON_X, replace(PYTHON, form="starter")], ids=lambda p: p.form)
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(numbers=NUMBERS)
 def test_in_python_every_form_means_the_same_function(problem, numbers):
     body = BODIES["python"].format(*numbers)
@@ -96,7 +96,7 @@ def own_problem(language: str) -> Problem:
 
 
 @pytest.mark.parametrize("problem", [own_problem(language) for language in ENDS], ids=lambda p: p.language)
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(numbers=NUMBERS)
 def test_elsewhere_every_form_makes_the_same_program(problem, numbers):
     body, end = BODIES[problem.language].format(*numbers), ENDS[problem.language]

@@ -45,7 +45,7 @@ def written(folder: Path, output: Path, *answers: list[str]) -> tuple[list[list[
 _TEXT = st.text(min_size=1, max_size=20)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(_TEXT, _TEXT), min_size=1, max_size=5))
 @pytest.mark.parametrize("begins", [False, True])
 def test_an_answer_is_its_prompt_as_generation_reads_it_its_completion_and_the_end(

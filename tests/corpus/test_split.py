@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from datatrove.data import Document
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from multipl_moe.corpus.split import HeldOutMarks, SplitByFile
@@ -19,7 +19,6 @@ def held_out(num_files: int, share: float) -> list[bool]:
     return [document.metadata["split"] == "validation" for document in split(share).run(documents)]
 
 
-@settings(deadline=None)
 @given(st.integers(2, 200), st.floats(0.01, 0.99))
 def test_the_share_holds_to_within_a_file_and_both_splits_have_one(num_files, share):
     held = held_out(num_files, share)

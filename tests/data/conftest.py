@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.corpus.conftest import corpus, corpus_recipe, sources_folder, tokenizer_folder
+from tests.corpus.conftest import corpus, corpus_recipe, sources_folder, tokenizer_folder, told
 from tests.train.tiny import World, tiny_world
 
-__all__ = ["corpus", "corpus_recipe", "sources_folder", "tokenizer_folder", "world"]
+__all__ = ["corpus", "corpus_recipe", "sources_folder", "tokenizer_folder", "told", "world"]
 
 
 @pytest.fixture(scope="session")

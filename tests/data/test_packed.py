@@ -73,7 +73,7 @@ def _documents(pieces: list[list[int]]) -> list[list[int]]:
     return documents
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.lists(st.integers(1, 40), min_size=1, max_size=12), min_size=1, max_size=3), st.integers(2, 50))
 def test_best_fit_loses_and_doubles_no_token(tmp_path_factory, files, sequence_tokens):
     folder = tmp_path_factory.mktemp("tokens")
@@ -85,7 +85,7 @@ def test_best_fit_loses_and_doubles_no_token(tmp_path_factory, files, sequence_t
     assert dataset.counts.cut_documents == sum(len(document) > sequence_tokens for document in documents)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.lists(st.integers(1, 40), min_size=1, max_size=12), min_size=1, max_size=3), st.integers(2, 50))
 def test_windows_lose_only_the_end_of_each_file_and_count_it(tmp_path_factory, files, sequence_tokens):
     folder = tmp_path_factory.mktemp("tokens")

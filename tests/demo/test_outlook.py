@@ -33,7 +33,7 @@ def _told(speeds: list[float], planned: float) -> tuple[list[str], DemoPlan]:
     return lines, plan
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(speed=st.floats(20, 5000), count=st.integers(1, 19))
 def test_a_machine_as_fast_as_was_told_is_told_nothing_more(speed: float, count: int):
     assert _told([speed] * count, speed)[0] == []

@@ -50,7 +50,7 @@ def _of(tokens: int = _RECIPE.train.tokens, changes: Mapping[str, Any] | None = 
     return recipe.with_settings("train", tokens=tokens)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(tokens=_tokens, speed=_speeds, used_s=_used, minutes=st.none() | st.floats(1, 600))
 def test_minutes_only_shorten_never_below_the_floor_and_never_in_silence(
     tokens: int, speed: float, used_s: float, minutes: float | None
@@ -75,7 +75,7 @@ def test_minutes_only_shorten_never_below_the_floor_and_never_in_silence(
     assert 1 <= setup.warmup_steps < setup.steps
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(speed=_speeds, used_s=_used, minutes=st.floats(1, 600))
 def test_as_many_tokens_are_planned_as_the_minutes_allow(speed: float, used_s: float, minutes: float):
     try:
@@ -87,7 +87,7 @@ def test_as_many_tokens_are_planned_as_the_minutes_allow(speed: float, used_s: f
         assert more.total_s > 60 * minutes
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(few=_tokens, more=_tokens, speed=_speeds, used_s=_used)
 def test_the_estimate_grows_with_the_tokens_and_covers_every_step(few: int, more: int, speed: float, used_s: float):
     few, more = sorted((few, more))
@@ -101,7 +101,7 @@ def test_the_estimate_grows_with_the_tokens_and_covers_every_step(few: int, more
         assert plan.total_s > used_s + plan.tokens / speed
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(tokens=_tokens, speed=_speeds, used_s=_used, problems=st.integers(1, 200), new_tokens=st.integers(1, 512))
 def test_programs_are_a_taste_and_calibration_is_in_proportion(
     tokens: int, speed: float, used_s: float, problems: int, new_tokens: int
@@ -172,7 +172,7 @@ def test_a_demo_of_an_own_language_judges_most_of_its_problems(monkeypatch: pyte
     assert judged is None or judged >= 7
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(done=st.floats(0, 1), speed=_speeds, slowed=st.floats(0.1, 1))
 def test_what_is_left_follows_the_speed_of_the_moment(done: float, speed: float, slowed: float):
     plan = plan_demo(_RECIPE, tokens_per_s=speed, used_s=100)

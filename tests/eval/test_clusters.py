@@ -9,7 +9,7 @@ from multipl_moe.eval.clusters import TaskScores, independent_means, mean_of_lan
 from tests.eval.judged import languages_of, scores_of
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(languages_of([0, 0.25, 0.5, 1]))
 def test_parts_add_up_to_the_mean_and_share_no_cluster(languages: list[list[TaskScores]]):
     parts = independent_means(languages)
@@ -24,7 +24,7 @@ def test_parts_add_up_to_the_mean_and_share_no_cluster(languages: list[list[Task
         assert 0 < part.degrees <= max(len(part.shares) - 1, 1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.lists(st.floats(0, 1), min_size=3, max_size=3), min_size=2, max_size=12))
 def test_of_the_same_problems_in_each_language_it_is_the_textbooks_mean(rows: list[list[float]]):
     languages = [[scores_of(*column)] for column in zip(*rows, strict=True)]

@@ -34,7 +34,7 @@ def test_greedy_tasks_get_the_published_interval_of_clopper_and_pearson(
     assert (interval.low, interval.high) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(languages_of([0, 0.1, 0.5, 1]))
 def test_a_rate_is_in_its_interval_which_has_a_width_and_mirrors(languages: list[list[TaskScores]]):
     interval = estimate_rate(languages)
@@ -48,7 +48,7 @@ def test_a_rate_is_in_its_interval_which_has_a_width_and_mirrors(languages: list
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(languages_of([-1, -0.1, 0, 0.5, 1]))
 def test_a_difference_is_in_its_interval_which_has_a_width_and_mirrors(languages: list[list[TaskScores]]):
     interval = estimate_difference(languages)

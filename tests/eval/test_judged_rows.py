@@ -81,7 +81,7 @@ def test_each_row_comes_back_with_its_outcome_and_equal_programs_run_once(tmp_pa
     assert [line["run_s"] for line in lines[:4]] == [line["run_s"] for line in lines[4:]]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sources=st.lists(st.sampled_from("abcd"), min_size=1), cut=st.floats(0, 1), data=st.data())
 def test_torn_anywhere_it_is_completed_with_each_row_once(machine, tmp_path, sources, cut, data):
     rows = [row(number, source) for number, source in enumerate(sources)]

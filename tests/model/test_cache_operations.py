@@ -116,7 +116,7 @@ def _change(cache: DynamicCache, kind: str, number: int, num_rows: int) -> Tenso
     ],
 )
 def test_a_cache_stands_for_its_rows_whatever_is_done_to_it(family: str, preset: str):
-    @settings(max_examples=8, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=8, derandomize=True, database=None)
     @given(_STEPS)
     def check(steps: list[Step]) -> None:
         assert _largest_error(_model(preset, family), steps) < _TOLERANCE

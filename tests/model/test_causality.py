@@ -188,7 +188,7 @@ def test_later_tokens_change_no_layer_before_them_with_the_cache(model: MultiplM
 _rows = st.tuples(st.integers(0, 5), st.lists(st.integers(1, 13), min_size=1, max_size=3))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.sampled_from(["causal", "segments alone"]),
     st.lists(_rows, min_size=1, max_size=3),

@@ -102,7 +102,7 @@ def _texts(seed: int, lengths: list[int]) -> list[list[int]]:
     return [torch.multinomial(weights, length, True, generator=generator).tolist() for length in lengths]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows=_ROWS, seed=st.integers(0, 99), fixed=st.booleans())
 def test_it_says_of_packed_and_padded_rows_what_the_words_of_its_class_say(
     rows: list[tuple[int, list[int]]], seed: int, fixed: bool

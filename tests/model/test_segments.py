@@ -11,7 +11,7 @@ from tests import reference
 
 from .layouts import lay_out
 
-_QUICK = settings(max_examples=60, deadline=None)
+_QUICK = settings(max_examples=60)
 
 Row = tuple[int, list[int]]
 rows_of = st.lists(st.tuples(st.integers(0, 5), st.lists(st.integers(1, 15), max_size=4)), min_size=1, max_size=4)

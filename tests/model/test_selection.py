@@ -17,7 +17,7 @@ from multipl_moe.model.selection import (
 )
 from tests import reference
 
-_QUICK = settings(max_examples=60, deadline=None)
+_QUICK = settings(max_examples=60)
 
 
 _NONE = torch.tensor(math.nan)  # what would show, were a stored threshold used

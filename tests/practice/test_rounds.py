@@ -78,7 +78,7 @@ def test_interrupted_and_gone_on_with_it_ends_with_the_same_files(tmp_path, num_
     assert files(tmp_path / "cut") == files(tmp_path / "whole")
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     passing=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 5), st.integers(0, 3)), max_size=25),
     keep=st.integers(1, 3),

@@ -117,7 +117,7 @@ def test_folders_that_are_installed_are_a_source(tmp_path: Path):
     stem=st.text(st.characters(categories=["L", "N", "P", "S", "Zs"], exclude_characters="/"), min_size=1),
     revision=st.sampled_from(["12e4567", "1_0", "0x1f", "~", "2026-11-27"]) | st.text(st.characters(codec="utf-8")),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @example(name="no", extensions=[".5", ".a]", ".5e3"], stem="a,b", revision="12e4567")
 def test_what_is_filled_in_comes_back_whatever_yaml_makes_of_it(name, extensions, stem, revision):
     assume(name not in LANGUAGES and revision and not stem.startswith("~"))

@@ -32,7 +32,7 @@ def test_every_null_survives_the_saved_recipe(tmp_path):
     assert load_recipe(tmp_path / "recipe.yaml") == recipe
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.dictionaries(st.sampled_from(["rust", "go", "ruby", "python"]), st.none() | st.integers(1, 10**12)))
 def test_budgets_by_language_survive_the_saved_recipe(budgets):
     recipe = validate_recipe({"corpus": {"max_bytes_per_language": budgets}})

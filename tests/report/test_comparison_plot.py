@@ -61,7 +61,7 @@ def test_without_a_run_of_both_kinds_of_language_there_is_no_plot(result):
     assert comparison_plot(result) is None
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     st.lists(
         st.tuples(

@@ -224,7 +224,7 @@ def test_neutral_values_are_taken(write):
     )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     prompts=st.lists(st.lists(st.integers(0, NUM_TOKENS - 1), min_size=1, max_size=40), min_size=1, max_size=3),
     num_top=st.integers(1, 5),

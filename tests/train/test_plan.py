@@ -100,7 +100,7 @@ _SIZES = st.tuples(st.integers(1, 4), st.sampled_from([16, 32, 48]), st.integers
 
 
 @pytest.mark.extended
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(sizes=_SIZES, more=st.sampled_from([0, 1, 2]), method=st.sampled_from(["experts", "dense-ffn"]))
 def test_more_rows_tokens_or_layers_need_more_memory_and_work(
     world: World, sizes: tuple[int, int, int], more: int, method: str
@@ -172,7 +172,7 @@ def test_a_router_that_stores_nothing_is_not_calibrated(world: World):
 
 
 @given(tokens=st.integers(1, 10**6), every=st.none() | st.integers(1, 50))
-@settings(deadline=None, max_examples=6)
+@settings(max_examples=6)
 def test_a_plan_of_another_length_is_that_of_the_recipe(
     world: World, plan_of_world: TrainingPlan, tokens: int, every: int | None
 ):
