@@ -46,7 +46,7 @@ DOES_NOT_PARSE = {
     "haskell": "x +",
     "elixir": "x + (",
 }
-# Of time and memory: a compiled program, an interpreter, and runtimes with threads or limits of their own.
+# A compiled program, an interpreter, and runtimes with threads of their own.
 NEVER_ENDS = {
     "python": "while True: pass",
     "java": "while (x > 0) x = x ^ 2; return x;",
@@ -56,9 +56,18 @@ NEVER_ENDS = {
 HOGS_MEMORY = {
     "python": "return len([bytearray(2**20) for _ in range(4096)])",
     "java": "long[][] rows = new long[4096][]; for (int i = 0; i < 4096; i++) rows[i] = new long[1 << 17]; return 0;",
+    "cpp": "for (long i = 0; i < 1L << 32; i += 4096) ((volatile char*)std::malloc(4096))[0] = 1; return x;",
     "rust": "let v: Vec<Vec<u8>> = (0..4096).map(|i| vec![i as u8 | 1; 1 << 20]).collect(); v.len() as i64",
     "go": "var rows [][]byte\n\tfor i := 0; i < 4096; i++ {\n\t\trow := make([]byte, 1<<20)\n\t\tfor j := range row {\n"
     "\t\t\trow[j] = 1\n\t\t}\n\t\trows = append(rows, row)\n\t}\n\treturn len(rows)",
+    "ruby": "Array.new(4096) { 'x' * 2**20 }.size",
+    "lua": "local rows = {} for i = 1, 4096 do rows[i] = ('x'):rep(2^20) .. i end return #rows",
+    "ocaml": "List.length (List.init 4096 (fun i -> Bytes.make 1048576 (Char.chr (i land 127))))",
+    "racket": "(length (for/list ([i 4096]) (make-bytes 1048576 1)))",
+    "r": "length(lapply(1:4096, function(i) rep(i, 131072)))",
+    "perl": "my @rows = map { ('x' x 1048576) . $_ } 1 .. 4096; return scalar @rows;",
+    "haskell": "let xs = [x .. 100000000] in sum xs + length xs",
+    "elixir": "Enum.to_list(x..200_000_000) |> length()",
 }
 
 
