@@ -198,7 +198,7 @@ def test_a_slow_machine_is_told_what_takes_less():
     plan = plan_demo(_RECIPE, tokens_per_s=130, used_s=40)
     first, second, *_ = describe_plan(_RECIPE, plan)
     assert f"about {math.ceil(plan.total_s / 60)} minutes" in first
-    assert second.startswith("--tokens 50000 (TOKENS=50000 of make) needs about 15 minutes")
+    assert second.startswith("--tokens 80000 (TOKENS=80000 of make) needs about 15 minutes")
     assert not any(
         "TOKENS=" in line for line in describe_plan(_RECIPE, plan_demo(_RECIPE, tokens_per_s=390, used_s=30))
     )

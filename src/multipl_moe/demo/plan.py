@@ -1,8 +1,8 @@
 """What a demo trains on and how long it takes here, decided before anything is spent on it.
 
-Everything is counted in tokens of training that take as long, so that the measured speed of training tells the rest.
-What the other steps are worth was taken from a run on two cores with bfloat16; it holds for other machines as far as
-they do everything slower or faster alike.
+What a model reads and writes is counted in tokens of training that take as long, so that the measured speed of training
+tells the rest. What these are worth was taken from a run on two cores with bfloat16, alone and beside other work; it
+holds for other machines as far as they do everything slower or faster alike.
 """
 
 import math
@@ -17,7 +17,6 @@ from multipl_moe.demo.continuations import NEW_TOKENS, NUM_PROMPTS
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.eval_set import read_problems
 from multipl_moe.eval.measures import MEASURES
-from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.result import Outcome
 from multipl_moe.system.minute_lines import minutes_of, whole_minutes
@@ -34,17 +33,16 @@ _SHORT_MINUTES, _SHORT_TOKENS = 15, 5_000
 # In tokens of training:
 _FORWARD = 0.32  # a token that is read
 _FORWARD_FLOAT32 = 0.4  # the same, where a model is measured against its base
-_FORWARD_GATE = 0.05  # a token that the layers below the domain gate read
-_LOADING = 2_500  # a model
-_GATE_TOKENS, _GATE_OTHER = 20_480, 34_000  # read to fit the domain gate, of each language and of other files
 _ROUTER_TOKENS = 8_192  # read to place routers
 _EXPERT_USE_TOKENS = 2_048  # read of each language
 _WRITTEN_TOKEN, _WRITTEN_ROW = 1, 14  # one written, and what all that are written at a time share
 _ANSWER_TOKENS = 100  # of the mean answer, which ends by itself
 
 # In seconds, whatever the model's size:
-_TOOLCHAIN_S = 1.5  # one tried, and its caches made
-_PROGRAM_S = 0.35  # one compiled and run
+_LOADING_S = 3  # a model
+_UPCYCLE_S = 10  # to write the hybrid, and to fit the domain gate, which reads tokens alone
+_TOOLCHAIN_S = 0.5  # one tried, and its caches made
+_PROGRAM_S = 0.2  # one compiled and run
 
 TRAINING = "training"
 _JUDGE = "multipl-moe eval OUTPUT --recipe RUN/recipe.yaml --model RUN/model"
@@ -206,7 +204,7 @@ def _plan(
     tokens: int,
 ) -> DemoPlan:
     calibration = max(min(recipe.train.calibration_tokens, int(_CALIBRATION_SHARE * tokens)), 1)
-    work = _work(recipe, tokens, calibration)
+    work = _work(recipe, tokens, calibration, tokens_per_s)
     others = used_s * tokens_per_s + sum(work.values())
     share = _PROGRAMS_SHARE if recipe.programs.benchmarks == ["starter"] else _OWN_PROGRAMS_SHARE
     allowed = max(others * share / (1 - share), _PROGRAMS_SECONDS * tokens_per_s)
@@ -221,14 +219,14 @@ def _plan(
     return DemoPlan(tokens, calibration, judged, tokens_per_s, used_s, minutes, work, share)
 
 
-def _work(recipe: Recipe, tokens: int, calibration: int) -> dict[str, float]:
-    measured, languages = recipe.eval, len(recipe.languages)
-    scoring = _LOADING + _FORWARD * languages * measured.files_per_language * measured.tokens_per_file
+def _work(recipe: Recipe, tokens: int, calibration: int, tokens_per_s: float) -> dict[str, float]:
+    measured, languages, loading = recipe.eval, len(recipe.languages), _LOADING_S * tokens_per_s
+    scoring = loading + _FORWARD * languages * measured.files_per_language * measured.tokens_per_file
     moe = recipe.moe.resolve([0], recipe.learn)
     calibrated = calibration if moe.stores_routing else 0
     read = {name: measure.tokens_read(recipe) for name, measure in MEASURES.items()}
     return {
-        "upcycle": _upcycle_work(moe, languages),
+        "upcycle": _UPCYCLE_S * tokens_per_s + _FORWARD * _ROUTER_TOKENS * moe.is_routed,
         "bits per byte of the base": scoring,
         "search for the learning rate": search_tokens(TrainingSetup.of(recipe.with_settings("train", tokens=tokens))),
         TRAINING: tokens,
@@ -236,16 +234,9 @@ def _work(recipe: Recipe, tokens: int, calibration: int) -> dict[str, float]:
         * (calibrated + moe.is_routed * _EXPERT_USE_TOKENS * (len(recipe.learn) if moe.gate.languages else languages)),
         "bits per byte of the hybrid": scoring,
         "router health": 0.75 * _FORWARD * calibration if moe.has_choice else 0.0,
-        **{name: 2 * (_LOADING + _FORWARD_FLOAT32 * tokens) if tokens else 0.0 for name, tokens in read.items()},
-        "what both write": (1 if moe.gate.languages else 2) * _LOADING + 2 * _written(NUM_PROMPTS * NEW_TOKENS, 1),
+        **{name: 2 * (loading + _FORWARD_FLOAT32 * tokens) if tokens else 0.0 for name, tokens in read.items()},
+        "what both write": (1 if moe.gate.languages else 2) * loading + 2 * _written(NUM_PROMPTS * NEW_TOKENS, 1),
     }
-
-
-def _upcycle_work(moe: MoeConfig, num_languages: int) -> float:
-    """To write the hybrid, to compare it with its base, and to have the base read what places routers and gate."""
-    gate = _GATE_TOKENS * num_languages + _GATE_OTHER if moe.gate.languages else 0
-    routers = _ROUTER_TOKENS if moe.is_routed else 0
-    return 2 * _LOADING + _FORWARD * routers + _FORWARD_GATE * gate
 
 
 def _written(tokens: int, at_a_time: int) -> float:
@@ -260,7 +251,7 @@ def _programs_work(
     toolchains = len({language for _, language in num_problems})
     tokens = samples * min(recipe.codegen.max_new_tokens, _ANSWER_TOKENS)
     written = _written(tokens, min(recipe.codegen.batch_sequences, samples))
-    return 2 * (_LOADING + written + tokens_per_s * (_TOOLCHAIN_S * toolchains + _PROGRAM_S * samples))
+    return 2 * (written + tokens_per_s * (_LOADING_S + _TOOLCHAIN_S * toolchains + _PROGRAM_S * samples))
 
 
 def _most_steps(plan_for: Callable[[int], DemoPlan], tokens_per_step: int, steps: int, seconds: float) -> int:
