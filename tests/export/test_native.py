@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from multipl_moe import MultiplMoeConfig
+from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
 from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.export import native_weights
 from multipl_moe.export.folder import ExportSettings, export_model
 from multipl_moe.export.native import native_architecture, native_config
-from tests.conftest import random_tokens, tiny_base_config, tiny_moe
+from tests.conftest import random_tokens, randomise, tiny_base_config, tiny_moe
 
 from .conftest import load_alone
 from .natives import NATIVE_CASES, NativeCase, save_native_source
@@ -174,3 +174,14 @@ def test_layers_of_an_evenly_spaced_architecture_are_the_hybrid_s(layers):
         return
     first, last, step = native.moe_layer_start_index, native.moe_layer_end_index, native.moe_layer_interval
     assert [index for index in range(12) if (index + 1) % step == 0 and first <= index <= last] == layers
+
+
+def test_a_random_hybrid_is_what_the_cases_are_made_of():
+    """Else equal logits would say little: each layer's experts matter."""
+    model: Any = NATIVE_CASES[0].model()
+    assert isinstance(model, MultiplMoeForCausalLM)
+    with torch.no_grad():
+        before = model(input_ids=TOKENS).logits
+        for layer in model.hybrid_layers.values():
+            randomise(layer.token_router, seed=1)
+        assert (model(input_ids=TOKENS).logits - before).abs().max() > 0.1

@@ -57,7 +57,7 @@ def test_a_step_is_in_standard_deviations_of_the_logits_and_batches_add_up():
     assert torch.equal(follow_sums(torch.ones(3) * 0, nothing, 0.2), torch.zeros(3))
 
 
-@settings(max_examples=15)
+@settings(max_examples=30)
 @given(
     spread=st.floats(0.01, 30), lean=st.lists(st.floats(-3, 3), min_size=5, max_size=5), top_k=st.integers(2, 4),
     preset=st.sampled_from(["token-only", "moe-lpr"]),

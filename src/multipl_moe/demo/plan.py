@@ -35,7 +35,8 @@ _FORWARD = 0.32  # a token that is read
 _FORWARD_FLOAT32 = 0.4  # the same, where a model is measured against its base
 _ROUTER_TOKENS = 8_192  # read to place routers
 _EXPERT_USE_TOKENS = 2_048  # read of each language
-_WRITTEN_TOKEN, _WRITTEN_ROW = 1, 14  # one written, and what all that are written at a time share
+_WRITTEN_TOKEN = 1  # one that is written
+_WRITTEN_TOGETHER = 14  # what all tokens that are written at a time share, as weights are read once for them
 _ANSWER_TOKENS = 100  # of the mean answer, which ends by itself
 
 # In seconds, whatever the model's size:
@@ -240,8 +241,8 @@ def _work(recipe: Recipe, tokens: int, calibration: int, tokens_per_s: float) ->
 
 
 def _written(tokens: int, at_a_time: int) -> float:
-    """To write tokens, of so many answers at a time: weights are read once for all of these."""
-    return tokens * (_WRITTEN_TOKEN + _WRITTEN_ROW / at_a_time)
+    """To write tokens, of so many answers at a time."""
+    return tokens * (_WRITTEN_TOKEN + _WRITTEN_TOGETHER / at_a_time)
 
 
 def _programs_work(

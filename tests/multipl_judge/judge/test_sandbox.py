@@ -59,11 +59,16 @@ def test_the_limit_of_time_ends_all_and_tells_a_busy_program_from_one_that_sleep
         assert 0.6 <= done.wall_s < 3
 
 
-def test_memory_of_all_processes_together_is_limited(any_sandbox):
-    text = (
+@pytest.mark.parametrize(
+    "text",
+    [
+        "b = []\nwhile True: b.append(bytearray(b'x') * 2**22)",
         "import os, time\nfor _ in range(8):\n if not os.fork():\n  b = bytearray(b'x') * 2**26; time.sleep(60)\n"
-        "os.wait()"
-    )
+        "os.wait()",
+    ],
+    ids=["one process", "many processes"],
+)
+def test_memory_of_all_processes_together_is_limited(any_sandbox, text):
     done = any_sandbox.run(python(text), limits=SHORT)
     assert done.stopped_by == "memory"
     assert done.peak_bytes > SHORT.memory_bytes
@@ -238,15 +243,14 @@ def test_a_folder_is_read_only_unless_asked(sandbox):
 
 
 @pytest.mark.parametrize(
-    ("any_sandbox", "text"),
+    "text",
     [
-        ("bubblewrap", "for n in range(200): open(f'{n}', 'wb').write(bytes(2**20))"),
-        ("unsafe", "for n in range(9000): open(f'{n}', 'wb').close()"),
-        ("bubblewrap", "for n in range(9000): os.mkdir(f'{n}')"),
-        ("unsafe", "for n in range(3000): os.mkdir('a'); os.chdir('a')"),
+        "for n in range(200): open(f'{n}', 'wb').write(bytes(2**20))",
+        "for n in range(9000): open(f'{n}', 'wb').close()",
+        "for n in range(9000): os.mkdir(f'{n}')",
+        "for n in range(3000): os.mkdir('a'); os.chdir('a')",
     ],
     ids=["much", "many files", "many folders", "a deep folder"],
-    indirect=["any_sandbox"],
 )
 def test_a_writable_folder_is_small(text, any_sandbox, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", "/dev/shm")  # a disk may take seconds to make so many
@@ -279,6 +283,12 @@ def test_an_overlay_can_be_written_and_nothing_changes(sandbox):
         done = sandbox.run(["sh", "-c", change], limits=SHORT, overlay=cache)
         assert done.stdout == b"oldnew\n"
         assert [file.name for file in cache.iterdir()] == ["warm"]
+
+
+def test_a_program_cannot_end_the_first_process(sandbox):
+    text = "import os, signal\nos.kill(1, signal.SIGKILL); os.kill(1, signal.SIGTERM)\nprint('still here')"
+    done = sandbox.run(python(text), limits=SHORT)
+    assert (done.exit_code, done.stdout) == (0, b"still here\n")
 
 
 def test_a_command_that_is_not_there_is_the_commands_error(sandbox):
