@@ -177,6 +177,12 @@ def test_domain_gate_and_gate_shut_measure_what_it_lets_through(measured, world,
     assert [point["start"] for point in results["frontier"]] == [0.0, 0.75, 0.75, None]
     assert all(point["keep"]["change"] == pytest.approx(0, abs=1e-6) for point in results["frontier"])  # not trained
     assert (tmp_path / "frontier.png").is_file()
+    found = measured("gate_prompts", *arguments)["results"]["found"]
+    assert found.keys() == {
+        *(f"short, {name}" for name in ("rust", "go", "ruby", "other")),
+        *(f"problem, {name}" for name in ("python", "java", "cpp", "rust", "go", "ruby")),
+    }
+    assert all(counts["as told"] == counts["by what is before"] == 2 for counts in found.values())  # not trained
     results = measured("gate_shut", *arguments, "--folder", str(tmp_path / "more"), _NEW_TOKENS=3)["results"]
     assert results["exact"].keys() == {"python", "english"}
     assert results["p"]["rust"]["p"] > 0.5 > results["p"]["python"]["p"]

@@ -13,8 +13,8 @@ from multipl_moe.codegen.completer import Completion, Finish, request_of
 from multipl_moe.codegen.generation import generate_samples
 from multipl_moe.codegen.local import LocalCompleter, fingerprint
 from multipl_moe.errors import ConfigError
-from multipl_moe.generate.routing import routed_pass
 from tests.codegen.problems import byte_tokenizer, problem, problems, settings, tiny_model
+from tests.conftest import randomise_gate
 
 MODELS = [("causal", "llama"), (None, "llama"), ("token-only", "gemma3_text"), (None, "gemma2"), ("paper", "llama")]
 
@@ -80,6 +80,21 @@ def test_completions_do_not_depend_on_the_batch(tokenizer, tmp_path, preset):
     assert last.items() <= whole.items()
 
 
+def test_a_gate_that_is_told_nothing_reads_each_prompt_as_a_whole(tokenizer, tmp_path):
+    posed, model, at_prompts = problems(), tiny_model("gated"), []
+    randomise_gate(model)
+    completer = LocalCompleter("tiny", model, tokenizer)
+    twice = [*posed, *(dataclasses.replace(one, id=f"{one.id} again") for one in posed)]  # share one reading
+    free = generate_samples(twice, completer, settings(max_new_tokens=20, tell_language=False), tmp_path / "free")
+    for one in twice:
+        read = model.model.read_prompt(tokenizer(one.prompt, return_tensors="pt")["input_ids"])
+        assert free[one.key, 0].text == alone(functools.partial(model, prompt_share=read), tokenizer, one, 20)
+        at_prompts.append(completer.p_after(one))
+        assert at_prompts[-1] == float(read[0, -1])
+    assert set(at_prompts) == {0.0, 1.0}
+    assert completer_of(tokenizer, "causal").p_after(posed[0]) == 1.0
+
+
 def test_a_gate_that_is_told_each_problems_language_opens_or_shuts_row_by_row(tokenizer, tmp_path):
     posed = [dataclasses.replace(p, language=("one", "python")[i % 2]) for i, p in enumerate(problems())]
     told = samples(tokenizer, tmp_path / "told", posed, ("gated", "llama"), max_new_tokens=20, tell_language=True)
@@ -112,11 +127,6 @@ def test_a_gate_that_is_told_a_language_to_keep_gives_the_bases_own_completions(
             for name, tell in (("base", True), ("gated", True), ("gated", "both"), ("gated", False))
         ]
         assert made[0] == made[1] == made[2] != made[3]
-    for one in posed:
-        tokens = torch.tensor([*tokenizer(one.prompt)["input_ids"], 5])
-        read = routed_pass(models["gated"].model, tokens, []).gate
-        assert read is not None
-        assert models["gated"].p_after(one) == pytest.approx(float(read[-1]), abs=1e-6)
     told = [models["gated"].gate_is_told(settings(tell_language=tell)) for tell in (True, "both", False)]
     assert (told, models["base"].gate_is_told(settings())) == ([True, True, False], None)
 

@@ -2,9 +2,7 @@
 
 import copy
 import json
-import math
 import pickle
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,88 +16,37 @@ from transformers import AutoModelForCausalLM
 from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
 from multipl_moe.errors import ConfigError
 from multipl_moe.model import hybrid as hybrid_module
-from multipl_moe.model.domain_gate import OPENS, SHUTS, DomainGate
-from multipl_moe.model.gate_reading import FENCE, LINE, SPACE, WORD
+from multipl_moe.model.gate_reading import WORD
 from multipl_moe.model.gated import GatedBlock
 from multipl_moe.model.hybrid import HybridMoe
-from multipl_moe.model.moe_config import GateConfig
 from multipl_moe.model.routing_pass import PACK, RoutingPass, waiting_pass
 from multipl_moe.model.segments import places_for, plan_segments
 from tests.conftest import CAUSAL_PRESETS, random_tokens, randomise, tiny_base_config, tiny_hybrid, tiny_moe
 from tests.model.chunks import logits_in_chunks
 from tests.model.layouts import lay_out
+from tests.model.small_gate import (
+    BLANK,
+    NEW_LINE,
+    NUM_TOKENS,
+    ONE,
+    OTHER,
+    PART,
+    REST,
+    STRIDE,
+    TICKS,
+    place,
+    said_of_text,
+    small_gate,
+    texts,
+)
 from tests.reference import documents_of
 
-_WINDOW, _STRIDE = 8, 4
+_WINDOW = 8
 _ROWS = st.lists(st.tuples(st.integers(0, 5), st.lists(st.integers(1, 19), max_size=3)), min_size=1, max_size=4)
 
 
 def _plan(positions: Tensor, mask: Tensor | None, **settings: Any) -> Any:
-    return plan_segments(positions, mask, **({"window": _WINDOW, "stride": _STRIDE, "lookahead": False} | settings))
-
-
-_VOCABULARY, _SPACE, _LINE, _FENCE, _ONE, _OTHER, _PART, _REST = 20, 0, 1, 2, 3, 4, 5, 6
-
-
-def _gate(**settings: Any) -> DomainGate:
-    """A gate for two languages; after a fence token 3 names the first, 5 and 6 the second, and 4 one not learnt."""
-    config = GateConfig(**({"languages": ["one", "two"], "start": 0.3, "bound": 0.1, "stride": _STRIDE} | settings))
-    gate, generator = DomainGate(replace(config, pairs=97), _VOCABULARY), torch.Generator().manual_seed(3)
-    gate.reset_buffers()
-    gate.token_kinds[:3] = torch.tensor([SPACE, LINE, FENCE], dtype=torch.int8)
-    gate.pair_scores.copy_(torch.randint(-127, 128, gate.pair_scores.shape, generator=generator))
-    gate.calibration.copy_(torch.tensor([0.5, 0.05]))
-    gate.names[:3] = torch.tensor([[_ONE, -1, 0], [_PART, _REST, 1], [_OTHER, -1, 2]])
-    return gate
-
-
-def _place(near: int, symbol: int) -> int:
-    return ((near * 2654435761 + symbol * 2246822519) >> 15) % 97
-
-
-def _reference(gate: DomainGate, tokens: list[int]) -> list[float]:
-    """p of each token of a text, word for word as the class says it, with lists and one token after the other."""
-    slope, offset = gate.calibration.tolist()
-    shuts, opens, num_learn = SHUTS * _STRIDE, OPENS * _STRIDE, gate.num_learn
-    belief = [0.5 / num_learn] * num_learn + [0.5]
-    evidence, before, named, said = [0.0] * num_learn, [0, 0], -1, []
-    for place, token in enumerate(tokens):
-        if place % _STRIDE == 0 and place:
-            weighed = [b * math.exp(e) for b, e in zip(belief, [*evidence, 0.0], strict=True)]
-            total = sum(weighed)
-            weighed = [value / total for value in weighed]
-            kept = [weighed[i] * (1 - shuts) + weighed[-1] * opens / num_learn for i in range(num_learn)]
-            belief, evidence = [*kept, sum(weighed[:-1]) * shuts + weighed[-1] * (1 - opens)], [0.0] * num_learn
-        if place % _STRIDE == 0:
-            p = 1 - belief[-1]
-            p = 0.0 if p < gate.bound else 1.0 if p > 1 - gate.bound else p
-            if named >= 0:
-                p = 1.0 if named < num_learn else 0.0
-            said.append(p if place else gate.start)
-        else:
-            said.append(said[-1])
-        kind = int(gate.token_kinds[token])
-        symbol = token if kind == WORD else 2**20 + kind
-        if named < 0:
-            for language in range(num_learn):
-                pairs = [int(gate.pair_scores[i, _place(before[-1 - i], symbol), language]) for i in range(2)]
-                evidence[language] += slope * sum(pairs) / 2 / 127 * 3 + offset
-        fence = 2**20 + FENCE
-        for name, rest, language in gate.names.tolist():
-            if (rest == -1 and before[-1] == fence and token == name) or (before == [fence, name] and token == rest):
-                named = language
-        if kind == FENCE:
-            named = -1
-        if kind != SPACE:
-            before = [before[-1], symbol]
-    return said
-
-
-def _texts(seed: int, lengths: list[int]) -> list[list[int]]:
-    """Texts in which fences, names and white space are frequent."""
-    generator = torch.Generator().manual_seed(seed)
-    weights = torch.tensor([2.0, 1, 0.7, 0.5, 0.5, 1, 1] + [0.7] * (_VOCABULARY - 7))
-    return [torch.multinomial(weights, length, True, generator=generator).tolist() for length in lengths]
+    return plan_segments(positions, mask, **({"window": _WINDOW, "stride": STRIDE, "lookahead": False} | settings))
 
 
 @settings(max_examples=60)
@@ -107,21 +54,21 @@ def _texts(seed: int, lengths: list[int]) -> list[list[int]]:
 def test_it_says_of_packed_and_padded_rows_what_the_words_of_its_class_say(
     rows: list[tuple[int, list[int]]], seed: int, fixed: bool
 ):
-    gate = _gate()
+    gate = small_gate()
     positions, mask = lay_out(rows, length=1)
     tokens = torch.zeros(positions.shape, dtype=torch.long)
     documents = documents_of(positions, mask)
     expected = {}
-    for document, text in zip(documents, _texts(seed, [len(document) for document in documents]), strict=True):
-        for place, token, p in zip(document, text, _reference(gate, text), strict=True):
-            tokens[place], expected[place] = token, p
-    places = places_for(positions.shape, _STRIDE, packed=True) if fixed else None
+    for document, text in zip(documents, texts(seed, [len(document) for document in documents]), strict=True):
+        for where, token, p in zip(document, text, said_of_text(gate, text), strict=True):
+            tokens[where], expected[where] = token, p
+    places = places_for(positions.shape, STRIDE, packed=True) if fixed else None
     plan = _plan(positions, mask, num_places=places)
     flat = tokens.flatten() if plan.real_tokens is None else tokens.flatten()[plan.real_tokens]
     said_N = gate(flat, plan)[plan.segment_of_token]
     if plan.is_real is not None:
         said_N = said_N[plan.is_real]
-    assert said_N.tolist() == pytest.approx([expected[place] for place in sorted(expected)], abs=1e-4)
+    assert said_N.tolist() == pytest.approx([expected[where] for where in sorted(expected)], abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +76,7 @@ def test_it_says_of_packed_and_padded_rows_what_the_words_of_its_class_say(
 )
 @pytest.mark.parametrize("seed", range(3))
 def test_what_it_says_of_chunks_is_what_it_says_of_the_whole(seed: int, sizes: list[int], windows: int | None):
-    gate, tokens = _gate(), torch.tensor(_texts(seed, [40] * 3))
+    gate, tokens = small_gate(), torch.tensor(texts(seed, [40] * 3))
     positions = torch.arange(40) - torch.tensor([[0], [3], [22]])  # rows with padding before them, to other segments
     if seed == 2:
         positions = torch.arange(5, 45).expand(3, -1)  # rows that begin in the middle of a segment
@@ -151,27 +98,27 @@ def test_what_it_says_of_chunks_is_what_it_says_of_the_whole(seed: int, sizes: l
 
 
 def test_a_fence_that_names_a_language_opens_or_shuts_at_once_and_counts_for_nothing_after_it():
-    gate, words = _gate(), [7, 8, 9, 10] * 6
+    gate, words = small_gate(), [7, 8, 9, 10] * 6
 
     def said(tokens: list[int]) -> list[float]:
         return gate(torch.tensor(tokens), _plan(torch.arange(len(tokens))[None], None)).tolist()
 
-    before, learnt = words[:11], [_FENCE, _ONE, _LINE, 11, 12, 13, 14, 15, 16, 17, 18, _FENCE, _LINE]
+    before, learnt = words[:11], [TICKS, ONE, NEW_LINE, 11, 12, 13, 14, 15, 16, 17, 18, TICKS, NEW_LINE]
     around = said([*before, *learnt, *words])
     assert around[4:6] == [1.0, 1.0]
     assert around[3] != 1.0
-    assert 1.0 in said([*before, _FENCE, _SPACE, _PART, _REST, *[11] * 8])[4:6]
-    assert said([*before, _FENCE, _OTHER, *[11] * 8])[4:5] == [0.0]
+    assert 1.0 in said([*before, TICKS, BLANK, PART, REST, *[11] * 8])[4:6]
+    assert said([*before, TICKS, OTHER, *[11] * 8])[4:5] == [0.0]
     within = [*learnt[:3], *reversed(learnt[3:-4]), *learnt[-4:]]
     assert said([*before, *within, *words])[6:] == pytest.approx(around[6:])
 
 
 def test_in_the_longest_texts_nothing_overflows_and_it_changes_its_mind():
-    gate = _gate(bound=0.05)
+    gate = small_gate(bound=0.05)
     gate.calibration.copy_(torch.tensor([20.0, 0.0]))
     gate.pair_scores.zero_()
     for one, score in ((7, 127), (8, -127)):
-        gate.pair_scores[0, _place(one, one)] = score
+        gate.pair_scores[0, place(one, one)] = score
     tokens = torch.tensor([7] * 4000 + [8] * 4000 + [7] * 400)
     said = gate(tokens, _plan(torch.arange(len(tokens))[None], None))
     assert said.isfinite().all()
@@ -188,9 +135,9 @@ def test_without_token_ids_it_stays_shut_and_new_tokens_are_words_like_others():
     shut = model(tokens[:, :14], open_share=0.0, use_cache=True)
     after, expected = model(tokens[:, 14:16], cache=read.cache), model(tokens[:, 14:16], cache=shut.cache, open_share=0)
     torch.testing.assert_close(after.logits, expected.logits, rtol=0, atol=1e-5)
-    gate = _gate()
-    gate.resize(_VOCABULARY + 2)
-    assert gate.token_kinds.tolist() == [*_gate().token_kinds.tolist(), WORD, WORD]
+    gate = small_gate()
+    gate.resize(NUM_TOKENS + 2)
+    assert gate.token_kinds.tolist() == [*small_gate().token_kinds.tolist(), WORD, WORD]
 
 
 @torch.no_grad()

@@ -151,7 +151,7 @@ def test_no_tokens_at_all_come_back_as_none(form: str):
         assert block(x_BTH).shape == x_BTH.shape
 
 
-def _composed(form: str, packs: tuple[str, ...], **overrides: Any) -> Any:
+def composed(form: str, packs: tuple[str, ...], **overrides: Any) -> Any:
     """A model of some packs; each has the weights that it has in every other such model, or alone."""
     settings = FORMS[form] | {"languages": ["one", "other"], "start": 0.6} | overrides
     unlike = {"ocaml": {"rank": 8, "layers": [1, 2], "start": 0.3}, "lua": {"alpha": 8.0}}
@@ -210,7 +210,7 @@ def _shut(model: Any, *names: str) -> Any:
 
 def _without_packs(form: str) -> Any:
     """The model with everything taken out again that a pack put in."""
-    model = _shut(_composed(form, ("rust",)), "rust")
+    model = _shut(composed(form, ("rust",)), "rust")
     for layer in model.model.layers:
         if isinstance(layer.mlp, GatedBlock):
             layer.mlp = layer.mlp.shared_expert
@@ -225,7 +225,7 @@ def _without_packs(form: str) -> Any:
 @pytest.mark.parametrize("packs", [("rust",), ("rust", "lua", "ocaml")], ids=len)
 @pytest.mark.parametrize("form", FORMS)
 def test_with_all_gates_shut_a_model_is_its_base_to_the_bit(form: str, packs: tuple[str, ...]):
-    told, shut, bare = _composed(form, packs), _shut(_composed(form, packs), *packs), _without_packs(form)
+    told, shut, bare = composed(form, packs), _shut(composed(form, packs), *packs), _without_packs(form)
     tokens = random_tokens(2, 23)
     assert torch.equal(shut(tokens).logits, _dense(0)(tokens).logits)
     for found, expected in ((_runs(shut), _runs(bare)), (_runs(told, open_share=0.0), _runs(bare, open_share=0.0))):
@@ -235,7 +235,7 @@ def test_with_all_gates_shut_a_model_is_its_base_to_the_bit(form: str, packs: tu
 @torch.no_grad()
 @pytest.mark.parametrize("form", FORMS)
 def test_while_the_others_are_shut_a_model_is_the_one_with_that_pack_to_the_bit(form: str):
-    model, alone = _shut(_composed(form, ("lua", "rust", "ocaml")), "lua", "ocaml"), _composed(form, ("rust",))
+    model, alone = _shut(composed(form, ("lua", "rust", "ocaml")), "lua", "ocaml"), composed(form, ("rust",))
     found, expected = _runs(model), _runs(alone)
     assert not torch.allclose(found[0], _dense(0)(random_tokens(2, 23)).logits, atol=1e-3)
     assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
@@ -245,16 +245,16 @@ def test_while_the_others_are_shut_a_model_is_the_one_with_that_pack_to_the_bit(
 @pytest.mark.parametrize("form", ["lora", "all"])
 def test_where_another_pack_is_open_for_another_row_a_row_is_as_with_its_pack_alone(form: str):
     """To the bit: what is shut for a token adds nothing to it. Full experts run for chosen rows alone: nearly."""
-    model, tokens = _composed(form, ("rust", "lua")), random_tokens(2, 23)
+    model, tokens = composed(form, ("rust", "lua")), random_tokens(2, 23)
     mixed = model(tokens, open_share=torch.eye(2)).logits
     for row, name in enumerate(("lua", "rust")):
-        alone = _composed(form, (name,))(tokens, open_share=1.0).logits
+        alone = composed(form, (name,))(tokens, open_share=1.0).logits
         assert torch.equal(mixed[row], alone[row])
 
 
 @torch.no_grad()
 def test_packs_that_are_open_share_a_token():
-    model, tokens = _composed("lora", ("lua", "rust")), random_tokens(2, 23)
+    model, tokens = composed("lora", ("lua", "rust")), random_tokens(2, 23)
     both = model(tokens, open_share=1.0).logits
     assert torch.equal(both, model(tokens, open_share=0.5).logits)
     assert not torch.allclose(both, model(tokens, open_share=torch.tensor([[1.0, 0.0]])).logits, atol=1e-3)
@@ -262,14 +262,14 @@ def test_packs_that_are_open_share_a_token():
 
 @torch.no_grad()
 def test_a_token_that_goes_before_decides_what_a_cached_gate_says_later():
-    model, tokens = _composed("lora", ("lua", "rust")), random_tokens(2, 23)
+    model, tokens = composed("lora", ("lua", "rust")), random_tokens(2, 23)
     torch.testing.assert_close(logits_in_chunks(model, tokens), model(tokens).logits, rtol=0, atol=1e-4)
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("alpha", [2.0, 4.0, 16.0])
 def test_an_open_pack_is_pefts_lora_to_the_bit(alpha: float):
-    model = _composed("all", ("rust",), alpha=alpha)
+    model = composed("all", ("rust",), alpha=alpha)
     names = [name for name, part in model.named_modules() if isinstance(part, nn.Linear) and hasattr(part, "adapters")]
     config = LoraConfig(r=4, lora_alpha=alpha, target_modules=names)  # pyright: ignore[reportArgumentType] (takes fractions)
     lora: Any = get_peft_model(_dense(0), config).eval()

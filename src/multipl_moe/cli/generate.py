@@ -152,7 +152,7 @@ def _show_routing(
 ) -> None:
     from multipl_moe.generate.routing import colour_gate, colour_text, legend, route_text, routed_pass
 
-    if (gate := routed_pass(generator.model, tokens, [], open_share).gate) is not None:
+    if (gate := routed_pass(generator.model, tokens, [], open_share, num_prompt).gate) is not None:
         console.print()
         console.print(colour_gate(gate, generator.tokenizer, tokens.tolist()), soft_wrap=True)
     if layer is None:

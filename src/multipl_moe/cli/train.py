@@ -73,9 +73,11 @@ def train(
 
     from multipl_moe.checkpoints.base import resolve_base
     from multipl_moe.train.hybrid_recipe import recipe_of_hybrid
+    from multipl_moe.train.setup import require_a_step
 
     if of_hybrid:
         chosen = recipe_of_hybrid(chosen, model)
+    require_a_step(chosen.train)
     console.quiet = not is_main()
     if _forgets(chosen):
         console.print(_FORGETS)

@@ -68,7 +68,9 @@ class LocalCompleter:
 
     def p_after(self, problem: Problem) -> float:
         """How far the model's domain gate opens by itself where the answer to a problem begins."""
-        return self.model.model.p_after(self.tokenizer(problem.prompt, verbose=False)["input_ids"])
+        prompt = torch.tensor([self.tokenizer(problem.prompt, verbose=False)["input_ids"]], device=self.model.device)
+        read = self.model.model.read_prompt(prompt)
+        return 1.0 if read is None else float(read[0, -1].sum())
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -125,10 +127,10 @@ class LocalCompleter:
     def _generate(self, rows: list[Row], settings: CodegenSection) -> None:
         """Let all rows grow to their ends; every few tokens those that have ended leave the batch."""
         tokens, mask = _left_padded([row.prompt for row in rows], self.model.device)
-        cache = self._read_once(rows, tokens, mask)
+        known = self._known(rows, tokens, mask)
+        cache = self._read_once(rows, tokens, mask, known)
         while True:
             draws = settings.temperature >= COLDEST
-            told = self._told(rows)
             processors = [RowDraws(rows, settings.temperature, settings.top_p)] if draws else []
             output = self.model.generate(
                 tokens,
@@ -139,17 +141,17 @@ class LocalCompleter:
                 logits_processor=processors,
                 stopping_criteria=[RowEnds(rows)],
                 return_dict_in_generate=True,
-                **told,
+                **known,
             )
             going_on = [index for index, row in enumerate(rows) if row.finish is None]
             if not going_on:
                 return
-            rows = [rows[index] for index in going_on]
+            rows, known = [rows[index] for index in going_on], _of_rows(known, going_on)
             tokens = output.sequences[going_on]
             mask = torch.nn.functional.pad(mask[going_on], (0, tokens.shape[1] - mask.shape[1]), value=1)
             cache = _continued(output.cache, torch.tensor(going_on, device=tokens.device))
 
-    def _read_once(self, rows: list[Row], tokens: Tensor, mask: Tensor) -> Any:
+    def _read_once(self, rows: list[Row], tokens: Tensor, mask: Tensor, known: dict[str, Tensor]) -> Any:
         """The cache of all prompts but their last tokens, of which several samples share one reading; None without any.
 
         To read the prompts takes as long as to write the answers, where these are short.
@@ -164,14 +166,18 @@ class LocalCompleter:
             do_sample=False,
             max_new_tokens=1,
             return_dict_in_generate=True,
-            **self._told([rows[index] for index in chosen]),
+            **_of_rows(known, chosen),
         )
         place = {index: position for position, index in enumerate(chosen)}
         return _continued(output.cache, torch.tensor([place[first[tuple(row.prompt)]] for row in rows]))
 
-    def _told(self, rows: list[Row]) -> dict[str, Tensor]:
+    def _known(self, rows: list[Row], tokens: Tensor, mask: Tensor) -> dict[str, Tensor]:
+        """What `generate` takes of rows whose language is told, or else of what domain gates read in their prompts."""
         shares = [torch.as_tensor(row.open_share).view(1, -1) for row in rows if row.open_share is not None]
-        return {"open_share": torch.cat(shares).squeeze(1).to(self.model.device)} if shares else {}
+        if shares:
+            return {"open_share": torch.cat(shares).squeeze(1).to(self.model.device)}
+        read = self.model.model.read_prompt(tokens, mask) if isinstance(self.model, MultiplMoeForCausalLM) else None
+        return {} if read is None else {"prompt_share": read}
 
 
 def set_dtype(model: PreTrainedModel, dtype: torch.dtype) -> None:
@@ -218,6 +224,10 @@ def _left_padded(rows: list[list[int]], device: torch.device) -> tuple[Tensor, T
         for padded in (texts, [torch.ones_like(text) for text in texts])
     )
     return tokens, mask
+
+
+def _of_rows(known: dict[str, Tensor], rows: list[int]) -> dict[str, Tensor]:
+    return {name: values[rows] for name, values in known.items()}
 
 
 def _continued(cache: Any, rows: Tensor) -> Any:

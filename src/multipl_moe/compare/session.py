@@ -90,7 +90,8 @@ class ComparisonSession:
                     failures.append(f"{run.name}: {error}")
                     self._tell(str(error))
                 else:
-                    self._write_result(runs)
+                    if number < len(missing):
+                        self._write_result(runs)
         result = self._write_result(runs)
         if failures:
             raise UserError("; ".join(failures))

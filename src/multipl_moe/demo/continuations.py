@@ -36,7 +36,7 @@ def _continued(explorer: Explorer, title: str, prompt: str) -> Continuation:
     base, hybrid = (
         ["", *explorer.complete(prompt, base=base, max_new_tokens=NEW_TOKENS)][-1] for base in (True, False)
     )
-    reading = explorer.read(prompt + hybrid)
+    reading = explorer.read(prompt + hybrid, prompt=prompt)
     last = {layer: reading.weights[layer] for layer in explorer.layers[-1:]}
     shown = replace(reading, base_bits=None, weights=last)
     return Continuation(title, prompt, base, hybrid, shown)

@@ -62,8 +62,8 @@ class Explorer:
         """Indices of the layers that have routers."""
         return list(self.model.hybrid_layers)
 
-    def read(self, text: str, open_share: float | Tensor | None = None) -> Reading:
-        """Read a text that is not empty in all layers."""
+    def read(self, text: str, open_share: float | Tensor | None = None, prompt: str = "") -> Reading:
+        """Read a text that is not empty in all layers; with a `prompt` at its beginning, as it was written."""
         with self._lock:
             return read_text(
                 self.model,
@@ -73,6 +73,7 @@ class Explorer:
                 max_tokens=MOST_TOKENS,
                 base=self._base,
                 open_share=open_share,
+                prompt=prompt,
             )
 
     def complete(self, prompt: str, *, base: bool, max_new_tokens: int) -> Iterator[str]:

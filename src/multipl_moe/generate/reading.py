@@ -65,6 +65,7 @@ def read_text(
     max_tokens: int,
     base: PreTrainedModel | None = None,
     open_share: float | Tensor | None = None,
+    prompt: str = "",
 ) -> Reading:
     """Read a text, cut after `max_tokens`, with a hybrid and with its base; both are in evaluation mode.
 
@@ -76,11 +77,15 @@ def read_text(
         max_tokens: at least 1.
         base: the dense base. None: it is the hybrid itself behind a gate that is shut; without a gate it is not read.
         open_share: takes the domain gate's place, where the language of the text is known.
+        prompt: how the text begins, if a model wrote the rest: of this gates decided as of a prompt.
     """
     start = start_tokens(tokenizer)
-    own = tokenizer(text, add_special_tokens=False, truncation=True, max_length=max_tokens)["input_ids"]
+    own, asked = (
+        tokenizer(part, add_special_tokens=False, truncation=True, max_length=max_tokens)["input_ids"]
+        for part in (text, prompt)
+    )
     tokens = torch.tensor([*start, *own], device=model.device)
-    routed = routed_pass(model, tokens, layers, open_share)
+    routed = routed_pass(model, tokens, layers, open_share, num_prompt=len(start) + len(asked) if asked else 0)
     base_logits, num_before = None, len(start)
     if base is not None:
         base_logits = base(input_ids=tokens[None], use_cache=False).logits[0]

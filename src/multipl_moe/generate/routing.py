@@ -73,12 +73,21 @@ class RoutedPass(NamedTuple):
 
 @torch.no_grad()
 def routed_pass(
-    model: MultiplMoeForCausalLM, tokens: Tensor, layers: Iterable[int], open_share: float | Tensor | None = None
+    model: MultiplMoeForCausalLM,
+    tokens: Tensor,
+    layers: Iterable[int],
+    open_share: float | Tensor | None = None,
+    num_prompt: int = 0,
 ) -> RoutedPass:
     """Run a text's (T,) tokens, and see how they are routed in some hybrid layers.
 
-    The model is in evaluation mode, and nothing else uses it meanwhile. `open_share` takes the gate's place.
+    The model is in evaluation mode, and nothing else uses it meanwhile. `open_share` takes the gate's place. Of the
+    first `num_prompt` tokens gates decided as of a prompt, before the others were written.
     """
+    known = {} if open_share is None else {"open_share": open_share}
+    if num_prompt and open_share is None:
+        known = {"prompt_share": model.model.read_prompt(tokens[None, :num_prompt])}
+    first_share = FIRST_TOKEN_SHARE if known.get("prompt_share") is None else 1.0
     fused: dict[int, FusedWeights] = {}
     opened: list[Tensor] = []
 
@@ -86,10 +95,9 @@ def routed_pass(
         fused[index] = fuse_weights(block.moe, plan, token_routing, segment_routing)
 
     def note_gate(gate: nn.Module, args: Any, p_V: Any) -> None:
-        opened.append(open_of_tokens(p_V, args[1], FIRST_TOKEN_SHARE))
+        opened.append(open_of_tokens(p_V, args[1], first_share))
 
     observers = {index: partial(observe, index=index) for index in layers}
-    known = {} if open_share is None else {"open_share": open_share}
     with observe_with(model, observers), ExitStack() as hooks:
         for gate in model.model.gates.values():
             hooks.callback(gate.register_forward_hook(note_gate).remove)

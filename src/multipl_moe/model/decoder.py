@@ -1,7 +1,7 @@
 """The decoder of a hybrid model: any supported base's, with the feed-forward blocks of chosen layers replaced."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -26,6 +26,7 @@ from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS
 from multipl_moe.model.hybrid import HybridMoe
 from multipl_moe.model.losses import mean_load_balancing_loss
 from multipl_moe.model.moe_config import MoeConfig
+from multipl_moe.model.prompt_reading import known_of_tokens, read_prompts
 from multipl_moe.model.routing_pass import RoutingPass, carry_routing
 from multipl_moe.model.segments import places_for, plan_segments
 from multipl_moe.model.token_bias import routed_sums
@@ -166,18 +167,23 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         """The domain gates by name of the pack; none where experts work for all text."""
         return cast(dict[str, DomainGate], dict(self.domain_gates.items()))
 
-    @torch.no_grad()
-    def p_after(self, ids: Sequence[int]) -> float:
-        """How far gates open for the token after a text, of several in all; 1 without gates. No layer runs."""
-        if not self.gates:
-            return 1.0
-        return min(sum(gate.p_of_text(ids)[-1].item() for gate in self.gates.values()), 1.0)
+    def read_prompt(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor | None:
+        """(B, T, packs) whose experts work for prompts, by all of each; None without gates. No layer runs.
 
-    def _decide(self, routing: RoutingPass, input_ids: Tensor | None) -> None:
+        Takes what `forward` takes, one text a row, and is what that takes as `prompt_share`.
+        """
+        return read_prompts(self.gates, self._moe.gate.stride, input_ids, attention_mask) if self.gates else None
+
+    def _decide(self, routing: RoutingPass, input_ids: Tensor | None, prompt_share: Tensor | None) -> None:
         """Let packs' gates say for which segments their experts work, but in training or where the caller did."""
         if routing.as_in_training or (routing.is_told and routing.cache is None):
             return
-        for name, gate in self.gates.items():
+        known_PN = None
+        if prompt_share is not None and input_ids is not None:
+            num_before = 0 if routing.cache is None else routing.cache.get_seq_length()
+            known_PN = known_of_tokens(prompt_share, routing.plan, num_before, input_ids.shape[1])
+        first_share = FIRST_TOKEN_SHARE if prompt_share is None else 1.0
+        for number, (name, gate) in enumerate(self.gates.items()):
             device = gate.calibration.device  # layers, and so gates, of one model may lie on several
             plan = routing.plan_on(device)
             state = routing.prefix_state(_GATES_LAYER, name, gate.empty_state)
@@ -185,9 +191,10 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
                 open_V = gate.pass_over(plan, state)
             else:
                 ids_N = input_ids.to(device).flatten()
-                open_V = gate(ids_N if plan.real_tokens is None else ids_N[plan.real_tokens], plan, state)
+                known_N = None if known_PN is None else known_PN[number].to(device)
+                open_V = gate(ids_N if plan.real_tokens is None else ids_N[plan.real_tokens], plan, state, known_N)
             if not routing.is_told:
-                routing.open_V[name], routing.first_share = open_V, FIRST_TOKEN_SHARE
+                routing.open_V[name], routing.first_share = open_V, first_share
 
     def _init_weights(self, module: nn.Module) -> None:
         """The base's own: some, as Gemma's, set buffers that no file holds; and those of hybrid layers and the gate."""
@@ -213,6 +220,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         use_cache: bool | None = None,
         output_router_logits: bool | None = None,
         open_share: Tensor | float | None = None,
+        prompt_share: Tensor | None = None,
         **kwargs: Any,
     ) -> MultiplMoeModelOutput:
         """Hidden states after the last norm.
@@ -226,6 +234,8 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
             output_router_logits: whether to return the token routers' outputs, (N, E_t) a hybrid layer that asked them.
             open_share: one number, (B,), or of several packs (B, packs) or (1, packs), sorted by name, in place of what
                 gates say: 1 where a row is known to be of a language that was learnt, 0 where it is known not to be.
+            prompt_share: (B, prompt, packs) from `read_prompt`, what gates say of a row's first tokens, those in the
+                cache included, padding too.
         """
         if getattr(self, "_is_replica", False):
             raise ValueError(_NO_REPLICAS)
@@ -238,7 +248,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         if cache is None and takes_document_bounds(self.config._attn_implementation):
             kwargs |= attention_arguments(position_ids)
         routing = self._routing_pass(position_ids, real_tokens, cache, packed=packed, open_share=open_share)
-        self._decide(routing, input_ids)
+        self._decide(routing, input_ids, prompt_share)
         outputs = self.base_decoder(
             input_ids=input_ids,
             attention_mask=attention_mask,

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 from transformers import initialization
 
 from multipl_moe.model.float32_buffers import Float32Buffers
@@ -38,6 +39,9 @@ class DomainGate(Float32Buffers):
     indentation is a matter of taste. `calibration` makes that a log-likelihood ratio, as pairs are not independent.
     A fence that names a language (```rust) leaves nothing to guess: until it closes p is 1 for a language to learn, 0
     for another, and what is between counts for nothing after it.
+
+    A prompt may be read as a whole before the model goes on from it (`p_of_prompts`): what comes later counts for what
+    came before, so that a short prompt is not half open.
 
     p below `bound` counts as 0, and p above 1 - `bound` as 1. A document's first segment, before which there is
     nothing to read, gets `start`. Its first token gets two thirds of that: all later tokens attend to it more than to
@@ -109,17 +113,26 @@ class DomainGate(Float32Buffers):
         )
 
     @torch.no_grad()
-    def forward(self, ids_N: Tensor, plan: SegmentPlan, state: PrefixState | None = None) -> Tensor:
+    def forward(
+        self,
+        ids_N: Tensor,
+        plan: SegmentPlan,
+        state: PrefixState | None = None,
+        known_N: Tensor | None = None,
+    ) -> Tensor:
         """(V,) p of each segment, float32, of the ids of the real tokens, (N,).
 
-        `state`, of a plan with a continuation, is brought up to date.
+        Args:
+            ids_N, plan: the tokens, and the segments that they lie in.
+            state: of a plan with a continuation; brought up to date.
+            known_N: (N,) p of the segment that begins with a token, where that is known, else NaN.
         """
         if not len(ids_N):
             return self.calibration.new_zeros(plan.num_segments)
         if state is not None and plan.continuation is not None:
-            return self._continued(ids_N, plan, state, plan.continuation)
+            return self._continued(ids_N, plan, state, plan.continuation, known_N)
         read = GateReading(self, ids_N, plan, None)
-        return self._decided(self.beliefs(self._sums(read)[:-1], plan, None), read)
+        return self._decided(self.beliefs(self._sums(read)[:-1], plan, None), read, known_N)
 
     def pass_over(self, plan: SegmentPlan, state: PrefixState | None) -> Tensor:
         """(V,) 0 of tokens that came as embeddings, which it cannot read; after them it knows nothing new."""
@@ -129,7 +142,9 @@ class DomainGate(Float32Buffers):
             state.unread, state.last_p = fresh.unread, torch.zeros_like(state.last_p)
         return self.calibration.new_zeros(plan.num_segments)
 
-    def _continued(self, ids_N: Tensor, plan: SegmentPlan, state: PrefixState, joint: Continuation) -> Tensor:
+    def _continued(
+        self, ids_N: Tensor, plan: SegmentPlan, state: PrefixState, joint: Continuation, known_N: Tensor | None
+    ) -> Tensor:
         last_p_B = torch.where(state.last_p < 0, self.start, state.last_p)
         is_step = plan.real_tokens is None and plan.is_real is None and len(ids_N) == plan.num_rows
         if is_step and not joint.begins_segment and not bool(joint.is_complete.any()):
@@ -140,7 +155,7 @@ class DomainGate(Float32Buffers):
         sums_VL = self._sums(read).index_add(0, joint.merged_segments, state.partial)
         if joint.begins_segment:
             belief_VS = self.beliefs(sums_VL[:-1], plan, state)
-            p_V = F.pad(self._decided(belief_VS, read), (0, 1))
+            p_V = F.pad(self._decided(belief_VS, read, known_N), (0, 1))
             p_V = p_V.index_put((joint.merged_segments,), last_p_B)[:-1]
             last_BS = F.pad(belief_VS, (0, 0, 0, 1))[joint.last_segments]
         else:
@@ -192,11 +207,44 @@ class DomainGate(Float32Buffers):
     def _bounded(self, p: Tensor) -> Tensor:
         return torch.where(p < self.bound, 0.0, torch.where(p > 1 - self.bound, 1.0, p))
 
-    def _decided(self, belief_VS: Tensor, read: GateReading) -> Tensor:
+    def _decided(self, belief_VS: Tensor, read: GateReading, known_N: Tensor | None) -> Tensor:
         """(V,) p, given what is thought where each segment begins."""
         named_V = read.named_at_segments()
         p_V = torch.where(named_V == UNNAMED, self._bounded(1 - belief_VS[:, -1]), (named_V < self.num_learn).float())
-        return torch.where(read.begins_document(), self.start, p_V)
+        p_V = torch.where(read.begins_document(), self.start, p_V)
+        if known_N is None:
+            return p_V
+        known_V = known_N[read.begins()]
+        return torch.where(known_V.isnan(), p_V, known_V)
+
+    @torch.no_grad()
+    def p_of_prompts(self, ids_N: Tensor, plan: SegmentPlan) -> Tensor:
+        """(V,) p of each segment by all of its text, one document a row; `bound` and `start` have no part in it.
+
+        The filter knows what came before a segment, and run backward what comes after it (forward-backward, Rabiner
+        1989). Where a fence around the text's end names a language, that holds for the last segment.
+        """
+        read, counts_B = GateReading(self, ids_N, plan, None), plan.row_of_segment.bincount(minlength=plan.num_rows)
+        evidence_VL = self._sums(read)[:-1]
+        belief_VS, likelihood_VS = self.beliefs(evidence_VL, plan, None), _likelihood(evidence_VL)
+        has_segment_BG = torch.arange(int(counts_B.max()), device=ids_N.device) < counts_B[:, None]
+        likelihood_BGS = pad_sequence(list(likelihood_VS.split(counts_B.tolist())), batch_first=True, padding_value=1.0)
+        smoothed_VS = belief_VS * self._onward_from(likelihood_BGS)[has_segment_BG]
+        named_V = read.named_at_segments()
+        last_B = counts_B.cumsum(0)[counts_B > 0] - 1
+        named_V = named_V.index_put((last_B,), read.named_after(last_B))
+        p_V = 1 - smoothed_VS[:, -1] / smoothed_VS.sum(dim=1)
+        return torch.where(named_V == UNNAMED, p_V, (named_V < self.num_learn).float())
+
+    def _onward_from(self, likelihood_BGS: Tensor) -> Tensor:
+        """(B, G, S) how likely each segment and those after it are, by what it is, up to a factor."""
+        after_BS, found = torch.ones_like(likelihood_BGS[:, 0]), []
+        for likelihood_BS in reversed(likelihood_BGS.unbind(1)):
+            found.append(likelihood_BS * after_BS)
+            with torch.autocast(after_BS.device.type, enabled=False):
+                after_BS = found[-1] @ self._changes.T
+            after_BS = after_BS / after_BS.sum(dim=1, keepdim=True)
+        return torch.stack(found[::-1], dim=1)
 
     def beliefs(self, evidence_VL: Tensor, plan: SegmentPlan, state: PrefixState | None) -> Tensor:
         """(V, S): what is thought where each segment begins, of the evidence of all segments, (V, L).

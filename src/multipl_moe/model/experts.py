@@ -93,7 +93,7 @@ class StackedExperts(Experts):
 
     def __init__(self, num_experts: int, hidden_size: int, intermediate_size: int, family: Family, config: Any) -> None:
         super().__init__(family, config)
-        up_size = intermediate_size * (2 if family.gated else 1)
+        up_size = family.up_size(intermediate_size)
         self.up_name = family.up_name
         self.register_parameter(self.up_name, nn.Parameter(torch.empty(num_experts, up_size, hidden_size)))
         self.down_proj = nn.Parameter(torch.empty(num_experts, hidden_size, intermediate_size))

@@ -38,6 +38,10 @@ class Family:
         """Name of an expert's first matrix in the stacked weights."""
         return "gate_up_proj" if self.gated else "up_proj"
 
+    def up_size(self, intermediate_size: int) -> int:
+        """Rows of an expert's first matrix, U: gate and up are stacked in it where there are both."""
+        return intermediate_size * (2 if self.gated else 1)
+
     def has_bias(self, config: Any) -> bool:
         """Whether this base's feed-forward blocks have biases."""
         return self.bias is not None and bool(getattr(config, self.bias))

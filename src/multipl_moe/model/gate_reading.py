@@ -130,14 +130,18 @@ class GateReading(PairReading):
         evidence_NL = slope * (MOST_OF_A_PAIR / 127 / 2) * (first_NL + second_NL) + offset
         return evidence_NL.masked_fill((self._around_N != UNNAMED)[:, None], 0.0)
 
-    def _begins(self) -> Tensor:
+    def begins(self) -> Tensor:
         """(V,) the first token of each segment."""
         nothing = self._places.new_full((self.plan.num_segments,), len(self._places) - 1)
         return nothing.scatter_reduce(0, self.plan.segment_of_token, self._places, "amin")
 
     def named_at_segments(self) -> Tensor:
         """(V,) which language the fence names in which each segment begins."""
-        return self._around_N[self._begins()]
+        return self._around_N[self.begins()]
+
+    def named_after(self, segments: Tensor) -> Tensor:
+        """Which language the fence names around what follows each of some segments."""
+        return self._named_N[torch.searchsorted(self.plan.segment_of_token, segments, right=True) - 1]
 
     def begins_document(self) -> Tensor:
         """(V,) whether nothing was read before a segment."""

@@ -41,7 +41,7 @@ class LoraExperts(Experts):
     ) -> None:
         super().__init__(family, config)
         self.scale = scale
-        up_size = intermediate_size * (2 if family.gated else 1)
+        up_size = family.up_size(intermediate_size)
         sizes = {family.up_name: (up_size, hidden_size), "down_proj": (hidden_size, intermediate_size)}
         for name, (num_out, num_in) in sizes.items():
             self.register_parameter(f"{name}_a", nn.Parameter(torch.empty(num_experts, rank, num_in)))

@@ -67,6 +67,7 @@ class MultiplMoeForCausalLM(MultiplMoePreTrainedModel, GenerationMixin):
         use_cache: bool | None = None,
         skip_logits: bool = False,
         open_share: Tensor | float | None = None,
+        prompt_share: Tensor | None = None,
         **kwargs: Any,
     ) -> MoeCausalLMOutputWithPast:
         """Next-token logits, and with `labels` the loss; in training it includes the load-balancing loss.
@@ -74,7 +75,8 @@ class MultiplMoeForCausalLM(MultiplMoePreTrainedModel, GenerationMixin):
         That one is then also returned by itself: a loss of one's own adds `config.router_aux_loss_coef * aux_loss`.
 
         Args:
-            input_ids, attention_mask, position_ids, inputs_embeds, use_cache, open_share: see `MultiplMoeModel`.
+            input_ids, attention_mask, position_ids, inputs_embeds, use_cache, open_share, prompt_share: see
+                `MultiplMoeModel`.
             labels: (B, T), -100 where no token is to be predicted; shifted here.
             num_items_in_batch: labels in the whole accumulated batch, over all processes, so that their losses add up.
             skip_logits: with labels, take the loss chunk by chunk and return no logits, which are a step's largest
@@ -88,6 +90,7 @@ class MultiplMoeForCausalLM(MultiplMoePreTrainedModel, GenerationMixin):
             inputs_embeds=inputs_embeds,
             use_cache=use_cache,
             open_share=open_share,
+            prompt_share=prompt_share,
             **kwargs,
         )
         hidden_BTH, loss, logits, aux_loss = outputs.last_hidden_state, None, None, outputs.aux_loss
@@ -157,9 +160,26 @@ class MultiplMoeForCausalLM(MultiplMoePreTrainedModel, GenerationMixin):
         return None if key is None else getattr(self.config.base_config, key)
 
     def generate(self, *args: Any, **kwargs: Any) -> Any:
-        """As in transformers; presets that are not causal recompute every step and refuse a cache."""
+        """As in transformers; presets that are not causal recompute every step and refuse a cache.
+
+        Domain gates first read each prompt as a whole (`read_prompt`), unless `open_share` tells the language or the
+        text goes on from a cache. `prompt_share=None` leaves that out: then each segment is decided by what is before.
+        """
+        goes_on = any(kwargs.get(name) is not None for name in ("cache", "past_key_values"))
+        if not (goes_on or kwargs.keys() & {"open_share", "prompt_share"}):
+            kwargs["prompt_share"] = self._read_prompt(*args[:1], **kwargs)
         if not self._moe.is_causal:
             if kwargs.get("use_cache") or kwargs.get("cache") is not None or kwargs.get("cache_implementation"):
                 raise ValueError(NO_CACHE.format(self._moe.preset))
             kwargs["use_cache"] = False
         return super().generate(*args, **kwargs)  # pyright: ignore[reportAttributeAccessIssue] (a protocol of theirs)
+
+    def _read_prompt(self, inputs: Tensor | None = None, **settings: Any) -> Tensor | None:
+        """`prompt_share` for what `generate` is given; without a mask padding is told by its id, as there."""
+        inputs = settings.get("input_ids") if inputs is None else inputs
+        if inputs is None or inputs.is_floating_point() or not inputs.numel():
+            return None
+        mask, pad = settings.get("attention_mask"), settings.get("pad_token_id", self.generation_config.pad_token_id)
+        if mask is None and pad is not None:
+            mask = inputs != pad
+        return self.model.read_prompt(inputs, mask)

@@ -101,8 +101,7 @@ class UpcyclePlan:
 
     def _block_shapes(self, prefix: str) -> dict[str, tuple[int, ...]]:
         hidden, intermediate = self.config.hidden_size, self.config.intermediate_size
-        up_size = intermediate * (2 if self.family.gated else 1)
-        up_rows = up_size // len(self.family.up)
+        up_rows = self.family.up_size(intermediate) // len(self.family.up)
         shapes: dict[str, tuple[int, ...]] = {f"{prefix}{part}.weight": (up_rows, hidden) for part in self.family.up}
         shapes[f"{prefix}{self.family.down}.weight"] = (hidden, intermediate)
         if self.family.has_bias(self.config):
