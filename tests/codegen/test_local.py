@@ -89,10 +89,10 @@ def test_a_gate_that_is_told_nothing_reads_each_prompt_as_a_whole(tokenizer, tmp
     for one in twice:
         read = model.model.read_prompt(tokenizer(one.prompt, return_tensors="pt")["input_ids"])
         assert free[one.key, 0].text == alone(functools.partial(model, prompt_share=read), tokenizer, one, 20)
-        at_prompts.append(completer.p_after(one))
-        assert at_prompts[-1] == float(read[0, -1])
-    assert set(at_prompts) == {0.0, 1.0}
-    assert completer_of(tokenizer, "causal").p_after(posed[0]) == 1.0
+        at_prompts.append(completer.opens_for(one))
+        assert at_prompts[-1] == bool(read[0, -1])
+    assert set(at_prompts) == {False, True}
+    assert completer_of(tokenizer, "causal").opens_for(posed[0])
 
 
 def test_a_gate_that_is_told_each_problems_language_opens_or_shuts_row_by_row(tokenizer, tmp_path):

@@ -109,7 +109,7 @@ def test_a_gate_that_was_not_told_has_a_verdict_of_its_own_beside_the_first(righ
         against=right,
         options=OPTIONS,
         gate_is_told=True,
-        p_after=lambda problem: 0.9 if problem is eval_set.scored[0] else 0.0,
+        opens_for=lambda problem: problem is eval_set.scored[0],
         by_itself=untold,
     )
     alone = metrics.gate.by_itself
@@ -118,8 +118,8 @@ def test_a_gate_that_was_not_told_has_a_verdict_of_its_own_beside_the_first(righ
     assert (cells[1].failures["not_built"], cells[2].lost) == (3, 3)
     assert metrics.gate.is_told
     at_prompts = metrics.gate.at_prompts["python"]
-    assert (at_prompts.mean_p, at_prompts.shut, at_prompts.prompts) == (pytest.approx(0.3), 2, 3)
-    assert "answers begin, on average: Python 0.30 (shut for 2 of 3 prompts)" in "; ".join(verdict_notes(metrics))
+    assert (at_prompts.open, at_prompts.prompts) == (1, 3)
+    assert "by itself it opens for so many prompts: Python 1 of 3" in "; ".join(verdict_notes(metrics))
     assert set(names_in(output / "gate_by_itself")) >= {"samples.jsonl", "results.jsonl", "details.jsonl"}
 
 

@@ -8,6 +8,7 @@ import torch
 
 from multipl_moe.generate.reading import Reading, read_text
 from tests.codegen.problems import byte_tokenizer, tiny_model
+from tests.conftest import randomise_gate
 
 TEXT = "fn naïve(x: u8) -> '→'"
 
@@ -52,6 +53,18 @@ def test_behind_a_gate_the_base_is_the_hybrid_with_the_gate_shut(tokenizer, shar
         assert set(reading.gate) == {share}
     shut = [sum(row) == 0 for row in reading.weights[2]]
     assert all(p > 0 or is_shut for p, is_shut in zip(reading.gate, shut, strict=True))
+
+
+@pytest.mark.parametrize("prompt", [TEXT[:7], TEXT])
+def test_a_text_that_a_model_wrote_is_read_as_its_prompt_was(tokenizer, prompt):
+    model = tiny_model("gated")
+    randomise_gate(model)
+    reading = read_text(model, tokenizer, TEXT, layers=[], max_tokens=99, prompt=prompt)
+    share = model.model.read_prompt(torch.tensor([tokenizer(prompt)["input_ids"]]))
+    assert reading.bits == pytest.approx(bits_of(model, tokenizer, TEXT, prompt_share=share))
+    assert reading.gate is not None
+    assert reading.gate[: len(share[0])] == share[0, :, 0].tolist()
+    assert reading.bits != read_text(model, tokenizer, TEXT, layers=[], max_tokens=99).bits
 
 
 def test_without_gate_and_base_there_is_nothing_to_compare_with(tokenizer):

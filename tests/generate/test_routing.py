@@ -19,11 +19,15 @@ def printed(renderable) -> str:
     return capture.get()
 
 
+def _routed(model, tokens, layer, **settings):
+    return route_text(model, routed_pass(model, tokens, [layer], **settings), layer)
+
+
 def test_each_token_is_shown_with_the_expert_of_its_largest_weight():
     model, tokens = tiny_hybrid(), random_tokens(1, 23)[0]
     layer = model.hybrid_layers[2]
     with torch.no_grad():
-        by_token, by_segment = route_text(model, tokens, 2)
+        by_token, by_segment = _routed(model, tokens, 2)
         inputs: list = []
         layer.register_forward_pre_hook(lambda module, args: inputs.append(args[0][0]))
         model(input_ids=tokens[None])
@@ -39,7 +43,7 @@ def test_each_token_is_shown_with_the_expert_of_its_largest_weight():
 def test_tokens_that_no_segment_expert_took_have_none():
     model, tokens = tiny_hybrid(), random_tokens(1, 12)[0]
     model.hybrid_layers[2].segment_threshold.fill_(2.0)
-    assert route_text(model, tokens, 2)[1].expert_of_token == [None] * 12
+    assert _routed(model, tokens, 2)[1].expert_of_token == [None] * 12
 
 
 def test_where_nothing_routes_the_gate_alone_is_shown():
@@ -61,15 +65,27 @@ def test_where_a_domain_gate_is_shut_no_expert_is_shown():
     model, tokens = tiny_hybrid("gated"), random_tokens(1, 23)[0]
     model.model.domain_gates["pack"].start = 0.0
     model.model.domain_gates["pack"].calibration.copy_(torch.tensor([0.0, 9.0]))
-    for routed in route_text(model, tokens, 2):
+    for routed in _routed(model, tokens, 2):
         assert routed.expert_of_token[:4] == [None] * 4
         assert routed.kind == "segment" or None not in routed.expert_of_token[4:]
-    assert route_text(model, tokens, 2)[-1].expert_of_token != [None] * 23
+    assert _routed(model, tokens, 2)[-1].expert_of_token != [None] * 23
+
+
+@pytest.mark.parametrize("offset", [9.0, -9.0])
+def test_a_prompt_is_shown_as_it_was_read_before_the_rest_was_written(offset):
+    model, tokens = tiny_hybrid("gated", start=0.7), random_tokens(1, 12)[0]
+    model.model.domain_gates["pack"].calibration.copy_(torch.tensor([0.0, offset]))
+    told = routed_pass(model, tokens, [2], open_share=float(offset > 0))
+    read = routed_pass(model, tokens, [2], num_prompt=3)
+    torch.testing.assert_close(read, told)
+    unread = routed_pass(model, tokens, []).gate
+    assert unread is not None
+    assert unread.unique().tolist() != [float(offset > 0)]
 
 
 @pytest.mark.parametrize(("preset", "kinds"), [("token-only", ["token"]), ("segments alone", ["segment"])])
 def test_a_preset_shows_the_experts_that_it_has(preset, kinds):
-    assert [routed.kind for routed in route_text(tiny_hybrid(preset), random_tokens(1, 9)[0], 1)] == kinds
+    assert [routed.kind for routed in _routed(tiny_hybrid(preset), random_tokens(1, 9)[0], 1)] == kinds
 
 
 def test_the_coloured_text_is_the_text_with_a_colour_for_each_token(tmp_path):
@@ -78,7 +94,7 @@ def test_the_coloured_text_is_the_text_with_a_colour_for_each_token(tmp_path):
     content = "let naïve = '→';"
     tokens = tokenizer(content)["input_ids"]
     model = tiny_hybrid(family="llama")
-    routed = route_text(model, torch.tensor(tokens) % 61, 1)[0]
+    routed = _routed(model, torch.tensor(tokens) % 61, 1)[0]
     text = colour_text(routed, tokenizer, tokens, num_prompt=4)
     assert text.plain == content
     styles = [str(span.style) for span in text.spans]
@@ -101,13 +117,13 @@ def test_the_legend_names_the_languages_that_an_expert_serves_most():
     model, tokens = tiny_hybrid(), random_tokens(1, 20)[0]
     shares = {"rust": [0.3, 0.0, 0.1, 0, 0, 0, 0.6], "go": [0.1, 0.0, 0.3, 0, 0, 0, 0.6]}
     use = ExpertUse({name: {1: weights, 2: weights} for name, weights in shares.items()})
-    table = printed(legend(route_text(model, tokens, 2)[0], use, 2, 0))
+    table = printed(legend(_routed(model, tokens, 2)[0], use, 2, 0))
     lines = table.splitlines()
     assert "token experts of layer 2" in lines[0]
     assert "rust 75%, go 25%" in next(line for line in lines if "token expert 0" in line)
     assert "nothing" in next(line for line in lines if "token expert 1" in line)
     assert "go 75%, rust 25%" in next(line for line in lines if "token expert 2" in line)
-    assert "not measured" in printed(legend(route_text(model, tokens, 2)[0], None, 2, 0))
+    assert "not measured" in printed(legend(_routed(model, tokens, 2)[0], None, 2, 0))
 
 
 def test_the_last_hybrid_layer_is_shown_unless_another_is_asked_for():

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from transformers import DynamicCache, GenerationConfig
 
 from multipl_moe.model.segments import plan_segments
 from tests.conftest import CAUSAL_PRESETS, random_tokens, tiny_hybrid
@@ -30,15 +31,15 @@ def test_it_says_of_prompts_what_follows_from_all_ways_to_read_them(rows: list[t
         expected += said_of_prompt(gate, written[row][:length])
     plan = plan_segments(positions, positions >= 0, window=None, stride=STRIDE, lookahead=False)
     flat = tokens.flatten() if plan.real_tokens is None else tokens.flatten()[plan.real_tokens]
-    found = gate.p_of_prompts(flat, plan)[plan.segment_of_token].tolist() if expected else []
-    assert found == pytest.approx(expected, abs=1e-4)
+    other_N = gate.other_in_prompts(flat, plan)[plan.segment_of_token]
+    assert (1 - other_N).tolist() == pytest.approx(expected, abs=1e-4)
 
 
-@pytest.mark.parametrize(("name", "expected"), [(ONE, 1.0), (OTHER, 0.0)])
+@pytest.mark.parametrize(("name", "expected"), [(ONE, 0.0), (OTHER, 1.0)])
 def test_a_fence_at_a_prompts_end_decides_for_what_is_written_next(name: int, expected: float):
     tokens = torch.tensor([7, 8, 9, 10, 11, TICKS, name])
     plan = plan_segments(torch.arange(7)[None], None, window=None, stride=STRIDE, lookahead=False)
-    found = small_gate().p_of_prompts(tokens, plan)
+    found = small_gate().other_in_prompts(tokens, plan)
     assert found[-1] == expected
     assert 0 < found[0] < 1
 
@@ -59,19 +60,25 @@ def test_a_row_is_read_alone_whatever_is_beside_it_and_padding_is_shut():
     assert set(read[mask == 1].flatten().tolist()) == {0.0, 1.0}
 
 
+@pytest.mark.parametrize(("num_rows", "num_tokens"), [(40, 12), (3, 400)])
 @torch.no_grad()
-def test_of_several_packs_the_likeliest_works_if_any_does():
-    model, tokens = composed("lora", ("rust", "ocaml")), random_tokens(40, 12)
-    read, seen = model.model.read_prompt(tokens), set()
-    plan = plan_segments(torch.arange(12).expand(40, -1), None, window=None, stride=4, lookahead=False)
-    p_NP = torch.stack([gate.p_of_prompts(tokens.flatten(), plan) for gate in model.model.gates.values()], dim=1)
-    for open_P, p_P in zip(read.flatten(0, 1).tolist(), p_NP[plan.segment_of_token].tolist(), strict=True):
+def test_of_several_packs_the_likeliest_works_if_any_does(num_rows: int, num_tokens: int):
+    model, tokens = composed("lora", ("rust", "ocaml")), random_tokens(num_rows, num_tokens)
+    for offset, gate in zip((-0.15, -0.1), model.model.gates.values(), strict=True):
+        gate.calibration.copy_(torch.tensor([0.6, offset + 0.6 * (num_tokens > 100)]))
+    read, positions = model.model.read_prompt(tokens), torch.arange(num_tokens).expand(num_rows, -1)
+    plan = plan_segments(positions, None, window=None, stride=4, lookahead=False)
+    other_PN = torch.stack(
+        [gate.other_in_prompts(tokens.flatten(), plan)[plan.segment_of_token] for gate in model.model.gates.values()]
+    )
+    both = bool((other_PN < 1e-8).all(dim=0).any())
+    for open_P, other_P in zip(read.flatten(0, 1).tolist(), other_PN.T.tolist(), strict=True):
         expected = [0.0, 0.0]
-        if max(p_P) > 0.51:
-            expected[p_P.index(max(p_P))] = 1.0
+        if min(other_P) < 0.49:
+            expected[other_P.index(min(other_P))] = 1.0
         assert open_P == expected
-        seen.add(tuple(open_P))
-    assert seen == {(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)}
+    assert len(set(map(tuple, read.flatten(0, 1).tolist()))) == 3 - (num_tokens > 100)
+    assert both == (num_tokens > 100)  # of a long text both gates are as good as certain
 
 
 @pytest.mark.parametrize("sizes", [(1,), (5, 1), (3, 5, 2, 9), (22, 1)], ids=str)
@@ -113,12 +120,48 @@ def test_a_short_prompt_is_open_or_shut_as_if_the_language_were_told():
 
 
 @torch.no_grad()
-def test_padding_is_told_by_its_token_where_there_is_no_mask():
+def test_padding_is_told_by_its_token_where_there_is_no_mask_as_transformers_does():
     model = tiny_hybrid("gated")
     tokens, mask = _rows([12, 5], 12)
     expected = model.generate(tokens, attention_mask=mask, max_new_tokens=9, **_GREEDY)
     assert torch.equal(model.generate(tokens, max_new_tokens=9, **_GREEDY), expected)
     assert torch.equal(model.generate(input_ids=tokens, max_new_tokens=9, **_GREEDY), expected)
+    config = GenerationConfig(**_GREEDY, max_new_tokens=9)
+    expected = model.generate(tokens, attention_mask=mask, generation_config=config)
+    assert torch.equal(model.generate(tokens, generation_config=config), expected)
+    assert torch.equal(model.generate(tokens, config), expected)
+    settings: dict[str, Any] = {"do_sample": False, "max_new_tokens": 9, "pad_token_id": 0, "eos_token_id": [0, 1]}
+    real = model.generate(tokens, attention_mask=torch.ones_like(mask), **settings)
+    assert torch.equal(model.generate(tokens, **settings), real)
+    nothing = torch.zeros(1, 1, dtype=torch.long)
+    assert model.generate(nothing, attention_mask=nothing, max_new_tokens=2, **_GREEDY).shape == (1, 3)
+
+
+@torch.no_grad()
+def test_a_prompt_is_read_unless_the_text_goes_on_or_something_is_told():
+    model, tokens = tiny_hybrid("gated"), random_tokens(1, 9, seed=2)
+
+    def logits(**settings: Any) -> Tensor:
+        written = model.generate(
+            tokens, max_new_tokens=1, output_logits=True, return_dict_in_generate=True, **_GREEDY, **settings
+        )
+        return written.logits[0]
+
+    read, unread = logits(prompt_share=model.model.read_prompt(tokens)), logits(prompt_share=None)
+    assert not torch.allclose(read, unread, atol=1e-3)
+    usual: list[dict[str, Any]] = [{}, {"open_share": None}, {"cache": DynamicCache(config=model.config.base_config)}]
+    assert all(torch.equal(logits(**settings), read) for settings in usual)
+    assert torch.equal(logits(open_share=0.0), logits(open_share=0.0, prompt_share=None))
+    begun = model(tokens[:, :5], use_cache=True).cache
+    torch.testing.assert_close(logits(cache=begun), unread, rtol=0, atol=1e-4)
+
+
+@torch.no_grad()
+def test_what_was_read_of_other_rows_is_refused():
+    model, tokens = tiny_hybrid("gated"), random_tokens(4, 9)
+    for wrong in (model.model.read_prompt(tokens)[:3], model.model.read_prompt(tokens)[..., 0]):
+        with pytest.raises(ValueError, match=r"prompt_share: give \(4 rows, tokens of the prompt, 1 packs\)"):
+            model(tokens, prompt_share=wrong)
 
 
 @torch.no_grad()

@@ -152,13 +152,15 @@ def _show_routing(
 ) -> None:
     from multipl_moe.generate.routing import colour_gate, colour_text, legend, route_text, routed_pass
 
-    if (gate := routed_pass(generator.model, tokens, [], open_share, num_prompt).gate) is not None:
+    layers = [] if layer is None else [layer]
+    seen = routed_pass(generator.model, tokens, layers, open_share, num_prompt)
+    if seen.gate is not None:
         console.print()
-        console.print(colour_gate(gate, generator.tokenizer, tokens.tolist()), soft_wrap=True)
+        console.print(colour_gate(seen.gate, generator.tokenizer, tokens.tolist()), soft_wrap=True)
     if layer is None:
         return
     first = 0
-    for routed in route_text(generator.model, tokens, layer):
+    for routed in route_text(generator.model, seen, layer):
         console.print()
         console.print(legend(routed, use, layer, first))
         console.print()

@@ -51,7 +51,7 @@ def completions_of(
     if is_told and recipe.codegen.tell_language == "both":
         untold = completed_by(local, recipe.codegen.model_copy(update={"tell_language": False}))
     complete = completed_by(local, recipe.codegen)
-    gate = {"gate_is_told": is_told, "p_after": local.p_after, "by_itself": untold}
+    gate = {"gate_is_told": is_told, "opens_for": local.opens_for, "by_itself": untold}
     return {"name": local.name, "complete": complete} | gate
 
 

@@ -66,11 +66,11 @@ class LocalCompleter:
         """Whether the model's domain gate is told the language of each problem; None: it has none."""
         return None if open_share_of(self.model.config, "") is None else bool(settings.tell_language)
 
-    def p_after(self, problem: Problem) -> float:
-        """How far the model's domain gate opens by itself where the answer to a problem begins."""
+    def opens_for(self, problem: Problem) -> bool:
+        """Whether the model's domain gate opens by itself where the answer to a problem begins."""
         prompt = torch.tensor([self.tokenizer(problem.prompt, verbose=False)["input_ids"]], device=self.model.device)
         read = self.model.model.read_prompt(prompt)
-        return 1.0 if read is None else float(read[0, -1].sum())
+        return read is None or bool(read[0, -1].any())
 
     @property
     def identity(self) -> dict[str, Any]:

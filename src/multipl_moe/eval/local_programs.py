@@ -45,6 +45,6 @@ def judge_local_model(
         options=options,
         decontamination=checks,
         gate_is_told=completer.gate_is_told(recipe.codegen),
-        p_after=completer.p_after,
+        opens_for=completer.opens_for,
     )
     return True

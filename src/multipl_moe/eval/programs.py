@@ -40,7 +40,7 @@ def evaluate_programs(
     options: EvalOptions,
     decontamination: Mapping[str, str] | None = None,
     gate_is_told: bool | None = None,
-    p_after: Callable[[Problem], float] | None = None,
+    opens_for: Callable[[Problem], bool] | None = None,
     by_itself: Complete | None = None,
 ) -> ProgramsResult:
     """The verdict on a model's programs, also written to `output` with all that it rests on.
@@ -53,7 +53,7 @@ def evaluate_programs(
         against: folder of an earlier evaluation on the same problems, of the model before.
         decontamination: by benchmark, whether the text that the model was trained on was checked for its problems.
         gate_is_told: whether the model's domain gate was told the language of each problem; None: it has none.
-        p_after: how far the gate opens by itself where the answer to a problem begins.
+        opens_for: whether the gate opens by itself where the answer to a problem begins.
         by_itself: makes the samples once more, without telling it; they are judged in the folder `BY_ITSELF` of
             `output`, for a second verdict.
 
@@ -67,7 +67,7 @@ def evaluate_programs(
     verdict, gate = judge(complete, output), None
     if gate_is_told is not None:
         untold = None if by_itself is None else judge(by_itself, output / BY_ITSELF)
-        gate = Gate(is_told=gate_is_told, at_prompts=_at_prompts(eval_set.scored, p_after), by_itself=untold)
+        gate = Gate(is_told=gate_is_told, at_prompts=_at_prompts(eval_set.scored, opens_for), by_itself=untold)
     result = ProgramsResult(
         **vars(verdict),
         model=name,
@@ -83,15 +83,13 @@ def evaluate_programs(
     return result
 
 
-def _at_prompts(problems: Sequence[Problem], p_after: Callable[[Problem], float] | None) -> dict[str, AtPrompts]:
-    found: dict[str, list[float]] = {}
-    if p_after is None:
+def _at_prompts(problems: Sequence[Problem], opens_for: Callable[[Problem], bool] | None) -> dict[str, AtPrompts]:
+    found: dict[str, list[bool]] = {}
+    if opens_for is None:
         return {}
     for problem in problems:
-        found.setdefault(problem.language, []).append(p_after(problem))
-    return {
-        language: AtPrompts(mean_p=sum(p) / len(p), shut=p.count(0.0), prompts=len(p)) for language, p in found.items()
-    }
+        found.setdefault(problem.language, []).append(opens_for(problem))
+    return {language: AtPrompts(open=sum(opens), prompts=len(opens)) for language, opens in found.items()}
 
 
 def _judge(

@@ -80,12 +80,14 @@ def read_text(
         prompt: how the text begins, if a model wrote the rest: of this gates decided as of a prompt.
     """
     start = start_tokens(tokenizer)
-    own, asked = (
-        tokenizer(part, add_special_tokens=False, truncation=True, max_length=max_tokens)["input_ids"]
-        for part in (text, prompt)
+    encoded = tokenizer(
+        text, add_special_tokens=False, truncation=True, max_length=max_tokens, return_offsets_mapping=bool(prompt)
     )
-    tokens = torch.tensor([*start, *own], device=model.device)
-    routed = routed_pass(model, tokens, layers, open_share, num_prompt=len(start) + len(asked) if asked else 0)
+    own: list[int] = encoded["input_ids"]
+    tokens, num_prompt = torch.tensor([*start, *own], device=model.device), 0
+    if prompt:
+        num_prompt = len(start) + sum(end <= len(prompt) for _, end in encoded["offset_mapping"])
+    routed = routed_pass(model, tokens, layers, open_share, num_prompt)
     base_logits, num_before = None, len(start)
     if base is not None:
         base_logits = base(input_ids=tokens[None], use_cache=False).logits[0]

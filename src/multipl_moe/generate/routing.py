@@ -87,7 +87,6 @@ def routed_pass(
     known = {} if open_share is None else {"open_share": open_share}
     if num_prompt and open_share is None:
         known = {"prompt_share": model.model.read_prompt(tokens[None, :num_prompt])}
-    first_share = FIRST_TOKEN_SHARE if known.get("prompt_share") is None else 1.0
     fused: dict[int, FusedWeights] = {}
     opened: list[Tensor] = []
 
@@ -95,7 +94,7 @@ def routed_pass(
         fused[index] = fuse_weights(block.moe, plan, token_routing, segment_routing)
 
     def note_gate(gate: nn.Module, args: Any, p_V: Any) -> None:
-        opened.append(open_of_tokens(p_V, args[1], first_share))
+        opened.append(open_of_tokens(p_V, args[1], FIRST_TOKEN_SHARE if args[3] is None else 1.0))
 
     observers = {index: partial(observe, index=index) for index in layers}
     with observe_with(model, observers), ExitStack() as hooks:
@@ -110,12 +109,12 @@ def routed_pass(
     return RoutedPass(logits, {index: weights.experts for index, weights in shut.items()}, gate_T)
 
 
-def route_text(model: MultiplMoeForCausalLM, tokens: Tensor, layer: int) -> list[RoutedText]:
-    """For each kind of expert, the one with the largest weight for each of a text's (T,) tokens, in one hybrid layer.
+def route_text(model: MultiplMoeForCausalLM, routed: RoutedPass, layer: int) -> list[RoutedText]:
+    """For each kind of expert, the one with the largest weight for each token of a pass, in one layer with routers.
 
-    Where a domain gate is shut there is none. The model is in evaluation mode.
+    Where a domain gate is shut there is none.
     """
-    moe, weights = model.config.moe_config, routed_pass(model, tokens, [layer]).weights[layer].tolist()
+    moe, weights = model.config.moe_config, routed.weights[layer].tolist()
     num_routed = 0 if moe.routing is None else moe.routing.num_routed_experts
     kinds = {"token": slice(0, num_routed), "segment": slice(num_routed, None)}
     return [

@@ -81,7 +81,7 @@ class TextGenerator:
         seed: int = 0,
         open_share: float | Tensor | None = None,
     ) -> Tensor:
-        """Continue the prompt; exactly as the full forward pass routes, with the cache where the preset allows it.
+        """Continue the prompt, with the cache where the preset allows it; domain gates read the prompt as a whole.
 
         Args:
             prompt: (1, T), as from `encode` or `encode_gap`.

@@ -26,7 +26,7 @@ from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS
 from multipl_moe.model.hybrid import HybridMoe
 from multipl_moe.model.losses import mean_load_balancing_loss
 from multipl_moe.model.moe_config import MoeConfig
-from multipl_moe.model.prompt_reading import known_of_tokens, read_prompts
+from multipl_moe.model.prompt_reading import known_of_tokens, share_of_prompts
 from multipl_moe.model.routing_pass import RoutingPass, carry_routing
 from multipl_moe.model.segments import places_for, plan_segments
 from multipl_moe.model.token_bias import routed_sums
@@ -172,7 +172,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
 
         Takes what `forward` takes, one text a row, and is what that takes as `prompt_share`.
         """
-        return read_prompts(self.gates, self._moe.gate.stride, input_ids, attention_mask) if self.gates else None
+        return share_of_prompts(self.gates, self._moe.gate.stride, input_ids, attention_mask) if self.gates else None
 
     def _decide(self, routing: RoutingPass, input_ids: Tensor | None, prompt_share: Tensor | None) -> None:
         """Let packs' gates say for which segments their experts work, but in training or where the caller did."""
@@ -181,7 +181,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         known_PN = None
         if prompt_share is not None and input_ids is not None:
             num_before = 0 if routing.cache is None else routing.cache.get_seq_length()
-            known_PN = known_of_tokens(prompt_share, routing.plan, num_before, input_ids.shape[1])
+            known_PN = known_of_tokens(prompt_share, routing.plan, len(self.gates), num_before, input_ids.shape[1])
         first_share = FIRST_TOKEN_SHARE if prompt_share is None else 1.0
         for number, (name, gate) in enumerate(self.gates.items()):
             device = gate.calibration.device  # layers, and so gates, of one model may lie on several
@@ -190,9 +190,9 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
             if input_ids is None:
                 open_V = gate.pass_over(plan, state)
             else:
-                ids_N = input_ids.to(device).flatten()
+                ids_N = plan.of_real(input_ids.to(device).flatten())
                 known_N = None if known_PN is None else known_PN[number].to(device)
-                open_V = gate(ids_N if plan.real_tokens is None else ids_N[plan.real_tokens], plan, state, known_N)
+                open_V = gate(ids_N, plan, state, known_N)
             if not routing.is_told:
                 routing.open_V[name], routing.first_share = open_V, first_share
 
@@ -234,8 +234,9 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
             output_router_logits: whether to return the token routers' outputs, (N, E_t) a hybrid layer that asked them.
             open_share: one number, (B,), or of several packs (B, packs) or (1, packs), sorted by name, in place of what
                 gates say: 1 where a row is known to be of a language that was learnt, 0 where it is known not to be.
-            prompt_share: (B, prompt, packs) from `read_prompt`, what gates say of a row's first tokens, those in the
-                cache included, padding too.
+            prompt_share: (B, columns, packs), from `read_prompt`, in place of what gates say of the first columns of a
+                batch. They count from its first one, though that may lie in the cache, and padding has some too.
+                Segments that begin later are the gates' own. Of no account where `open_share` is given.
         """
         if getattr(self, "_is_replica", False):
             raise ValueError(_NO_REPLICAS)

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.nn.utils.rnn import pad_sequence
 from transformers import initialization
 
 from multipl_moe.model.float32_buffers import Float32Buffers
@@ -40,8 +39,8 @@ class DomainGate(Float32Buffers):
     A fence that names a language (```rust) leaves nothing to guess: until it closes p is 1 for a language to learn, 0
     for another, and what is between counts for nothing after it.
 
-    A prompt may be read as a whole before the model goes on from it (`p_of_prompts`): what comes later counts for what
-    came before, so that a short prompt is not half open.
+    A prompt may be read as a whole before the model goes on from it (`other_in_prompts`): what comes later counts for
+    what came before, so that a short prompt is not half open.
 
     p below `bound` counts as 0, and p above 1 - `bound` as 1. A document's first segment, before which there is
     nothing to read, gets `start`. Its first token gets two thirds of that: all later tokens attend to it more than to
@@ -218,31 +217,33 @@ class DomainGate(Float32Buffers):
         return torch.where(known_V.isnan(), p_V, known_V)
 
     @torch.no_grad()
-    def p_of_prompts(self, ids_N: Tensor, plan: SegmentPlan) -> Tensor:
-        """(V,) p of each segment by all of its text, one document a row; `bound` and `start` have no part in it.
+    def other_in_prompts(self, ids_N: Tensor, plan: SegmentPlan) -> Tensor:
+        """(V,) how likely each segment is other text, by all of its text, one document a row.
 
         The filter knows what came before a segment, and run backward what comes after it (forward-backward, Rabiner
-        1989). Where a fence around the text's end names a language, that holds for the last segment.
+        1989). A fence that names a language leaves nothing to guess; the last segment is in the one around the text's
+        end, as what is written next lies in it too. `start` and `bound` have no part in this.
         """
+        if not len(ids_N):
+            return self.calibration.new_zeros(plan.num_segments)
         read, counts_B = GateReading(self, ids_N, plan, None), plan.row_of_segment.bincount(minlength=plan.num_rows)
         evidence_VL = self._sums(read)[:-1]
-        belief_VS, likelihood_VS = self.beliefs(evidence_VL, plan, None), _likelihood(evidence_VL)
-        has_segment_BG = torch.arange(int(counts_B.max()), device=ids_N.device) < counts_B[:, None]
-        likelihood_BGS = pad_sequence(list(likelihood_VS.split(counts_B.tolist())), batch_first=True, padding_value=1.0)
-        smoothed_VS = belief_VS * self._onward_from(likelihood_BGS)[has_segment_BG]
-        named_V = read.named_at_segments()
-        last_B = counts_B.cumsum(0)[counts_B > 0] - 1
+        is_segment_BG = torch.arange(int(counts_B.max()), device=ids_N.device) < counts_B[:, None]
+        likelihood_BGS = evidence_VL.new_ones(*is_segment_BG.shape, self.num_learn + 1)
+        likelihood_BGS[is_segment_BG] = _likelihood(evidence_VL)
+        chances_VS = self.beliefs(evidence_VL, plan, None) * self._and_after(likelihood_BGS)[is_segment_BG]
+        named_V, last_B = read.named_at_segments(), counts_B.cumsum(0)[counts_B > 0] - 1
         named_V = named_V.index_put((last_B,), read.named_after(last_B))
-        p_V = 1 - smoothed_VS[:, -1] / smoothed_VS.sum(dim=1)
-        return torch.where(named_V == UNNAMED, p_V, (named_V < self.num_learn).float())
+        other_V = chances_VS[:, -1] / chances_VS.sum(dim=1)
+        return torch.where(named_V == UNNAMED, other_V, (named_V >= self.num_learn).float())
 
-    def _onward_from(self, likelihood_BGS: Tensor) -> Tensor:
+    def _and_after(self, likelihood_BGS: Tensor) -> Tensor:
         """(B, G, S) how likely each segment and those after it are, by what it is, up to a factor."""
-        after_BS, found = torch.ones_like(likelihood_BGS[:, 0]), []
+        after_BS, found, changes = torch.ones_like(likelihood_BGS[:, 0]), [], self._changes.T
         for likelihood_BS in reversed(likelihood_BGS.unbind(1)):
             found.append(likelihood_BS * after_BS)
             with torch.autocast(after_BS.device.type, enabled=False):
-                after_BS = found[-1] @ self._changes.T
+                after_BS = found[-1] @ changes
             after_BS = after_BS / after_BS.sum(dim=1, keepdim=True)
         return torch.stack(found[::-1], dim=1)
 

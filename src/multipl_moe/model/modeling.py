@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import GenerationMixin
+from transformers import GenerationConfig, GenerationMixin
+from transformers.cache_utils import Cache
 from transformers.modeling_outputs import MoeCausalLMOutputWithPast
 from transformers.utils.deprecation import deprecate_kwarg
 from transformers.utils.generic import can_return_tuple
@@ -165,21 +166,40 @@ class MultiplMoeForCausalLM(MultiplMoePreTrainedModel, GenerationMixin):
         Domain gates first read each prompt as a whole (`read_prompt`), unless `open_share` tells the language or the
         text goes on from a cache. `prompt_share=None` leaves that out: then each segment is decided by what is before.
         """
-        goes_on = any(kwargs.get(name) is not None for name in ("cache", "past_key_values"))
-        if not (goes_on or kwargs.keys() & {"open_share", "prompt_share"}):
-            kwargs["prompt_share"] = self._read_prompt(*args[:1], **kwargs)
+        if kwargs.get("open_share") is None and "prompt_share" not in kwargs and not _goes_on(**kwargs):
+            kwargs["prompt_share"] = self._read_prompt(*args[:2], **kwargs)
         if not self._moe.is_causal:
             if kwargs.get("use_cache") or kwargs.get("cache") is not None or kwargs.get("cache_implementation"):
                 raise ValueError(NO_CACHE.format(self._moe.preset))
             kwargs["use_cache"] = False
         return super().generate(*args, **kwargs)  # pyright: ignore[reportAttributeAccessIssue] (a protocol of theirs)
 
-    def _read_prompt(self, inputs: Tensor | None = None, **settings: Any) -> Tensor | None:
-        """`prompt_share` for what `generate` is given; without a mask padding is told by its id, as there."""
+    def _read_prompt(
+        self, inputs: Tensor | None = None, generation_config: GenerationConfig | None = None, **settings: Any
+    ) -> Tensor | None:
+        """`prompt_share` of what `generate` is given; without a mask padding is told by its id, where it is there."""
         inputs = settings.get("input_ids") if inputs is None else inputs
         if inputs is None or inputs.is_floating_point() or not inputs.numel():
             return None
-        mask, pad = settings.get("attention_mask"), settings.get("pad_token_id", self.generation_config.pad_token_id)
-        if mask is None and pad is not None:
-            mask = inputs != pad
+        mask = settings.get("attention_mask")
+        if mask is None:
+            configs = [config for config in (generation_config, self.generation_config) if config is not None]
+            pad, ends = (
+                next(
+                    (
+                        value
+                        for value in (settings.get(name), *(getattr(config, name) for config in configs))
+                        if value is not None
+                    ),
+                    None,
+                )
+                for name in ("pad_token_id", "eos_token_id")
+            )
+            if pad is not None and pad not in (ends if isinstance(ends, list) else [ends]):
+                mask = inputs != pad
         return self.model.read_prompt(inputs, mask)
+
+
+def _goes_on(cache: Cache | None = None, past_key_values: Cache | None = None, **_: Any) -> bool:
+    """Whether `generate` is given what it read before."""
+    return any(given is not None and given.get_seq_length() > 0 for given in (cache, past_key_values))

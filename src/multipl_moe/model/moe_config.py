@@ -33,7 +33,8 @@ class GateConfig:
         languages: Languages for whose text experts work, the model being the base elsewhere (design 5); none: experts
             work for all text.
         start: Posterior of a document's first segment, of which nothing was read yet (0..1; 0: the base bit for bit
-            until the text shows otherwise); two thirds of it count for its first token, to which all others attend.
+            until the text shows otherwise); two thirds of it count for its first token, to which all others attend. Not
+            in prompts of `generate`, which gates read as a whole.
         bound: Posterior below which no expert works, and 1 less it that above which the base does not (0..1); it does
             not bound `start`.
         stride: Number of tokens per segment (S, >= 1): at its end the gate decides anew, and routers of segments too.

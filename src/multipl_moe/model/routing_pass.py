@@ -82,7 +82,7 @@ class RoutingPass:
         if self.plan.segment_of_token.device == device:
             return self.plan
         if device not in self._plans:
-            self._plans[device] = _moved(self.plan, device)
+            self._plans[device] = moved(self.plan, device)
         return self._plans[device]
 
     def tell(self, open_V: dict[str, Tensor]) -> None:
@@ -206,9 +206,10 @@ def _empty_carrying(layer_class: type[nn.Module]) -> nn.Module:
     return _carrying(layer_class).__new__(_carrying(layer_class))
 
 
-def _moved(value: Any, device: torch.device) -> Any:
+def moved(value: Any, device: torch.device) -> Any:
+    """A plan, or a part of one, on a device."""
     if isinstance(value, Tensor):
         return value.to(device)
     if not is_dataclass(value) or isinstance(value, type):
         return value
-    return replace(value, **{part.name: _moved(getattr(value, part.name), device) for part in fields(value)})
+    return replace(value, **{part.name: moved(getattr(value, part.name), device) for part in fields(value)})

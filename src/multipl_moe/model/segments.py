@@ -86,6 +86,10 @@ class SegmentPlan:
         """V."""
         return self.row_of_segment.shape[0]
 
+    def of_real(self, values: Tensor) -> Tensor:
+        """Of the values of all tokens of the batch those of the N, in their order."""
+        return values if self.real_tokens is None else values[self.real_tokens]
+
     @property
     def is_segment(self) -> Tensor:
         """(V,) bool, whether a place holds a segment."""

@@ -33,7 +33,7 @@ class Opened:
 
 
 class TextGate:
-    """Gates of packs on one base, which read a text as `compose`d models do."""
+    """Gates of packs on one base, which read a text as the forward pass of `compose`d models does."""
 
     def __init__(self, gates: Mapping[str, DomainGate], tokenizer: PreTrainedTokenizerBase) -> None:
         self.gates, self.tokenizer = dict(gates), tokenizer
@@ -57,7 +57,8 @@ class TextGate:
     def after(self, text: str, *, at_once: bool = False) -> dict[str, Opened]:
         """By name of the pack, how far its gate is open for what follows a text, and since where.
 
-        Models decide once a segment. `at_once` decides at the text's end, for an engine that is asked from there on.
+        Models decide once a segment. `at_once` decides at the text's end, for an engine that is asked from there on, as
+        `generate` does of a prompt.
         """
         encoded = self.tokenizer(text, return_offsets_mapping=True, verbose=False)
         ends = [end for _, end in encoded["offset_mapping"]]

@@ -167,11 +167,8 @@ def gate_notes(result: ProgramsResult) -> list[str]:
     if result.gate is None:
         return []
     told = "was told the language of each problem" if result.gate.is_told else "was left by itself"
-    said = [
-        f"{language_title(name)} {at.mean_p:.2f} (shut for {at.shut} of {at.prompts} prompts)"
-        for name, at in result.gate.at_prompts.items()
-    ]
-    by_itself = f"; by itself it is open where answers begin, on average: {', '.join(said)}" if said else ""
+    said = [f"{language_title(name)} {at.open} of {at.prompts}" for name, at in result.gate.at_prompts.items()]
+    by_itself = f"; by itself it opens for so many prompts: {', '.join(said)}" if said else ""
     return [f"the model's domain gate {told} (codegen.tell_language){by_itself}"]
 
 

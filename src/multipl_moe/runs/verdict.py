@@ -161,10 +161,9 @@ class Verdict(Cells[Cell]):
 
 
 class AtPrompts(Record):
-    """What a domain gate says by itself where answers begin: its mean p, and for how many prompts it is 0."""
+    """For how many prompts a domain gate opens by itself where answers begin."""
 
-    mean_p: float
-    shut: int
+    open: int
     prompts: int
 
 
