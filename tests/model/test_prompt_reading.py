@@ -152,8 +152,23 @@ def test_a_prompt_is_read_unless_the_text_goes_on_or_something_is_told():
     usual: list[dict[str, Any]] = [{}, {"open_share": None}, {"cache": DynamicCache(config=model.config.base_config)}]
     assert all(torch.equal(logits(**settings), read) for settings in usual)
     assert torch.equal(logits(open_share=0.0), logits(open_share=0.0, prompt_share=None))
-    begun = model(tokens[:, :5], use_cache=True).cache
-    torch.testing.assert_close(logits(cache=begun), unread, rtol=0, atol=1e-4)
+    whole = model.generate(tokens, max_new_tokens=20, **_GREEDY)
+    first = model.generate(tokens, max_new_tokens=9, return_dict_in_generate=True, **_GREEDY)
+    assert torch.equal(model.generate(first.sequences, cache=first.cache, max_new_tokens=11, **_GREEDY), whole)
+
+
+@torch.no_grad()
+def test_behind_a_prompt_a_gate_is_open_or_shut_and_nothing_between():
+    model, tokens = tiny_hybrid("gated-single"), random_tokens(2, 60)
+    read = {"prompt_share": model.model.read_prompt(tokens[:, :9])}
+    (gate,), said = model.model.gates.values(), []
+    gate.register_forward_hook(lambda module, args, p_V: said.append(p_V.unique().tolist()))
+    model(tokens)
+    model(tokens, **read)
+    logits_in_chunks(model, tokens, (13, 1), **read)
+    assert len(said[0]) > 4
+    assert said[1] == [0.0, 1.0]
+    assert {p for values in said[2:] for p in values} == {0.0, 1.0}
 
 
 @torch.no_grad()

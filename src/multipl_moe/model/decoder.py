@@ -26,7 +26,7 @@ from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS
 from multipl_moe.model.hybrid import HybridMoe
 from multipl_moe.model.losses import mean_load_balancing_loss
 from multipl_moe.model.moe_config import MoeConfig
-from multipl_moe.model.prompt_reading import known_of_tokens, share_of_prompts
+from multipl_moe.model.prompt_reading import ALL_OR_NOTHING, known_of_tokens, share_of_prompts
 from multipl_moe.model.routing_pass import RoutingPass, carry_routing
 from multipl_moe.model.segments import places_for, plan_segments
 from multipl_moe.model.token_bias import routed_sums
@@ -182,7 +182,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         if prompt_share is not None and input_ids is not None:
             num_before = 0 if routing.cache is None else routing.cache.get_seq_length()
             known_PN = known_of_tokens(prompt_share, routing.plan, len(self.gates), num_before, input_ids.shape[1])
-        first_share = FIRST_TOKEN_SHARE if prompt_share is None else 1.0
+        first_share, bound = (FIRST_TOKEN_SHARE, None) if prompt_share is None else (1.0, ALL_OR_NOTHING)
         for number, (name, gate) in enumerate(self.gates.items()):
             device = gate.calibration.device  # layers, and so gates, of one model may lie on several
             plan = routing.plan_on(device)
@@ -192,7 +192,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
             else:
                 ids_N = plan.of_real(input_ids.to(device).flatten())
                 known_N = None if known_PN is None else known_PN[number].to(device)
-                open_V = gate(ids_N, plan, state, known_N)
+                open_V = gate(ids_N, plan, state, known_N, bound)
             if not routing.is_told:
                 routing.open_V[name], routing.first_share = open_V, first_share
 
@@ -236,7 +236,8 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
                 gates say: 1 where a row is known to be of a language that was learnt, 0 where it is known not to be.
             prompt_share: (B, columns, packs), from `read_prompt`, in place of what gates say of the first columns of a
                 batch. They count from its first one, though that may lie in the cache, and padding has some too.
-                Segments that begin later are the gates' own. Of no account where `open_share` is given.
+                Segments that begin later are the gates' own, and open or shut, nothing between. Of no account where
+                `open_share` is given.
         """
         if getattr(self, "_is_replica", False):
             raise ValueError(_NO_REPLICAS)

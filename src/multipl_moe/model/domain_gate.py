@@ -118,6 +118,7 @@ class DomainGate(Float32Buffers):
         plan: SegmentPlan,
         state: PrefixState | None = None,
         known_N: Tensor | None = None,
+        bound: float | None = None,
     ) -> Tensor:
         """(V,) p of each segment, float32, of the ids of the real tokens, (N,).
 
@@ -125,13 +126,15 @@ class DomainGate(Float32Buffers):
             ids_N, plan: the tokens, and the segments that they lie in.
             state: of a plan with a continuation; brought up to date.
             known_N: (N,) p of the segment that begins with a token, where that is known, else NaN.
+            bound: in place of the gate's own.
         """
+        bound = self.bound if bound is None else bound
         if not len(ids_N):
             return self.calibration.new_zeros(plan.num_segments)
         if state is not None and plan.continuation is not None:
-            return self._continued(ids_N, plan, state, plan.continuation, known_N)
+            return self._continued(ids_N, plan, state, plan.continuation, known_N, bound)
         read = GateReading(self, ids_N, plan, None)
-        return self._decided(self.beliefs(self._sums(read)[:-1], plan, None), read, known_N)
+        return self._decided(self.beliefs(self._sums(read)[:-1], plan, None), read, known_N, bound)
 
     def pass_over(self, plan: SegmentPlan, state: PrefixState | None) -> Tensor:
         """(V,) 0 of tokens that came as embeddings, which it cannot read; after them it knows nothing new."""
@@ -142,7 +145,13 @@ class DomainGate(Float32Buffers):
         return self.calibration.new_zeros(plan.num_segments)
 
     def _continued(
-        self, ids_N: Tensor, plan: SegmentPlan, state: PrefixState, joint: Continuation, known_N: Tensor | None
+        self,
+        ids_N: Tensor,
+        plan: SegmentPlan,
+        state: PrefixState,
+        joint: Continuation,
+        known_N: Tensor | None,
+        bound: float,
     ) -> Tensor:
         last_p_B = torch.where(state.last_p < 0, self.start, state.last_p)
         is_step = plan.real_tokens is None and plan.is_real is None and len(ids_N) == plan.num_rows
@@ -154,7 +163,7 @@ class DomainGate(Float32Buffers):
         sums_VL = self._sums(read).index_add(0, joint.merged_segments, state.partial)
         if joint.begins_segment:
             belief_VS = self.beliefs(sums_VL[:-1], plan, state)
-            p_V = F.pad(self._decided(belief_VS, read, known_N), (0, 1))
+            p_V = F.pad(self._decided(belief_VS, read, known_N, bound), (0, 1))
             p_V = p_V.index_put((joint.merged_segments,), last_p_B)[:-1]
             last_BS = F.pad(belief_VS, (0, 0, 0, 1))[joint.last_segments]
         else:
@@ -201,15 +210,12 @@ class DomainGate(Float32Buffers):
         belief_BS = self._prior.repeat(len(evidence_BGL), 1)
         for evidence_BL in evidence_BGL.unbind(1):
             belief_BS = self._onward(belief_BS, evidence_BL)
-        return self._bounded(1 - belief_BS[:, -1])
+        return _bounded(1 - belief_BS[:, -1], self.bound)
 
-    def _bounded(self, p: Tensor) -> Tensor:
-        return torch.where(p < self.bound, 0.0, torch.where(p > 1 - self.bound, 1.0, p))
-
-    def _decided(self, belief_VS: Tensor, read: GateReading, known_N: Tensor | None) -> Tensor:
+    def _decided(self, belief_VS: Tensor, read: GateReading, known_N: Tensor | None, bound: float) -> Tensor:
         """(V,) p, given what is thought where each segment begins."""
         named_V = read.named_at_segments()
-        p_V = torch.where(named_V == UNNAMED, self._bounded(1 - belief_VS[:, -1]), (named_V < self.num_learn).float())
+        p_V = torch.where(named_V == UNNAMED, _bounded(1 - belief_VS[:, -1], bound), (named_V < self.num_learn).float())
         p_V = torch.where(read.begins_document(), self.start, p_V)
         if known_N is None:
             return p_V
@@ -278,6 +284,10 @@ class DomainGate(Float32Buffers):
         state.belief = torch.where(has_tokens[:, None], last_BS, state.belief)
         state.partial = torch.where(has_tokens[:, None], sums_BL, state.partial)
         state.last_p = torch.where(has_tokens, F.pad(p_V, (0, 1))[joint.last_segments], state.last_p)
+
+
+def _bounded(p: Tensor, bound: float) -> Tensor:
+    return torch.where(p < bound, 0.0, torch.where(p > 1 - bound, 1.0, p))
 
 
 def _likelihood(evidence_L: Tensor) -> Tensor:

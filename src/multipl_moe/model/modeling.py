@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import GenerationConfig, GenerationMixin
-from transformers.cache_utils import Cache
 from transformers.modeling_outputs import MoeCausalLMOutputWithPast
 from transformers.utils.deprecation import deprecate_kwarg
 from transformers.utils.generic import can_return_tuple
@@ -164,9 +163,10 @@ class MultiplMoeForCausalLM(MultiplMoePreTrainedModel, GenerationMixin):
         """As in transformers; presets that are not causal recompute every step and refuse a cache.
 
         Domain gates first read each prompt as a whole (`read_prompt`), unless `open_share` tells the language or the
-        text goes on from a cache. `prompt_share=None` leaves that out: then each segment is decided by what is before.
+        text goes on from a cache, and decide all or nothing. `prompt_share=None` leaves that out: then it is as in
+        `forward`.
         """
-        if kwargs.get("open_share") is None and "prompt_share" not in kwargs and not _goes_on(**kwargs):
+        if kwargs.get("open_share") is None and "prompt_share" not in kwargs:
             kwargs["prompt_share"] = self._read_prompt(*args[:2], **kwargs)
         if not self._moe.is_causal:
             if kwargs.get("use_cache") or kwargs.get("cache") is not None or kwargs.get("cache_implementation"):
@@ -181,6 +181,10 @@ class MultiplMoeForCausalLM(MultiplMoePreTrainedModel, GenerationMixin):
         inputs = settings.get("input_ids") if inputs is None else inputs
         if inputs is None or inputs.is_floating_point() or not inputs.numel():
             return None
+        if any(
+            cache is not None and cache.get_seq_length() for cache in map(settings.get, ("cache", "past_key_values"))
+        ):
+            return self.model.read_prompt(inputs[:, :0])
         mask = settings.get("attention_mask")
         if mask is None:
             configs = [config for config in (generation_config, self.generation_config) if config is not None]
@@ -198,8 +202,3 @@ class MultiplMoeForCausalLM(MultiplMoePreTrainedModel, GenerationMixin):
             if pad is not None and pad not in (ends if isinstance(ends, list) else [ends]):
                 mask = inputs != pad
         return self.model.read_prompt(inputs, mask)
-
-
-def _goes_on(cache: Cache | None = None, past_key_values: Cache | None = None, **_: Any) -> bool:
-    """Whether `generate` is given what it read before."""
-    return any(given is not None and given.get_seq_length() > 0 for given in (cache, past_key_values))

@@ -15,6 +15,7 @@ from multipl_moe.model.domain_gate import DomainGate
 from multipl_moe.model.routing_pass import moved
 from multipl_moe.model.segments import SegmentPlan, plan_segments
 
+ALL_OR_NOTHING = 0.5  # a gate's bound while a model goes on from a prompt
 _UNLIKELY = 0.49  # half as other text, less what rounding may do to a text that says nothing
 
 
