@@ -170,7 +170,9 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
     def read_prompt(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor | None:
         """(B, T, packs) whose experts work for prompts, by all of each; None without gates. No layer runs.
 
-        Takes what `forward` takes, one text a row, and is what that takes as `prompt_share`.
+        Takes what `forward` takes, one text a row, and is what that takes as `prompt_share`: of the first T columns of
+        a batch, counted from its first one, though that may lie in the cache, and padding has columns too. Segments
+        that begin later are the gates' own, and open or shut, nothing between.
         """
         return share_of_prompts(self.gates, self._moe.gate.stride, input_ids, attention_mask) if self.gates else None
 
@@ -234,10 +236,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
             output_router_logits: whether to return the token routers' outputs, (N, E_t) a hybrid layer that asked them.
             open_share: one number, (B,), or of several packs (B, packs) or (1, packs), sorted by name, in place of what
                 gates say: 1 where a row is known to be of a language that was learnt, 0 where it is known not to be.
-            prompt_share: (B, columns, packs), from `read_prompt`, in place of what gates say of the first columns of a
-                batch. They count from its first one, though that may lie in the cache, and padding has some too.
-                Segments that begin later are the gates' own, and open or shut, nothing between. Of no account where
-                `open_share` is given.
+            prompt_share: from `read_prompt`, in place of what gates say of prompts; of no account with `open_share`.
         """
         if getattr(self, "_is_replica", False):
             raise ValueError(_NO_REPLICAS)

@@ -75,13 +75,11 @@ class MultiplMoeForCausalLM(MultiplMoePreTrainedModel, GenerationMixin):
         That one is then also returned by itself: a loss of one's own adds `config.router_aux_loss_coef * aux_loss`.
 
         Args:
-            input_ids, attention_mask, position_ids, inputs_embeds, use_cache, open_share, prompt_share: see
-                `MultiplMoeModel`.
             labels: (B, T), -100 where no token is to be predicted; shifted here.
             num_items_in_batch: labels in the whole accumulated batch, over all processes, so that their losses add up.
             skip_logits: with labels, take the loss chunk by chunk and return no logits, which are a step's largest
                 tensors. What hooks of `lm_head` add has no part in it.
-            kwargs: among others `cache`, the cache of the tokens before, which may still be called `past_key_values`.
+            The others, and `cache`, which may still be called `past_key_values`: see `MultiplMoeModel`.
         """
         outputs = self.model(
             input_ids=input_ids,
@@ -187,16 +185,9 @@ class MultiplMoeForCausalLM(MultiplMoePreTrainedModel, GenerationMixin):
             return self.model.read_prompt(inputs[:, :0])
         mask = settings.get("attention_mask")
         if mask is None:
-            configs = [config for config in (generation_config, self.generation_config) if config is not None]
+            sources = settings, vars(generation_config or self.generation_config), vars(self.generation_config)
             pad, ends = (
-                next(
-                    (
-                        value
-                        for value in (settings.get(name), *(getattr(config, name) for config in configs))
-                        if value is not None
-                    ),
-                    None,
-                )
+                next((value for source in sources if (value := source.get(name)) is not None), None)
                 for name in ("pad_token_id", "eos_token_id")
             )
             if pad is not None and pad not in (ends if isinstance(ends, list) else [ends]):
