@@ -64,7 +64,7 @@ def test_where_nothing_routes_the_gate_alone_is_shown():
 def test_where_a_domain_gate_is_shut_no_expert_is_shown():
     model, tokens = tiny_hybrid("gated"), random_tokens(1, 23)[0]
     model.model.domain_gates["pack"].start = 0.0
-    model.model.domain_gates["pack"].calibration.copy_(torch.tensor([0.0, 9.0]))
+    model.model.domain_gates["pack"].calibration.copy_(torch.tensor([[0.0, 9.0], [0.0, -9.0]]))
     for routed in _routed(model, tokens, 2):
         assert routed.expert_of_token[:4] == [None] * 4
         assert routed.kind == "segment" or None not in routed.expert_of_token[4:]
@@ -74,7 +74,7 @@ def test_where_a_domain_gate_is_shut_no_expert_is_shown():
 @pytest.mark.parametrize("offset", [9.0, -9.0])
 def test_a_prompt_is_shown_as_it_was_read_before_the_rest_was_written(offset):
     model, tokens = tiny_hybrid("gated", start=0.7), random_tokens(1, 12)[0]
-    model.model.domain_gates["pack"].calibration.copy_(torch.tensor([0.0, offset]))
+    model.model.domain_gates["pack"].calibration.copy_(torch.tensor([[0.0, offset], [0.0, -9.0]]))
     told = routed_pass(model, tokens, [2], open_share=float(offset > 0))
     read = routed_pass(model, tokens, [2], num_prompt=3)
     torch.testing.assert_close(read, told)

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from multipl_moe.model.domain_gate import OPENS, SHUTS, DomainGate
+from multipl_moe.model.domain_gate import FROM_PROSE, OPENS, SHUTS, TO_PROSE, DomainGate
 from multipl_moe.model.gate_reading import FENCE, LINE, SPACE, WORD
 from multipl_moe.model.moe_config import GateConfig
 
@@ -21,7 +21,7 @@ def small_gate(**settings: Any) -> DomainGate:
     gate.reset_buffers()
     gate.token_kinds[:3] = torch.tensor([SPACE, LINE, FENCE], dtype=torch.int8)
     gate.pair_scores.copy_(torch.randint(-127, 128, gate.pair_scores.shape, generator=generator))
-    gate.calibration.copy_(torch.tensor([0.5, 0.05]))
+    gate.calibration.copy_(torch.tensor([[0.5, 0.05], [0.4, -0.02]]))
     gate.names[:3] = torch.tensor([[ONE, -1, 0], [PART, REST, 1], [OTHER, -1, 2]])
     return gate
 
@@ -40,7 +40,7 @@ def place(near: int, symbol: int) -> int:
 
 @dataclass
 class Piece:
-    """A segment: nats for each language, and which language the fence names where it begins, and after it."""
+    """A segment: nats for each language and for prose, and which language a fence names where it begins, and after."""
 
     evidence: list[float]
     named: int
@@ -50,17 +50,17 @@ class Piece:
 
 def pieces_of(gate: DomainGate, tokens: list[int]) -> list[Piece]:
     """The segments of a text, with lists and one token after the other."""
-    slope, offset = gate.calibration.tolist()
+    lines = [gate.calibration[0].tolist()] * gate.num_learn + [gate.calibration[1].tolist()]
     before, named, pieces = [0, 0], -1, []
     for number, token in enumerate(tokens):
         if number % STRIDE == 0:
-            pieces.append(Piece([0.0] * gate.num_learn, named, named, 0))
+            pieces.append(Piece([0.0] * len(lines), named, named, 0))
         kind = int(gate.token_kinds[token])
         symbol = token if kind == WORD else 2**20 + kind
         if named < 0:
-            for language in range(gate.num_learn):
-                pairs = [int(gate.pair_scores[i, place(before[-1 - i], symbol), language]) for i in range(2)]
-                pieces[-1].evidence[language] += slope * sum(pairs) / 2 / 127 * 3 + offset
+            for column, (slope, offset) in enumerate(lines):
+                pairs = [int(gate.pair_scores[i, place(before[-1 - i], symbol), column]) for i in range(2)]
+                pieces[-1].evidence[column] += slope * sum(pairs) / 2 / 127 * 3 + offset
         fence = 2**20 + FENCE
         for name, rest, language in gate.names.tolist():
             if (rest == -1 and before[-1] == fence and token == name) or (before == [fence, name] and token == rest):
@@ -75,9 +75,22 @@ def pieces_of(gate: DomainGate, tokens: list[int]) -> list[Piece]:
 
 def changes(gate: DomainGate) -> list[list[float]]:
     """How likely each state is followed by each, a segment later."""
-    shuts, opens, count = SHUTS * STRIDE, OPENS * STRIDE, gate.num_learn
-    rows = [[(1 - shuts) * (i == j) for j in range(count)] + [shuts] for i in range(count)]
-    return [*rows, [opens / count] * count + [1 - opens]]
+    count = gate.num_learn
+    prose, other = count, count + 1
+    rows = [[0.0] * (count + 2) for _ in range(count + 2)]
+    for language in range(count):
+        rows[language][other] = SHUTS * STRIDE * (1 - TO_PROSE * STRIDE)
+        rows[prose][language] = FROM_PROSE * STRIDE / 2 / count
+        rows[other][language] = OPENS * STRIDE / count * (1 - TO_PROSE * STRIDE)
+    rows[prose][other] = FROM_PROSE * STRIDE / 2
+    for state, row in enumerate(rows):
+        row[prose] += TO_PROSE * STRIDE if state != prose else 0
+        row[state] += 1 - sum(row)
+    return rows
+
+
+def _prior(gate: DomainGate) -> list[float]:
+    return [0.5 / gate.num_learn] * gate.num_learn + [0.25, 0.25]
 
 
 def _likelihoods(piece: Piece) -> list[float]:
@@ -87,16 +100,16 @@ def _likelihoods(piece: Piece) -> list[float]:
 def said_of_text(gate: DomainGate, tokens: list[int]) -> list[float]:
     """p of each token of a text, by what went before its segment."""
     count, chances, said = gate.num_learn, changes(gate), []
-    belief = [0.5 / count] * count + [0.5]
+    belief = _prior(gate)
     for number, piece in enumerate(pieces_of(gate, tokens)):
-        p = 1 - belief[-1]
+        p = sum(belief[:count])
         p = 0.0 if p < gate.bound else 1.0 if p > 1 - gate.bound else p
         if piece.named >= 0:
             p = 1.0 if piece.named < count else 0.0
         said += [p if number else gate.start] * piece.size
         weighed = [b * factor for b, factor in zip(belief, _likelihoods(piece), strict=True)]
         belief = [
-            sum(w * row[j] for w, row in zip(weighed, chances, strict=True)) / sum(weighed) for j in range(count + 1)
+            sum(w * row[j] for w, row in zip(weighed, chances, strict=True)) / sum(weighed) for j in range(count + 2)
         ]
     return said
 
@@ -104,18 +117,18 @@ def said_of_text(gate: DomainGate, tokens: list[int]) -> list[float]:
 def said_of_prompt(gate: DomainGate, tokens: list[int]) -> list[float]:
     """p of each token of a prompt, by all of it: of all ways that its segments may be of states, those that fit."""
     count, chances, pieces = gate.num_learn, changes(gate), pieces_of(gate, tokens)
-    prior, said = [0.5 / count] * count + [0.5], []
+    prior, said = _prior(gate), []
     for number, piece in enumerate(pieces):
-        ways = [0.0] * (count + 1)
-        for state in range(count + 1):
+        ways = [0.0] * (count + 2)
+        for state in range(count + 2):
             row = [p * (number != 0 or i == state) for i, p in enumerate(prior)]
             for later, other in enumerate(pieces):
                 row = [value * factor for value, factor in zip(row, _likelihoods(other), strict=True)]
                 if later + 1 < len(pieces):
-                    row = [sum(v * way[j] for v, way in zip(row, chances, strict=True)) for j in range(count + 1)]
+                    row = [sum(v * way[j] for v, way in zip(row, chances, strict=True)) for j in range(count + 2)]
                     row = [value * (later + 1 != number or j == state) for j, value in enumerate(row)]
             ways[state] = sum(row)
-        p = 1 - ways[-1] / sum(ways)
+        p = sum(ways[:count]) / sum(ways)
         named = piece.named_after if number == len(pieces) - 1 else piece.named
         said += [p if named < 0 else float(named < count)] * piece.size
     return said

@@ -65,7 +65,7 @@ def test_a_row_is_read_alone_whatever_is_beside_it_and_padding_is_shut():
 def test_of_several_packs_the_likeliest_works_if_any_does(num_rows: int, num_tokens: int):
     model, tokens = composed("lora", ("rust", "ocaml")), random_tokens(num_rows, num_tokens)
     for offset, gate in zip((-0.15, -0.1), model.model.gates.values(), strict=True):
-        gate.calibration.copy_(torch.tensor([0.6, offset + 0.6 * (num_tokens > 100)]))
+        gate.calibration.copy_(torch.tensor([[0.6, offset + 0.6 * (num_tokens > 100)], [0.6, -0.6]]))
     read, positions = model.model.read_prompt(tokens), torch.arange(num_tokens).expand(num_rows, -1)
     plan = plan_segments(positions, None, window=None, stride=4, lookahead=False)
     other_PN = torch.stack(
@@ -111,7 +111,7 @@ def test_a_short_prompt_is_open_or_shut_as_if_the_language_were_told():
     (gate,) = model.model.gates.values()
     written = {}
     for offset in (9.0, -9.0):
-        gate.calibration.copy_(torch.tensor([0.0, offset]))
+        gate.calibration.copy_(torch.tensor([[0.0, offset], [0.0, -9.0]]))
         written[offset] = model.generate(prompt, max_new_tokens=12, **_GREEDY)
         told = model.generate(prompt, open_share=float(offset > 0), max_new_tokens=12, **_GREEDY)
         assert torch.equal(written[offset], told)

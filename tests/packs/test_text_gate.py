@@ -60,7 +60,7 @@ def test_since_is_where_it_opened_last(packs: tuple[Path, dict[str, Path]]):
     learnt, other = known[:2]
     gate.calibration.copy_(torch.tensor([20.0, 0.0]))
     for text, score in ((learnt, 127), (other, -127)):
-        gate.pair_scores[:, pairs_of(gate, torch.tensor(gates.tokenizer(text * 9)["input_ids"]))[0, -1]] = score
+        gate.pair_scores[:, pairs_of(gate, torch.tensor(gates.tokenizer(text * 9)["input_ids"]))[0, -1], 0] = score
     opens, shuts = learnt * 32, other * 32
     assert gates.after(opens)["lua"] == Opened(1.0, 0)
     assert gates.after(opens + shuts)["lua"] == Opened(0.0, None)

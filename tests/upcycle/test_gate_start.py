@@ -99,9 +99,10 @@ def test_the_same_text_gives_the_same_gate(gated: Path, world: World, tmp_path: 
 
 
 def test_a_pairs_score_is_how_much_likelier_it_is_in_text_of_a_language_than_in_other_text():
-    learn, sums = [[40.0, 0, 0, 0, 0, 960], [0, 1600.0, 0, 0, 0, 38400]], [1000.0, 40000, 12000, 8000]
+    learn, sums = [[40.0, 0, 0, 0, 0, 960], [0, 1600.0, 0, 0, 0, 38400]], ([1000.0, 40000], [12000.0, 8000])
     others = [[0, 0, 300.0, 0, 500, 11200], [0, 0, 300.0, 0, 0, 7700]]
-    found = gate_start.pair_scores(torch.tensor([*learn, *others]), torch.tensor(sums), 2)
+    told, other_code = zip(map(torch.tensor, (learn, others)), map(torch.tensor, sums), strict=True)
+    found = gate_start.pair_scores(*told, *other_code)
     assert found.shape == (6, 2)
     in_others = [0, 0, 0.03, 0, max(500 / 20000, 0.2 * 500 / 13000), 0.945]
     for language, (total, shares) in enumerate([(1000, (0.04, 0, 0, 0, 0, 0.96)), (20000, (0, 0.04, 0, 0, 0, 0.96))]):
@@ -114,8 +115,8 @@ def test_a_pairs_score_is_how_much_likelier_it_is_in_text_of_a_language_than_in_
 
 
 def test_a_pair_that_one_kind_of_other_text_has_often_speaks_for_no_language():
-    counts, sums = torch.tensor([[50.0], [90.0], [0.0]]), torch.tensor([1000.0, 2000, 100_000])
-    found = float(gate_start.pair_scores(counts, sums, 1)[0, 0])
+    counts, sums = torch.tensor([[90.0], [0.0]]), torch.tensor([2000.0, 100_000])
+    found = float(gate_start.pair_scores(torch.tensor([[50.0]]), torch.tensor([1000.0]), counts, sums)[0, 0])
     assert found == pytest.approx(math.log((50 + 2) / (0.2 * 90 / 3000 * 1000 + 2)), abs=1e-5)
     assert found < math.log((50 + 2) / (90 / 102_000 * 1000 + 2)) - 0.5
 
@@ -140,10 +141,41 @@ def test_a_text_is_scored_by_tables_that_did_not_count_it():
     assert of_the_fold[10:40].min() > 0.5
     assert of_the_fold[45:].abs().max() < 0.01, "its own pairs, which no other fold has, say nothing"
     assert counts.held_out(_row("SVG", [3, 4] * 20))[2:].abs().max() < 0.01, "nor do those of a kind that was left out"
-    assert counts.held_out(_row("java", other))[2:].max() < -0.2, "a language is left out by files"
+    assert counts.held_out(_row("java", other))[2:, 0].max() < -0.2, "a language is left out by files"
     every = counts.scores()
-    assert every.shape == (2, 1009, 1)
+    assert every.shape == (2, 1009, 2)
     assert (every[0, pairs_of(gate, torch.tensor([3, 4] * 20))[0, 2:], 0] < -0.5).all()
+
+
+def test_prose_is_told_from_other_code_as_languages_are_and_counts_for_neither():
+    gate, shared = _gate("rust"), [11, 12] * 20
+    kinds = {"rust": [7, 8] * 20 + shared, "english": [5, 6] * 20 + shared, "C": [9, 8] * 20}
+    rows = [_row(kind, tokens, fold) for fold in range(5) for kind, tokens in kinds.items()]
+    counts = gate_start.PairCounts(gate, rows, ["rust"], ["english"])
+    every = counts.scores()[0]
+
+    def said(tokens: list[int]) -> list[float]:
+        return every[pairs_of(gate, torch.tensor(tokens))[0, 2]].tolist()
+
+    assert [score > 0.5 for score in said([7, 8] * 20)] == [True, False]
+    assert [score > 0.5 for score in said([5, 6] * 20)] == [False, True]
+    assert [score > 0.5 for score in said(shared)] == [True, True], "what prose has too may be in a comment"
+    assert max(said([9, 8] * 20)) < -0.2
+    evidence = {row.kind: [counts.held_out(row).view(-1, 8, 2).mean(dim=1)] for row in rows if row.fold == 0}
+    assert counts.calibration(evidence)[:, 0].min() > 0.05
+    without = gate_start.PairCounts(gate, [row for row in rows if row.kind != "english"], ["rust"])
+    del evidence["english"]
+    assert without.calibration(evidence)[1, 1] <= -2, "without any prose, nothing is prose"
+
+
+def test_prose_within_a_file_shuts_the_gate_and_what_follows_opens_it_again(gated: Path):
+    tokenizer, parts = AutoTokenizer.from_pretrained(gated), []
+    for language, seed in (("rust", 900), ("english", 901), ("rust", 902)):
+        parts.append(tokenizer(source_text(language, seed))["input_ids"][-200:])
+    (gate,) = load_hybrid(gated).model.gates.values()
+    p = gate.p_of_text([token for part in parts for token in part])
+    first, second, third = p[: len(parts[0])], p[len(parts[0]) : -len(parts[2]) - 1], p[-len(parts[2]) - 1 :]
+    assert [float(part[48:].mean().round()) for part in (first, second, third)] == [1, 0, 1]
 
 
 def test_a_pair_counts_once_in_a_piece_of_a_text_that_repeats_it():
@@ -161,7 +193,7 @@ def test_the_calibration_is_that_of_a_logistic_regression_in_which_kinds_count_a
     evidence = {"rust": [learn[:3000], learn[3000:]], "java": [others[:3900]], "C": [others[3900:]]}
     slope, offset = (8 * gate_start.calibrated(evidence, ["rust"])).tolist()
     assert slope == pytest.approx(0.8 / 0.4**2, rel=0.1), "of two normal distributions with one variance"
-    assert offset - math.log(gate_start.OPEN_ODDS) == pytest.approx(-0.4 * slope, rel=0.1)
+    assert offset == pytest.approx(-0.4 * slope, rel=0.1)
     apart = {"rust": [torch.ones(9, 1)], "java": [-torch.ones(9, 1)]}
     assert 8 * gate_start.calibrated(apart, ["rust"])[0] <= 10 + 1e-4
 

@@ -6,7 +6,8 @@ is in a language to learn. p is the same for all layers and for all tokens of a 
 start, the model is the base bit for bit. The idea is DEMix's (Gururangan et al., arXiv 2108.05036), where no expert is
 the base.
 
-Shapes: B rows, N real tokens, V segments, L languages to learn, S = L + 1 states (a language, or other text).
+Shapes: B rows, N real tokens, V segments, L languages to learn, C = L + 1 columns of evidence (languages, prose),
+S = L + 2 states (languages, prose, other code).
 """
 
 from collections.abc import Sequence
@@ -23,7 +24,8 @@ from multipl_moe.model.segments import Continuation, SegmentPlan, plan_segments
 
 NUM_NAMES = 128  # languages' names after a fence, at most
 FIRST_TOKEN_SHARE = 2 / 3  # of `start`, for a document's first token: an attention sink, which moves all that follow
-OPENS, SHUTS = 2e-5, 1e-5  # how likely a text changes to a language to learn, and from one, with each token
+# With each token, how likely other code becomes text to learn, that other code, code of any kind prose, and prose code
+OPENS, SHUTS, TO_PROSE, FROM_PROSE = 2e-5, 1e-5, 4e-4, 4e-3
 PRIOR = 0.5  # that a text is to be learnt, before anything is read; at 0.75 other text moves a sixth further
 
 _MOST_NATS = 20.0  # of a segment's evidence: products of chances stay within what float32 can hold
@@ -32,10 +34,12 @@ _MOST_NATS = 20.0  # of a segment's evidence: products of chances stay within wh
 class DomainGate(Float32Buffers):
     """A probability for each segment, from the tokens of its document before it.
 
-    What a text is may change at each segment, if seldom: a hidden Markov model with a state for each language to learn
-    and one for all other text, run forward (Rabiner 1989). What a token says for a language is by how much likelier it
-    is there, after the token before and after the one before that, than in other text; white space is passed over, as
-    indentation is a matter of taste. `calibration` makes that a log-likelihood ratio, as pairs are not independent.
+    What a text is may change at each segment: a hidden Markov model with a state for each language to learn, one for
+    prose and one for other code, run forward (Rabiner 1989). Prose comes and goes, in chats and in documents, and what
+    comes after it is as likely to be learnt as not; from code to code of another language a text seldom changes. What a
+    token says for a language, or for prose, is by how much likelier it is there, after the token before and after the
+    one before that, than in other code; white space is passed over, as indentation is a matter of taste. `calibration`
+    makes that a log-likelihood ratio, as pairs are not independent. p is that of the languages together.
     A fence that names a language (```rust) leaves nothing to guess: until it closes p is 1 for a language to learn, 0
     for another, and what is between counts for nothing after it.
 
@@ -48,9 +52,9 @@ class DomainGate(Float32Buffers):
 
     Attributes:
         token_kinds: (vocabulary,) int8, kind of each token.
-        pair_scores: (2, P, L) int8, what a pair says for each language, 127 for 3 nats: the token with the one before
-            it, and with the one before that. Pairs are found by a hash.
-        calibration: (2,) float32: nats for a score of 1, and nats that each token adds.
+        pair_scores: (2, P, C) int8, what a pair says for each language and for prose, 127 for 3 nats: the token with
+            the one before it, and with the one before that. Pairs are found by a hash.
+        calibration: (2, 2) float32, of languages and of prose: nats for a score of 1, and nats that each token adds.
         names: (NUM_NAMES, 3) int32: the first two tokens of a name after a fence (-1: it has one), and the index of the
             language, L for one that is not learnt; unused rows are -2.
     """
@@ -63,19 +67,15 @@ class DomainGate(Float32Buffers):
     def __init__(self, config: GateConfig, vocabulary: int) -> None:
         super().__init__()
         self.start, self.bound, self.stride = config.start, config.bound, config.stride
-        num_learn = len(config.languages)
         for name, (shape, dtype) in gate_tensors(config, vocabulary).items():
             self.register_buffer(name, torch.zeros(shape, dtype=dtype))
-        opens, shuts = min(OPENS * config.stride, 0.5), min(SHUTS * config.stride, 0.5)
         # A list, as buffers that no file holds are lost where a model is made without memory and filled later
-        self._chances = [
-            [*((1 - shuts) * (row == column) for column in range(num_learn)), shuts] for row in range(num_learn)
-        ] + [[*[opens / num_learn] * num_learn, 1 - opens]]
+        self._chances = chances(len(config.languages), config.stride)
 
     @property
     def _prior(self) -> Tensor:
         """(S,) what is thought before anything is read."""
-        return self.calibration.new_tensor([*[PRIOR / self.num_learn] * self.num_learn, 1 - PRIOR])
+        return self.calibration.new_tensor([*[PRIOR / self.num_learn] * self.num_learn, *[(1 - PRIOR) / 2] * 2])
 
     @property
     def _changes(self) -> Tensor:
@@ -85,7 +85,11 @@ class DomainGate(Float32Buffers):
     @property
     def num_learn(self) -> int:
         """L."""
-        return self.pair_scores.shape[2]
+        return self.pair_scores.shape[2] - 1
+
+    def _open(self, belief_XS: Tensor) -> Tensor:
+        """(...) how likely text is to be learnt, of how likely each state is."""
+        return belief_XS[..., : self.num_learn].sum(dim=-1)
 
     @torch.no_grad()
     def reset_buffers(self) -> None:
@@ -101,7 +105,7 @@ class DomainGate(Float32Buffers):
 
     def empty_state(self, num_rows: int) -> PrefixState:
         """The state of `num_rows` rows before any token."""
-        nothing = self.calibration.new_zeros(num_rows, self.num_learn)
+        nothing = self.calibration.new_zeros(num_rows, self.num_learn + 1)
         return PrefixState(
             self._prior.repeat(num_rows, 1),
             nothing,
@@ -160,22 +164,22 @@ class DomainGate(Float32Buffers):
             return last_p_B[plan.row_of_segment]
         self._read_on(state)
         read = GateReading(self, ids_N, plan, state)
-        sums_VL = self._sums(read).index_add(0, joint.merged_segments, state.partial)
+        sums_VC = self._sums(read).index_add(0, joint.merged_segments, state.partial)
         if joint.begins_segment:
-            belief_VS = self.beliefs(sums_VL[:-1], plan, state)
+            belief_VS = self.beliefs(sums_VC[:-1], plan, state)
             p_V = F.pad(self._decided(belief_VS, read, known_N, bound), (0, 1))
             p_V = p_V.index_put((joint.merged_segments,), last_p_B)[:-1]
             last_BS = F.pad(belief_VS, (0, 0, 0, 1))[joint.last_segments]
         else:
             p_V, last_BS = last_p_B[plan.row_of_segment], state.belief
-        self._carry(state, joint, p_V, last_BS, sums_VL[joint.last_segments])
+        self._carry(state, joint, p_V, last_BS, sums_VC[joint.last_segments])
         state.before, state.named = read.ends()
         return p_V
 
     def _sums(self, read: GateReading) -> Tensor:
-        """(V + 1, L) the evidence of each segment; the last place stands for "none"."""
-        sums_VL = self.calibration.new_zeros(read.plan.num_segments + 1, self.num_learn)
-        return sums_VL.index_add(0, read.plan.segment_of_token, read.evidence())
+        """(V + 1, C) the evidence of each segment; the last place stands for "none"."""
+        sums_VC = self.calibration.new_zeros(read.plan.num_segments + 1, self.num_learn + 1)
+        return sums_VC.index_add(0, read.plan.segment_of_token, read.evidence())
 
     def _read_on(self, state: PrefixState) -> None:
         """Regard what decoding left unread."""
@@ -187,10 +191,10 @@ class DomainGate(Float32Buffers):
             state.before, state.named = read.ends()
             state.unread = state.unread[:, :0]
 
-    def _onward(self, belief_BS: Tensor, evidence_BL: Tensor) -> Tensor:
+    def _onward(self, belief_BS: Tensor, evidence_BC: Tensor) -> Tensor:
         """(B, S) what is thought after one more segment."""
         with torch.autocast(belief_BS.device.type, enabled=False):
-            belief_BS = (belief_BS * _likelihood(evidence_BL)) @ self._changes
+            belief_BS = (belief_BS * _likelihood(evidence_BC)) @ self._changes
         return belief_BS / belief_BS.sum(dim=1, keepdim=True)
 
     def p_of_text(self, ids: Sequence[int], *, at_once: bool = False) -> Tensor:
@@ -205,17 +209,18 @@ class DomainGate(Float32Buffers):
         return self(tokens, plan)[plan.segment_of_token]
 
     @torch.no_grad()
-    def p_of_evidence(self, evidence_BGL: Tensor) -> Tensor:
-        """(B,) p after the segments of texts, of their evidence, (B, G, L); the slow way, for few texts."""
-        belief_BS = self._prior.repeat(len(evidence_BGL), 1)
-        for evidence_BL in evidence_BGL.unbind(1):
-            belief_BS = self._onward(belief_BS, evidence_BL)
-        return _bounded(1 - belief_BS[:, -1], self.bound)
+    def p_of_evidence(self, evidence_BGC: Tensor) -> Tensor:
+        """(B,) p after the segments of texts, of their evidence, (B, G, C); the slow way, for few texts."""
+        belief_BS = self._prior.repeat(len(evidence_BGC), 1)
+        for evidence_BC in evidence_BGC.unbind(1):
+            belief_BS = self._onward(belief_BS, evidence_BC)
+        return _bounded(self._open(belief_BS), self.bound)
 
     def _decided(self, belief_VS: Tensor, read: GateReading, known_N: Tensor | None, bound: float) -> Tensor:
         """(V,) p, given what is thought where each segment begins."""
         named_V = read.named_at_segments()
-        p_V = torch.where(named_V == UNNAMED, _bounded(1 - belief_VS[:, -1], bound), (named_V < self.num_learn).float())
+        p_V = _bounded(self._open(belief_VS), bound)
+        p_V = torch.where(named_V == UNNAMED, p_V, (named_V < self.num_learn).float())
         p_V = torch.where(read.begins_document(), self.start, p_V)
         if known_N is None:
             return p_V
@@ -233,14 +238,14 @@ class DomainGate(Float32Buffers):
         if not len(ids_N):
             return self.calibration.new_zeros(plan.num_segments)
         read, counts_B = GateReading(self, ids_N, plan, None), plan.row_of_segment.bincount(minlength=plan.num_rows)
-        evidence_VL = self._sums(read)[:-1]
+        evidence_VC = self._sums(read)[:-1]
         is_segment_BG = torch.arange(int(counts_B.max()), device=ids_N.device) < counts_B[:, None]
-        likelihood_BGS = evidence_VL.new_ones(*is_segment_BG.shape, self.num_learn + 1)
-        likelihood_BGS[is_segment_BG] = _likelihood(evidence_VL)
-        chances_VS = self.beliefs(evidence_VL, plan, None) * self._and_after(likelihood_BGS)[is_segment_BG]
+        likelihood_BGS = evidence_VC.new_ones(*is_segment_BG.shape, self.num_learn + 2)
+        likelihood_BGS[is_segment_BG] = _likelihood(evidence_VC)
+        chances_VS = self.beliefs(evidence_VC, plan, None) * self._and_after(likelihood_BGS)[is_segment_BG]
         named_V, last_B = read.named_at_segments(), counts_B.cumsum(0)[counts_B > 0] - 1
         named_V = named_V.index_put((last_B,), read.named_after(last_B))
-        other_V = chances_VS[:, -1] / chances_VS.sum(dim=1)
+        other_V = chances_VS[:, self.num_learn :].sum(dim=1) / chances_VS.sum(dim=1)
         return torch.where(named_V == UNNAMED, other_V, (named_V >= self.num_learn).float())
 
     def _and_after(self, likelihood_BGS: Tensor) -> Tensor:
@@ -253,14 +258,14 @@ class DomainGate(Float32Buffers):
             after_BS = after_BS / after_BS.sum(dim=1, keepdim=True)
         return torch.stack(found[::-1], dim=1)
 
-    def beliefs(self, evidence_VL: Tensor, plan: SegmentPlan, state: PrefixState | None) -> Tensor:
-        """(V, S): what is thought where each segment begins, of the evidence of all segments, (V, L).
+    def beliefs(self, evidence_VC: Tensor, plan: SegmentPlan, state: PrefixState | None) -> Tensor:
+        """(V, S): what is thought where each segment begins, of the evidence of all segments, (V, C).
 
         One segment takes a belief b to b diag(exp(evidence)) times the chances of a change, a matrix; products of these
         are made by doubling, so that it takes log V steps. A document's first segment has a matrix that forgets.
         """
-        segments = torch.arange(plan.num_segments, device=evidence_VL.device)
-        steps = _likelihood(evidence_VL)[:, :, None] * self._changes
+        segments = torch.arange(plan.num_segments, device=evidence_VC.device)
+        steps = _likelihood(evidence_VC)[:, :, None] * self._changes
         begins = self._prior.expand(plan.num_segments, -1)
         if state is not None:
             begins = F.pad(state.belief, (0, 0, 0, 1), value=1.0)[plan.row_of_segment]
@@ -276,13 +281,13 @@ class DomainGate(Float32Buffers):
             reach *= 2
         return product[:, 0] / product[:, 0].sum(dim=1, keepdim=True)
 
-    def _carry(self, state: PrefixState, joint: Continuation, p_V: Tensor, last_BS: Tensor, sums_BL: Tensor) -> None:
+    def _carry(self, state: PrefixState, joint: Continuation, p_V: Tensor, last_BS: Tensor, sums_BC: Tensor) -> None:
         """Bring the state up to date: what was thought where each row's last segment began, and its evidence."""
         has_tokens, is_complete = joint.last_segments < len(p_V), joint.is_complete[:, None]
-        last_BS = torch.where(is_complete, self._onward(last_BS, sums_BL), last_BS)
-        sums_BL = sums_BL.masked_fill(is_complete, 0)
+        last_BS = torch.where(is_complete, self._onward(last_BS, sums_BC), last_BS)
+        sums_BC = sums_BC.masked_fill(is_complete, 0)
         state.belief = torch.where(has_tokens[:, None], last_BS, state.belief)
-        state.partial = torch.where(has_tokens[:, None], sums_BL, state.partial)
+        state.partial = torch.where(has_tokens[:, None], sums_BC, state.partial)
         state.last_p = torch.where(has_tokens, F.pad(p_V, (0, 1))[joint.last_segments], state.last_p)
 
 
@@ -290,17 +295,30 @@ def _bounded(p: Tensor, bound: float) -> Tensor:
     return torch.where(p < bound, 0.0, torch.where(p > 1 - bound, 1.0, p))
 
 
-def _likelihood(evidence_L: Tensor) -> Tensor:
-    """(..., S): how much likelier text is in each state than as other text, of nats (..., L)."""
-    return F.pad(evidence_L.clamp(-_MOST_NATS, _MOST_NATS).exp(), (0, 1), value=1.0)
+def _likelihood(evidence_C: Tensor) -> Tensor:
+    """(..., S): how much likelier text is in each state than as other code, of nats (..., C)."""
+    return F.pad(evidence_C.clamp(-_MOST_NATS, _MOST_NATS).exp(), (0, 1), value=1.0)
+
+
+def chances(num_learn: int, stride: int) -> list[list[float]]:
+    """(S, S) how likely each state is followed by each, `stride` tokens later."""
+    opens, shuts, to_prose, from_prose = (min(chance * stride, 0.5) for chance in (OPENS, SHUTS, TO_PROSE, FROM_PROSE))
+    stays = (1 - shuts) * (1 - to_prose)
+    rows = [
+        [*(stays * (row == column) for column in range(num_learn)), to_prose, shuts * (1 - to_prose)]
+        for row in range(num_learn)
+    ]
+    rows.append([*[from_prose / 2 / num_learn] * num_learn, 1 - from_prose, from_prose / 2])
+    rows.append([*[opens * (1 - to_prose) / num_learn] * num_learn, to_prose, (1 - opens) * (1 - to_prose)])
+    return rows
 
 
 def gate_tensors(config: GateConfig, vocabulary: int) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
     """Names, shapes and types of what a gate is made of, as in a checkpoint."""
     return {
         "token_kinds": ((vocabulary,), torch.int8),
-        "pair_scores": ((2, config.pairs, len(config.languages)), torch.int8),
-        "calibration": ((2,), torch.float32),
+        "pair_scores": ((2, config.pairs, len(config.languages) + 1), torch.int8),
+        "calibration": ((2, 2), torch.float32),
         "names": ((NUM_NAMES, 3), torch.int32),
     }
 

@@ -1,6 +1,6 @@
 """What tokens say of a text's language, each with the two before it, and what a fence names (`DomainGate`).
 
-Shapes: B rows, N real tokens, V segments, L languages to learn, K names.
+Shapes: B rows, N real tokens, V segments, L languages to learn, C = L + 1 with prose, S states, K names.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class PrefixState:
 
     Attributes:
         belief: (B, S) what it thought where the segment began in which the next token lies.
-        partial: (B, L) what the tokens of that segment so far add, in nats.
+        partial: (B, C) what the tokens of that segment so far add, in nats.
         last_p: (B,) p of the last token's segment, which holds until another begins; -1 before any token.
         before: (B, 2) the last two symbols, the newest last; 0 for none.
         named: (B,) the language that a fence names, L for one that is not learnt, -1 for none.
@@ -122,13 +122,14 @@ class GateReading(PairReading):
         return self._at(self._named_N, before_N, self._named_before_N)[0]
 
     def evidence(self) -> Tensor:
-        """(N, L) nats that each token says for each language, 0 between fences that name one."""
-        first_NL, second_NL = (
+        """(N, C) nats that each token says for each language and for prose, 0 between fences that name a language."""
+        first_NC, second_NC = (
             table[places_N].float() for table, places_N in zip(self.tables.pair_scores, self.pairs(), strict=True)
         )
-        slope, offset = self.tables.calibration
-        evidence_NL = slope * (MOST_OF_A_PAIR / 127 / 2) * (first_NL + second_NL) + offset
-        return evidence_NL.masked_fill((self._around_N != UNNAMED)[:, None], 0.0)
+        of_languages, of_prose = self.tables.calibration
+        line_C2 = torch.stack([*[of_languages] * (first_NC.shape[1] - 1), of_prose])
+        evidence_NC = line_C2[:, 0] * (MOST_OF_A_PAIR / 127 / 2) * (first_NC + second_NC) + line_C2[:, 1]
+        return evidence_NC.masked_fill((self._around_N != UNNAMED)[:, None], 0.0)
 
     def begins(self) -> Tensor:
         """(V,) the first token of each segment."""

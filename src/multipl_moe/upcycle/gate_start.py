@@ -1,14 +1,16 @@
 """The domain gate fitted to a corpus: how text to learn differs from all other text, in which tokens follow which.
 
-Everything that is not to be learnt is one kind: the languages to keep, and files of other kinds from installed packages
-and from the folders of `upcycle.other_text`. How sure the gate may be is measured on texts that its tables did not
-count: a fifth of a language's files, or of a folder that a recipe names, and all of a kind out of installed packages.
+Everything that is not to be learnt is prose or other code: the languages to keep, programs of the starter problems, and
+files of other kinds from installed packages and from the folders of `upcycle.other_text`. How sure the gate may be is
+measured on texts that its tables did not count: a fifth of a language's files, or of a folder that a recipe names, and
+all of a kind out of installed packages.
 
-Shapes: T tokens of a text, P places of pairs, L languages to learn, K kinds, S = L + 1 states.
+Shapes: T tokens of a text, P places of pairs, L languages to learn, C = L + 1 columns, K kinds (languages to learn
+first, then prose, then other code).
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,10 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from multipl_judge.languages.entry import Language
+from multipl_judge.languages.source_text import marked_code
+from multipl_judge.languages.table import language_title
+from multipl_judge.problems.starter_set import read_starter
 from multipl_moe.corpus.documents import TextFile, read_documents
 from multipl_moe.data.package_files import folder_files, package_files
 from multipl_moe.errors import ConfigError, CorpusError
@@ -45,6 +51,7 @@ GATE_BACKGROUND = {  # none may be the name of a language
     "Meson": (".build",),
     "Windows scripts": (".bat", ".cmd"),
 }
+_PROSE = ("plain text", "man pages", "gettext files")  # of these, beside languages to keep that are no code
 _TEXTS = 400  # read of each language
 _BACKGROUND_TEXTS = 100  # read of each kind of other text
 _MOST_OF_A_PACKAGE = 16  # texts of a kind, so that no kind is one project's style
@@ -59,7 +66,7 @@ _FEWEST = 2  # texts to learn in a fold, at the least
 _FEWEST_TOKENS = 16  # in a text, at the least
 _CALIBRATES, _READ = 80, 640  # texts of a kind that set the calibration, and tokens of each
 _SEGMENT = 8  # tokens over which a score is calibrated
-OPEN_ODDS = 1.3  # of text to learn, where the calibration has as much of both: less opens for fewer comments
+_NO_PROSE = -2.0  # nats of a token for prose, where there is none to read
 _STEEPEST = 10.0  # nats for a score of 1: what few texts, which nothing confuses, may set
 _AFTER = 64  # tokens after which it is told how far the gate is open
 
@@ -97,15 +104,17 @@ def fit_domain_gate(base_folder: Path, corpus: Path, recipe: Recipe, moe: MoeCon
     texts, learn = _texts(corpus, recipe), moe.gate.languages
     rows = list(_rows(tokenizer, texts))
     _require_enough(rows, learn, corpus)
+    programs = _programs(learn)
+    texts, rows = texts | programs, rows + list(_rows(tokenizer, programs))
     gate = DomainGate(moe.gate, vocabulary)
     gate.token_kinds.copy_(token_kinds(tokenizer, vocabulary))
     gate.names.copy_(fence_names(tokenizer, gate.token_kinds, learn, recipe.language_table))
-    counts = PairCounts(gate, rows, learn)
+    counts = PairCounts(gate, rows, learn, _prose_of(rows, learn, recipe.language_table))
     gate.pair_scores.copy_((counts.scores() * (127 / MOST_OF_A_PAIR)).round())
     evidence = {
         kind: [_segments(counts.held_out(row)) for row in found[:_CALIBRATES]] for kind, found in _by_kind(rows).items()
     }
-    gate.calibration.copy_(calibrated(evidence, learn))
+    gate.calibration.copy_(counts.calibration(evidence))
     mean_p = _mean_p(gate, evidence)
     tensors = {name: value.clone() for name, value in gate.state_dict().items()}
     return GateStart(learn, {kind: len(found) for kind, found in texts.items()}, mean_p, tensors)
@@ -118,6 +127,26 @@ def _texts(corpus: Path, recipe: Recipe) -> dict[str, list[str]]:
     )
     others |= _others_in(recipe.upcycle.other_text, recipe.endings)
     return texts | {kind: [file.text for file in files] for kind, files in others.items()}
+
+
+def _programs(learn: list[str]) -> dict[str, list[str]]:
+    """Short programs in languages that are not to be learnt: what practice teaches must not be told by that alone.
+
+    Without comments and literals: they say the same in all languages.
+    """
+    found: dict[str, list[str]] = {}
+    for problem in read_starter():
+        if problem.language not in learn:
+            code = marked_code(problem.prompt + (problem.reference or ""), problem.language)
+            found.setdefault(f"programs in {language_title(problem.language)}", []).append(code)
+    return found
+
+
+def _prose_of(rows: list["Row"], learn: list[str], table: dict[str, Language]) -> list[str]:
+    """The kinds that are prose; none where there is no other code, as both are told from that."""
+    others = dict.fromkeys(row.kind for row in rows if row.kind not in learn)
+    prose = [kind for kind in others if kind in _PROSE or (kind in table and not table[kind].is_code)]
+    return prose if len(prose) < len(others) else []
 
 
 def _others_in(folders: list[Path], left_out: Collection[str]) -> dict[str, list[TextFile]]:
@@ -176,11 +205,19 @@ def _require_enough(rows: list[Row], learn: list[str], corpus: Path) -> None:
 
 
 class PairCounts:
-    """In how many pieces of 256 tokens each pair was seen, by kind and fold, and what that says of a text."""
+    """In how many pieces of 256 tokens each pair was seen, by kind and fold, and what that says of a text.
 
-    def __init__(self, gate: DomainGate, rows: list[Row], learn: list[str]) -> None:
-        self._gate, self._num_learn = gate, len(learn)
-        self._kinds = [*learn, *dict.fromkeys(row.kind for row in rows if row.kind not in learn)]
+    Args:
+        gate: whose pairs they are.
+        rows: all texts.
+        learn: the languages to learn.
+        prose: the kinds of other text that are prose.
+    """
+
+    def __init__(self, gate: DomainGate, rows: list[Row], learn: list[str], prose: Sequence[str] = ()) -> None:
+        self._gate, self._learn, self._prose = gate, learn, prose
+        code = dict.fromkeys(row.kind for row in rows if row.kind not in [*learn, *prose])
+        self._kinds = [*learn, *prose, *code]
         shape = (len(self._kinds), _FOLDS, 2, gate.pair_scores.shape[1])
         self._seen_KF2P = torch.zeros(shape, dtype=torch.int16)
         for row in rows:
@@ -192,67 +229,84 @@ class PairCounts:
         self._sums_KF2 = self._seen_KF2P.sum(dim=3, dtype=torch.float32)
 
     def scores(self) -> Tensor:
-        """(2, P, L) what each pair says for each language."""
-        sums_K2 = self._sums_KF2.sum(dim=1)
-        parts = [pair_scores(self._total_K2P[:, part], sums_K2[:, part], self._num_learn) for part in range(2)]
-        return torch.stack(parts)
+        """(2, P, C) what each pair says for each language, and for prose."""
+        return self._scores(self._total_K2P, self._sums_KF2.sum(dim=1))
 
     def held_out(self, row: Row) -> Tensor:
-        """(T, L) what its first 640 pairs say by tables without it: without its fold, or its kind if nobody named it.
+        """(T, C) what its first 640 pairs say by tables without it: without its fold, or its kind if nobody named it.
 
         Whatever text is to be told from what was learnt, nobody may have named it either.
         """
         places_2T, kind = pairs_of(self._gate, row.tokens[:_READ]), self._kinds.index(row.kind)
         counts_K2T = torch.stack([self._total_K2P[:, part, places_2T[part]] for part in range(2)], dim=1)
         sums_K2 = self._sums_KF2.sum(dim=1)
-        if row.kind in GATE_BACKGROUND and len(self._kinds) > self._num_learn + 1:
+        has_other_code = len(self._kinds) > len(self._learn) + len(self._prose) + 1
+        if row.kind in GATE_BACKGROUND and row.kind not in self._prose and has_other_code:
             counts_K2T[kind], sums_K2[kind] = 0, 0
         else:
             seen_K2T = [self._seen_KF2P[:, row.fold, part, places_2T[part]] for part in range(2)]
             counts_K2T, sums_K2 = counts_K2T - torch.stack(seen_K2T, dim=1), sums_K2 - self._sums_KF2[:, row.fold]
-        parts = [pair_scores(counts_K2T[:, part], sums_K2[:, part], self._num_learn) for part in range(2)]
-        return torch.stack(parts).mean(dim=0)
+        return self._scores(counts_K2T, sums_K2).mean(dim=0)
+
+    def _scores(self, counts_K2P: Tensor, sums_K2: Tensor) -> Tensor:
+        num_learn, num_told = len(self._learn), len(self._learn) + len(self._prose)
+        counts_O2P, sums_O2 = counts_K2P[num_told:], sums_K2[num_told:]
+        prose_12P = counts_K2P[num_learn:num_told].sum(dim=0, keepdim=True)
+        prose_12 = sums_K2[num_learn:num_told].sum(dim=0, keepdim=True)
+        told_C2P, told_C2 = torch.cat([counts_K2P[:num_learn], prose_12P]), torch.cat([sums_K2[:num_learn], prose_12])
+        parts = [
+            pair_scores(told_C2P[:, part], told_C2[:, part], counts_O2P[:, part], sums_O2[:, part]) for part in range(2)
+        ]
+        return torch.stack(parts)
+
+    def calibration(self, evidence: dict[str, list[Tensor]]) -> Tensor:
+        """(2, 2) as of a gate, of the means over 8 tokens of each kind's held-out texts, (G, C)."""
+        of_code = {k: [text_GC[:, :-1] for text_GC in texts] for k, texts in evidence.items() if k not in self._prose}
+        of_languages = calibrated(of_code, self._learn)
+        if not self._prose:
+            return torch.stack([of_languages, torch.tensor([0.0, _NO_PROSE])])
+        of_others = {k: [text_GC[:, -1:] for text_GC in texts] for k, texts in evidence.items() if k not in self._learn}
+        return torch.stack([of_languages, calibrated(of_others, self._prose)])
 
 
-def pair_scores(counts_KP: Tensor, sums_K: Tensor, num_learn: int) -> Tensor:
-    """(P, L): log of how much likelier each pair is in text of a language than in text not to be learnt.
+def pair_scores(told_CP: Tensor, told_C: Tensor, others_OP: Tensor, others_O: Tensor) -> Tensor:
+    """(P, C): log of how much likelier each pair is in text of a language, or in prose, than in other code.
 
-    A pair that neither side has scores 0. No pair scores more than a ratio of 20. In other text a pair is as likely as
+    A pair that neither side has scores 0. No pair scores more than a ratio of 20. In other code a pair is as likely as
     in all of it, or a fifth as likely as in the kind that has it most, if that is more.
 
     Args:
-        counts_KP: of some pairs, in the languages to learn first, then in kinds of other text.
-        sums_K: of all pairs.
-        num_learn: L.
+        told_CP, told_C: counts of some pairs, and of all, in the languages to learn and in prose.
+        others_OP, others_O: the same in kinds of other code.
     """
-    (learn_LP, others_OP), (learn_L, others_O) = (
-        (values[:num_learn], values[num_learn:]) for values in (counts_KP, sums_K)
-    )
     of_all_P = others_OP.sum(dim=0) / others_O.sum().clamp(min=1)
     of_one_P = (others_OP / (others_O[:, None] + _SHRINKS)).amax(dim=0)
     # One total for both sides, or pairs that neither has would speak for the shorter one
-    total_L1 = learn_L.minimum(others_O.sum())[:, None]
-    learn_LP = learn_LP / learn_L[:, None].clamp(min=1) * total_L1
-    others_LP = of_all_P.maximum(_OF_ONE_KIND * of_one_P) * total_L1
-    scores_LP = ((learn_LP + _UNSEEN) / (others_LP + _UNSEEN)).log()
-    return scores_LP.clamp(-MOST_OF_A_PAIR, MOST_OF_A_PAIR).t()
+    total_C1 = told_C.minimum(others_O.sum())[:, None]
+    told_CP = told_CP / told_C[:, None].clamp(min=1) * total_C1
+    others_CP = of_all_P.maximum(_OF_ONE_KIND * of_one_P) * total_C1
+    scores_CP = ((told_CP + _UNSEEN) / (others_CP + _UNSEEN)).log()
+    return scores_CP.clamp(-MOST_OF_A_PAIR, MOST_OF_A_PAIR).t()
 
 
-def _segments(scores_TL: Tensor) -> Tensor:
-    """(G, L) means over 8 tokens each, of the first 640 tokens of a text."""
-    whole = scores_TL[: min(len(scores_TL), _READ) // _SEGMENT * _SEGMENT]
+def _segments(scores_TC: Tensor) -> Tensor:
+    """(G, C) means over 8 tokens each, of the first 640 tokens of a text."""
+    whole = scores_TC[: min(len(scores_TC), _READ) // _SEGMENT * _SEGMENT]
     return whole.view(-1, _SEGMENT, whole.shape[1]).mean(dim=1)
 
 
-def calibrated(evidence: dict[str, list[Tensor]], learn: list[str]) -> Tensor:
-    """(2,) nats for a score of 1, and nats that each token adds: logistic regression, all kinds of a side alike."""
+def calibrated(evidence: dict[str, list[Tensor]], told: Sequence[str]) -> Tensor:
+    """(2,) nats for a score of 1, and nats that each token adds: logistic regression, all kinds of a side alike.
+
+    Of a segment of `told`, a kind that is to be told from the others, the best of its scores counts.
+    """
     scores, is_learn, weights = [], [], []
-    num_others = len(evidence.keys() - set(learn))
+    num_others = len(evidence.keys() - set(told))
     for kind, texts in evidence.items():
-        best = torch.cat([segments_GL.amax(dim=1) for segments_GL in texts])
-        share = 1 / len(learn) if kind in learn else 1 / num_others
+        best = torch.cat([segments_GC.amax(dim=1) for segments_GC in texts])
+        share = 1 / len(told) if kind in told else 1 / num_others
         scores.append(best)
-        is_learn.append(torch.full_like(best, float(kind in learn)))
+        is_learn.append(torch.full_like(best, float(kind in told)))
         weights.append(torch.full_like(best, share / max(len(best), 1)))
     score, target, weight = torch.cat(scores), torch.cat(is_learn), torch.cat(weights)
     line = torch.zeros(2, requires_grad=True)
@@ -267,17 +321,17 @@ def calibrated(evidence: dict[str, list[Tensor]], learn: list[str]) -> Tensor:
         return value
 
     optimizer.step(loss)
-    slope, offset = line.detach()
-    too_steep = (slope / _STEEPEST).clamp(min=1)
-    return torch.stack([slope / too_steep, offset / too_steep + torch.tensor(OPEN_ODDS).log()]) / _SEGMENT
+    found = line.detach()
+    return found / (found[0] / _STEEPEST).clamp(min=1) / _SEGMENT
 
 
 def _mean_p(gate: DomainGate, evidence: dict[str, list[Tensor]]) -> dict[str, float]:
     """By kind, p after 64 tokens, where there are texts of so many."""
-    slope, offset = gate.calibration * _SEGMENT
+    of_languages, of_prose = gate.calibration * _SEGMENT
+    slope_C, offset_C = torch.stack([*[of_languages] * gate.num_learn, of_prose], dim=1)
     found: dict[str, float] = {}
     for kind, texts in evidence.items():
-        if long := [segments_GL for segments_GL in texts if len(segments_GL) >= _AFTER // _SEGMENT]:
-            read_BGL = torch.stack([segments_GL[: _AFTER // _SEGMENT] for segments_GL in long])
-            found[kind] = gate.p_of_evidence(slope * read_BGL + offset).mean().item()
+        if long := [segments_GC for segments_GC in texts if len(segments_GC) >= _AFTER // _SEGMENT]:
+            read_BGC = torch.stack([segments_GC[: _AFTER // _SEGMENT] for segments_GC in long])
+            found[kind] = gate.p_of_evidence(slope_C * read_BGC + offset_C).mean().item()
     return found
