@@ -31,6 +31,8 @@ _MODELS: dict[str, Callable[[Path], object]] = {
     "other_config": lambda model: (model / "config.json").write_text('{"model_type": "nonsense"}'),
     "typed_config": lambda model: _configured(model, hidden_size="many"),
     "sized_config": lambda model: _configured(model, hidden_size=64),
+    "negative_config": lambda model: _configured(model, vocab_size=-5),
+    "empty_index": lambda model: _indexed(model),
     "cut_tokenizer": lambda model: os.truncate(model / "tokenizer.json", 100),
 }
 _SAYS = {
@@ -42,6 +44,8 @@ _SAYS = {
     "empty_config": f"{_CONFIG} (It looks like the config file",
     "other_config": f"{_CONFIG} (The checkpoint you are trying to load has model type `nonsense`",
     "typed_config": f"{_CONFIG} (Validation error for field 'hidden_size'",
+    "negative_config": "config.json: vocab_size is -5; must be 1 or more",
+    "empty_index": "cannot be loaded ('metadata'); its weights are missing or cannot be read",
     "sized_config": "do not fit its config.json (of another shape: lm_head.weight",
     "cut_tokenizer": "has no tokenizer that can be read",
 }
@@ -75,6 +79,11 @@ def _configured(model: Path, **values: object) -> None:
     file.write_text(json.dumps(json.loads(file.read_text()) | values))
 
 
+def _indexed(model: Path) -> None:
+    (model / "model.safetensors").unlink()
+    (model / "model.safetensors.index.json").write_text('{"weight_map": {}}')
+
+
 @pytest.fixture
 def places(base, hybrid, corpus, sources):
     """What commands name: the tiny world."""
@@ -106,6 +115,28 @@ def test_a_broken_model_is_named_with_what_is_wrong_with_it(refused, places, tmp
     _MODELS[broken](tmp_path / "broken")
     assert _SAYS[broken] in (told := refused("generate", "broken", "fn main() {"))
     assert "broken" in told
+
+
+@pytest.mark.parametrize(
+    "command", [("generate", "mine", "x"), ("upcycle", "out", "--base", "mine"), ("corpus", "out", "--base", "mine")]
+)
+def test_python_in_a_models_folder_never_runs_whatever_stands_on_standard_input(places, tmp_path, command):
+    shutil.copytree(places["base"], tmp_path / "mine")
+    classes = {"AutoConfig": "evil.Config", "AutoTokenizer": ["evil.Tokenizer", None]}
+    _configured(tmp_path / "mine", model_type="evil", auto_map=classes)
+    tokenizer = tmp_path / "mine" / "tokenizer_config.json"
+    told = json.loads(tokenizer.read_text()) | {"tokenizer_class": "Evil", "auto_map": classes}
+    tokenizer.write_text(json.dumps(told))
+    (tmp_path / "mine" / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    given = ["--source", "mine", *TWO] if command[0] == "corpus" else []
+    ended = subprocess.run(
+        [sys.executable, "-m", "multipl_moe", *command, *given],
+        cwd=tmp_path, input="y\n" * 9, capture_output=True, text=True,
+    )  # fmt: skip
+    assert ended.returncode == 2, ended
+    assert "Traceback" not in ended.stderr
+    assert "[y/N]" not in ended.stdout + ended.stderr
+    assert not (tmp_path / "ran").exists()
 
 
 _WEIGHTS: dict[str, tuple[Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]], str]] = {

@@ -133,6 +133,11 @@ class OwnLanguage(BaseModel):
                 raise ValueError(
                     f"{key}: {what} is nothing to fill in (there are {there_are}); write $$ for a dollar sign"
                 )
+        for pattern, text in value.multipl_e if value else ():
+            try:
+                re.sub(pattern, text, "")
+            except (re.error, IndexError) as error:
+                raise ValueError(f"multipl_e: {pattern!r}: no regular expression with its text ({error})") from None
         return value
 
     @model_validator(mode="after")
@@ -159,14 +164,18 @@ class OwnLanguage(BaseModel):
 
 
 def _require_patterns(toolchain: Toolchain) -> None:
-    patterns = [(key, getattr(toolchain, key) or "") for key in ("failed_assertion", "crashed", "test_passed")]
-    for key, pattern in [*patterns, *(("main", pattern) for pattern in toolchain.main)]:
-        try:
-            has_group = re.compile(pattern).groups > 0
-        except re.error as error:
-            raise ValueError(f"{key}: no regular expression ({error})") from None
-        if key == "main" and not has_group:
+    for key in ("failed_assertion", "crashed", "uncompiled", "unparsed", "test_passed"):
+        _num_groups(key, getattr(toolchain, key) or "")
+    for pattern in toolchain.main:
+        if not _num_groups("main", pattern):
             raise ValueError(f"main: {pattern!r} needs a group that holds the name of the class, as (\\w+)")
+
+
+def _num_groups(key: str, pattern: str) -> int:
+    try:
+        return re.compile(pattern).groups
+    except re.error as error:
+        raise ValueError(f"{key}: no regular expression ({error})") from None
 
 
 def _require_own_folders(toolchain: Toolchain) -> None:

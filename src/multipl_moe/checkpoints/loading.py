@@ -17,6 +17,7 @@ from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.system.device import fast_dtype, fastest_attention, move_to_best_device
 
 _CONFIG_ERRORS = (ValueError, KeyError, OSError, TypeError, StrictDataclassError)
+_SIZES = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads")
 _SHOWN = 3
 _BEFORE_PACKS = "32149e7"
 
@@ -26,11 +27,15 @@ def load_config(folder: Path) -> PreTrainedConfig:
     if not (folder / "config.json").is_file():
         raise BaseModelError(f"model: {folder} has no config.json; give a model's folder")
     try:
-        return AutoConfig.from_pretrained(folder)
+        config = AutoConfig.from_pretrained(folder)
     except _CONFIG_ERRORS as error:
         raise BaseModelError(
             f"model: {folder}/config.json cannot be used ({_first_sentence(error)}); mend it, or copy it again"
         ) from error
+    for key in _SIZES:
+        if isinstance(size := getattr(config.get_text_config(), key, None), int) and size < 1:
+            raise BaseModelError(f"model: {folder}/config.json: {key} is {size}; must be 1 or more")
+    return config
 
 
 def load_hybrid(folder: Path, dtype: torch.dtype | Literal["auto"] = "auto") -> MultiplMoeForCausalLM:
@@ -67,7 +72,7 @@ def load_dense(folder: Path) -> PreTrainedModel:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder, config=config, dtype="auto", output_loading_info=True, ignore_mismatched_sizes=True
         )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise _not_loaded(folder, error) from error
     return _require_fit(folder, loaded)
 

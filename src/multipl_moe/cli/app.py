@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -64,6 +64,7 @@ def main() -> None:
     stopped = "interrupted"
     try:
         _quieten_libraries()
+        _run_no_code_of_models()
         code = app(prog_name="multipl-moe", standalone_mode=False)
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
@@ -137,6 +138,14 @@ def _refuse(*problems: str) -> int:
         line = " ".join(problem.split())  # transformers' messages, which some of ours quote, have several lines
         _errors.print(f"error: {line}", style="red", soft_wrap=True)
     return _EXIT_USER_ERROR
+
+
+def _run_no_code_of_models() -> None:
+    """Python files in a model's folder are never run: transformers would ask on standard input, and take a "y"."""
+
+    @when_imported("transformers.dynamic_module_utils")
+    def never_ask(module: Any) -> None:
+        module.TIME_OUT_REMOTE_CODE = 0
 
 
 def _quieten_libraries() -> None:

@@ -149,9 +149,8 @@ def told_language(config: PreTrainedConfig, language: str | None, text: str = ""
         raise ConfigError("language: this model has no domain gate that it could open or shut; leave it out")
     if language not in _learnt(config) and language not in LANGUAGES:
         known = ", ".join(_learnt(config))
-        raise ConfigError(
-            f"language: {language!r} is not known; the gate opens for {known}, and shuts for {', '.join(LANGUAGES)}"
-        )
+        others = ", ".join(name for name in LANGUAGES if name not in _learnt(config))
+        raise ConfigError(f"language: {language!r} is not known; the gate opens for {known}, and shuts for {others}")
     return {"open_share": share}
 
 

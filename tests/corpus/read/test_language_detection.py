@@ -1,5 +1,8 @@
 """Languages told by name, by the first line and by the content."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -105,6 +108,15 @@ def test_the_content_tells_headers_of_cpp_from_those_of_c():
 def test_without_a_pattern_or_an_ending_magika_tells():
     plain = LanguageDetector(LANGUAGES | {"cpp": replace(LANGUAGES["cpp"], content_pattern=None)})
     assert plain.by_content(CPP_HEADER, "a.h") == DETECTOR.by_content(CPP_HEADER, "stack") == "cpp"
+
+
+def test_the_library_that_tells_languages_keeps_no_record_of_the_machine(tmp_path):
+    told = (
+        "from multipl_moe.corpus.read.language_detection import _magika_label as label; print(label(b'fn main() {}'))"
+    )
+    where = {"HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", told], check=True, env={**os.environ, **where})
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_pattern_tells_only_files_whose_ending_is_shared():

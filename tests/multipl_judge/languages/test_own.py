@@ -177,6 +177,14 @@ def test_a_doubled_dollar_sign_is_a_dollar_sign_in_the_program(tables):
     assert all(line in source for line in ("a $foo\nrest", "b $foo Sample\n c $foo"))
 
 
+@pytest.mark.parametrize("pair", [["(", "x"], ["a", "\\1"]])
+def test_what_takes_the_place_of_published_tests_is_tried_when_it_is_read(pair):
+    values = example()
+    values["own_languages"]["tcl"]["harness"]["multipl_e"] = [pair]
+    with pytest.raises(ConfigError, match=r"tcl\.harness: multipl_e: .*: no regular expression"):
+        validate_recipe(values)
+
+
 OUTSIDE = ["../victim", "/tmp/victim", "sub/y.pl", "..", ".", "", "a\0"]
 
 
@@ -184,6 +192,7 @@ OUTSIDE = ["../victim", "/tmp/victim", "sub/y.pl", "..", ".", "", "a\0"]
     ("changes", "told"),
     [
         ({"failed_assertion": "("}, "failed_assertion: no regular expression"),
+        *(({key: "("}, f"{key}: no regular expression") for key in ("crashed", "uncompiled", "unparsed")),
         ({"main": [r"class \w+"]}, r"main: .* needs a group"),
         ({"executables": {}}, r"executables: must not be empty"),
         ({"environment": {"A=B": "x"}}, r"environment: 'A=B' is no variable"),

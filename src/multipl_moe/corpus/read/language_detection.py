@@ -1,5 +1,6 @@
 """Which language a file is of: by its name, and by its content where the name leaves that open."""
 
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache
@@ -90,7 +91,11 @@ def _magika_label(content: bytes) -> str:
 
 @cache
 def _magika() -> Any:
-    """The model, loaded when the first file needs it: that takes longer than reading most corpora's names."""
+    """The model, loaded when the first file needs it: that takes longer than reading most corpora's names.
+
+    The library that runs it keeps records of the machine for its makers, unless it is told not to.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     from magika import Magika
 
     return Magika()

@@ -99,6 +99,9 @@ def movement_of(
     require_positions(model.config, window, "eval.window_tokens")
     files = {name: texts for name in recipe.keep if (texts := _held_out(corpus, name, recipe, base_tokenizer))}
     before, after, dtype = _ready(load_model(folder), model)
+    num_before, num_after = (part.config.vocab_size for part in (before, after))
+    if num_after < num_before:
+        raise ConfigError(f"--against: {base} has {num_before} tokens, and the model {num_after}; give its base")
     prompts = {kind: _spread(asked, recipe.eval.moved_share) for kind, asked in read_prompts().items()}
     texts, others = base_answers(before, base_tokenizer, prompts), _others(recipe, base_tokenizer)
     every = [several for parts in (texts, files, others) for several in parts.values()]
