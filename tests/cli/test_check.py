@@ -1,5 +1,10 @@
 """`multipl-moe check`: what it says, and its exit codes."""
 
+import json
+import math
+
+import pytest
+
 from multipl_moe.packs.canary import save_canaries
 from tests.serve.conftest import listening
 from tests.serve.engine_stub import EngineStub
@@ -14,7 +19,32 @@ def test_the_command_line_ends_with_1_unless_all_are_on(run, tmp_path):
         assert (outcome.code, told in outcome.out) == (code, True)
 
 
+_ASK = ("check", "http://127.0.0.1:9/v1", "--canary")
+
+
 def test_a_file_that_is_no_canary_is_refused(refused, tmp_path):
     (tmp_path / "canary.json").write_text("[]")
-    assert "export anew" in refused("check", "http://127.0.0.1:9/v1", "--canary", "canary.json")
-    assert "missing.json" in refused("check", "http://127.0.0.1:9/v1", "--canary", "missing.json")
+    assert "canary.json: []: must be keys with values" in refused(*_ASK, "canary.json")
+    assert "missing.json" in refused(*_ASK, "missing.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"adapter": "x"}, "adapters.rust.1.adapter: 'x': must be a number"),
+        ({"token": 5}, "adapters.rust.1.token: 5: must be text"),
+        ({"base": math.nan}, "adapters.rust.1.base: nan: must be a finite number"),
+        ({"more": 1}, "adapters.rust.1.more"),
+    ],
+)
+def test_all_canaries_are_checked_before_a_server_is_asked(refused, tmp_path, change, said):
+    first, second = ({"prompt": "a", "token": "b", "adapter": -1.0, "base": -2.0} for _ in range(2))
+    values = {"format": 1, "adapters": {"rust": [first, second | change]}}
+    (tmp_path / "canary.json").write_text(json.dumps(values))
+    assert f"canary.json: {said}" in refused(*_ASK, "canary.json")
+
+
+@pytest.mark.parametrize("token", ["geh\xe9", "a\nb"])
+def test_a_token_that_no_header_can_hold_is_refused(refused, tmp_path, token):
+    save_canaries(tmp_path / "canary.json", {"rust": CANARIES})
+    assert "--token: " in refused(*_ASK, "canary.json", "--token", token)

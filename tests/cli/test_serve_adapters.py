@@ -4,11 +4,14 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
 
 from multipl_moe.packs.adapters import export_adapters
 from multipl_moe.packs.canary import load_canaries
+from multipl_moe.packs.files import Pack
+from multipl_moe.serve import engines
 from tests.packs.test_adapters import two_packs
 from tests.serve.conftest import client_of
 
@@ -72,9 +75,27 @@ def test_an_engine_that_does_not_start_is_told_and_leaves_nothing(exported, run,
     assert "error: --engine: llama-server ended with 3 before it answered" in outcome.err
 
 
-def test_what_goes_with_no_engine_or_no_adapters_is_refused(exported, refused, tmp_path):
-    assert "choose one of vllm, llama-server" in refused("serve", exported)
+def test_without_an_engine_the_first_that_is_installed_and_can_is_started(exported, monkeypatch):
+    packs: Any = {"rust": Pack.load(exported / "rust")}
+    monkeypatch.setattr(engines.shutil, "which", lambda name: f"/bin/{name}")
+    assert engines.first_command(["vllm", "llama-server"], "some/base", exported, packs, 1)[0] == "vllm"
+    gguf = str(next(exported.glob("base-*.gguf")))
+    assert engines.first_command(["vllm", "llama-server"], gguf, exported, packs, 1)[0] == "llama-server"
+    monkeypatch.setattr(engines.shutil, "which", lambda name: f"/bin/{name}" if name == "llama-server" else None)
+    assert engines.first_command(["vllm", "llama-server"], None, exported, packs, 1)[0] == "llama-server"
+
+
+def test_what_goes_with_no_engine_or_no_adapters_is_refused(exported, refused, tmp_path, monkeypatch):
+    assert "choose one of vllm, llama-server" in refused("serve", exported, "--engine", "transformers")
+    at_url = refused("serve", exported, "--engine-url", "http://127.0.0.1:9")
+    assert "of a kind that you must name; choose one of vllm, llama-server" in at_url
+    assert "--name: clients of" in refused("serve", exported, "--engine", "vllm", "--name", "mine")
     unreachable = ("serve", exported, "--engine", "vllm", "--engine-url", "http://127.0.0.1:9")
     assert "does not tell what it holds" in refused(*unreachable)
     assert "they go with a folder of `export --adapter`" in refused("serve", tmp_path, "--base", "x")
     assert "give the base's GGUF file" in refused("serve", exported, "--engine", "llama-server", "--base", "no.gguf")
+    monkeypatch.setattr(engines.shutil, "which", lambda name: None)
+    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+    neither = refused("serve", exported, "--port", "0", num_problems=2)
+    assert "vllm is not installed" in neither
+    assert "llama-server is not installed" in neither

@@ -29,7 +29,7 @@ class Stub(http.server.BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         server.asked.append((self.path, body, self.headers["Authorization"]))
         status, answer = server.answers.pop(0) if len(server.answers) > 1 else server.answers[0]
-        data = json.dumps(answer).encode()
+        data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         with contextlib.suppress(ConnectionError):  # once one request is refused the client hangs up on the others
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
@@ -183,6 +183,20 @@ def test_refusals_are_told_in_one_line(stub, status, message):
         completer_of(stub).complete(requests_of(POSED), settings())
     assert "because" in str(told.value)
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("is_chat", [False, True])
+@pytest.mark.parametrize("answer", [b"no JSON", [1, 2], {"choices": [None]}, {"choices": [{"text": 5}]}])
+def test_a_server_of_something_else_is_told(stub, answer, is_chat):
+    stub.answers = [(200, answer)]
+    completer = completer_of(stub, extract=(lambda problem, text: text) if is_chat else None)
+    with pytest.raises(ConfigError, match="answers something else than OpenAI's interface"):
+        completer.complete(requests_of(POSED), settings())
+
+
+def test_a_token_that_no_header_can_hold_is_refused(stub):
+    with pytest.raises(ConfigError, match="OPENAI_API_KEY: it must have visible ASCII"):
+        completer_of(stub, token="geh\xe9")
 
 
 def test_a_server_that_is_not_there_is_told():

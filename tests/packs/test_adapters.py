@@ -151,7 +151,7 @@ def test_what_cannot_be_exported_is_refused_before_anything_is_written(made, tmp
     with pytest.raises(ConfigError, match="base-x means something else here"):
         export_adapters({"base-x": packs["rust"]}, tmp_path / "out", str(base))
     (tmp_path / "canary.json").write_text('{"format": 1, "adapters": {}}')
-    with pytest.raises(ConfigError, match="export anew"):
+    with pytest.raises(ConfigError, match="adapters: is empty"):
         load_canaries(tmp_path / "canary.json")
 
 

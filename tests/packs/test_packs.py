@@ -218,11 +218,19 @@ def test_packs_that_cannot_work_in_one_model_are_refused_with_all_reasons(tmp_pa
     ("change", "said"),
     [
         (lambda file: file.unlink(), "has no pack.json"),
-        (lambda file: file.write_text("{"), "is broken"),
-        (lambda file: file.write_text(json.dumps({"format": 9})), "has format 9"),
-        (lambda file: file.with_name("adapter_model.safetensors").unlink(), "tensors do not fit"),
-        (lambda file: file.with_name("gate.safetensors").unlink(), "tensors do not fit"),
-        (lambda file: file.write_text(file.read_text().replace('"sha256"', '"sha"')), "base lacks sha256"),
+        (lambda file: file.write_text("{"), r"pack\.json: Invalid JSON: EOF"),
+        (lambda file: file.write_text("[]"), r"pack\.json: \[\]: must be keys with values"),
+        (lambda file: file.write_text(json.dumps({"format": 9})), r"pack\.json: format: 9: must be 1"),
+        (lambda file: file.with_name("adapter_model.safetensors").unlink(), r"pack has no adapter_model\.safetensors"),
+        (lambda file: file.with_name("gate.safetensors").unlink(), r"pack has no gate\.safetensors"),
+        (lambda file: _put(file, base={"name": "x", "sha": "y"}), r"pack\.json: base\.sha256: is missing"),
+        (lambda file: _put(file, base={"name": "x", "sha256": "y", "dtype": "banana"}), r"base\.dtype: 'banana'"),
+        (lambda file: _put(file, endings={"rust": 5}), r"pack\.json: endings\.rust: 5: must be a list"),
+        (lambda file: _put(file, languages=None), r"pack\.json: languages: None: must be a list"),
+        (lambda file: _put(file, languages="rust"), r"pack\.json: languages: 'rust': must be a list"),
+        (lambda file: _put(file, languages=[1]), r"pack\.json: languages\.0: 1: must be text"),
+        (lambda file: _put(file, moe={"gate": None}), r"pack\.json: moe\.gate: None must be an object"),
+        (lambda file: _put(file, moe=_moe(file, rank=8)), r"tensors do not fit the base and pack\.json, first "),
     ],
 )
 def test_a_broken_pack_is_told(tmp_path: Path, base: Path, change: Any, said: str):
@@ -230,6 +238,15 @@ def test_a_broken_pack_is_told(tmp_path: Path, base: Path, change: Any, said: st
     change(tmp_path / "pack" / "pack.json")
     with pytest.raises(BaseModelError, match=said):
         compose(str(base), {"rust": tmp_path / "pack"}, tmp_path / "composed")
+
+
+def _put(file: Path, **values: Any) -> None:
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
+
+
+def _moe(file: Path, **experts: Any) -> dict[str, Any]:
+    moe = json.loads(file.read_text())["moe"]
+    return moe | {"experts": moe["experts"] | experts}
 
 
 def test_the_card_says_what_it_is_and_how_it_is_served(tmp_path: Path, base: Path):

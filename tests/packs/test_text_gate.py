@@ -80,6 +80,17 @@ def test_what_is_no_pack_of_one_base_is_told(packs: tuple[Path, dict[str, Path]]
         TextGate.load({"lua": broken}, str(base))
 
 
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_tokenizer_that_cannot_be_read_is_told_and_looked_for_nowhere_else(packs, tmp_path, monkeypatch, cut):
+    monkeypatch.chdir(tmp_path.parent)
+    if cut:
+        (tmp_path / "tokenizer").mkdir()
+        (tmp_path / "tokenizer" / "tokenizer.json").write_text('{"version": "1.0", "trunc')
+    with pytest.raises(BaseModelError, match="tokenizer has no tokenizer that can be read") as told:
+        TextGate.load(packs[1], tokenizer=Path(tmp_path.name) / "tokenizer")
+    assert "huggingface.co" not in str(told.value)
+
+
 def test_at_once_it_is_what_the_model_decides_where_a_segment_begins(packs: tuple[Path, dict[str, Path]]):
     base, folders = packs
     gates = TextGate.load(folders, str(base))

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import textwrap
 
 import pytest
@@ -116,3 +117,17 @@ def test_where_none_can_be_posed_that_is_an_error(tmp_path):
     (tmp_path / "none.py").write_text("def f(n):\n    '''Of n.'''\n")
     with pytest.raises(ConfigError, match=r"none\.py holds no documented function"):
         function_tasks(str(tmp_path / "none.py"), ["ruby"])
+
+
+def test_what_is_no_file_to_read_is_refused_and_left_out_of_folders(tmp_path, source):
+    os.mkfifo(source / "waits.py")
+    (source / "folder.py").mkdir()
+    assert function_tasks(str(source), ["ruby"])[0]
+    for spec, said in (
+        ("", "functions: names nothing"),
+        (str(source / "waits.py"), r"waits\.py is no file"),
+        (str(source / "gone.py"), r"gone\.py is no file"),
+        (str(source / "bad.py"), r"bad\.py cannot be parsed as Python \(invalid syntax \(bad\.py, line 1\)\)"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            function_tasks(spec, ["ruby"])

@@ -10,7 +10,8 @@ from multipl_moe.errors import OutputError
 from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.practice.judging import Judge
 from multipl_moe.practice.rounds import practise
-from multipl_moe.runs.journal import read_journal
+from multipl_moe.runs.journal import read_journal, write_journal
+from tests.fixtures import tree
 from tests.practice.made import RIGHT, WRONG, Answers, files, read_by_eye, recipe, task, task_set
 
 TASKS = [task(f"f{number}") for number in range(7)]
@@ -137,6 +138,31 @@ def test_where_too_little_passes_it_stops_and_says_what_to_do(tmp_path):
     assert json.loads((tmp_path / "practice.json").read_text())["yield"] == 0
     on = run(tmp_path, bad, many, codegen__batch_sequences=50, min_yield=0.0)
     assert (on["answers"], on["stopped"]) == (300, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "said"),
+    [
+        ("rounds", {}, "line 1: round: is missing"),
+        ("rounds", {"round": "x"}, "line 1: round: 'x': must be a whole number"),
+        ("rounds", {"maker": []}, "line 1: maker: .*must be keys with values"),
+        ("samples", {"completion": 5}, "line 1: completion: 5: must be text"),
+        ("samples", {"round": 7}, "rounds.jsonl lacks the line that task .*f0, sample 0, repair 0 goes with"),
+        ("verdicts", {"outcome": "fine"}, "line 1: outcome: 'fine'"),
+        ("verdicts", {"answer": None}, "line 1: answer: is missing"),
+        ("verdicts", {"sample": 77}, "samples.jsonl lacks the line that task .*f0, sample 77"),
+    ],
+)
+def test_a_journal_that_cannot_be_gone_on_with_is_told_before_anything_is_written(tmp_path, name, line, said):
+    run(tmp_path, Answers(some_pass))
+    file = tmp_path / f"{name}.jsonl"
+    first, *others = read_journal(file)
+    write_journal(file, [first | line if line else {}, *others])
+    (tmp_path / "recipe.yaml").unlink()
+    before = tree(tmp_path)
+    with pytest.raises(OutputError, match=f"output: .*{name}.jsonl.*{said}"):
+        run(tmp_path, Answers(some_pass))
+    assert tree(tmp_path) == before
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path):

@@ -58,6 +58,14 @@ def test_tokens_that_are_not_named_are_no_verdict():
     assert (found.verdict, found.adapter, found.base) == ("wrong", None, None)
 
 
+def test_a_canary_that_tells_nothing_counts_for_nothing():
+    canaries = [CANARIES[0], Canary("let x", " =", -0.5, -0.5)]
+    stub = EngineStub(["rust"], scores=lambda name, prompt: {" =": -0.5})
+    with listening(stub.app) as url:
+        ((_, found),) = check_server(url, {"rust": canaries})
+    assert (found.verdict, found.adapter, found.base) == ("wrong", None, None)
+
+
 @pytest.mark.parametrize(
     ("adapters", "url", "base", "reason"),
     [

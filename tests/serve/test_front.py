@@ -9,6 +9,10 @@ from typing import Any
 import httpx
 import pytest
 from openai import InternalServerError, OpenAI
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 from transformers import AutoTokenizer
 
 from multipl_moe.packs.text_gate import Opened
@@ -252,6 +256,47 @@ def test_an_engines_refusal_is_handed_through(kind: str, picker: Picker, stream:
         client_of(url).completions.create(model="broken", prompt="x", stream=stream)
     with listening(build_front(ENGINES[kind](["broken"]), "http://127.0.0.1:9", broken, token=None)) as url:
         assert send(url, "POST", "/v1/completions", {"prompt": "x", "stream": stream})[0] == 502
+
+
+@contextmanager
+def in_front_of(kind: str, picker: Picker, status: int, *answers: Any) -> Iterator[str]:
+    """Base URL of a front before an engine that gives these answers in turn, the last one from then on."""
+    left = list(answers)
+
+    def give(request: Request) -> Response:
+        answer = left.pop(0) if len(left) > 1 else left[0]
+        return Response(answer) if isinstance(answer, bytes) else JSONResponse(answer, status)
+
+    engine = EngineStub(list(LANGUAGES), llama_cpp=kind == "llama-server")
+    engine.app = Starlette(routes=[Route("/{path:path}", give, methods=["POST"])])
+    with in_front(engine, picker) as url:
+        yield url
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_the_gates_need_not_read_goes_to_the_engine_whatever_it_is(kind: str, picker: Picker, stream: bool):
+    refused = {"error": {"message": "the engine's own"}}
+    odd = [{"model": "base", "messages": value} for value in (["hi"], {"a": 1}, 5)]
+    with in_front_of(kind, picker, 400, refused) as url:
+        for body in (*odd, {"language": "rust", "messages": "hi"}, {"prompt": "x", "messages": ["hi"]}):
+            path = "/v1/completions" if "prompt" in body else "/v1/chat/completions"
+            status, text = send(url, "POST", path, body | {"stream": stream})
+            assert (status, json.loads(text)) == (400, refused), body
+
+
+UNREADABLE = ([1, 2], {"choices": [None], "usage": [1]}, {"choices": [{"message": 5}]}, b"no JSON", b"[" * 10**5)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("odd", UNREADABLE, ids=range(len(UNREADABLE)))
+def test_an_answer_that_cannot_be_read_is_handed_through(kind: str, picker: Picker, odd: Any, stream: bool):
+    with in_front_of(kind, picker, 200, odd) as url:
+        status, text = send(url, "POST", "/v1/completions", {"prompt": "Hi\n", "stream": stream})
+    assert (status, text) == (200, odd.decode() if isinstance(odd, bytes) else json.dumps(odd, separators=(",", ":")))
+    if not stream:
+        first = {"choices": [{"text": ANSWER + "fn main() {}"}]}
+        with in_front_of(kind, picker, 200, first, odd) as url:
+            assert json.loads(send(url, "POST", "/v1/completions", {"prompt": "Hi\n"})[1]) == first
 
 
 def test_a_failure_of_the_front_s_own_says_that_its_connection_closes(kind: str, picker: Picker, monkeypatch):

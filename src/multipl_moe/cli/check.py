@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from multipl_moe.cli.app import console
+from multipl_moe.cli.options import require_token
 
 
 def check(
@@ -21,6 +22,8 @@ def check(
 
     Example: `multipl-moe check http://127.0.0.1:8000/v1 --canary exports/both/canary.json`
     """
+    require_token(token)
+
     from multipl_moe.packs.canary import load_canaries
     from multipl_moe.serve.check import check_server
 

@@ -1,5 +1,6 @@
 """Flags that several verbs share, what turns them into a recipe, and what checks them."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -156,6 +157,12 @@ def refuse_where(*checks: tuple[object, str]) -> None:
 def require_folders(**folders: Path) -> None:
     """Raise ConfigError with a line for each folder that is missing."""
     refuse_where(*((not path.is_dir(), f"{name}: {path} is not a folder") for name, path in folders.items()))
+
+
+def require_token(token: str | None) -> None:
+    """Raise ConfigError for a bearer token that no header of HTTP can hold."""
+    if token is not None and not re.fullmatch("[!-~]+", token):
+        raise ConfigError("--token: it must have visible ASCII characters and no spaces")
 
 
 def named_packs(where: str, given: Sequence[str]) -> dict[str, Path]:

@@ -3,7 +3,6 @@
 import ipaddress
 import json
 import os
-import re
 import shlex
 import shutil
 import socket
@@ -15,7 +14,7 @@ from typing import Annotated
 import typer
 
 from multipl_moe.cli.app import console
-from multipl_moe.cli.options import require_folders
+from multipl_moe.cli.options import require_folders, require_token
 from multipl_moe.errors import BaseModelError, ConfigError
 
 _ENGINES = ("vllm", "llama-server", "transformers")  # the first that can serves
@@ -62,6 +61,8 @@ def serve(
     """
     require_folders(model=model)
     if (model / "canary.json").is_file():
+        if name is not None:
+            raise ConfigError(f"--name: clients of {model} ask for auto, base or an adapter by its name; leave it out")
         _serve_adapters(model, engine, base, engine_url, host, port, token)
         return
     if base is not None or engine_url is not None:
@@ -101,18 +102,19 @@ def _serve_adapters(
         raise ConfigError("serve: some packages are missing; install them with pip install -e '.[serve]'") from None
     from multipl_moe.packs.adapters import gates_of
     from multipl_moe.serve.engine_process import engine_running, free_port
-    from multipl_moe.serve.engines import ENGINES, KEY_OF, adapters_held, command_of
+    from multipl_moe.serve.engines import ENGINES, KEY_OF, adapters_held, first_command
     from multipl_moe.serve.picking import Picker
 
-    if engine not in ENGINES:
-        raise ConfigError(f"--engine: {folder} has adapters; choose one of {', '.join(ENGINES)}")
+    if engine not in ENGINES and not (engine is None and engine_url is None):
+        what = "has adapters" if engine_url is None else f"is held by {engine_url}, of a kind that you must name"
+        raise ConfigError(f"--engine: {folder} {what}; choose one of {', '.join(ENGINES)}")
     packs, gates = gates_of(folder)
     picker = Picker.of(gates, packs)
     with _listening(host, port, token) as listener, ExitStack() as stack:
-        key = os.environ.get(KEY_OF[engine]) if engine_url is not None else None
-        if engine_url is None:
+        key = os.environ.get(KEY_OF[engine]) if engine is not None and engine_url is not None else None
+        if engine is None or engine_url is None:
             engine_port = free_port()
-            command = command_of(engine, base, folder, packs, engine_port)
+            engine, command = first_command([engine] if engine else list(ENGINES), base, folder, packs, engine_port)
             console.print(f"running {shlex.join(command)}", soft_wrap=True)
             with console.status("waiting for the engine") as status:
                 engine_url = stack.enter_context(
@@ -200,8 +202,7 @@ def _url(host: str, listener: socket.socket) -> str:
 
 def _listening(host: str, port: int, token: str | None) -> socket.socket:
     """A socket that listens already, so that a taken port is known before the model is loaded."""
-    if token is not None and not re.fullmatch("[!-~]+", token):
-        raise ConfigError("--token: it must have visible ASCII characters and no spaces")
+    require_token(token)
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     except (OSError, UnicodeError) as error:

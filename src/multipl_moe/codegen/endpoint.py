@@ -3,7 +3,7 @@
 import asyncio
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from multipl_judge.problems.problem import Problem, cut_at_stop
@@ -41,7 +41,7 @@ class EndpointCompleter:
         max_retries: attempts after the first, where the server is busy, fails or cannot be reached.
 
     Raises:
-        ConfigError: the client is not installed.
+        ConfigError: the client is not installed, or no request can hold the token.
     """
 
     def __init__(
@@ -61,6 +61,8 @@ class EndpointCompleter:
         self._openai = openai
         self._url, self._model, self._extract, self._concurrency = url, model, extract, concurrency
         token = token or os.environ.get("OPENAI_API_KEY") or "none"
+        if not re.fullmatch("[!-~]+", token):
+            raise ConfigError("endpoint: OPENAI_API_KEY: it must have visible ASCII characters and no spaces")
         access: dict[str, Any] = {"base_url": url, "api_key": token}
         self._client = access | {"timeout": _TIMEOUT_S, "max_retries": max_retries}
 
@@ -78,7 +80,8 @@ class EndpointCompleter:
         """A completion for each request.
 
         Raises:
-            ConfigError: the server cannot be reached or refuses, or its context is too small for every problem.
+            ConfigError: the server cannot be reached, refuses or answers something else, or its context is too small
+                for every problem.
         """
         return asyncio.run(self._complete_all(batch, settings))
 
@@ -94,9 +97,10 @@ class EndpointCompleter:
                 async with asyncio.TaskGroup() as group:
                     tasks = [group.create_task(one(request)) for request in batch]
             except ExceptionGroup as errors:
-                if (refused := errors.subgroup(self._openai.OpenAIError)) is None:
+                if (refused := errors.subgroup((self._openai.OpenAIError, ConfigError))) is None:
                     raise
-                raise self._refusal(refused.exceptions[0]) from errors
+                first = refused.exceptions[0]
+                raise first if isinstance(first, ConfigError) else self._refusal(first) from errors
         answers = [task.result() for task in tasks]
         reasons = [answer for answer in answers if isinstance(answer, str)]
         if len(reasons) == len(answers) and len({request.problem.key for request in batch}) > 1:
@@ -137,15 +141,26 @@ class EndpointCompleter:
     async def _ask(self, client: "AsyncOpenAI", problem: Problem, asked: dict[str, Any]) -> Completion:
         if self._extract is not None:
             messages: Any = [{"role": "user", "content": chat_prompt(problem)}]
-            answer = (await client.chat.completions.create(messages=messages, **asked)).choices[0]
-            cut = text = self._extract(problem, _encodable(answer.message.content or ""))
+            answer, finish = await self._read(client.chat.completions.create(messages=messages, **asked))
+            cut = text = self._extract(problem, answer)
         else:
             stop = list(problem.stop[:_NUM_STOPS]) or None
-            answer = (await client.completions.create(prompt=problem.prompt, stop=stop, **asked)).choices[0]
-            text = _encodable(answer.text)
+            text, finish = await self._read(client.completions.create(prompt=problem.prompt, stop=stop, **asked))
             cut = cut_at_stop(text, problem.stop)
-        by_length = len(cut) == len(text) and answer.finish_reason == "length"
+        by_length = len(cut) == len(text) and finish == "length"
         return Completion(cut, Finish.length if by_length else Finish.stop)
+
+    async def _read(self, answering: Awaitable[Any]) -> tuple[str, Any]:
+        """The text of an answer, and why it ends."""
+        try:
+            choice = (await answering).choices[0]
+            text = choice.text if self._extract is None else choice.message.content or ""
+            return _encodable(text), choice.finish_reason
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise ConfigError(
+                f"endpoint: {self._url} answers something else than OpenAI's interface does ({error!r}); is the "
+                "address right? It ends in /v1"
+            ) from error
 
     def _refusal(self, error: Exception) -> ConfigError:
         openai, where = self._openai, f"endpoint: {self._url}"

@@ -213,7 +213,9 @@ def _require_possible(config: PreTrainedConfig, settings: ExportSettings) -> Non
         raise ConfigError("--quantise: only GGUF files are quantised; add --gguf")
 
 
-def require_fit(where: str, config: MultiplMoeConfig, plans: list[TensorPlan]) -> None:
+def require_fit(
+    where: str, config: MultiplMoeConfig, plans: list[TensorPlan], described_in: str = "config.json"
+) -> None:
     """Refuse tensors that are not those that a configuration wants: the model would not load.
 
     Raises:
@@ -226,7 +228,7 @@ def require_fit(where: str, config: MultiplMoeConfig, plans: list[TensorPlan]) -
     missing = wanted.keys() - found.keys() - skeleton.all_tied_weights_keys.keys()
     unfit = [name for name, shape in found.items() if wanted.get(name) != shape]
     if wrong := sorted({*missing, *unfit}):
-        raise BaseModelError(f"{where}: {len(wrong)} tensors do not fit config.json, first {wrong[0]}")
+        raise BaseModelError(f"{where}: {len(wrong)} tensors do not fit {described_in}, first {wrong[0]}")
 
 
 def _write_config(model: Path, staging: Path, planned: _Planned) -> None:

@@ -192,6 +192,8 @@ class CallbackStreamer(TextStreamer):
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The tokenizer in a model's folder; raises BaseModelError where there is none."""
     try:
-        return AutoTokenizer.from_pretrained(folder)
+        if not folder.is_dir():  # else its name is looked for as a hub id
+            raise OSError("there is no such folder")
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         raise BaseModelError(f"model: {folder} has no tokenizer that can be read ({error})") from error

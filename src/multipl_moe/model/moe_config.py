@@ -261,7 +261,7 @@ def _read(kind: type, values: Any, where: str, problems: list[str]) -> dict[str,
     for key, value in values.items():
         wanted = types.get(key)
         part: Any = next((one for one in (wanted, *get_args(wanted)) if is_dataclass(one)), None)
-        if part is not None and value is not None:
+        if part is not None and (value is not None or wanted is part):
             inner = _read(part, value, f"{where}.{key}", problems)
             read[key] = None if problems else part(**inner)
         elif wanted in _TYPE_NAMES and not _is_of_type(value, wanted):

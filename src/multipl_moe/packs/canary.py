@@ -7,18 +7,19 @@ that one works. The log-probability of a token is certain.
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import ConfigDict, Field
 
 from multipl_judge.problems.starter_set import read_starter
-from multipl_moe.errors import BaseModelError, ConfigError
+from multipl_moe.errors import BaseModelError, ConfigError, OutputError
 from multipl_moe.generate.text import TextGenerator
-from multipl_moe.runs.folder import read_json, write_json
+from multipl_moe.runs.folder import write_json
+from multipl_moe.runs.record import Record
 
 CANARY_FILE = "canary.json"
 NUM_TOP = 5  # as many of the likeliest tokens do completions of OpenAI's interface tell
-_FORMAT = 1
 _NUM_CANARIES = 3
 _STARTER_PROMPTS = 12  # of each language
 _LEAST_CHANGE = 0.05  # nats; engines in bfloat16 differ by as much
@@ -45,31 +46,38 @@ class Canary:
         adapter, base: its log-probability with the adapter on, alone and at scale 1, and with none.
     """
 
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
     prompt: str
     token: str
     adapter: float
     base: float
 
 
+class _Stored(Record):
+    """canary.json; the first canary of an adapter is the one that tells most."""
+
+    format: Literal[1]
+    adapters: dict[str, Annotated[list[Canary], Field(min_length=1)]] = Field(min_length=1)
+
+
 def save_canaries(file: Path, canaries: Mapping[str, list[Canary]]) -> None:
     """Write canary.json: for each adapter, by its name, its canaries."""
     found = {name: [asdict(one) for one in several] for name, several in canaries.items()}
-    write_json(file, {"format": _FORMAT, "adapters": found})
+    write_json(file, {"format": 1, "adapters": found})
 
 
 def load_canaries(file: Path) -> dict[str, list[Canary]]:
     """Read canary.json; raises ConfigError where it is none."""
     try:
-        values = read_json(file)
-        if (found := values["format"]) != _FORMAT:
-            raise ConfigError(f"canary: {file} has format {found}, here it is {_FORMAT}; export the adapter anew")
-        read = {name: [Canary(**one) for one in several] for name, several in values["adapters"].items()}
-        if not read or not all(read.values()):
-            raise LookupError("it has no canary")
-        if any(abs(one.adapter - one.base) < _LEAST_CHANGE / 2 for several in read.values() for one in several[:1]):
-            raise ValueError("a canary does not tell on from off")
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ConfigError(f"canary: {file} is no {CANARY_FILE} that export wrote ({error}); export anew") from error
+        read = _Stored.read(file).adapters
+    except OutputError as error:
+        raise ConfigError(f"canary: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"canary: {file} cannot be read ({error}); give {CANARY_FILE} of an export") from None
+    for name, (most, *_) in read.items():
+        if abs(most.adapter - most.base) < _LEAST_CHANGE / 2:
+            raise ConfigError(f"canary: {file}: adapters.{name}.0 does not tell on from off; export anew")
     return read
 
 

@@ -64,7 +64,7 @@ def compose(
         plans += _of_pack(name, pack_folder, reader)
     config.architectures = ["MultiplMoeForCausalLM"]
     config.dtype = reduce(torch.promote_types, {plan.dtype for plan in plans if not stays_float32(plan.name)})
-    require_fit("--pack: " + " and ".join(map(str, packs.values())), config, plans)
+    require_fit("--pack: " + " and ".join(map(str, packs.values())), config, plans, f"the base and {PACK_FILE}")
     require_space(output, bytes_to_write(plans, output) + _SPARE_BYTES)
     with staged_folder(output) as staging:
         on_step("weights")
@@ -119,6 +119,8 @@ def require_base(packs: Mapping[str, Pack], folders: Mapping[str, Path], folder:
 def _of_pack(name: str, folder: Path, base: CheckpointReader) -> list[TensorPlan]:
     prefix = next(key for key in base.shapes if ".layers." in key).partition("layers.")[0]
     plans, reader = [], CheckpointReader(folder, role="pack")
+    if lost := [file for file in (ADAPTER_FILE, GATE_FILE) if file not in reader.files.values()]:
+        raise BaseModelError(f"pack: {folder} has no {' and no '.join(lost)}; pack the model anew, or copy it again")
     for key, file in reader.files.items():
         if file == ADAPTER_FILE:
             module, _, factor = key.removeprefix(PEFT_PREFIX).removesuffix(".weight").rpartition(".")

@@ -10,22 +10,23 @@ import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
+from pydantic import Field
 from torch import nn
 
 from multipl_moe.checkpoints.tensors import CheckpointReader
-from multipl_moe.errors import BaseModelError, ConfigError
+from multipl_moe.errors import BaseModelError, ConfigError, OutputError
 from multipl_moe.export.merge import TRAINED_KEY
 from multipl_moe.model.moe_config import MoeConfig
-from multipl_moe.runs.folder import read_json, write_json
+from multipl_moe.runs.folder import write_json
+from multipl_moe.runs.record import Record
 from multipl_moe.runs.result import Found
 
 PACK_FILE = "pack.json"
 GATE_FILE = "gate.safetensors"
 ADAPTER_FILE = "adapter_model.safetensors"
-_FORMAT = 1
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
@@ -56,28 +57,46 @@ class Pack:
     def save(self, folder: Path) -> None:
         """Write pack.json."""
         parts = {"moe": self.moe.to_dict(), "measured": self.measured and self.measured.to_json()}
-        write_json(folder / PACK_FILE, {"format": _FORMAT, **asdict(self), **parts})
+        write_json(folder / PACK_FILE, {"format": 1, **asdict(self), **parts})
 
     @classmethod
     def load(cls, folder: Path) -> "Pack":
         """Read a folder's pack.json.
 
         Raises:
-            BaseModelError: it is missing, broken, or of another version.
+            BaseModelError: it is missing, of another version, or a key is missing, unknown or has a wrong value.
         """
         file = folder / PACK_FILE
         if not file.is_file():
             raise BaseModelError(f"pack: {folder} has no {PACK_FILE}; give a folder that `multipl-moe pack` wrote")
         try:
-            values = dict(read_json(file))
-            if (found := values.pop("format")) != _FORMAT:
-                raise BaseModelError(f"pack: {file} has format {found}, here it is {_FORMAT}; pack the model anew")
-            if lost := {"name", "sha256", "dtype"} - dict(values["base"]).keys():
-                raise LookupError(f"base lacks {', '.join(sorted(lost))}")
-            measured = Found.part_of(values["measured"], file) if values["measured"] else None
-            return cls(**{**values, "moe": MoeConfig.from_dict(values["moe"]), "measured": measured})
-        except (ValueError, LookupError, TypeError) as error:
-            raise BaseModelError(f"pack: {file} is broken ({error}); pack the model anew, or copy it again") from error
+            values = dict(_Stored.read(file))
+            del values["format"]
+            return cls(**values | {"base": dict(values["base"]), "moe": MoeConfig.from_dict(values["moe"])})
+        except OutputError as error:
+            raise BaseModelError(f"pack: {error}") from None
+        except ConfigError as error:
+            raise BaseModelError(f"pack: {file}: {error}; pack the model anew, or copy it again") from None
+
+
+class _StoredBase(Record):
+    name: str
+    sha256: str
+    dtype: Literal["float32", "bfloat16", "float16"]
+
+
+class _Stored(Record):
+    """pack.json, of which `MoeConfig` reads a part by itself."""
+
+    format: Literal[1]
+    languages: list[str] = Field(min_length=1)
+    base: _StoredBase
+    moe: dict[str, Any]
+    trained: dict[str, Any]
+    measured: Found | None
+    kept: dict[str, float]
+    versions: dict[str, str]
+    endings: dict[str, list[str]] = {}
 
 
 def size_of(folder: Path) -> str:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.errors import BaseModelError, ConfigError
+from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.model.domain_gate import DomainGate
 from multipl_moe.packs.files import GATE_FILE, Pack
 
@@ -44,7 +45,7 @@ class TextGate:
 
         Raises:
             ConfigError: there is no pack, or they go with several bases.
-            BaseModelError: a pack cannot be read, or its base is not found.
+            BaseModelError: a pack cannot be read, or its base or the tokenizer is not found.
         """
         loaded = {name: Pack.load(folder) for name, folder in packs.items()}
         bases = {pack.base["name"]: pack for pack in loaded.values()}
@@ -52,7 +53,7 @@ class TextGate:
             raise ConfigError(f"packs: they go with {' and '.join(bases) or 'no base'}; give packs of one base")
         source = tokenizer or resolve_base(base or next(iter(bases)))
         gates = {name: _gate(loaded[name], folder) for name, folder in packs.items()}
-        return cls(gates, AutoTokenizer.from_pretrained(source))
+        return cls(gates, load_tokenizer(source))
 
     def after(self, text: str, *, at_once: bool = False) -> dict[str, Opened]:
         """By name of the pack, how far its gate is open for what follows a text, and since where.

@@ -39,8 +39,10 @@ def function_tasks(spec: str, languages: Collection[str]) -> tuple[list[Problem]
         The problems, and the number of documented functions of which none could be made.
 
     Raises:
-        ConfigError: nothing is there, or no function can be posed.
+        ConfigError: nothing is there, a file cannot be read or parsed, or no function can be posed.
     """
+    if not spec:
+        raise ConfigError("practice.tasks: functions: names nothing; write functions:PATH, of a .py file or a folder")
     path, posed, num_left_out = Path(spec), [], 0
     found = _of_files(path) if path.is_dir() or path.suffix == ".py" else _of_benchmark(spec)
     for own, solution in found:
@@ -78,13 +80,21 @@ def _of_benchmark(spec: str) -> Iterator[tuple[OwnProblem | None, str]]:
 
 
 def _of_files(path: Path) -> Iterator[tuple[OwnProblem | None, str]]:
-    for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+    is_folder = path.is_dir()
+    for file in sorted(filter(Path.is_file, path.rglob("*.py"))) if is_folder else [path]:
+        if not file.is_file():  # nothing, or what reading may wait for without end
+            raise ConfigError(f"practice.tasks: {file} is no file; name a .py file, or a folder of such files")
         try:
             source = file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as fault:
             raise ConfigError(f"practice.tasks: {file} cannot be read: {fault}") from None
-        place = file.relative_to(path if path.is_dir() else path.parent).with_suffix("").as_posix()
-        module = _parsed(source)
+        place = file.relative_to(path if is_folder else path.parent).with_suffix("").as_posix()
+        try:
+            module = _parse(source, file.name)
+        except _UNREAD as fault:
+            if is_folder:
+                continue
+            raise ConfigError(f"practice.tasks: {file} cannot be parsed as Python ({fault}); mend it") from None
         for node in module.body:
             if isinstance(node, ast.FunctionDef) and (text := ast.get_docstring(node)):
                 name = f"{place}/{node.name}"
@@ -137,10 +147,14 @@ def _cases(parts: list[str | Example], tests: ast.AST, called: Collection[str]) 
                     yield [ast.literal_eval(value) for value in [*arguments, want]]
 
 
+def _parse(source: str, name: str = "<unknown>") -> ast.Module:
+    with warnings.catch_warnings(action="ignore", category=SyntaxWarning):
+        return ast.parse(source, name)
+
+
 def _parsed(source: str) -> ast.Module:
     try:
-        with warnings.catch_warnings(action="ignore", category=SyntaxWarning):
-            return ast.parse(source)
+        return _parse(source)
     except _UNREAD:
         return ast.Module([], [])
 

@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from multipl_moe.codegen.completer import Completion, Request
+from pydantic import model_validator
+
+from multipl_judge.judge.outcome import Outcome
+from multipl_moe.codegen.completer import Completion, Finish, Request
 from multipl_moe.errors import OutputError
 from multipl_moe.runs.journal import append_to_journal, read_journal
+from multipl_moe.runs.record import Record
 from multipl_moe.system.staging import is_unused
 
 ROUNDS_FILE = "rounds.jsonl"
@@ -27,16 +31,19 @@ class PracticeJournal:
         verdicts: what became of them, with `answer` where it is worth keeping.
 
     Raises:
-        OutputError: the folder holds other things, or a line is none of these.
+        OutputError: the folder holds other things, or a line is none of these, or lacks the one that it goes with.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         if not is_unused(folder) and not (folder / ROUNDS_FILE).is_file():
             raise OutputError(f"output: {folder} holds no practice; choose another folder")
-        self.rounds = read_journal(folder / ROUNDS_FILE)
-        self.samples = self._read(SAMPLES_FILE)
-        self.verdicts = self._read(VERDICTS_FILE)
+        self.rounds = self._read(ROUNDS_FILE, _Round)
+        self.samples = self._by_key(SAMPLES_FILE, _Sample)
+        self.verdicts = self._by_key(VERDICTS_FILE, _Verdict)
+        numbers = {line["round"] for line in self.rounds}
+        self._require(SAMPLES_FILE, ROUNDS_FILE, (key for key, s in self.samples.items() if s["round"] not in numbers))
+        self._require(VERDICTS_FILE, SAMPLES_FILE, self.verdicts.keys() - self.samples.keys())
 
     def add_round(self, line: dict[str, Any]) -> None:
         """Record a round before it begins."""
@@ -61,12 +68,63 @@ class PracticeJournal:
             append_to_journal(self.folder / VERDICTS_FILE, lines.values())
         self.verdicts.update(lines)
 
-    def _read(self, name: str) -> dict[Key, dict[str, Any]]:
-        try:
-            lines = read_journal(self.folder / name)
-            return {tuple(line[name] for name in NAMES): line for line in lines}
-        except KeyError as missing:
-            raise OutputError(f"output: {self.folder / name} has a line without {missing}; remove the line") from None
+    def _read(self, name: str, kind: type[Record]) -> list[dict[str, Any]]:
+        lines = read_journal(self.folder / name)
+        for number, line in enumerate(lines, start=1):
+            kind.part_of(line, f"output: {self.folder / name}, line {number}")
+        return lines
+
+    def _by_key(self, name: str, kind: type[Record]) -> dict[Key, dict[str, Any]]:
+        return {tuple(line[name] for name in NAMES): line for line in self._read(name, kind)}
+
+    def _require(self, name: str, other: str, lost: Iterable[Key]) -> None:
+        for key in lost:
+            told = ", ".join(f"{name} {value}" for name, value in _named(key).items())
+            raise OutputError(f"output: {self.folder / name}: {other} lacks the line that {told} goes with; remove it")
+
+
+class _Maker(Record):
+    model: dict[str, Any]
+    settings: dict[str, Any]
+    help: dict[str, Any]
+    tasks: str
+
+
+class _Round(Record):
+    round: int
+    sampler: str
+    maker: _Maker
+    tasks: dict[str, int]
+    num_samples: int
+    examples: dict[str, list[str]]
+
+
+class _Answer(Record):
+    task: str
+    sample: int
+    repair: int
+
+
+class _Sample(_Answer):
+    round: int
+    language: str
+    prompt: str
+    completion: str
+    finish: Finish
+    seed: int
+
+
+class _Verdict(_Answer):
+    outcome: Outcome
+    stage: str
+    output: str
+    answer: str | None = None
+
+    @model_validator(mode="after")
+    def _has_what_passed(self) -> Self:
+        if self.outcome == Outcome.passed and self.answer is None:
+            raise ValueError("answer: is missing, of one that passed")
+        return self
 
 
 def _named(key: Key) -> dict[str, Any]:

@@ -97,9 +97,9 @@ def _described(problem: ErrorDetails, schema: type[BaseModel]) -> str:
         hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
         return f"{location}: unknown key; {hint}"
     message = _message(problem)
-    if problem["type"] == "value_error" or isinstance(problem["input"], dict | BaseModel):
+    if problem["type"] in ("value_error", "json_invalid") or isinstance(problem["input"], dict | BaseModel):
         return f"{location}: {message}" if location else message
-    return f"{location}: {problem['input']!r}: {message}"
+    return f"{location}: {problem['input']!r}: {message}" if location else f"{problem['input']!r}: {message}"
 
 
 def _message(problem: ErrorDetails) -> str:

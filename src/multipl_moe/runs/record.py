@@ -39,7 +39,7 @@ class Record(BaseModel):
         return cls._parsed(file.read_bytes(), file)
 
     @classmethod
-    def part_of(cls, values: Mapping[str, Any], file: Path) -> Self:
+    def part_of(cls, values: Mapping[str, Any], file: Path | str) -> Self:
         """The record whose keys stand among others in what was read of a file; errors are those of `read`."""
         return cls._parsed(json.dumps({key: values[key] for key in cls.model_fields if key in values}), file)
 
@@ -49,7 +49,7 @@ class Record(BaseModel):
         return cls(**{name: getattr(other, name) for name in cls.model_fields})
 
     @classmethod
-    def _parsed(cls, text: bytes | str, file: Path) -> Self:
+    def _parsed(cls, text: bytes | str, file: Path | str) -> Self:
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:

@@ -65,7 +65,9 @@ def check_server(
 
 def _place(canaries: Sequence[Canary], told: Sequence[float | None]) -> float | None:
     """Where log-probabilities lie between the base's (0) and the adapter's (1), by least squares."""
-    known = [(one, found) for one, found in zip(canaries, told, strict=True) if found is not None]
+    known = [
+        (one, found) for one, found in zip(canaries, told, strict=True) if found is not None and one.adapter != one.base
+    ]
     if not known:
         return None
     ways = [one.adapter - one.base for one, _ in known]

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from multipl_moe.checkpoints.base import resolve_base
-from multipl_moe.errors import ConfigError
+from multipl_moe.errors import ConfigError, UserError
 from multipl_moe.packs.card import served_rank, served_slots
 from multipl_moe.packs.files import Pack
 
@@ -93,6 +93,20 @@ def adapters_held(engine: str, url: str, names: Sequence[str], key: str | None) 
     return held
 
 
+def first_command(
+    engines: Sequence[str], base: str | None, folder: Path, packs: Mapping[str, Pack], port: int
+) -> tuple[str, list[str]]:
+    """The first engine that can be started with these adapters, and `command_of` it; raises ConfigError where none can,
+    with what each lacks."""
+    lacks = []
+    for engine in engines:
+        try:
+            return engine, command_of(engine, base, folder, packs, port)
+        except UserError as error:
+            lacks.append(str(error))
+    raise ConfigError(lacks)
+
+
 def command_of(engine: str, base: str | None, folder: Path, packs: Mapping[str, Pack], port: int) -> list[str]:
     """The command that starts an engine on this machine alone.
 
@@ -109,6 +123,8 @@ def command_of(engine: str, base: str | None, folder: Path, packs: Mapping[str, 
     if engine == "vllm":
         if shutil.which("vllm") is None:
             raise ConfigError("--engine: vllm is not installed; pip install vllm, or choose llama-server")
+        if base is not None and base.endswith(".gguf"):
+            raise ConfigError(f"--base: {base} is for llama-server; give vllm a folder or hub id, or leave it out")
         found = base or str(resolve_base(next(iter(packs.values())).base["name"]))
         rank = served_rank(max(pack.moe.experts.rank for pack in packs.values()))
         sizes = ["--max-loras", str(served_slots(len(packs))), "--max-lora-rank", str(rank)]

@@ -114,18 +114,18 @@ class _Front:
         found = await self._ask(asked)
         usage: dict[str, int] = {}
         while asked.may_switch:
-            answer = json.loads(found.content) if found.status_code == 200 else {}
+            answer = _answer_of(found)
             text = _text_of(answer)
             place = await self._switch(asked, text)
             is_end = place is not None and place[0] == len(text) and _ends(answer)
             rest = None if place is None or is_end else self._rest(asked, text[: place[0]], place[1])
             following = rest and await self._ask(rest)
-            if not (rest and following and following.status_code == 200):
+            if not (rest and following and _answer_of(following)):
                 break
             _add_usage(usage, answer)
             asked, found = rest, following
-        if asked.answer and found.status_code == 200:
-            answer = json.loads(found.content)
+        if asked.answer:
+            answer = _answer_of(found)
             _add_usage(usage, answer)
             _put_before(answer, asked.answer)
             answer["usage"] = usage or answer.get("usage")
@@ -222,10 +222,12 @@ class _Asked:
     def may_switch(self) -> bool:
         """Whether the pick is the gates' own, and the answer one text that can be continued."""
         whole = any(self.first.get(key) not in (None, False) for key in _WHOLE) or (self.first.get("n") or 1) != 1
-        messages = self.first.get("messages")
-        begun = bool(messages) and messages[-1].get("role") == "assistant"  # by the client
-        is_text = bool(messages) or isinstance(self.first.get("prompt"), str)
-        return self.pick.by == "text" and self.path != "/infill" and not whole and not begun and is_text
+        if whole or self.pick.by != "text" or self.path == "/infill":
+            return False
+        if self.path == "/v1/completions":
+            return isinstance(self.first.get("prompt"), str)
+        messages = self.first.get("messages")  # objects, as the gates could read them
+        return bool(messages) and messages[-1].get("role") != "assistant"  # else the client began the answer
 
     def continued(self, engine: Vllm, text: str, pick: Pick, picker: Picker) -> "_Asked | None":
         """The request for what follows some new text of the answer; None: no token is left to write."""
@@ -271,8 +273,18 @@ def _event(line: bytes) -> dict[str, Any] | None:
     match = re.match(rb"data:\s*(\{.*)", line)
     try:
         return json.loads(match[1]) if match else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
+
+
+def _answer_of(response: httpx.Response) -> dict[str, Any]:
+    """An answer with a text or a message; empty where it is none, or cannot be read."""
+    try:
+        answer = json.loads(response.content) if response.status_code == 200 else {}
+    except (ValueError, RecursionError):
+        answer = {}
+    choice = _choice(answer) if isinstance(answer, dict) else {}
+    return answer if isinstance(choice.get("message"), dict) or isinstance(choice.get("text"), str) else {}
 
 
 def _choice(answer: dict[str, Any]) -> dict[str, Any]:
@@ -283,8 +295,9 @@ def _choice(answer: dict[str, Any]) -> dict[str, Any]:
 def _text_of(answer: dict[str, Any]) -> str:
     """New text of an answer or of an event, of completions or of chats."""
     choice = _choice(answer)
-    part = choice.get("message") or choice.get("delta") or {}
-    return choice.get("text") or part.get("content") or ""
+    part = choice.get("message") or choice.get("delta")
+    text = choice.get("text") or (part.get("content") if isinstance(part, dict) else None)
+    return text if isinstance(text, str) else ""
 
 
 def _ends(event: dict[str, Any]) -> bool:
@@ -293,13 +306,12 @@ def _ends(event: dict[str, Any]) -> bool:
 
 def _put_before(answer: dict[str, Any], text: str) -> None:
     choice = _choice(answer)
-    if "message" in choice:
-        choice["message"]["content"] = text + (choice["message"].get("content") or "")
-    else:
-        choice["text"] = text + (choice.get("text") or "")
+    part, key = (choice["message"], "content") if isinstance(choice.get("message"), dict) else (choice, "text")
+    part[key] = text + _text_of(answer)
 
 
 def _add_usage(usage: dict[str, int], answer: dict[str, Any]) -> None:
-    for key, value in (answer.get("usage") or {}).items():
+    told = answer.get("usage")
+    for key, value in told.items() if isinstance(told, dict) else ():
         if isinstance(value, int):
             usage[key] = usage.get(key, 0) + value
