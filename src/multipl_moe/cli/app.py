@@ -4,6 +4,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from types import ModuleType
 from typing import Annotated
 
@@ -63,6 +64,7 @@ def main() -> None:
     """Run the command line: bad input is one line and exit code 2, Ctrl-C is 130, SIGTERM or SIGHUP to long work 75."""
     stopped = "interrupted"
     try:
+        _print_in_any_encoding()
         _quieten_libraries()
         code = app(prog_name="multipl-moe", standalone_mode=False)
     except typer.TyperException as error:
@@ -137,6 +139,13 @@ def _refuse(*problems: str) -> int:
         line = " ".join(problem.split())  # transformers' messages, which some of ours quote, have several lines
         _errors.print(f"error: {line}", style="red", soft_wrap=True)
     return _EXIT_USER_ERROR
+
+
+def _print_in_any_encoding() -> None:
+    """What the terminal's encoding lacks is written as an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _quieten_libraries() -> None:
