@@ -220,7 +220,7 @@ def test_an_override_below_a_value_is_refused_with_the_reason():
 def test_what_is_no_recipe_is_one_line_that_names_the_file(tmp_path, content, problem):
     if content is not None:
         (tmp_path / "bad.yaml").write_bytes(content)
-    with pytest.raises(ConfigError, match=rf"bad\.yaml: {problem}") as caught:
+    with pytest.raises(ConfigError, match=rf"^[^(]*bad\.yaml: {problem}") as caught:
         load_recipe(tmp_path / "bad.yaml")
     assert "\n" not in str(caught.value)
 

@@ -287,11 +287,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as stream:
             text = stream.read(_MOST_BYTES + 1)
-        if len(text) > _MOST_BYTES:
-            raise ConfigError(f"{path}: more than {_MOST_BYTES // 10**6} MB, so it is no recipe; name another file")
-        values = yaml.load(text.decode(), _YamlLoader)
     except OSError as error:
         raise ConfigError(f"{path}: cannot read the recipe ({error.strerror})") from None
+    if len(text) > _MOST_BYTES:
+        raise ConfigError(f"{path}: more than {_MOST_BYTES // 10**6} MB, so it is no recipe; name another file")
+    try:
+        values = yaml.load(text.decode(), _YamlLoader)
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: it is not UTF-8 text; save it as UTF-8") from None
     except RecursionError:
