@@ -167,7 +167,12 @@ def test_a_base_with_wrong_tensors_is_told_by_its_own_name(refused, places, tmp_
 def test_an_output_that_is_a_link_to_nothing_is_refused_before_the_work(refused, places, tmp_path, monkeypatch):
     monkeypatch.setattr("multipl_moe.upcycle.convert.write_beside_base", _interrupt)
     (tmp_path / "out").symlink_to("gone")
-    for words in (["upcycle", "out", "--base", places["base"]], ["corpus", "out", "--base", places["base"]]):
+    monkeypatch.setattr("multipl_moe.train.trainer.train_in_held_folder", _interrupt)
+    for words in (
+        ["upcycle", "out", "--base", places["base"]],
+        ["corpus", "out", "--base", places["base"]],
+        ["train", places["hybrid"], places["corpus"], "out", *TWO],
+    ):
         assert "out is a link to gone, which is not there" in refused(*words)
 
 

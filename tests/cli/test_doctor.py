@@ -82,7 +82,10 @@ def test_a_run_is_planned_for_another_memory_base_and_settings(run, refused, bas
     assert "memory at its peak" in elsewhere.out
     assert "tokens/s" not in elsewhere.out
     assert "--device: say with --memory" in refused("doctor", "--plan", "run.yaml", "--device", "cuda")
-    assert "--memory: 'much' is not a size" in refused("doctor", "--plan", "run.yaml", "--memory", "much")
+    for size in ("much", "24"):
+        assert f"--memory: {size!r} is not a size" in refused("doctor", "--plan", "run.yaml", "--memory", size)
+    assert "--languages: not with --plan" in refused("doctor", "--plan", "run.yaml", "--languages", "rust")
+    assert "--unsafe-no-sandbox: not with" in refused("doctor", "--plan", "run.yaml", "--unsafe-no-sandbox")
     assert "--memory: only with --plan" in refused("doctor", "--memory", "24GB")
 
 

@@ -15,6 +15,8 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
         "--base none.gguf": "none.gguf does not exist",
         "--base nonsense": "nonsense is neither",
         "--base empty": "has no config.json",
+        "--base {base} --layers 0,0": "moe.experts.layers: [0] given twice",
+        "--base {base} --set 'moe.experts={{type: lora, rank: 99}}'": "moe.experts.rank: 99 must be between 1 and 32",
         "--base {base} --layers last:9": "moe.experts.layers: 'last:9' outside the base's 3 layers; use last:1..3",
         "--preset best": "moe.preset: 'best' is not one of causal, paper",
         "--set train.tokenz=3": "train.tokenz: unknown key; did you mean 'tokens'?",
@@ -132,6 +134,7 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
         "{hybrid} text --max-new-tokens 9999": "--max-new-tokens 9999 are more than",
         "{hybrid} text --top-p 0": "--top-p: 0 leaves no token to draw",
         "{hybrid} text --top-p 2": "Invalid value for '--top-p'",
+        "{hybrid} text --temperature inf": "Invalid value for '--temperature'",
     },
     "inspect": {
         "{hybrid}": "not a corpus",
@@ -141,7 +144,8 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
         300 * "x": "xx: File name too long; choose a shorter one",
     },
     "demo --set 'corpus.sources=[{{kind: folder, path: {sources}}}]'": {
-        "--minutes 0": "'--minutes'",
+        **dict.fromkeys(("--minutes 0", "--minutes inf"), "'--minutes'"),
+        "--tokens 1000000000000": "sequences are more than the 100,000,000 whose order can be drawn",
         "--tokens 1024": "fewer than 10 steps",
         "--set base=nonsense": "nonsense is neither",
         "--set tokens=3": "unknown key",

@@ -1,11 +1,14 @@
 """The whole way, verb by verb."""
 
 import json
+from io import BytesIO, TextIOWrapper
 from typing import Any
 
+import pytest
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from multipl_moe.corpus import CorpusManifest
+from multipl_moe.model.decoder import tell_not_causal
 from multipl_moe.recipe.recipe import load_recipe
 
 from .conftest import SHORT, SMALL, TWO, UNGATED
@@ -26,8 +29,23 @@ def test_upcycle_makes_a_checkpoint_and_tells_the_difference(run, base, tmp_path
     assert (recipe.seed, recipe.moe.experts.layers, model.config.moe["routing"]["segment_window"]) == (3, "0,2", 8)
 
 
-def test_upcycle_says_of_paper_that_it_does_not_start_at_the_base(run, base):
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_of_another_encoding_gets_escapes(run, base, monkeypatch, encoding):
+    out, err = (TextIOWrapper(BytesIO(), encoding) for _ in range(2))
+    monkeypatch.setattr("sys.stdout", out)
+    monkeypatch.setattr("sys.stderr", err)
+    assert run("upcycle", "out…", "--base", base, "--layers", "last:1", *UNGATED).code == 0
+    out.seek(0)
+    assert r"out\u2026: " in out.read()
+    assert run("upcycle", "out…", "--base", base).code == 2
+    err.seek(0)
+    assert err.read().startswith(r"error: output: out\u2026 exists")
+
+
+def test_upcycle_says_of_paper_that_it_does_not_start_at_the_base(run, base, caplog):
+    tell_not_causal.cache_clear()
     outcome = run("upcycle", "out", "--base", base, "--preset", "paper", "--layers", "last:1", *UNGATED)
+    assert caplog.text.count("it is there to reproduce and to compare") == 1
     assert outcome.code == 0, outcome.err
     assert "(not meant to be 0 with these settings)" in " ".join(outcome.out.split())
 

@@ -120,7 +120,7 @@ def test_a_disk_that_is_too_small_is_found_first(tmp_path, monkeypatch):
     free = 64_000_000 + weights * 3 // 2  # room for the weights, but not for a GGUF file beside them
     monkeypatch.setattr(staging_shutil, "disk_usage", lambda path: usage(10**9, 10**9, free))
     monkeypatch.setattr(module, "require_writable", lambda dense: None)
-    with pytest.raises(OutputError, match=r"full needs 0\.06 GB but its disk has 0\.06 GB free"):
+    with pytest.raises(OutputError, match=r"full needs 65 MB but its disk has 64 MB free"):
         export_model(base, tmp_path / "full", ExportSettings(gguf=True))
     assert not (tmp_path / "full").exists()
     export_model(base, tmp_path / "fits", ExportSettings())

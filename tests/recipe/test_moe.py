@@ -7,6 +7,7 @@ import pytest
 from multipl_moe.errors import ConfigError
 from multipl_moe.recipe.moe import resolve_layers
 from multipl_moe.recipe.recipe import validate_recipe
+from tests.conftest import tiny_base_config
 from tests.recipe.refusals import problems_of
 
 
@@ -89,7 +90,7 @@ def test_settings_of_the_layer_go_on_top_of_the_preset():
         ("every:5", [1, 6]),
         ("every:7", [6]),
         ([5], [5]),
-        ([4, 0, 4], [0, 4]),
+        ([4, 0], [0, 4]),
         ("3", [3]),
         ("5,1", [1, 5]),
     ],
@@ -105,11 +106,23 @@ def test_a_specification_means_these_layers_of_seven(spec, layers):
         ([7], r"\[7\] outside the base's layers 0\.\.6"),
         ([9, 3, -2], r"\[9, -2\] outside the base's layers 0\.\.6"),
         ([], "the list is empty"),
+        ("0,4,0", r"\[0\] given twice; name each layer once"),
     ],
 )
 def test_layers_outside_the_base_are_refused_with_its_range(spec, problem):
     with pytest.raises(ConfigError, match=rf"moe\.experts\.layers: {problem}"):
         resolve_layers(spec, 7)
+
+
+def test_a_rank_above_what_the_base_is_wide_is_refused():
+    base = tiny_base_config()
+    for rank in (32, 33):
+        moe = validate_recipe({"moe": {"experts": {"type": "lora", "rank": rank}}}).moe
+        if rank == 32:
+            assert moe.resolve_on(base, []).experts.rank == rank
+        else:
+            with pytest.raises(ConfigError, match=r"^moe\.experts\.rank: 33 must be between 1 and 32, as wide as"):
+                moe.resolve_on(base, [])
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The schema of a run: strict, complete, and all problems told at once."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,20 @@ def test_a_whole_number_stands_for_a_real_one():
         ({"learn": []}, "recipe: learn: []: is empty or too short; name at least one"),
         ({"learn": "go"}, "recipe: learn: 'go': must be a list, as [a, b]"),
         ({"moe": 5}, "recipe: moe: 5: must be keys with values"),
+        ({"train": None}, "recipe: train: empty: must be keys with values"),
+        ({"train": False}, "recipe: train: false: must be keys with values"),
+        (
+            {"train": {"learning_rate": "Auto"}},
+            "recipe: train.learning_rate: 'Auto': must be 'auto', or a number",
+        ),
+        (
+            {"corpus": {"decontaminate": "some"}},
+            "recipe: corpus.decontaminate: 'some': must be 'all' or 'none', or a list, as [a, b]",
+        ),
+        (
+            {"moe": {"gate": {"languages": ["rust", "rust"]}}},
+            "recipe: moe.gate.languages: rust given twice",
+        ),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_told_in_plain_words(values, message):
@@ -191,7 +206,10 @@ def test_an_override_below_a_value_is_refused_with_the_reason():
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        *((text, "not valid YAML") for text in (b"a: [1", b"a: b: c", b"\t- x", b"a: 2024-13-45", b"\xff\xfe\x00")),
+        *((text, "not valid YAML") for text in (b"a: [1", b"a: b: c", b"\t- x", b"a: 2024-13-45")),
+        *(("für".encode(code), "it is not UTF-8 text; save it as UTF-8") for code in ("utf-16", "latin-1")),
+        (b"a: " + b"[" * 3000, r"not valid YAML for a recipe \(nested too deep\)"),
+        (b"#" * 10_000_001, "more than 10 MB, so it is no recipe"),
         (b"!!python/object:os.system {}", "not valid YAML"),
         (b"train: {tokens: 1}\nseed: 1\ntrain: {replay: 0.1}\n", r"not valid YAML \(train is given twice.*line 3"),
         (b"- a\n- b\n", "a recipe is a mapping of keys to values, not a list"),
@@ -202,9 +220,17 @@ def test_an_override_below_a_value_is_refused_with_the_reason():
 def test_what_is_no_recipe_is_one_line_that_names_the_file(tmp_path, content, problem):
     if content is not None:
         (tmp_path / "bad.yaml").write_bytes(content)
-    with pytest.raises(ConfigError, match=rf"bad\.yaml: {problem}") as caught:
+    with pytest.raises(ConfigError, match=rf"^[^(]*bad\.yaml: {problem}") as caught:
         load_recipe(tmp_path / "bad.yaml")
     assert "\n" not in str(caught.value)
+
+
+def test_a_value_that_aliases_make_endless_is_told_cut(tmp_path):
+    lists = ["&a [x, x, x, x, x, x, x, x, x]", *(f"&{b} [{', '.join(9 * [f'*{a}'])}]" for a, b in pairwise("abcdefgh"))]
+    (tmp_path / "r.yaml").write_text("learn:\n" + "".join(f"  - {each}\n" for each in lists))
+    with pytest.raises(ConfigError, match=r"learn\.7: \[.*\]: must be text") as caught:
+        load_recipe(tmp_path / "r.yaml")
+    assert len(str(caught.value)) < 3_000
 
 
 def test_an_empty_file_means_the_defaults(tmp_path):
@@ -231,6 +257,7 @@ def test_an_empty_file_means_the_defaults(tmp_path):
         ("1e5f", "1e5f"),
         ("[1", "[1"),
         ("2024-13-45", "2024-13-45"),
+        ("[" * 3000, "[" * 3000),
     ],
 )
 def test_a_setting_is_read_as_yaml_with_exponents_as_numbers(text, value):

@@ -8,7 +8,7 @@ from multipl_moe.train import memory_note as module
 from multipl_moe.train.machine import MachineSpeed
 from multipl_moe.train.memory_note import run_notes
 from multipl_moe.train.plan import plan_training
-from tests.train.tiny import World, tiny_recipe
+from tests.train.tiny import World, tiny_recipe, with_train
 
 
 def test_a_run_that_fits_has_no_note_and_one_that_does_not_has_its_size_and_what_helps(
@@ -34,3 +34,11 @@ def test_a_run_that_fits_has_no_note_and_one_that_does_not_has_its_size_and_what
     assert trained is not None
     assert "moe.experts" not in trained, "an existing hybrid keeps its experts"
     assert run_notes(recipe, world.base) == (None, None), "what cannot be trained is told elsewhere"
+
+
+@pytest.mark.parametrize(
+    "settings", [{"calibration_tokens": 10**12}, {"eval_tokens": 10**12, "eval_every_steps": 5}], ids=str
+)
+def test_no_more_is_planned_to_be_read_than_the_corpus_has(world: World, settings: dict[str, int]):
+    recipe = with_train(world.recipe, **settings)
+    assert run_notes(recipe, world.hybrid, world.corpus) == ("12 steps of 128 tokens: about 1 minute here", None)

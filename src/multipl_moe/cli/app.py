@@ -4,6 +4,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from types import ModuleType
 from typing import Annotated, Any
 
@@ -63,6 +64,7 @@ def main() -> None:
     """Run the command line: bad input is one line and exit code 2, Ctrl-C is 130, SIGTERM or SIGHUP to long work 75."""
     stopped = "interrupted"
     try:
+        _print_in_any_encoding()
         _quieten_libraries()
         _run_no_code_of_models()
         code = app(prog_name="multipl-moe", standalone_mode=False)
@@ -146,6 +148,13 @@ def _run_no_code_of_models() -> None:
     @when_imported("transformers.dynamic_module_utils")
     def never_ask(module: Any) -> None:
         module.TIME_OUT_REMOTE_CODE = 0
+
+
+def _print_in_any_encoding() -> None:
+    """What the terminal's encoding lacks is written as an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _quieten_libraries() -> None:

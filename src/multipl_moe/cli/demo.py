@@ -17,6 +17,7 @@ def demo(
         float | None,
         typer.Option(
             min=1,
+            max=60 * 24 * 365,
             help="Computing time for the whole demo in minutes, downloads apart; it can only shorten training. [as "
             "long as it takes]",
         ),

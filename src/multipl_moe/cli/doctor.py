@@ -12,6 +12,8 @@ from multipl_moe.errors import ConfigError
 
 Device = Literal["cpu", "cuda"]
 
+_FEWEST_BYTES = 10**6  # a number without its unit, as 24, is fewer
+
 
 def doctor(
     languages: Annotated[
@@ -50,8 +52,12 @@ def doctor(
     """
     size = None if memory is None else parse_bytes(memory)
     if plan is not None:
-        refuse_where((size == 0, f"--memory: {memory!r} is not a size such as 24GB"))
-        refuse_where((device is not None and size is None, "--device: say with --memory how much it has, as 24GB"))
+        refuse_where(
+            (size is not None and size < _FEWEST_BYTES, f"--memory: {memory!r} is not a size above 1MB, such as 24GB"),
+            (device is not None and size is None, "--device: say with --memory how much it has, as 24GB"),
+            (languages is not None, "--languages: not with --plan, which tries no toolchain; leave one of them out"),
+            (unsafe_no_sandbox, "--unsafe-no-sandbox: not with --plan, which runs no program; leave one of them out"),
+        )
         return _plan(plan, model, base, settings, size, device)
     asked = {"--model": model, "--base": base, "--set": settings, "--memory": memory, "--device": device}
     lack = "only with --plan RECIPE.yaml, which says how it is to be trained"

@@ -50,7 +50,7 @@ def generate(
     chat: _Chat = False,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Maximum number of tokens to generate.")] = 256,
     temperature: Annotated[
-        float, typer.Option(min=0, help="Sampling temperature; 0 takes the likeliest token each time.")
+        float, typer.Option(min=0, max=10, help="Sampling temperature; 0 takes the likeliest token each time.")
     ] = 0.0,
     top_p: _TopP = 1.0,
     stop: Annotated[list[str] | None, typer.Option(help="Stop string that ends the answer; may be repeated.")] = None,

@@ -95,7 +95,7 @@ def _train(recipe: "Recipe", start: Path, corpus: Path, output: Path) -> None:
 
     keep_freed_memory()
     goes_on = bool(saved_checkpoints(output / "checkpoints"))  # then all of its steps are no measure of what is left
-    for note, style in list(zip(run_notes(recipe, start), ("", "yellow"), strict=True))[goes_on:]:
+    for note, style in list(zip(run_notes(recipe, start, corpus), ("", "yellow"), strict=True))[goes_on:]:
         if note is not None:
             console.print(note, style=style, soft_wrap=True)
     result = _trained(recipe, start, corpus, output)

@@ -13,6 +13,15 @@ from multipl_moe.errors import ConfigError
 _MOST_SEQUENCES = 10**8  # of which the order takes 1.6 GB and some minutes
 
 
+def require_an_order(num_sequences: int) -> None:
+    """Raise ConfigError where a run reads more sequences than can be put in order."""
+    if num_sequences > _MOST_SEQUENCES:
+        raise ConfigError(
+            f"train.tokens, train.skip_tokens: {num_sequences:,} sequences are more than the {_MOST_SEQUENCES:,} "
+            "whose order can be drawn; lower them"
+        )
+
+
 class MixtureDataset(Dataset[dict[str, Tensor]]):
     """Sequences of several languages, interleaved by weight in an order that the seed fixes.
 
@@ -39,11 +48,7 @@ class MixtureDataset(Dataset[dict[str, Tensor]]):
         seed: int,
     ):
         _check_weights(datasets, weights)
-        if num_sequences > _MOST_SEQUENCES:
-            raise ConfigError(
-                f"train.tokens, train.skip_tokens: {num_sequences:,} sequences are more than the {_MOST_SEQUENCES:,} "
-                "whose order can be drawn; lower them"
-            )
+        require_an_order(num_sequences)
         self.languages = [language for language, weight in weights.items() if weight > 0]
         self._datasets = [datasets[language] for language in self.languages]
         self._languages_N = _interleave(np.array([weights[language] for language in self.languages]), num_sequences)

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
+from multipl_moe.data.mixture_dataset import require_an_order
 from multipl_moe.demo.continuations import NEW_TOKENS, NUM_PROMPTS
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.eval_set import read_problems
@@ -110,6 +111,13 @@ def require_steps(recipe: Recipe) -> None:
             f"train.tokens: {recipe.train.tokens:,} are fewer than {_FEWEST_STEPS} steps, in which the learning rate "
             f"has no time to rise; train on {fewest:,} or more"
         )
+
+
+def require_planned_order(recipe: Recipe, minutes: float | None) -> None:
+    """Raise ConfigError where more is to be trained on than can be put in order, and no `minutes` shorten it."""
+    if minutes is None:
+        skipped = recipe.train.skip_tokens // recipe.train.sequence_tokens
+        require_an_order(skipped + TrainingSetup.of(recipe).num_sequences)
 
 
 def plan_demo(recipe: Recipe, *, tokens_per_s: float, used_s: float, minutes: float | None = None) -> DemoPlan:

@@ -21,7 +21,15 @@ from multipl_moe.corpus.pipeline import build_corpus
 from multipl_moe.demo import practice
 from multipl_moe.demo.continuations import continue_prompts
 from multipl_moe.demo.outlook import Outlook
-from multipl_moe.demo.plan import TRAINING, DemoPlan, describe_plan, plan_demo, require_steps, why_no_gain
+from multipl_moe.demo.plan import (
+    TRAINING,
+    DemoPlan,
+    describe_plan,
+    plan_demo,
+    require_planned_order,
+    require_steps,
+    why_no_gain,
+)
 from multipl_moe.errors import ConfigError, OutputError
 from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.eval.language_scores import LanguageScores, score_languages
@@ -86,6 +94,7 @@ class Demo:
                 "use `compare`, which measures every method, or `corpus` and `train`"
             )
         require_steps(self.recipe)
+        require_planned_order(self.recipe, self.minutes)
         base = resolve_base(self.recipe.base)
         self._enter()
         if (busy := leave_busy_processors()) is not None:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, cast
 
 import torch
@@ -52,7 +53,18 @@ _NO_ADAPTERS = (
     "base quantised, and the pack on it with peft"
 )
 
+_NOT_CAUSAL = (
+    "preset %r: routing sees later tokens and other sequences, so teacher-forced losses are too good and generation "
+    "differs from training; it is there to reproduce and to compare"
+)
+
 _GATES_LAYER = 0  # of the cache, with whose keys and values the gates' states lie
+
+
+@cache
+def tell_not_causal(preset: str) -> None:
+    """Warn of a preset once a process, however many models of it are made."""
+    _logger.warning(_NOT_CAUSAL, preset)
 
 
 class MultiplMoePreTrainedModel(PreTrainedModel):
@@ -135,11 +147,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
                 raise ConfigError(_NO_ADAPTERS)
             _logger.warning(_QUANTIZED)
         if not moe.is_causal:
-            _logger.warning(
-                "preset %r: routing sees later tokens and other sequences, so teacher-forced losses are too good and "
-                "generation differs from training; it is there to reproduce and to compare",
-                moe.preset,
-            )
+            tell_not_causal(moe.preset)
         self.post_init()
 
     @property

@@ -35,10 +35,11 @@ class GateConfig:
         start: Posterior of a document's first segment, of which nothing was read yet (0..1; 0: the base bit for bit
             until the text shows otherwise); two thirds of it count for its first token, to which all others attend. Not
             in prompts of `generate`, which gates read as a whole.
-        bound: Posterior below which no expert works, and 1 less it that above which the base does not (0..1); it does
-            not bound `start`.
+        bound: Posterior below which no expert works, and 1 less it that above which the base does not (0..0.5); it
+            does not bound `start`.
         stride: Number of tokens per segment (S, >= 1): at its end the gate decides anew, and routers of segments too.
-        pairs: Places in each of the gate's two tables of pairs of tokens (P, >= 1); half as many open for 2% less text.
+        pairs: Places in each of the gate's two tables of pairs of tokens (P, 1..2**24); half as many open for 2% less
+            text.
     """
 
     languages: list[str] = field(default_factory=list)
@@ -49,12 +50,11 @@ class GateConfig:
 
     def problems(self) -> Iterator[str]:
         """What is wrong with the values, a line each that begins with the key."""
-        for key in ("start", "bound"):
-            if not 0 <= getattr(self, key) <= 1:
-                yield f"{key}: {getattr(self, key)} must be between 0 and 1"
-        for key in ("stride", "pairs"):
-            if getattr(self, key) < 1:
-                yield f"{key}: {getattr(self, key)} must be at least 1"
+        for key, low, high in (("start", 0, 1), ("bound", 0, 0.5), ("pairs", 1, 2**24)):
+            if not low <= getattr(self, key) <= high:
+                yield f"{key}: {getattr(self, key)} must be between {low} and {high}"
+        if self.stride < 1:
+            yield f"stride: {self.stride} must be at least 1"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The hybrid layer, and how it is made: the sections `moe` and `upcycle`."""
 
 from dataclasses import fields
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, create_model
 
@@ -9,6 +9,9 @@ from multipl_moe.errors import ConfigError
 from multipl_moe.model.moe_config import PRESETS, ExpertsConfig, GateConfig, MoeConfig
 from multipl_moe.model.routing_config import RoutingConfig
 from multipl_moe.recipe.section import Section, UserPath
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 
 def _overrides(settings: type) -> type[Section]:
@@ -66,6 +69,14 @@ class MoeSection(Section):
         gate = {"languages": list(learn)} | gate
         return MoeConfig.from_preset(self.preset, gate=gate, experts=experts | {"layers": layers}, routing=routing)
 
+    def resolve_on(self, base: "PreTrainedConfig", learn: list[str]) -> MoeConfig:
+        """`resolve` for the layers of a base; raises ConfigError where it has no such layers, or is too narrow."""
+        moe = self.resolve(resolve_layers(self.experts.layers, base.num_hidden_layers), learn)
+        most = min(base.hidden_size, base.intermediate_size)
+        if moe.experts.type == "lora" and moe.experts.rank > most:
+            raise ConfigError(f"moe.experts.rank: {moe.experts.rank} must be between 1 and {most}, as wide as the base")
+        return moe
+
 
 class UpcycleSection(Section):
     """How experts are initialised from the base's feed-forward blocks."""
@@ -114,7 +125,9 @@ def resolve_layers(spec: str | list[int], num_layers: int) -> list[int]:
             raise ConfigError(f"moe.experts.layers: {outside} outside the base's layers 0..{num_layers - 1}")
         if not spec:
             raise ConfigError("moe.experts.layers: the list is empty; name at least one layer")
-        return sorted(set(spec))
+        if twice := sorted({index for index in spec if spec.count(index) > 1}):
+            raise ConfigError(f"moe.experts.layers: {twice} given twice; name each layer once")
+        return sorted(spec)
     if spec == "all":
         return list(range(num_layers))
     kind, _, count = spec.partition(":")

@@ -55,6 +55,7 @@ _SAVING = ("keep_checkpoints", "save_every_minutes", "save_every_steps")
 _FREE_ON_RESUME = (*_SAVING, "on_bad_step", "spike_factor", "trackers")
 _TOLD_CHANGES, _TOLD_CHARACTERS = 3, 60
 _ENDLESS = 2**30
+_MOST_BYTES = 10_000_000
 
 
 class Recipe(Section):
@@ -105,7 +106,7 @@ class Recipe(Section):
             problems.append(f"unknown languages {', '.join(unknown)}; {there_are}")
         if weights is not None and not set(self.learn) <= set(weights) <= roles:
             problems.append("train.weights: needs every language to learn, and only languages to learn or to keep")
-        for key, names in {"learn": self.learn, "keep": self.keep}.items():
+        for key, names in {"learn": self.learn, "keep": self.keep, "moe.gate.languages": opens_for}.items():
             if twice := [name for name, count in Counter(names).items() if count > 1]:
                 problems.append(f"{key}: {', '.join(twice)} given twice")
         if shut := sorted(set(self.keep) & set(opens_for)):
@@ -218,7 +219,7 @@ def parse_value(text: str) -> Any:
     """A value as it would be read from a YAML recipe; text that is no YAML stands for itself."""
     try:
         return yaml.load(text, _YamlLoader)
-    except (yaml.YAMLError, ValueError):  # ValueError: what looks like a date and is none
+    except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: what looks like a date and is none
         return text
 
 
@@ -284,9 +285,18 @@ def _short(value: Any) -> str:
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file; raises ConfigError where there is none."""
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), _YamlLoader)
+        with path.open("rb") as stream:
+            text = stream.read(_MOST_BYTES + 1)
     except OSError as error:
         raise ConfigError(f"{path}: cannot read the recipe ({error.strerror})") from None
+    if len(text) > _MOST_BYTES:
+        raise ConfigError(f"{path}: more than {_MOST_BYTES // 10**6} MB, so it is no recipe; name another file")
+    try:
+        values = yaml.load(text.decode(), _YamlLoader)
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: it is not UTF-8 text; save it as UTF-8") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: not valid YAML for a recipe (nested too deep)") from None
     except (yaml.YAMLError, ValueError) as error:
         why = " ".join(str(error).replace('in "<unicode string>", ', "").split())
         raise ConfigError(f"{path}: not valid YAML ({why})") from None

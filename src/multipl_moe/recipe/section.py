@@ -4,6 +4,7 @@ import difflib
 import inspect
 import os
 import re
+import reprlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -36,6 +37,20 @@ _PLAIN = {  # pydantic's own words speak of Python
     "tuple_type": "must be a list, as [a, b]",
 }
 _TOLD_BY_PYDANTIC = re.compile(r"\[.*\]$|^constrained-")  # parts of a location that are no key: [key], list[str]
+
+
+class _Told(reprlib.Repr):
+    """A value as YAML writes it, cut where it is long: with aliases a short file names values without end."""
+
+    def repr_bool(self, value: bool, level: int) -> str:
+        return str(value).lower()
+
+    def repr_NoneType(self, value: None, level: int) -> str:  # noqa: N802 (reprlib's name)
+        return "empty"
+
+
+_told = _Told()
+_told.maxlevel, _told.maxstring, _told.maxother, _told.maxlong = 2, 120, 120, 120
 
 
 def _at_home(text: str) -> str:
@@ -72,15 +87,20 @@ def section_in(annotation: Any) -> type[BaseModel] | None:
 def describe_problems(problems: Sequence[ErrorDetails], schema: type[BaseModel]) -> list[str]:
     """A line on each problem that pydantic found: key, value and remedy; unknown keys with the nearest known name.
 
-    Of a key that takes a number or a word, only the kind that was given is told of.
+    Of a key that takes a number or a word, a number that is wrong is told as a number alone.
     """
     by_place: dict[str, list[ErrorDetails]] = {}
     for problem in problems:
         by_place.setdefault(_place(problem), []).append(problem)
     lines: list[str] = []
     for found in by_place.values():
-        of_kind = [one for one in found if (one["type"] == "literal_error") == isinstance(one["input"], str)]
-        lines += [_described(one, schema) for one in of_kind or found]
+        words = [one for one in found if one["type"] == "literal_error"]
+        others = [one for one in found if one not in words]
+        if words and others and isinstance(words[0]["input"], str):
+            kinds = [*map(_message, words), *(_message(one).removeprefix("must be ") for one in others)]
+            lines.append(f"{_place(words[0])}: {_told.repr(words[0]['input'])}: {', or '.join(kinds)}")
+        else:
+            lines += [_described(one, schema) for one in others or words]
     return lines
 
 
@@ -99,7 +119,8 @@ def _described(problem: ErrorDetails, schema: type[BaseModel]) -> str:
     message = _message(problem)
     if problem["type"] in ("value_error", "json_invalid") or isinstance(problem["input"], dict | BaseModel):
         return f"{location}: {message}" if location else message
-    return f"{location}: {problem['input']!r}: {message}" if location else f"{problem['input']!r}: {message}"
+    told = f"{_told.repr(problem['input'])}: {message}"
+    return f"{location}: {told}" if location else told
 
 
 def _message(problem: ErrorDetails) -> str:

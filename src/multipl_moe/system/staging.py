@@ -18,12 +18,16 @@ _LOCK = ".lock"
 
 def refuse_existing(output: Path) -> None:
     """Raise OutputError when `output` exists, be it as a link to nothing: nothing is overwritten unasked."""
+    _refuse_link_to_nothing(output)
+    if output.exists():
+        raise OutputError(f"output: {output} exists; choose another folder or remove it")
+
+
+def _refuse_link_to_nothing(output: Path) -> None:
     if output.is_symlink() and not output.exists():
         raise OutputError(
             f"output: {output} is a link to {output.readlink()}, which is not there; remove it or choose another folder"
         )
-    if output.exists():
-        raise OutputError(f"output: {output} exists; choose another folder or remove it")
 
 
 def require_space(folder: Path, num_bytes: int) -> None:
@@ -32,7 +36,7 @@ def require_space(folder: Path, num_bytes: int) -> None:
     free = shutil.disk_usage(existing).free
     if free < num_bytes:
         raise OutputError(
-            f"output: {folder} needs {num_bytes / 1e9:.2f} GB but its disk has {free / 1e9:.2f} GB free; "
+            f"output: {folder} needs {-(-num_bytes // 10**6):,} MB but its disk has {free // 10**6:,} MB free; "
             "free some space or choose another disk"
         )
 
@@ -52,6 +56,7 @@ def held_folder(folder: Path, output: Path | None = None) -> Iterator[None]:
         OutputError: it cannot be created or written.
     """
     output = output or folder
+    _refuse_link_to_nothing(output)
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     create_folder(folder, output)
     try:

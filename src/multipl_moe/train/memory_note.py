@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.errors import UserError
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.system.launch import num_processes
@@ -11,7 +12,9 @@ from multipl_moe.train.plan import plan_training, remedies, starting_config
 from multipl_moe.train.setup import TrainingSetup, tokens_per_step
 
 
-def run_notes(recipe: Recipe, model_folder: Path | None = None) -> tuple[str | None, str | None]:
+def run_notes(
+    recipe: Recipe, model_folder: Path | None = None, corpus: Path | None = None
+) -> tuple[str | None, str | None]:
     """How long a run takes on this machine as it is now, and a sentence where it needs more memory than is free.
 
     The plan is an estimate, of memory by a tenth off, so the run may begin all the same. Where several processes share
@@ -19,11 +22,13 @@ def run_notes(recipe: Recipe, model_folder: Path | None = None) -> tuple[str | N
 
     Args:
         model_folder: what it starts from; None: what `upcycle` will make.
+        corpus: of which no more is read than there is; None: as much as the recipe says.
     """
     if num_processes() > 1:
         return None, None
     usable, constant = usable_bytes(), runtime_bytes()
     try:
+        recipe = recipe if corpus is None else _within(recipe, corpus)
         config = starting_config(recipe, model_folder)
         plan = plan_training(recipe, config, runtime_bytes=constant)
     except UserError:
@@ -31,6 +36,17 @@ def run_notes(recipe: Recipe, model_folder: Path | None = None) -> tuple[str | N
     seconds = plan.training_seconds(speed_of(recipe, config)(TrainingSetup.of(recipe).dtype))
     took = f"{plan.steps:,} steps of {tokens_per_step(recipe.train):,} tokens: about {minutes_of(seconds)} here"
     return took, _memory_note(recipe, model_folder, plan.memory.total_bytes, usable, constant)
+
+
+def _within(recipe: Recipe, corpus: Path) -> Recipe:
+    """The recipe that calibrates, and measures the held-out loss, on no more tokens than about what the corpus has."""
+    counts = list(CorpusManifest.load(corpus).languages.values())  # of each as many windows as the longest has
+    held_out = max(one.validation_bytes * one.train_tokens // max(one.train_bytes, 1) for one in counts)
+    return recipe.with_settings(
+        "train",
+        calibration_tokens=min(recipe.train.calibration_tokens, len(counts) * max(one.train_tokens for one in counts)),
+        eval_tokens=min(recipe.train.eval_tokens, len(counts) * held_out),
+    )
 
 
 def _memory_note(recipe: Recipe, model_folder: Path | None, needed: int, usable: int, constant: int) -> str | None:

@@ -196,7 +196,7 @@ def starting_config(recipe: Recipe, model_folder: Path | None = None) -> PreTrai
         extend_config(base, wanted_vocabulary(recipe, folder))
     if not of_hybrid:
         return base
-    moe = recipe.moe.resolve(resolve_layers(recipe.moe.experts.layers, base.num_hidden_layers), recipe.learn)
+    moe = recipe.moe.resolve_on(base, recipe.learn)
     config = MultiplMoeConfig(text_config=base, moe=moe.to_dict())
     config.dtype = base.dtype if recipe.upcycle.dtype == "auto" else getattr(torch, recipe.upcycle.dtype)
     return config

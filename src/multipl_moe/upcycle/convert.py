@@ -20,7 +20,6 @@ from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.families import family_of
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.parameters import ParameterCounts, count_parameters
-from multipl_moe.recipe.moe import resolve_layers
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.folder import record_run, write_json
 from multipl_moe.system.device import dtype_name
@@ -173,7 +172,7 @@ def _plan(recipe: Recipe, base_folder: Path, vocabulary: FimVocabulary | None) -
         method = quantization.get("quant_method", "unknown method")
         raise BaseModelError(f"base model: {base_folder} is quantised ({method}); give the unquantised checkpoint")
     extend_config(base_config, vocabulary)
-    moe = recipe.moe.resolve(resolve_layers(recipe.moe.experts.layers, base_config.num_hidden_layers), recipe.learn)
+    moe = recipe.moe.resolve_on(base_config, recipe.learn)
     settings = recipe.upcycle
     dtype = _dtype(settings.dtype, base_config)
     config = MultiplMoeConfig(text_config=base_config, moe=moe.to_dict())
