@@ -226,7 +226,7 @@ def test_packs_that_cannot_work_in_one_model_are_refused_with_all_reasons(tmp_pa
         (lambda file: _put(file, base={"name": "x", "sha": "y"}), r"pack\.json: base\.sha256: is missing"),
         (lambda file: _put(file, base={"name": "x", "sha256": "y", "dtype": "banana"}), r"base\.dtype: 'banana'"),
         (lambda file: _put(file, endings={"rust": 5}), r"pack\.json: endings\.rust: 5: must be a list"),
-        (lambda file: _put(file, languages=None), r"pack\.json: languages: None: must be a list"),
+        (lambda file: _put(file, languages=None), r"pack\.json: languages: empty: must be a list"),
         (lambda file: _put(file, languages="rust"), r"pack\.json: languages: 'rust': must be a list"),
         (lambda file: _put(file, languages=[1]), r"pack\.json: languages\.0: 1: must be text"),
         (lambda file: _put(file, moe={"gate": None}), r"pack\.json: moe\.gate: None must be an object"),

@@ -101,7 +101,8 @@ def _remedy(expected: Outcome, found: Outcome, toolchain: Toolchain) -> str:
         return "see that reference.early ends the program with exit code 0"
     if found == Outcome.tests_not_completed:
         return "see that the last line that reference.text prints is `nonce N`, N being FIRST exclusive-or SECOND"
-    return f"see that the toolchain is whole (Debian: apt install {' '.join(toolchain.packages)})"
+    whole = f" (Debian: apt install {' '.join(toolchain.packages)})" if toolchain.packages else ""
+    return f"see that the toolchain is whole{whole}, and give its settings in its command, as the sandbox hides /etc"
 
 
 def _judge_in_doubt_again(program: Program, sandbox: Sandbox, toolbox: Toolbox) -> Judgement:

@@ -258,7 +258,7 @@ class Demo:
         health, parameters = None, Parameters(**vars(count_parameters(model.config)))
         if model.config.moe_config.has_choice:
             health = Health(**router_health(model, tokenizer, corpus, self.recipe).to_json())
-        measures = vars(measure_model(self.recipe, self.recipe.base, model, tokenizer, corpus))
+        measures = vars(measure_model(self.recipe, self.recipe.base, model, tokenizer, corpus, self._tell))
         found = HybridScores(**vars(scores), **measures, parameters=parameters, router_health=health)
         found.write(self.output / "scores_after.json")
         self._read_a_text(model, tokenizer)

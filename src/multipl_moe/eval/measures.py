@@ -56,12 +56,20 @@ MEASURES = {
 
 
 def measure_model(
-    recipe: Recipe, base: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, corpus: Path
+    recipe: Recipe,
+    base: str,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    corpus: Path,
+    on_measure: Callable[[str], None] = lambda question: None,
 ) -> Measures:
-    """Take all measures that the recipe asks for; the model may be cast."""
-    asked = {name: one for name, one in MEASURES.items() if one.tokens_read(recipe)}
-    given = recipe, base, model, tokenizer, corpus, lambda done, total: None
-    return Measures(**{name: one.measure(*given) for name, one in asked.items()})
+    """Take all measures that the recipe asks for, each told as it begins; the model may be cast."""
+    found = {}
+    for name, one in MEASURES.items():
+        if one.tokens_read(recipe):
+            on_measure(f"{one.question} the base")
+            found[name] = one.measure(recipe, base, model, tokenizer, corpus, lambda done, total: None)
+    return Measures(**found)
 
 
 def findings(found: Measures) -> Iterator[tuple[Measure, Any]]:
