@@ -347,10 +347,12 @@ def test_a_base_that_cannot_be_converted_is_named_and_leaves_nothing(tmp_path, b
     assert set(names_in(tmp_path)) <= {"base"}
 
 
-def test_a_hybrid_is_no_base(tmp_path, base):
+def test_a_hybrid_is_no_base_and_no_dense_model_and_is_named(tmp_path, base):
     upcycle(recipe_for(base, verify=False), tmp_path / "out")
-    with pytest.raises(BaseModelError, match="already a mixture of experts"):
+    with pytest.raises(BaseModelError, match=r"out: .* already a mixture of experts"):
         upcycle(recipe_for(tmp_path / "out"), tmp_path / "again")
+    with pytest.raises(BaseModelError, match=r"upcycle\.experts_from: .*out is a hybrid; give a dense model"):
+        upcycle(recipe_for(base, experts_from=str(tmp_path / "out")), tmp_path / "again")
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])

@@ -167,7 +167,10 @@ def _gate_start(recipe: Recipe, plan: UpcyclePlan, base_folder: Path, corpus: Pa
 
 def _plan(recipe: Recipe, base_folder: Path, vocabulary: FimVocabulary | None) -> tuple[MultiplMoeConfig, UpcyclePlan]:
     base_config = load_config(base_folder)
-    family_of(base_config)
+    try:
+        family_of(base_config)
+    except BaseModelError as error:
+        raise BaseModelError(f"{base_folder}: {error}") from None
     if (quantization := getattr(base_config, "quantization_config", None)) is not None:
         method = quantization.get("quant_method", "unknown method")
         raise BaseModelError(f"base model: {base_folder} is quantised ({method}); give the unquantised checkpoint")
@@ -198,6 +201,8 @@ def _experts_from(folder: Path | None) -> CheckpointReader | None:
         return None
     if not folder.is_dir():
         raise BaseModelError(f"upcycle.experts_from: {folder} is not a folder; give one that `train` wrote")
+    if load_config(folder).model_type == MultiplMoeConfig.model_type:
+        raise BaseModelError(f"upcycle.experts_from: {folder} is a hybrid; give a dense model of the base's shape")
     return CheckpointReader(folder, role="upcycle.experts_from")
 
 
