@@ -5,6 +5,7 @@ rest of the package needs no branch on the family.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from multipl_moe.errors import BaseModelError
@@ -65,12 +66,16 @@ FAMILIES: dict[str, Family] = {
 _EXPERT_COUNT_KEYS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
 
 
-def family_of(config: Any) -> Family:
-    """The table entry for a base configuration; raises BaseModelError for a mixture of experts or an unknown base."""
-    name = config.model_type
+def family_of(config: Any, folder: Path | None = None) -> Family:
+    """The table entry for a base configuration, of a folder that errors name.
+
+    Raises:
+        BaseModelError: it is of a mixture of experts, or of an unknown base.
+    """
+    name, base = config.model_type, f"base model {folder}" if folder else "base model"
     supported = f"supported: {', '.join(FAMILIES)}"
     if name == "multipl_moe" or any((getattr(config, key, 0) or 0) > 1 for key in _EXPERT_COUNT_KEYS):
-        raise BaseModelError(f"base model: {name} is already a mixture of experts; give a dense base ({supported})")
+        raise BaseModelError(f"{base}: {name} is already a mixture of experts; give a dense base ({supported})")
     if name not in FAMILIES:
-        raise BaseModelError(f"base model: architecture {name!r} is not supported ({supported})")
+        raise BaseModelError(f"{base}: architecture {name!r} is not supported ({supported})")
     return FAMILIES[name]

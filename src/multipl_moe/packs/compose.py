@@ -52,7 +52,7 @@ def compose(
     loaded = {require_name(name): Pack.load(folder) for name, folder in packs.items()}
     folder = resolve_base(base)
     base_config = load_config(folder)
-    family_of(base_config)
+    family_of(base_config, folder)
     config = MultiplMoeConfig(
         text_config=base_config, packs={name: pack.moe.to_dict() for name, pack in loaded.items()}
     )

@@ -167,10 +167,7 @@ def _gate_start(recipe: Recipe, plan: UpcyclePlan, base_folder: Path, corpus: Pa
 
 def _plan(recipe: Recipe, base_folder: Path, vocabulary: FimVocabulary | None) -> tuple[MultiplMoeConfig, UpcyclePlan]:
     base_config = load_config(base_folder)
-    try:
-        family_of(base_config)
-    except BaseModelError as error:
-        raise BaseModelError(f"{base_folder}: {error}") from None
+    family_of(base_config, base_folder)
     if (quantization := getattr(base_config, "quantization_config", None)) is not None:
         method = quantization.get("quant_method", "unknown method")
         raise BaseModelError(f"base model: {base_folder} is quantised ({method}); give the unquantised checkpoint")
