@@ -212,6 +212,7 @@ REFUSED = [
 def test_what_is_not_honoured_is_refused_in_words(url, body, status, message):
     told, text = send(url, "POST", COMPLETION, body)
     assert (told, message in text) == (status, True), text
+    assert list(json.loads(text)) == ["error"]
 
 
 def test_a_body_that_no_prompt_needs_is_not_read(url):

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import torch
 from fastapi import FastAPI, HTTPException
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from jinja2 import TemplateError
 from torch import Tensor
@@ -63,6 +64,7 @@ def build_app(name: str, model: Any, tokenizer: Any, *, token: str | None, host:
     app.max_body_size = 2**22  # bytes; all other requests wait while it is split into tokens
     for kind in (ValueError, TypeError, LookupError, TemplateError):
         app.add_exception_handler(kind, _unanswerable)
+    app.add_exception_handler(RequestValidationError, _no_body)
     guard(app, token, host)
     return app
 
@@ -70,6 +72,12 @@ def build_app(name: str, model: Any, tokenizer: Any, *, token: str | None, host:
 async def _unanswerable(request: Any, error: Exception) -> Any:
     """A body that transformers' handlers do not expect; unanswered, it would cost its client the next request."""
     return refusal(f"this request cannot be answered ({error!r})")
+
+
+async def _no_body(request: Any, error: Exception) -> Any:
+    """FastAPI's own answer has another form than OpenAI's, which clients read."""
+    assert isinstance(error, RequestValidationError)
+    return refusal("; ".join(f"body: {one['msg']}" for one in error.errors()), 422)
 
 
 class _OneModel(ModelManager):
