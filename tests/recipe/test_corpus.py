@@ -31,6 +31,12 @@ def test_licences_that_spdx_does_not_know_are_refused_with_the_nearest():
     ]
 
 
+def test_sizes_that_leave_no_file_are_refused():
+    (problem,) = problems_of({"corpus": {"min_file_bytes": 500, "max_file_bytes": 499}})
+    assert problem == "recipe: corpus: min_file_bytes: 500: must be at most max_file_bytes"
+    assert validate_recipe({"corpus": {"min_file_bytes": 500, "max_file_bytes": 500}})
+
+
 @pytest.mark.parametrize("kind", ["folder", "git", "jsonl", "parquet"])
 def test_a_source_other_than_the_toolchains_needs_a_path(kind):
     (problem,) = problems_of({"corpus": {"sources": [{"kind": kind}]}})

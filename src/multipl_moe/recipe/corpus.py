@@ -208,6 +208,12 @@ class CorpusSection(Section):
                 raise ValueError(f"{number!r}: must be a number of bytes above 0, or null for all files")
         return given
 
+    @model_validator(mode="after")
+    def _leaves_some_files(self) -> "CorpusSection":
+        if self.min_file_bytes > self.max_file_bytes:
+            raise ValueError(f"min_file_bytes: {self.min_file_bytes}: must be at most max_file_bytes")
+        return self
+
     def max_bytes_of(self, language: str) -> int | None:
         """Maximum bytes of a language's source files; None: all of them."""
         chosen = self.max_bytes_per_language
