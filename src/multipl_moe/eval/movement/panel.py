@@ -99,9 +99,6 @@ def movement_of(
     require_positions(model.config, window, "eval.window_tokens")
     files = {name: texts for name in recipe.keep if (texts := _held_out(corpus, name, recipe, base_tokenizer))}
     before, after, dtype = _ready(load_model(folder), model)
-    num_before, num_after = (part.config.vocab_size for part in (before, after))
-    if num_after < num_before:
-        raise ConfigError(f"--against: {base} has {num_before} tokens, and the model {num_after}; give its base")
     prompts = {kind: _spread(asked, recipe.eval.moved_share) for kind, asked in read_prompts().items()}
     texts, others = base_answers(before, base_tokenizer, prompts), _others(recipe, base_tokenizer)
     every = [several for parts in (texts, files, others) for several in parts.values()]
@@ -149,6 +146,9 @@ def movement_cell(moved: Moved) -> str:
 
 
 def _ready(base: PreTrainedModel, model: PreTrainedModel) -> tuple[PreTrainedModel, PreTrainedModel, str]:
+    num_before, num_after = base.config.vocab_size, model.config.vocab_size
+    if num_after < num_before:
+        raise ConfigError(f"--against: it has {num_before} tokens, and the model {num_after}; give the model's base")
     parameters = [*base.parameters(), *model.parameters()]
     needed = sum(4 * parameter.numel() - parameter.nbytes for parameter in parameters)
     if needed < _SHARE_OF_MEMORY * usable_bytes():
