@@ -51,6 +51,15 @@ def test_a_round_asks_the_tasks_that_did_not_pass_often_enough_with_new_samples(
     }  # fmt: skip
 
 
+def test_prompts_of_like_length_are_asked_together_as_padding_costs_what_text_does(tmp_path):
+    lengths = [(7 * number) % 36 for number in range(36)]
+    tasks = [task(f"f{number}", prompt=f"# {'x' * length}\n") for number, length in enumerate(lengths)]
+    answers = Answers(lambda problem, sample: WRONG.format(m=sample))
+    run(tmp_path, answers, tasks, codegen__num_samples=1, min_yield=0.0)
+    asked = [len(prompt) - 3 for prompt in answers.prompts]
+    assert asked == sorted(lengths[:32]) + sorted(lengths[32:])  # eight batches of 4: what is far down the list waits
+
+
 def test_the_same_command_does_nothing_more_and_another_model_adds_a_round(tmp_path):
     run(tmp_path, Answers(some_pass))
     before = files(tmp_path)

@@ -41,9 +41,12 @@ def test_a_log_gets_a_line_when_the_pace_is_known_and_then_one_a_minute(monkeypa
     monkeypatch.setattr(minute_lines, "_AT_ONCE_S", 0.0)
     with MinuteLines(console, "writing") as lines:
         lines.update(1, 4)
+        time.sleep(0.1)
+        assert not console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]; the first part says little
+        lines.update(2, 4)
         time.sleep(0.5)
     shown = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
-    assert shown.count("writing: 1 of 4, about 1 minute more\n") == num_lines
+    assert shown.count("writing: 2 of 4, about 1 minute more\n") == num_lines
     time.sleep(0.4)
     assert console.file.getvalue() == shown  # pyright: ignore[reportAttributeAccessIssue]
 

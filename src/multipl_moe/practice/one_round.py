@@ -23,6 +23,7 @@ from multipl_moe.recipe.recipe import Recipe
 
 ENOUGH = 200
 """Answers that must be judged before a low yield stops a round."""
+_MIXED = 8  # batches among which prompts are sorted by length: padding is read, too, and can take most of the time
 _MESSAGE_CHARACTERS = 300  # at either end: compilers begin with what is wrong, interpreters end with it
 
 
@@ -83,6 +84,8 @@ class Round:
             (task, first + number, 0) for task, first in line["tasks"].items() for number in range(line["num_samples"])
         ]
         size = self._section.codegen.batch_sequences
+        blocks = (keys[begin : begin + _MIXED * size] for begin in range(0, len(keys), _MIXED * size))
+        keys = [key for block in blocks for key in sorted(block, key=lambda key: len(self._asked(key).prompt))]
         self._batches = deque(keys[begin : begin + size] for begin in range(0, len(keys), size))
         self._known = {
             (key[0], journal.samples[key]["completion"]): {name: line[name] for name in line if name not in NAMES}

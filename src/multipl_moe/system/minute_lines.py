@@ -12,7 +12,7 @@ _TICK_S, _EVERY_S, _AT_ONCE_S = 10.0, 60.0, 1.0
 
 
 class MinuteLines:
-    """A context manager that prints a line once the pace of work can be told, and then one a minute, from a thread.
+    """A context manager that prints a line once two parts tell the pace of work, and then one a minute, from a thread.
 
     In a terminal it prints nothing: there a bar shows the same.
 
@@ -62,9 +62,9 @@ class MinuteLines:
 
     def _watch(self) -> None:
         while not self._ended.wait(_TICK_S):
-            is_news = len(self._marks) > 1 and not self._is_foreseen
+            is_news = len(self._marks) > 2 and not self._is_foreseen
             if is_news or time.monotonic() - self._told_at >= _EVERY_S:
-                self._told_at, self._is_foreseen = time.monotonic(), len(self._marks) > 1
+                self._told_at, self._is_foreseen = time.monotonic(), len(self._marks) > 2
                 self._console.print(self.line(), highlight=False, soft_wrap=True)
 
 
