@@ -8,7 +8,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import huggingface_hub
 import pytest
 import torch
 from gguf import GGUFWriter
@@ -218,7 +217,7 @@ def test_a_hub_id_is_fetched_without_anything_but_safetensors_and_texts(tmp_path
         calls.append((name, allow_patterns))
         return str(tmp_path)
 
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+    monkeypatch.setattr(base_module, "snapshot_download", fetch)
     assert resolve_base("owner/name") == tmp_path
     ((name, patterns),) = calls
     assert name == "owner/name"
@@ -230,7 +229,7 @@ def test_a_hub_that_does_not_answer_is_one_line(monkeypatch):
     def fail(name, allow_patterns):
         raise OSError("Cannot reach the hub\nwith a long story")
 
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
+    monkeypatch.setattr(base_module, "snapshot_download", fail)
     with pytest.raises(BaseModelError, match=r"cannot fetch owner/name from the hub \(Cannot reach the hub\)$"):
         resolve_base("owner/name")
 

@@ -73,21 +73,6 @@ def test_a_language_of_weight_zero_is_left_out():
     assert mixed.epochs == {"language0": 5 / 7}
 
 
-@pytest.mark.parametrize(
-    ("weights", "message"),
-    [
-        ({"go": 1.0, "ruby": 1.0}, "ruby: no tokens"),
-        ({"go": -1.0}, "go: -1.0 is negative"),
-        ({"go": float("nan")}, "go: nan"),
-        ({"go": 0.0}, "above 0"),
-        ({}, "above 0"),
-    ],
-)
-def test_weights_of_no_use_are_refused(weights, message):
-    with pytest.raises(ConfigError, match=message):
-        MixtureDataset({"go": Numbers(0, 3)}, weights, 4, 0)
-
-
 def test_items_are_those_of_a_language_in_a_part_of_the_mixture():
     mixed, items = mixture([1.0, 2.0], 30)
     part = items[4:20]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
@@ -18,6 +18,7 @@ from multipl_moe.model.families import FAMILIES
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.upcycle.convert import upcycle
 from tests.conftest import random_tokens, tiny_hybrid
+from tests.train.tiny import tensors as weights_in
 from tests.train.tiny import tiny_world
 from tests.upcycle.conftest import recipe_for, save_base
 
@@ -39,10 +40,6 @@ def merged(model: Path, folder: Path, dtype: torch.dtype | None = None) -> Path:
     folder.mkdir()
     merge_to_dense(model, folder, dtype)
     return folder
-
-
-def weights_in(folder: Path) -> dict[str, Tensor]:
-    return load_file(folder / "model.safetensors")
 
 
 def save_hybrid(folder: Path, **arguments) -> tuple[Path, MoeConfig]:

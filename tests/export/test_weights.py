@@ -1,29 +1,23 @@
-"""Weights in another dtype and in shards: values, limits, memory."""
+"""Weights in another dtype: values, limits, memory."""
 
-import json
 import weakref
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from multipl_moe.checkpoints.tensors import CheckpointReader, write_checkpoint
 from multipl_moe.errors import BaseModelError, OutputError
 from multipl_moe.export.weights import main_dtype, plan_cast
 from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS
+from tests.train.tiny import tensors as weights
 
 from .conftest import save_hybrid
-
-INDEX = "model.safetensors.index.json"
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
     return save_hybrid(tmp_path_factory.mktemp("weights") / "model")
-
-
-def weights(folder) -> dict[str, torch.Tensor]:
-    return {name: value for file in folder.glob("*.safetensors") for name, value in load_file(file).items()}
 
 
 @pytest.mark.parametrize("dtype", [None, torch.float32, torch.bfloat16, torch.float16])
@@ -49,19 +43,6 @@ def test_without_a_dtype_every_tensor_keeps_its_own(tmp_path):
     plans = plan_cast(tmp_path, None)
     assert {plan.name: plan.dtype for plan in plans} == {name: value.dtype for name, value in values.items()}
     assert main_dtype(plans) == torch.float32
-
-
-def test_shards_keep_to_the_limit_and_have_an_index(source, tmp_path):
-    write_checkpoint(plan_cast(source, None), tmp_path, max_shard_bytes=20_000)
-    index = json.loads((tmp_path / INDEX).read_text())
-    files = sorted(file.name for file in tmp_path.glob("*.safetensors"))
-    assert len(files) > 3
-    assert set(index["weight_map"].values()) == set(files)
-    for file in files:
-        values = load_file(tmp_path / file)
-        assert set(values) == {name for name, place in index["weight_map"].items() if place == file}
-        assert sum(value.nbytes for value in values.values()) <= 20_000 or len(values) == 1
-    assert index["metadata"]["total_size"] == sum(value.nbytes for value in weights(source).values())
 
 
 def test_a_value_that_the_dtype_cannot_hold_is_refused_as_are_infinities(tmp_path):

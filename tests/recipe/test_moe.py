@@ -58,12 +58,10 @@ def test_all_problems_of_the_layer_are_told_at_once():
 
 def test_what_sets_full_experts_apart_is_refused_for_low_rank_ones_all_at_once():
     lora = {"moe": {"experts": {"type": "lora", "rank": 0}}}
-    problems = problems_of(lora | {"upcycle": {"noise": 0.1, "reinit": 0.5, "experts_from": "tuned"}})
+    problems = problems_of(lora | {"upcycle": {"noise": 0.1}})
     remedy = "does not go with moe.experts.type lora"
     assert [problem.split(remedy)[0] for problem in problems] == [
         "recipe: upcycle.noise: 0.1 ",
-        "recipe: upcycle.reinit: 0.5 ",
-        "recipe: upcycle.experts_from: tuned ",
         "recipe: moe.experts.rank: 0 must be at least 1",
     ]
     assert validate_recipe({"moe": {"experts": {"type": "lora"}}}).moe.resolve([0], []).experts.rank == 16

@@ -41,7 +41,7 @@ def test_a_recipe_survives_yaml(tmp_path):
         "learn": ["go"],
         "keep": [],
         "moe": moe_section("paper", layers=[3, 7], num_token_experts=4, segment_capacity=0.5),
-        "upcycle": {"noise": 1e-5, "reinit": 0.5, "dtype": "bfloat16", "verify": False},
+        "upcycle": {"noise": 1e-5, "dtype": "bfloat16", "verify": False},
         "corpus": {"sources": [{"kind": "folder", "path": "some/where", "licence": "MIT"}, {"kind": "toolchains"}]},
         "train": {"learning_rate": 1e-6, "weights": {"go": 2.5}, "gradient_checkpointing": True},
         "eval": {"files_per_language": 3},
@@ -61,8 +61,7 @@ def test_a_recipe_survives_yaml(tmp_path):
     [
         ("lern", "did you mean 'learn'?"),
         ("moe.token_topk", "did you mean 'routing.token_top_k'?"),
-        ("upcycle.re_init", "did you mean 'reinit'?"),
-        ("upcycle.xyz", "known keys: noise, reinit, experts_from, other_text, dtype, verify"),
+        ("upcycle.xyz", "known keys: noise, other_text, dtype, verify"),
         ("train.learningrate", "did you mean 'learning_rate'?"),
     ],
 )
@@ -104,7 +103,7 @@ _WRONG = {
     "train.tokens": ["300"],
     "train.learning_rate": ["0.1", float("inf"), float("nan")],
     "train.gradient_checkpointing": [1, "true"],
-    "train.weights": [["rust"]],
+    "train.weights": [["rust"], *({"rust": weight} for weight in (-1.0, 0.0, float("nan")))],
     "upcycle.verify": ["no"],
     "upcycle.dtype": ["float64"],
     "moe.experts.layers": [3, [1.5]],

@@ -15,14 +15,14 @@ from tests.train.tiny import World, tiny_recipe
 
 
 def test_the_recorded_recipe_makes_the_same_hybrid_again(world: World, tmp_path: Path):
-    start = {"reinit": 0.25, "dtype": "bfloat16"}
+    start = {"noise": 0.25, "dtype": "bfloat16"}
     made = tiny_recipe(world.base, world.sources, moe={"preset": "moe-lpr"}, upcycle=start)
     upcycle(made, tmp_path / "hybrid")
     recorded = recipe_of_hybrid(validate_recipe({"learn": ["rust"], "keep": ["python"]}), tmp_path / "hybrid")
     (tmp_path / "recipe.yaml").write_text(recorded.to_yaml())
     again = load_recipe(tmp_path / "recipe.yaml")
     assert (again.learn, again.keep) == (["rust"], ["python"])
-    assert (again.base, again.upcycle.reinit, again.upcycle.dtype) == (str(world.base), 0.25, "bfloat16")
+    assert (again.base, again.upcycle.noise, again.upcycle.dtype) == (str(world.base), 0.25, "bfloat16")
     own = load_config(tmp_path / "hybrid")
     assert again.moe.resolve([1, 2], []).to_dict() == own.moe_config.to_dict()
     assert again.moe.experts.layers == [1, 2]
@@ -50,29 +50,20 @@ def test_settings_that_the_hybrid_has_not_are_all_told(world: World):
 def test_a_start_that_the_hybrid_has_not_is_told(world: World, tmp_path: Path):
     hybrid = shutil.copytree(world.hybrid, tmp_path / "hybrid")
     record = json.loads((hybrid / "upcycle.json").read_text())
-    (hybrid / "upcycle.json").write_text(
-        json.dumps(record | {"experts_from": "tuned", "noise": 0.5, "other_text": ["a/perl"]})
-    )
-    same = {"noise": 0.5, "experts_from": "runs/tuned", "dtype": "auto", "other_text": ["b/perl"]}
+    of_before = {"reinit": 0.0, "experts_from": None}  # keys that older hybrids have
+    made = record | of_before | {"noise": 0.5, "other_text": ["a/perl"]}
+    (hybrid / "upcycle.json").write_text(json.dumps(made))
+    same = {"noise": 0.5, "dtype": "auto", "other_text": ["b/perl"]}
     assert recipe_of_hybrid(validate_recipe({"upcycle": same}), hybrid).upcycle.dtype == "float32"
     assert recipe_of_hybrid(validate_recipe({}), hybrid).upcycle.other_text == [Path("a/perl")]
-    other = {
-        "noise": 0.0,
-        "reinit": 0.5,
-        "experts_from": "other",
-        "dtype": "bfloat16",
-        "verify": False,
-        "other_text": [],
-    }
+    other = {"noise": 0.0, "dtype": "bfloat16", "verify": False, "other_text": []}
     with pytest.raises(ConfigError) as refused:
         recipe_of_hybrid(validate_recipe({"upcycle": other}), hybrid)
     told = [problem.partition("; ")[0] for problem in refused.value.problems]
     assert told == [
         f"upcycle.dtype: bfloat16, but {hybrid} has float32",
-        f"upcycle.experts_from: other, but {hybrid} has tuned",
         f"upcycle.noise: 0.0, but {hybrid} has 0.5",
         f"upcycle.other_text: [], but {hybrid} has {[Path('a/perl')]}",
-        f"upcycle.reinit: 0.5, but {hybrid} has 0.0",
     ]
 
 

@@ -27,7 +27,7 @@ def peak():
 
 folder = Path(sys.argv[1])
 settings = {"upcycle.verify": False, "moe.preset": "causal", "moe.gate.languages": [],
-    "moe.routing.num_token_experts": 2, "moe.routing.num_segment_experts": 1, "upcycle.reinit": 0.5}
+    "moe.routing.num_token_experts": 2, "moe.routing.num_segment_experts": 1, "upcycle.noise": 0.5}
 upcycle(load_recipe(overrides=settings | {"base": str(folder / "small")}), folder / "small_out")
 before = peak()
 upcycle(load_recipe(overrides=settings | {"base": str(folder / "large")}), folder / "large_out")

@@ -8,39 +8,25 @@ from transformers import AutoConfig
 from multipl_moe.checkpoints.tensors import CheckpointReader
 from multipl_moe.errors import BaseModelError
 from multipl_moe.upcycle.convert import upcycle
-from multipl_moe.upcycle.plan import UpcyclePlan, add_noise, dropped_units, reinitialize_units
+from multipl_moe.upcycle.plan import UpcyclePlan, add_noise
 from tests.conftest import random_tokens, tiny_moe
+from tests.train.tiny import tensors as weights
 
 from .conftest import recipe_for, save_base
-from .test_convert import difference, weights, with_lora
+from .test_convert import difference, with_lora
 
-HIDDEN, INTERMEDIATE = 32, 48
+HIDDEN = 32
 
 
-def plan_for(
-    folder,
-    preset: str = "causal",
-    noise: float = 0.0,
-    reinit: float = 0.0,
-    experts_from: CheckpointReader | None = None,
-    **moe,
-) -> UpcyclePlan:
+def plan_for(folder, **moe) -> UpcyclePlan:
     return UpcyclePlan(
         CheckpointReader(folder),
         AutoConfig.from_pretrained(folder),
-        tiny_moe(preset, **moe),
+        tiny_moe("causal", **moe),
         dtype=torch.bfloat16,
-        noise=noise,
-        reinit=reinit,
+        noise=0.0,
         seed=0,
-        experts_from=experts_from,
     )
-
-
-def store_as(dtype: torch.dtype, key: str, folder) -> None:
-    """Cast one tensor of a base on disk."""
-    found = load_file(folder / "model.safetensors")
-    save_file(found | {key: found[key].to(dtype)}, folder / "model.safetensors")
 
 
 def values(plan: UpcyclePlan, name: str) -> torch.Tensor:
@@ -87,77 +73,19 @@ def test_all_missing_and_misshapen_tensors_are_named_at_once(tmp_path):
 )
 def test_a_tensor_of_codes_or_of_another_precision_is_refused(tmp_path, key, stored, name):
     folder = save_base(tmp_path / "base")
-    store_as(stored, key, folder)
+    found = load_file(folder / "model.safetensors")
+    save_file(found | {key: found[key].to(stored)}, folder / "model.safetensors")
     with pytest.raises(BaseModelError, match=f"tensor {key} is stored as {name}; convert it to F32, BF16, F16"):
         plan_for(folder)
 
 
-def test_experts_from_codes_are_refused(tmp_path):
-    folder, tuned = save_base(tmp_path / "base"), save_base(tmp_path / "tuned")
-    store_as(torch.float8_e4m3fn, "model.layers.1.mlp.up_proj.weight", tuned)
-    with pytest.raises(BaseModelError, match=r"tuned: tensor .*up_proj\.weight is stored as F8_E4M3"):
-        plan_for(folder, experts_from=CheckpointReader(tuned))
-
-
-@pytest.mark.parametrize("family", ["llama", "phi3", "starcoder2"])
-def test_drop_upcycling_resets_the_same_units_in_every_part_of_an_expert(tmp_path, family):
-    folder = save_base(tmp_path / "base", family)
-    plain, dropped = plan_for(folder), plan_for(folder, reinit=0.25)
-    up = "up_proj" if family == "starcoder2" else "gate_up_proj"
-    chosen = []
-    for expert in range(6):
-        up_changed = (values(plain, f"experts.{up}") != values(dropped, f"experts.{up}"))[expert]
-        down_changed = (values(plain, "experts.down_proj") != values(dropped, "experts.down_proj"))[expert]
-        units = down_changed.all(dim=0).nonzero().flatten().tolist()
-        assert down_changed.any(dim=0).sum() == len(units) == 12
-        expected = units if family == "starcoder2" else units + [unit + INTERMEDIATE for unit in units]
-        assert up_changed.all(dim=1).nonzero().flatten().tolist() == expected
-        assert up_changed.any(dim=1).sum() == len(expected)
-        if family != "phi3":  # the other two have biases here
-            bias_changed = (values(plain, f"experts.{up}_bias") != values(dropped, f"experts.{up}_bias"))[expert]
-            assert bias_changed.nonzero().flatten().tolist() == expected
-            assert torch.equal(values(plain, "experts.down_proj_bias"), values(dropped, "experts.down_proj_bias"))
-        chosen.append(tuple(units))
-    assert len(set(chosen)) == 6
-
-
-# Noise and re-initialisation
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-@pytest.mark.parametrize(("reinit", "number"), [(0.0, 0), (0.1, 5), (0.25, 12), (0.5, 24), (1.0, 48)])
-def test_the_share_of_units_asked_for_is_dropped_each_once(reinit, number):
-    units = dropped_units(48, reinit, generator()).tolist()
-    assert len(units) == len(set(units)) == number
-    assert set(units) <= set(range(48))
-    assert reinit in (0, 1) or sorted(units) != list(range(number))
-
-
-def test_fresh_units_have_the_statistics_of_those_they_replace():
-    weight = torch.randn(400, 100)
-    units = torch.arange(100)
-    weight[units] = 3 + 0.5 * weight[units]
-    fresh = reinitialize_units(weight, units, 0, generator())[units]
-    assert fresh.mean().item() == pytest.approx(3, abs=0.03)
-    assert fresh.std().item() == pytest.approx(0.5, abs=0.03)
-
-
-def test_no_unit_and_no_noise_change_nothing_and_a_single_value_stays_finite():
-    weight = torch.randn(3, 4)
-    assert torch.equal(reinitialize_units(weight, torch.tensor([], dtype=torch.long), 0, generator()), weight)
-    assert torch.equal(add_noise(weight, 0.0, generator()), weight)
-    assert reinitialize_units(torch.tensor([1.0, 2.0]), torch.tensor([1]), 0, generator()).tolist() == [1.0, 2.0]
-
-
 @pytest.mark.parametrize(("noise", "scale"), [(0.01, 1.0), (0.2, 1.0), (0.2, 0.03)])
 def test_noise_is_measured_in_standard_deviations_of_the_weight(noise, scale):
-    weight = scale * torch.randn(300, 200)
-    added = add_noise(weight, noise, generator()) - weight
+    weight, generator = scale * torch.randn(300, 200), torch.Generator().manual_seed(0)
+    added = add_noise(weight, noise, generator) - weight
     assert added.std().item() == pytest.approx(noise * scale, rel=0.03)
     assert added.mean().item() == pytest.approx(0, abs=0.02 * noise * scale)
+    assert torch.equal(add_noise(weight, 0.0, generator), weight)
 
 
 @pytest.mark.parametrize("targets", ["ffn", "all"])

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 import yaml
-from huggingface_hub import ModelCard
+from huggingface_hub import ModelCard, snapshot_download
 from tokenizers import pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 from yaml import YAMLError
@@ -143,8 +143,6 @@ def split_as_named(tokenizer: Any, name: object) -> None:
 
 
 def _from_hub(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-
     try:
         return Path(snapshot_download(name, allow_patterns=_WANTED_FILES))
     except Exception as error:  # the hub client raises a dozen unrelated classes

@@ -1,7 +1,7 @@
 """Text of a corpus that calibration and the routers' statistics read, and whether its tokens fit the model."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from multipl_judge.languages.answers import answers_in, are_answers
 from multipl_moe.corpus.documents import tokens_path
 from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.corpus.token_files import TokenFiles
-from multipl_moe.data.spread_windows import padded, window_turns
+from multipl_moe.data.spread_windows import padded_batches, window_turns
 from multipl_moe.data.training_data import mixture
 from multipl_moe.errors import BaseModelError, CorpusError
 from multipl_moe.recipe.recipe import Recipe
@@ -25,15 +25,13 @@ _EXPERT_USE_TOKENS = 2048
 
 def calibration_batches(
     recipe: Recipe, corpus: Path, tokenizer: PreTrainedTokenizerBase, role: str | None = None
-) -> Iterator[dict[str, torch.Tensor]]:
+) -> list[dict[str, torch.Tensor]]:
     """Batches of training text that set the segment thresholds: of all languages, or of those of one role."""
     languages, size = _languages_with_tokens(recipe, corpus), recipe.train.calibration_sequence_tokens
     languages = [name for name in languages if role in (None, recipe.languages[name])]
     count = max(recipe.train.calibration_tokens // (size * len(languages)), 2)
     turns = window_turns(tokenizer, corpus, "train", languages, size=size, count=count)
-    rows = [row for turn in turns for row in turn]
-    for begin in range(0, len(rows), _CALIBRATION_ROWS):
-        yield padded(rows[begin : begin + _CALIBRATION_ROWS])
+    return padded_batches([row for turn in turns for row in turn], _CALIBRATION_ROWS)
 
 
 def expert_use_batches(recipe: Recipe, corpus: Path, gate: Sequence[str]) -> dict[str, list[dict[str, torch.Tensor]]]:

@@ -30,14 +30,14 @@ class MixtureDataset(Dataset[dict[str, Tensor]]):
     new order each time; the order does not change when other languages join.
 
     Args:
-        datasets: a dataset with a length for each language.
+        datasets: a dataset with a length for each language that has a weight.
         weights: of each language in sequences, at least 0; they need not sum to 1. Those of 0 are left out.
 
     Attributes:
         epochs: passes over each language's data, as a fraction.
 
     Raises:
-        ConfigError: a weight is negative, all are 0, or one belongs to no dataset; or the mixture is too long.
+        ConfigError: the mixture is too long.
     """
 
     def __init__(
@@ -47,7 +47,6 @@ class MixtureDataset(Dataset[dict[str, Tensor]]):
         num_sequences: int,
         seed: int,
     ):
-        _check_weights(datasets, weights)
         require_an_order(num_sequences)
         self.languages = [language for language, weight in weights.items() if weight > 0]
         self._datasets = [datasets[language] for language in self.languages]
@@ -113,15 +112,6 @@ def shares_within(weights: Mapping[str, float], most: Mapping[str, float]) -> di
             shares = bounded | {name: weight * scale for name, weight in free.items()}
             return {name: shares[name] for name in weights}
         bounded |= above
-
-
-def _check_weights(datasets: Mapping[str, object], weights: Mapping[str, float]) -> None:
-    problems = [f"train.weights: {name}: no tokens of this language" for name in weights if name not in datasets]
-    problems += [f"train.weights: {name}: {weight} is negative" for name, weight in weights.items() if not weight >= 0]
-    if not problems and not any(weights.values()):
-        problems = ["train.weights: give at least one language a weight above 0"]
-    if problems:
-        raise ConfigError(problems)
 
 
 def _interleave(weights_L: np.ndarray, num_sequences: int) -> np.ndarray:

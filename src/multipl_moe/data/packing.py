@@ -1,7 +1,7 @@
 """Packing: which pieces of documents share a sequence of T tokens, and what that costs."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
@@ -47,23 +47,6 @@ class PackingCounts:
         return self.cut_documents / max(self.documents, 1)
 
 
-class Layout(Protocol):
-    """Where the pieces of each sequence lie among the tokens of a language.
-
-    A piece is a document or a part of one, and nothing else is seen from it: positions begin at 0 in it.
-    """
-
-    counts: PackingCounts
-
-    def pieces(self, sequence: int) -> tuple[np.ndarray, np.ndarray]:
-        """(P,) places of the first tokens of a sequence's pieces, and their (P,) lengths, which sum to at most T."""
-        ...
-
-    def num_tokens(self, sequences_N: np.ndarray) -> np.ndarray:
-        """(N,) tokens in each of these sequences, padding left out."""
-        ...
-
-
 class WindowLayout:
     """The consecutive windows of T tokens of each file; what is left at a file's end is lost, and nothing is padded.
 
@@ -89,7 +72,7 @@ class WindowLayout:
         )
 
     def pieces(self, sequence: int) -> tuple[np.ndarray, np.ndarray]:
-        """See `Layout`."""
+        """(P,) places of the first tokens of a sequence's pieces, and their (P,) lengths, which sum to T."""
         file = int(np.searchsorted(self._first_windows, sequence, side="right")) - 1
         start = self._file_starts_F[file] + (sequence - self._first_windows[file]) * self._size
         first, last = np.searchsorted(self._document_ends_D, [start + 1, start + self._size])
@@ -97,7 +80,7 @@ class WindowLayout:
         return starts_P, np.diff(starts_P, append=start + self._size)
 
     def num_tokens(self, sequences_N: np.ndarray) -> np.ndarray:
-        """See `Layout`."""
+        """(N,) tokens in each of these sequences."""
         return np.full(len(sequences_N), self._size)
 
     def _num_cut(self, windows_F: np.ndarray, file_ends_F: np.ndarray) -> int:
@@ -144,14 +127,21 @@ class BestFitLayout:
         )
 
     def pieces(self, sequence: int) -> tuple[np.ndarray, np.ndarray]:
-        """See `Layout`."""
+        """As of `WindowLayout`, but lengths sum to at most T."""
         chosen = slice(self._first_pieces[sequence], self._first_pieces[sequence + 1])
         return self._starts_P[chosen], self._lengths_P[chosen]
 
     def num_tokens(self, sequences_N: np.ndarray) -> np.ndarray:
-        """See `Layout`."""
+        """(N,) tokens in each of these sequences, padding left out."""
         sums = np.concatenate([[0], np.cumsum(self._lengths_P, dtype=np.int64)])
         return sums[self._first_pieces[sequences_N + 1]] - sums[self._first_pieces[sequences_N]]
+
+
+Layout = WindowLayout | BestFitLayout
+"""Where the pieces of each sequence lie among the tokens of a language.
+
+A piece is a document or a part of one, and nothing else is seen from it: positions begin at 0 in it.
+"""
 
 
 def best_fit_decreasing(lengths_P: np.ndarray, capacity: int) -> np.ndarray:

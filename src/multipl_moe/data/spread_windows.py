@@ -1,5 +1,6 @@
 """Samples of a corpus's text that stand for all of it: windows spread evenly over the files of each language."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,13 +30,18 @@ def window_turns(
     return list(zip(*(_spread(windows, size, count) for windows in by_language), strict=True))
 
 
-def padded(rows: list[list[int]]) -> dict[str, Tensor]:
+def padded(rows: Sequence[list[int]]) -> dict[str, Tensor]:
     """Inputs of a model: input_ids and attention_mask (B, T), padded on the right."""
     longest = max(map(len, rows))
     return {
         "input_ids": torch.tensor([row + [0] * (longest - len(row)) for row in rows]),
         "attention_mask": torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows]),
     }
+
+
+def padded_batches(rows: Sequence[list[int]], size: int) -> list[dict[str, Tensor]]:
+    """`padded`, of so many rows at a time."""
+    return [padded(rows[begin : begin + size]) for begin in range(0, len(rows), size)]
 
 
 _Window = tuple[np.ndarray, int]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
-from multipl_moe.data.spread_windows import padded, window_turns
+from multipl_moe.data.spread_windows import padded_batches, window_turns
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.router_health import RouterHealth, measure_router_health
 from multipl_moe.recipe.recipe import Recipe
@@ -36,10 +36,8 @@ def router_health(
     count = max(recipe.train.calibration_tokens // (2 * size * len(languages)), _MIN_WINDOWS_PER_LANGUAGE)
     turns = window_turns(tokenizer, corpus, "validation", languages, size=size, count=count)
     evaluation, training = [row for turn in turns for row in turn], [row for turn in turns[::2] for row in turn]
-    training = training if in_training else []
-    rows = recipe.train.batch_sequences
     return measure_router_health(
         model,
-        [padded(evaluation[begin : begin + EVAL_ROWS]) for begin in range(0, len(evaluation), EVAL_ROWS)],
-        [padded(training[begin : begin + rows]) for begin in range(0, len(training), rows)],
+        padded_batches(evaluation, EVAL_ROWS),
+        padded_batches(training if in_training else [], recipe.train.batch_sequences),
     )

@@ -1,6 +1,5 @@
 """How a model was made, as rows of a table: what is not recorded is said to be so."""
 
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -91,17 +90,10 @@ def _choice(moe: MoeConfig, routing: RoutingConfig) -> list[tuple[str, str]]:
 
 def _start(provenance: Provenance) -> str:
     record = provenance.upcycle or {}
-    if "noise" not in record or "reinit" not in record:
+    if "noise" not in record:
         return NOT_RECORDED
-    if start := record.get("experts_from"):
-        return f"the feed-forward blocks of {Path(start).name}, a tuned copy of the base"
-    changes = []
-    if record["noise"]:
-        changes.append(f"noise of {record['noise']:g} standard deviations")
-    if record["reinit"]:
-        changes.append(f"{record['reinit']:.0%} of the units re-initialised")
     copies = "copies of the base's feed-forward blocks"
-    return f"{copies} with {' and '.join(changes)}" if changes else copies
+    return f"{copies} with noise of {record['noise']:g} standard deviations" if record["noise"] else copies
 
 
 def _training(provenance: Provenance) -> list[tuple[str, str]]:

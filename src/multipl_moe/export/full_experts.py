@@ -61,13 +61,10 @@ class _Writer:
     def _experts(
         self, prefix: str, parts: tuple[str, ...], kind: str, name: str, dtype: torch.dtype
     ) -> Iterator[Tensor]:
-        of_kind, shared, differences = EXPERT_KINDS[self.moe.experts.type], [], []
+        of_kind, of_parts = EXPERT_KINDS[self.moe.experts.type], []
         for part in parts:
             frozen = self.reader.read(f"{prefix}shared_expert.{part}.{kind}").float()
-            shared.append(frozen)
-            differences.append(of_kind.differences(self.reader.read, prefix, part, kind, frozen, self.family, self.moe))
-        for of_expert in zip(*differences, strict=True):
-            yield from (
-                cast_finite(name, frozen + difference, dtype)
-                for frozen, difference in zip(shared, of_expert, strict=True)
-            )
+            differences = of_kind.differences(self.reader.read, prefix, part, kind, frozen, self.family, self.moe)
+            of_parts.append(map(frozen.add, differences))
+        for of_expert in zip(*of_parts, strict=True):
+            yield from (cast_finite(name, whole, dtype) for whole in of_expert)

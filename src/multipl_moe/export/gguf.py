@@ -41,7 +41,7 @@ _CARD_FILE = "README.md"
 _ROPE_FREQUENCIES = "rope_freqs.weight"
 _EXPERT = re.compile(r"\.experts\.(\d+)\.")
 # One tensor for gate and up in the checkpoint, two in GGUF.
-_HALVES = {".input_linear.": (".experts.w1.", ".experts.w3.")}
+_WHOLE, _HALVES = ".input_linear.", (".experts.w1.", ".experts.w3.")
 # llama.cpp wants these in float32, as it does norms and biases.
 _ROUTER = "ffn_gate_inp.weight"
 
@@ -167,14 +167,12 @@ def _without_numbers(reader: CheckpointReader) -> dict[str, list[str]]:
     return {name: [key for _, key in sorted(numbered)] for name, numbered in keys.items()}
 
 
-def _parts(key: str, shape: tuple[int, ...]) -> Iterator[tuple[str, int | None, tuple[int, ...]]]:
+def _parts(key: str, shape: tuple[int, ...]) -> list[tuple[str, int | None, tuple[int, ...]]]:
     """What becomes of a tensor: itself, or of gate and up in one each half, with its number and shape."""
-    for whole, halves in _HALVES.items():
-        if whole in key:
-            for half, name in enumerate(halves):
-                yield key.replace(whole, name), half, (shape[0], shape[1] // 2, shape[2])
-            return
-    yield key, None, shape
+    if _WHOLE not in key:
+        return [(key, None, shape)]
+    size = (shape[0], shape[1] // 2, shape[2])
+    return [(key.replace(_WHOLE, name), half, size) for half, name in enumerate(_HALVES)]
 
 
 def gguf_metadata(model: Path, name: str, config: PreTrainedConfig, tensors: list[TensorPlan]) -> Metadata:

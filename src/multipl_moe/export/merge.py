@@ -66,8 +66,8 @@ def merge_to_dense(
     """
     config = load_config(model)
     assert isinstance(config, MultiplMoeConfig)
-    merge, found = _merge_of(model, config, languages)
-    write_checkpoint(merge.tensors(dtype), staging)
+    plans, found = _plan(model, config, dtype, languages)
+    write_checkpoint(plans, staging)
     base = config.base_config
     base.architectures = [MODEL_FOR_CAUSAL_LM_MAPPING_NAMES[base.model_type]]
     base.dtype = dtype or config.dtype
@@ -75,13 +75,13 @@ def merge_to_dense(
     return found
 
 
-def _merge_of(
-    model: Path, config: MultiplMoeConfig, languages: Sequence[str]
-) -> tuple["_Merge | _OpenMerge", dict[str, Any]]:
+def _plan(
+    model: Path, config: MultiplMoeConfig, dtype: torch.dtype | None, languages: Sequence[str]
+) -> tuple[list[TensorPlan], dict[str, Any]]:
     if not config.moe_config.is_routed:
         if languages:
             raise ConfigError("--merge-for: this model has one expert a layer, for all its languages; leave it out")
-        return _OpenMerge(model, config), {"languages": list(config.moe_config.gate.languages), "layers": {}}
+        return _plan_open(model, config, dtype), {"languages": list(config.moe_config.gate.languages), "layers": {}}
     if (use := ExpertUse.load(model)) is None:
         raise BaseModelError(f"model: {model} has no {EXPERT_USE_FILE}, which `train` writes; train the hybrid first")
     use.require_fit(model, config.moe_config)
@@ -89,7 +89,8 @@ def _merge_of(
         raise ConfigError(f"--merge-for: {', '.join(unknown)} not measured; measured: {', '.join(use.languages)}")
     names, mean = expert_names(config.moe_config), use.mean(languages)
     layers = {index: dict(zip(names, weights.tolist(), strict=True)) for index, weights in mean.items()}
-    return _Merge(model, config, mean), {"languages": list(languages or use.languages), "layers": layers}
+    found = {"languages": list(languages or use.languages), "layers": layers}
+    return _plan_mean(model, config, dtype, mean), found
 
 
 def merge_cost(recipe: Recipe, base: str, hybrid: Path, dense: Path, corpus: Path) -> MergeCost:
@@ -100,7 +101,6 @@ def merge_cost(recipe: Recipe, base: str, hybrid: Path, dense: Path, corpus: Pat
         base: what the hybrid was made from, by any name that a recipe can have.
         hybrid, dense: folders, with tokenizers.
         corpus: folder that `build_corpus` wrote.
-
     """
     scores = [score_folder(recipe, folder, corpus) for folder in (resolve_base(base), hybrid, dense)]
     gain, cost = (compare_scores(recipe, before, scores[2]) for before in scores[:2])
@@ -108,55 +108,46 @@ def merge_cost(recipe: Recipe, base: str, hybrid: Path, dense: Path, corpus: Pat
     return MergeCost(from_hybrid=cost, from_base=gain, has_gain=has_gain(recipe, gain))
 
 
-class _OpenMerge:
+def _plan_open(model: Path, config: MultiplMoeConfig, dtype: torch.dtype | None) -> list[TensorPlan]:
     """The tensors of a model that routes nothing, with its gate open: exactly what it then computes."""
+    if len(config.packs_config) > 1:
+        raise ConfigError("--merge: the model holds several packs, of which one works at a time; merge one")
+    ((name, pack),) = config.packs_config.items()
+    reader, plans = CheckpointReader(model, "model"), []
 
-    def __init__(self, model: Path, config: MultiplMoeConfig) -> None:
-        if len(config.packs_config) > 1:
-            raise ConfigError("--merge: the model holds several packs, of which one works at a time; merge one")
-        self.model, self.reader = model, CheckpointReader(model, "model")
-        ((self.name, self.pack),) = config.packs_config.items()
+    def opened(key: str, value: Callable[[Read], Tensor], dtype: torch.dtype) -> list[Tensor]:
+        return [cast_finite(key, value(reader.read), dtype)]
 
-    def tensors(self, dtype: torch.dtype | None) -> list[TensorPlan]:
-        plans, experts = [], self.pack.experts
-        for plan in plan_cast(self.model, dtype):
-            if TRAINED_KEY.search(plan.name):
-                continue
-            key = plan.name.replace(".mlp.shared_expert.", ".mlp.")
-            value = EXPERT_KINDS[experts.type].when_open(key, self.name, self.reader.shapes, experts)
-            pieces = plan.pieces if value is None else partial(self._opened, key, value, plan.dtype)
-            plans.append(replace(plan, name=key, pieces=pieces))
-        return plans
-
-    def _opened(self, key: str, value: Callable[[Read], Tensor], dtype: torch.dtype) -> list[Tensor]:
-        return [cast_finite(key, value(self.reader.read), dtype)]
+    for plan in plan_cast(model, dtype):
+        if TRAINED_KEY.search(plan.name):
+            continue
+        key = plan.name.replace(".mlp.shared_expert.", ".mlp.")
+        value = EXPERT_KINDS[pack.experts.type].when_open(key, name, reader.shapes, pack.experts)
+        pieces = plan.pieces if value is None else partial(opened, key, value, plan.dtype)
+        plans.append(replace(plan, name=key, pieces=pieces))
+    return plans
 
 
-class _Merge:
+def _plan_mean(
+    model: Path, config: MultiplMoeConfig, dtype: torch.dtype | None, use: dict[int, Tensor]
+) -> list[TensorPlan]:
     """The tensors of the dense model, planned from those of a hybrid whose routers choose."""
+    reader, moe, family, plans = CheckpointReader(model, "model"), config.moe_config, family_of(config.base_config), []
 
-    def __init__(self, model: Path, config: MultiplMoeConfig, use: dict[int, Tensor]) -> None:
-        self.model, self.reader, self.use = model, CheckpointReader(model, "model"), use
-        self.moe, self.family = config.moe_config, family_of(config.base_config)
-
-    def tensors(self, dtype: torch.dtype | None) -> list[TensorPlan]:
-        plans = []
-        for plan in plan_cast(self.model, dtype):
-            if match := _SHARED_KEY.match(plan.name):
-                name = f"{match['prefix']}{match['part']}.{match['kind']}"
-                plans.append(replace(plan, name=name, pieces=partial(self._merged, match, name, plan.dtype)))
-            elif not TRAINED_KEY.search(plan.name):
-                plans.append(plan)
-        return plans
-
-    def _merged(self, key: re.Match[str], name: str, dtype: torch.dtype) -> list[Tensor]:
-        prefix, part, kind = key["prefix"], key["part"], key["kind"]
-        use = self.use[int(key["layer"])]
-        merged = shared = self.reader.read(key.string).float()
-        of_kind = EXPERT_KINDS[self.moe.experts.type]
-        differences = of_kind.differences(self.reader.read, prefix, part, kind, shared, self.family, self.moe)
-        for weight, difference in zip((use[:-1] / use.sum()).tolist(), differences, strict=True):
+    def mean(key: re.Match[str], name: str, dtype: torch.dtype) -> list[Tensor]:
+        prefix, part, kind, use_E = key["prefix"], key["part"], key["kind"], use[int(key["layer"])]
+        merged = shared = reader.read(key.string).float()
+        differences = EXPERT_KINDS[moe.experts.type].differences(reader.read, prefix, part, kind, shared, family, moe)
+        for weight, difference in zip((use_E[:-1] / use_E.sum()).tolist(), differences, strict=True):
             merged = merged + weight * difference
-        if part == self.family.down and not self.moe.starts_at_base:  # a fixed fusion
-            merged = merged * use.sum().item()
+        if part == family.down and not moe.starts_at_base:  # a fixed fusion
+            merged = merged * use_E.sum().item()
         return [cast_finite(name, merged, dtype)]
+
+    for plan in plan_cast(model, dtype):
+        if match := _SHARED_KEY.match(plan.name):
+            name = f"{match['prefix']}{match['part']}.{match['kind']}"
+            plans.append(replace(plan, name=name, pieces=partial(mean, match, name, plan.dtype)))
+        elif not TRAINED_KEY.search(plan.name):
+            plans.append(plan)
+    return plans

@@ -20,12 +20,10 @@ def language_of_named_file(text: str, endings: Mapping[str, str] | None = None) 
         text: what a model goes on from.
         endings: languages of file endings, with the dot, beside those of the package.
     """
-    names = _FILE_TOKEN.findall(text) or _paths_in_head(text)
-    known = {ending: name for name, language in LANGUAGES.items() for ending in language.extensions}
-    known.update(endings or {})
-    return next(
-        (known[ending] for ending in (endings_of(PurePath(names[-1])) if names else ()) if ending in known), None
-    )
+    if not (names := _FILE_TOKEN.findall(text) or _paths_in_head(text)):
+        return None
+    known = {ending: name for name, one in LANGUAGES.items() for ending in one.extensions} | dict(endings or {})
+    return next((known[ending] for ending in endings_of(PurePath(names[-1])) if ending in known), None)
 
 
 def _paths_in_head(text: str) -> list[str]:

@@ -23,31 +23,20 @@ Shapes = Mapping[str, tuple[int, ...]]
 Read = Callable[[str], Tensor]
 
 
-class Copies(NamedTuple):
-    """A start as the base's own weights.
-
-    Attributes:
-        keys: of one decoder layer, stacked along the rows.
-        unit_dim: the dimension of the intermediate units, if any.
-    """
-
-    keys: list[str]
-    unit_dim: int | None
-
-
 class NewTensor(NamedTuple):
     """What training will change of one decoder layer, as a fresh checkpoint holds it.
 
     Attributes:
         name: within the layer.
         shape: of one expert; stacked ones have their number in front.
-        start: `zeros`, `unit gain` (random, keeping the size of what it is multiplied with), or copies.
+        start: `zeros`, `unit gain` (random, keeping the size of what it is multiplied with), or names of the base's
+            own tensors in the layer, which it is a copy of, stacked along the rows.
         seed_name: of the random numbers, apart from those of all other tensors of the layer.
     """
 
     name: str
     shape: tuple[int, ...]
-    start: Copies | Literal["zeros", "unit gain"]
+    start: list[str] | Literal["zeros", "unit gain"]
     seed_name: str = ""
 
 
@@ -80,7 +69,7 @@ class ExpertKind(ABC):
     Attributes:
         is_adapter: whether an expert, if nothing routes, is PEFT's LoRA beside the base's matrices, which keep their
             names.
-        is_copied: whether experts begin as copies of the block, which noise or other weights can set apart.
+        is_copied: whether experts begin as copies of the block, which noise can set apart.
         place: where an expert of a model without routers works, in words.
     """
 
@@ -139,19 +128,15 @@ class _Full(ExpertKind):
     def start(self, layer: BaseLayer, experts: ExpertsConfig) -> Iterator[NewTensor]:
         for key, shape in layer.shapes.items():
             if key.startswith("mlp."):
-                is_down = key.startswith(f"mlp.{layer.family.down}")
-                unit_dim = None if is_down and key.endswith("bias") else int(is_down)
-                yield NewTensor(f"mlp.experts.{PACK}.{key.removeprefix('mlp.')}", shape, Copies([key], unit_dim))
+                yield NewTensor(f"mlp.experts.{PACK}.{key.removeprefix('mlp.')}", shape, [key])
 
     def start_stacked(self, layer: BaseLayer, experts: ExpertsConfig) -> Iterator[NewTensor]:
-        up_rows, down_rows = sum(layer.shapes[key][0] for key in layer.up), layer.shapes[layer.down][0]
-        parts = (layer.family.up_name, layer.up, up_rows, 0), ("down_proj", [layer.down], down_rows, 1)
-        for name, keys, num_rows, unit_dim in parts:
-            columns = layer.shapes[keys[0]][1]
-            yield NewTensor(f"mlp.experts.{name}", (num_rows, columns), Copies(keys, unit_dim))
+        for name, keys in ((layer.family.up_name, layer.up), ("down_proj", [layer.down])):
+            num_rows, columns = sum(layer.shapes[key][0] for key in keys), layer.shapes[keys[0]][1]
+            yield NewTensor(f"mlp.experts.{name}", (num_rows, columns), keys)
             if layer.family.has_bias(layer.config):
                 biases = [f"{key.removesuffix('weight')}bias" for key in keys]
-                yield NewTensor(f"mlp.experts.{name}_bias", (num_rows,), Copies(biases, None if unit_dim else 0))
+                yield NewTensor(f"mlp.experts.{name}_bias", (num_rows,), biases)
 
     def when_open(self, key: str, name: str, shapes: Shapes, experts: ExpertsConfig) -> Callable[[Read], Tensor] | None:
         own = key.replace(".mlp.", f".mlp.experts.{name}.")

@@ -87,17 +87,6 @@ class UpcycleSection(Section):
         le=1,
         description="Gaussian noise added to each expert's weights, in standard deviations of the weights.",
     )
-    reinit: float = Field(
-        default=0.0,
-        ge=0,
-        le=1,
-        description="Share of each expert's intermediate units to re-initialise (Drop-Upcycling).",
-    )
-    experts_from: UserPath | None = Field(
-        default=None,
-        description="Dense model fine-tuned from the base, whose feed-forward blocks initialise the experts; the "
-        "shared expert stays the base's (Branch-Train-MiX).",
-    )
     other_text: list[UserPath] = Field(
         default=[],
         description="Folders with text for which the domain gate should stay shut, besides files from installed "

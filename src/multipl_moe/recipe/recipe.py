@@ -251,9 +251,8 @@ def validate_recipe(values: dict[str, Any], origin: str = "recipe") -> Recipe:
 
 
 def _start_problems(recipe: Recipe) -> list[str]:
-    """Settings that make experts differ from the base's blocks, which not all kinds can."""
-    set_values = {key: getattr(recipe.upcycle, key) for key in ("noise", "reinit", "experts_from")}
-    if not any(set_values.values()):
+    """Noise sets experts apart from the base's blocks, which not all kinds can be."""
+    if not recipe.upcycle.noise:
         return []
     from multipl_moe.model.expert_kinds import EXPERT_KINDS  # and with it torch, which a recipe has no need of
 
@@ -261,10 +260,8 @@ def _start_problems(recipe: Recipe) -> list[str]:
     if EXPERT_KINDS[kind].is_copied:
         return []
     return [
-        f"upcycle.{key}: {value} does not go with moe.experts.type {kind}, whose experts start as the base's own "
-        "blocks; leave it out, or use moe.experts.type full"
-        for key, value in set_values.items()
-        if value
+        f"upcycle.noise: {recipe.upcycle.noise} does not go with moe.experts.type {kind}, whose experts start as the "
+        "base's own blocks; leave it out, or use moe.experts.type full"
     ]
 
 

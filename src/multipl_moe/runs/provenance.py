@@ -74,10 +74,7 @@ class Provenance:
     def save(self, folder: Path) -> None:
         """Hand the origin on to a folder for others: upcycle.json without paths of this machine."""
         if self.upcycle is not None:
-            names = {"base": self.base_name}
-            if start := self.upcycle.get("experts_from"):
-                names["experts_from"] = Path(start).name
-            write_json(folder / _UPCYCLE_FILE, self.upcycle | names)
+            write_json(folder / _UPCYCLE_FILE, self.upcycle | {"base": self.base_name})
 
 
 def run_folder(model: Path) -> Path | None:

@@ -14,7 +14,7 @@ from multipl_judge.languages.answers import answers_in, parts_of
 from multipl_moe.corpus.answers import tokenised_answer
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.corpus.manifest import CorpusManifest
-from multipl_moe.data.spread_windows import padded, window_turns
+from multipl_moe.data.spread_windows import padded, padded_batches, window_turns
 from multipl_moe.errors import CorpusError
 from multipl_moe.model.documents import IGNORED_LABEL
 from multipl_moe.model.statistics import in_evaluation
@@ -50,11 +50,8 @@ class HeldOut:
         answers = [name for name in map(answers_in, recipe.languages) if name in counts]
         count = max(recipe.train.eval_tokens // (size * len([*languages, *answers])), 1)
         turns = window_turns(tokenizer, corpus, "validation", languages, size=size, count=count)
-        by_language = dict(zip(languages, map(list, zip(*turns, strict=True)), strict=True))
-        batches = {
-            name: [padded(windows[begin : begin + rows]) for begin in range(0, len(windows), rows)]
-            for name, windows in by_language.items()
-        }
+        by_language = zip(languages, zip(*turns, strict=True), strict=True)
+        batches = {name: padded_batches(windows, rows) for name, windows in by_language}
         for name in answers:
             if found := _answers(tokenizer, corpus, name, size, count):
                 batches[name] = [_labelled(found[begin : begin + rows]) for begin in range(0, len(found), rows)]

@@ -40,11 +40,12 @@ def recipe_of_hybrid(recipe: Recipe, folder: Path) -> Recipe:
 
 
 def _start(record: dict[str, Any], config: MultiplMoeConfig) -> dict[str, Any]:
-    start = {key: record[key] for key in ("noise", "reinit") if key in record}
-    experts_from = Path(record["experts_from"]) if record.get("experts_from") else None
+    start: dict[str, Any] = {"dtype": dtype_name(cast(torch.dtype, config.dtype))}
+    if "noise" in record:
+        start["noise"] = record["noise"]
     if "other_text" in record:
         start["other_text"] = [Path(folder) for folder in record["other_text"]]
-    return start | {"experts_from": experts_from, "dtype": dtype_name(cast(torch.dtype, config.dtype))}
+    return start
 
 
 def _other_settings(

@@ -219,10 +219,8 @@ def remedies(recipe: Recipe, config: PreTrainedConfig, *, has_model: bool) -> li
         changes.append(halves | {"train.accumulation_steps": 2 * train.accumulation_steps})
     if train.method == "dense":
         changes.append({"train.method": "lora"})
-    start = recipe.upcycle
-    can_be_low_rank = not (start.noise or start.reinit or start.experts_from)
     is_full = recipe.moe.resolve([], recipe.learn).experts.type == "full"
-    if train.method == "experts" and not has_model and is_full and can_be_low_rank:
+    if train.method == "experts" and not has_model and is_full and not recipe.upcycle.noise:
         changes.append({"moe.experts.type": "lora"})
     num_layers = len(resolve_layers(recipe.moe.experts.layers, config.get_text_config().num_hidden_layers))
     if num_layers > 1 and (train.method == "dense-ffn" or (train.method == "experts" and not has_model)):

@@ -259,7 +259,7 @@ class _CalibrateAndMerge:
             if config.moe_config.stores_routing:
                 tokenizer = AutoTokenizer.from_pretrained(model_folder)
                 role = "learn" if config.moe_config.gate.languages else None  # elsewhere no router is asked
-                self._calibration = list(calibration_batches(recipe, corpus, tokenizer, role))
+                self._calibration = calibration_batches(recipe, corpus, tokenizer, role)
 
     def save(self, model: PreTrainedModel, start: Path, folder: Path) -> None:
         if isinstance(model, MultiplMoeForCausalLM):

@@ -13,7 +13,7 @@ from multipl_moe.checkpoints.base import base_licence, hub_id, resolve_base
 from multipl_moe.checkpoints.linked import bytes_to_write, write_beside_base
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.new_tokens import extend_config, open_base, wanted_vocabulary
-from multipl_moe.checkpoints.tensors import WRITABLE_DTYPES, CheckpointReader, copy_companions
+from multipl_moe.checkpoints.tensors import WRITABLE_DTYPES, copy_companions
 from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.fim_tokens import FimVocabulary
 from multipl_moe.model.configuration import MultiplMoeConfig
@@ -90,13 +90,13 @@ def upcycle(
         if vocabulary is not None and vocabulary.new_ids:
             vocabulary.write_tokenizer(staging)
         record_run(staging, recipe)
-        verification = None if why_unverified else _verify(recipe, base_folder, staging, plan, vocabulary)
+        verification = None if why_unverified else _verify(base_folder, staging, plan, vocabulary)
         record = {
             "base": recipe.base,
             "base_hub_id": hub_id(recipe.base),
             "base_licence": base_licence(recipe.base, base_folder),
             "new_tokens": [] if vocabulary is None else list(vocabulary.new_tokens),
-            **recipe.upcycle.model_dump(mode="json", include={"noise", "reinit", "experts_from", "other_text"}),
+            **recipe.upcycle.model_dump(mode="json", include={"noise", "other_text"}),
             "parameters": parameters.to_json(),
             "verification": asdict(verification) if verification else None,
             "router_start": None if plan.router_start is None else plan.router_start.to_json(),
@@ -180,27 +180,8 @@ def _plan(recipe: Recipe, base_folder: Path, vocabulary: FimVocabulary | None) -
     config.architectures = ["MultiplMoeForCausalLM"]
     if missing := [folder for folder in settings.other_text if not folder.is_dir()]:
         raise ConfigError([f"upcycle.other_text: {folder} is not a folder; name one that is" for folder in missing])
-    plan = UpcyclePlan(
-        open_base(base_folder, base_config, vocabulary, recipe.seed),
-        base_config,
-        moe,
-        dtype=dtype,
-        noise=settings.noise,
-        reinit=settings.reinit,
-        seed=recipe.seed,
-        experts_from=_experts_from(settings.experts_from),
-    )
-    return config, plan
-
-
-def _experts_from(folder: Path | None) -> CheckpointReader | None:
-    if folder is None:
-        return None
-    if not folder.is_dir():
-        raise BaseModelError(f"upcycle.experts_from: {folder} is not a folder; give one that `train` wrote")
-    if load_config(folder).model_type == MultiplMoeConfig.model_type:
-        raise BaseModelError(f"upcycle.experts_from: {folder} is a hybrid; give a dense model of the base's shape")
-    return CheckpointReader(folder, role="upcycle.experts_from")
+    reader = open_base(base_folder, base_config, vocabulary, recipe.seed)
+    return config, UpcyclePlan(reader, base_config, moe, dtype=dtype, noise=settings.noise, seed=recipe.seed)
 
 
 def _lack_of_memory(needed: int) -> str:
@@ -210,18 +191,15 @@ def _lack_of_memory(needed: int) -> str:
     return f"it needs {needed / 1e9:.0f} GB of memory and {available / 1e9:.0f} GB are free"
 
 
-def _verify(
-    recipe: Recipe, base_folder: Path, staging: Path, plan: UpcyclePlan, vocabulary: FimVocabulary | None
-) -> Verification:
-    settings = recipe.upcycle
+def _verify(base_folder: Path, staging: Path, plan: UpcyclePlan, vocabulary: FimVocabulary | None) -> Verification:
     result = verify_start(
         base_folder,
         staging,
         plan.moe,
         dtype=plan.dtype,
-        exact_copies=settings.noise == 0 and settings.reinit == 0 and settings.experts_from is None,
+        exact_copies=plan.noise == 0,
         new_ids=() if vocabulary is None else vocabulary.new_ids,
-        seed=recipe.seed,
+        seed=plan.seed,
     )
     if not result.passed:
         raise BaseModelError(

@@ -12,6 +12,7 @@ first, then prose, then other code).
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,8 @@ def fit_domain_gate(base_folder: Path, corpus: Path, recipe: Recipe, moe: MoeCon
     counts = PairCounts(gate, rows, learn, _prose_of(rows, learn, recipe.language_table))
     gate.pair_scores.copy_((counts.scores() * (127 / MOST_OF_A_PAIR)).round())
     evidence = {
-        kind: [_segments(counts.held_out(row)) for row in found[:_CALIBRATES]] for kind, found in _by_kind(rows).items()
+        kind: [_segments(counts.held_out(row)) for row in islice(found, _CALIBRATES)]
+        for kind, found in groupby(rows, key=lambda row: row.kind)
     }
     gate.calibration.copy_(counts.calibration(evidence))
     mean_p = _mean_p(gate, evidence)
@@ -179,13 +181,6 @@ def _rows(tokenizer: PreTrainedTokenizerBase, texts: dict[str, list[str]]) -> It
         encoded = tokenizer(cut, add_special_tokens=False)["input_ids"] if cut else []
         long = [row for tokens in encoded if len(row := [*start, *tokens]) >= _FEWEST_TOKENS]
         yield from (Row(kind, torch.tensor(row), number % _FOLDS) for number, row in enumerate(long))
-
-
-def _by_kind(rows: list[Row]) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = {}
-    for row in rows:
-        found.setdefault(row.kind, []).append(row)
-    return found
 
 
 def _require_enough(rows: list[Row], learn: list[str], corpus: Path) -> None:

@@ -52,16 +52,25 @@ def fence_names(
         ConfigError: the languages to learn have more names than there is room for.
     """
     found: dict[tuple[int, int], set[int]] = {}
+
+    def add(written: str, language: int) -> None:
+        fence, *tokens = tokenizer(f"```{written}\n", add_special_tokens=False)["input_ids"]
+        if max([fence, *tokens]) >= len(kinds):
+            return
+        words = [token for token in tokens if kinds[token] == WORD]
+        if kinds[fence] == FENCE and words:
+            found.setdefault((words[0], words[1] if len(words) > 1 else -1), set()).add(language)
+
     others = [name for name in table if name not in learn]
     for language, name in [*enumerate(learn), *((len(learn), name) for name in others)]:
         for written in _written(name, table[name]) if name in table else [name]:
-            _add(found, tokenizer, kinds, written, language)
+            add(written, language)
         if language < len(learn) and len(found) > NUM_NAMES:
             raise ConfigError(f"moe.gate.languages: they have {len(found)} names, and a gate holds {NUM_NAMES}")
     learnt = {written for name in learn if name in table for written in _written(name, table[name])}
     for written in _OTHERS:
         if written not in learnt:
-            _add(found, tokenizer, kinds, written, len(learn))
+            add(written, len(learn))
     sure = [(*tokens, languages.pop()) for tokens, languages in found.items() if len(languages) == 1][:NUM_NAMES]
     names = torch.full((NUM_NAMES, 3), -2, dtype=torch.int32)
     names[: len(sure)] = torch.tensor(sure, dtype=torch.int32).view(-1, 3)
@@ -72,18 +81,3 @@ def _written(name: str, language: Language) -> list[str]:
     """What people write after a fence for a language."""
     endings = [ending.removeprefix(".") for ending in language.extensions]
     return list(dict.fromkeys([name, name.capitalize(), *language.other_names, *endings]))
-
-
-def _add(
-    found: dict[tuple[int, int], set[int]],
-    tokenizer: PreTrainedTokenizerBase,
-    kinds: Tensor,
-    written: str,
-    language: int,
-) -> None:
-    fence, *tokens = tokenizer(f"```{written}\n", add_special_tokens=False)["input_ids"]
-    if max([fence, *tokens]) >= len(kinds):
-        return
-    words = [token for token in tokens if kinds[token] == WORD]
-    if kinds[fence] == FENCE and words:
-        found.setdefault((words[0], words[1] if len(words) > 1 else -1), set()).add(language)

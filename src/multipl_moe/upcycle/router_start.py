@@ -6,8 +6,8 @@ tokens apart by what they do not share; thresholds and biases then make the load
 sees its input less the mean, so that training cannot turn it back there.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from transformers import AutoTokenizer, PreTrainedModel
 from multipl_moe.checkpoints.loading import load_dense, ready_for_evaluation
 from multipl_moe.checkpoints.tensors import expert_generator
 from multipl_moe.corpus.manifest import CorpusManifest
-from multipl_moe.data.spread_windows import padded, window_turns
+from multipl_moe.data.spread_windows import padded_batches, window_turns
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.router_health import extreme_ratios
 from multipl_moe.model.routing_config import RoutingConfig
@@ -33,7 +33,7 @@ _WINDOW_TOKENS = 256  # of a text, in one piece
 _ROWS = 8  # windows in a batch
 
 
-@dataclass
+@dataclass(frozen=True)
 class RouterStart:
     """What the routers begin with, and how that spreads the text they were measured on.
 
@@ -43,9 +43,9 @@ class RouterStart:
         layers: by layer index, the tensors of its routers by their names in the checkpoint.
     """
 
-    tokens: int = 0
-    load_ratios: dict[str, list[float]] = field(default_factory=dict)
-    layers: dict[int, dict[str, Tensor]] = field(default_factory=dict)
+    tokens: int
+    load_ratios: dict[str, list[float]]
+    layers: dict[int, dict[str, Tensor]]
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dict, without the tensors."""
@@ -78,7 +78,7 @@ def measure_router_start(
     """
     routing = moe.routing
     assert routing is not None
-    batches = list(_text(base_folder, corpus))
+    batches = _text(base_folder, corpus)
     model = ready_for_evaluation(load_dense(base_folder))
     inputs = _block_inputs(model, batches, moe.layers)
     position_ids = torch.cat([_positions(batch, _WINDOW_TOKENS) for batch in batches])
@@ -89,23 +89,20 @@ def measure_router_start(
         stride=moe.gate.stride,
         lookahead=routing.segment_lookahead,
     )
-    start, summaries = RouterStart(tokens=len(plan.segment_of_token)), []
+    layers, summaries = {}, []
     for index in moe.layers:
         x_NH = inputs.pop(index).float()
-        tensors, summary = _place(x_NH, plan, routing, index, model.config, dtype, seed)
-        start.layers[index] = tensors
+        layers[index], summary = _place(x_NH, plan, routing, index, model.config, dtype, seed)
         summaries.append(summary)
-    start.load_ratios = extreme_ratios(summaries, routing)
-    return start
+    return RouterStart(len(plan.segment_of_token), extreme_ratios(summaries, routing), layers)
 
 
-def _text(base_folder: Path, corpus: Path) -> Iterable[dict[str, Tensor]]:
+def _text(base_folder: Path, corpus: Path) -> list[dict[str, Tensor]]:
     languages = [name for name, counts in CorpusManifest.load(corpus).languages.items() if counts.train_files]
     tokenizer = AutoTokenizer.from_pretrained(base_folder)
     count = max(_TOKENS // (_WINDOW_TOKENS * len(languages)), 1)
     turns = window_turns(tokenizer, corpus, "train", languages, size=_WINDOW_TOKENS, count=count)
-    rows = [row for turn in turns for row in turn]
-    return (padded(rows[begin : begin + _ROWS]) for begin in range(0, len(rows), _ROWS))
+    return padded_batches([row for turn in turns for row in turn], _ROWS)
 
 
 def _block_inputs(model: PreTrainedModel, batches: list[dict[str, Tensor]], layers: list[int]) -> dict[int, Tensor]:

@@ -49,7 +49,7 @@ def verify_start(
     Args:
         base_folder, hybrid_folder: both in Hugging Face format.
         dtype: of the hybrid checkpoint; the base's weights are rounded to it too.
-        exact_copies: whether experts are plain copies (no noise, no re-initialisation).
+        exact_copies: whether experts are plain copies, without noise.
         new_ids: tokens that the base does not know: neither they nor their logits are compared.
     """
     base: Any = load_dense(base_folder).float().eval()
