@@ -252,9 +252,11 @@ def test_no_path_of_this_machine_is_passed_on(tmp_path):
     config = json.loads((model / "config.json").read_text())
     config["text_config"]["_name_or_path"] = str(tmp_path / "base")
     (model / "config.json").write_text(json.dumps(config))
-    origin = {"base": str(tmp_path / "base"), "base_hub_id": None, "base_licence": "MIT"}
-    (model / "upcycle.json").write_text(json.dumps(origin))
+    origin = {"base_hub_id": None, "base_licence": "MIT"}
+    paths = {"base": str(tmp_path / "base"), "other_text": [str(tmp_path / "perl")]}
+    (model / "upcycle.json").write_text(json.dumps(origin | paths))
     export_model(model, tmp_path / "out", ExportSettings())
-    assert json.loads((tmp_path / "out" / "upcycle.json").read_text()) == origin | {"base": "base"}
+    names = {"base": "base", "other_text": ["perl"]}
+    assert json.loads((tmp_path / "out" / "upcycle.json").read_text()) == origin | names
     for file in (tmp_path / "out").iterdir():
         assert str(tmp_path).encode() not in file.read_bytes(), file.name

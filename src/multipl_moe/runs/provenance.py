@@ -74,7 +74,8 @@ class Provenance:
     def save(self, folder: Path) -> None:
         """Hand the origin on to a folder for others: upcycle.json without paths of this machine."""
         if self.upcycle is not None:
-            write_json(folder / _UPCYCLE_FILE, self.upcycle | {"base": self.base_name})
+            others = [Path(text).name for text in self.upcycle.get("other_text", [])]
+            write_json(folder / _UPCYCLE_FILE, self.upcycle | {"base": self.base_name, "other_text": others})
 
 
 def run_folder(model: Path) -> Path | None:
