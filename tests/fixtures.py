@@ -37,6 +37,13 @@ def save_tokenizer(folder: Path) -> None:
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>").save_pretrained(folder)
 
 
+def add_tokens(folder: Path, *texts: str) -> None:
+    """Give a folder's tokenizer tokens that, as Qwen's of fill in the middle, do not count as special."""
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.add_tokens(list(texts))
+    tokenizer.save(str(folder / "tokenizer.json"))
+
+
 def save_trained_tokenizer(folder: Path, texts: Iterable[str]) -> int:
     """A byte-level tokenizer of 300 tokens at most, trained on texts, with an end-of-text token; returns its size."""
     tokenizer = Tokenizer(models.BPE())

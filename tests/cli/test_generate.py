@@ -55,12 +55,13 @@ def test_a_dense_model_writes_too_and_a_stop_string_ends_the_text(run, base):
     assert ended == whole[: whole.index(stop) + 1] + "\n"
 
 
-def test_a_gap_is_filled_where_the_tokenizer_has_the_tokens(run, base, tmp_path):
-    values = {"tokens": ["<fim_prefix>", "<fim_middle>", "<fim_suffix>"], "rate": 0.5}
+def test_a_gap_is_filled_with_the_tokens_that_the_recipe_names_and_without_any_there_is_no_model(run, refused, base):
+    told = refused("upcycle", "none", "--base", base, "--set=corpus.fim.rate=0.5", *SMALL)
+    assert f"corpus.fim.rate: the tokenizer of {base} has no tokens for fill in the middle" in told
+    values = {"tokens": ["<", "|", ">"], "rate": 0.5}
     assert run("upcycle", "filling", "--base", base, f"--set=corpus.fim={json.dumps(values)}", *SMALL).code == 0
     outcome = run("generate", "filling", PROMPT, "--suffix", "}", *ARGUMENTS)
     assert (outcome.code, outcome.err) == (0, "")
-    assert "<fim" not in outcome.out
     assert outcome.out != run("generate", "filling", PROMPT, "--suffix", "return 12;\n}\n", *ARGUMENTS).out
     assert run("generate", "filling", PROMPT, *ARGUMENTS).code == 0
 

@@ -1,6 +1,6 @@
 """Tokens of training documents with some rearranged to fill in the middle."""
 
-import hashlib
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +13,14 @@ from multipl_moe.corpus.fim import FimRule, undo_fim
 from multipl_moe.corpus.tokens import DocumentBounds, LanguageTokenizer
 from multipl_moe.data.packed import PackedTokens
 from multipl_moe.errors import ConfigError
-from multipl_moe.fim_tokens import FimTokens, fim_vocabulary
+from multipl_moe.fim_tokens import FimTokens
 from multipl_moe.model.documents import IGNORED_LABEL
-from multipl_moe.recipe.recipe import Recipe
-from tests.fixtures import save_beginning_texts
+from tests.fixtures import add_tokens, save_beginning_texts
 
 from .conftest import program, recipe_of
 
 SPELLING = ["<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>"]
+FIM = FimTokens(300, 301, 302)
 
 
 def token_lists(folder: Path) -> list[list[int]]:
@@ -33,16 +33,15 @@ def token_lists(folder: Path) -> list[list[int]]:
 @pytest.fixture
 def tokenizer_file(tokenizer_folder, tmp_path) -> Path:
     """A tokenizer that, as Qwen's, has the tokens but does not count them as special."""
-    tokenizer = Tokenizer.from_file(str(tokenizer_folder / "tokenizer.json"))
-    tokenizer.add_tokens(SPELLING)
-    tokenizer.save(str(tmp_path / "tokenizer.json"))
-    return tmp_path / "tokenizer.json"
+    folder = Path(shutil.copytree(tokenizer_folder, tmp_path / "tiny"))
+    add_tokens(folder, *SPELLING)
+    return folder / "tokenizer.json"
 
 
-def texts_of(rows: list[list[int]], tokenizer: Tokenizer, fim: FimTokens) -> list[str]:
+def texts_of(rows: list[list[int]], tokenizer: Tokenizer) -> list[str]:
     """The text of each row, rearranged or not, without its EOS token."""
     return [
-        "".join(tokenizer.decode(run, skip_special_tokens=False) for run in undo_fim(row[:-1], fim)) for row in rows
+        "".join(tokenizer.decode(run, skip_special_tokens=False) for run in undo_fim(row[:-1], FIM)) for row in rows
     ]
 
 
@@ -53,8 +52,7 @@ def write(
     piece_characters: int | None = None,
     start: tuple[int, ...] = (),
 ) -> tuple[list[list[int]], LanguageTokenizer]:
-    chosen = fim_vocabulary(None, tokenizer_file.parent).tokens
-    rule = FimRule(chosen, 5, 0.6, piece_characters=piece_characters)
+    rule = FimRule(FIM, 5, 0.6, piece_characters=piece_characters)
     step = LanguageTokenizer(output, tokenizer_file, DocumentBounds([*start], "<|endoftext|>"), rule)
     step.run(iter(documents))
     return token_lists(output / "rust"), step
@@ -69,21 +67,21 @@ def test_order_and_neighbours_change_no_document_and_forms_are_counted(tokenizer
     rows, step = write(documents, tmp_path / "one", tokenizer_file)
     others, _ = write(documents[::-2], tmp_path / "two", tokenizer_file)
     assert others == rows[::-2]
-    tokenizer, fim = Tokenizer.from_file(str(tokenizer_file)), FimTokens(300, 301, 302)
+    tokenizer = Tokenizer.from_file(str(tokenizer_file))
     counts = {form: step.stats.stats[f"fim_{form}/rust"].total for form in ("psm", "spm")}
-    assert counts["spm"] == sum(row[:2] == [fim.prefix, fim.suffix] for row in rows) > 0
-    assert counts["psm"] == sum(row[0] == fim.prefix for row in rows) - counts["spm"] > 0
+    assert counts["spm"] == sum(row[:2] == [FIM.prefix, FIM.suffix] for row in rows) > 0
+    assert counts["psm"] == sum(row[0] == FIM.prefix for row in rows) - counts["spm"] > 0
     assert all(row[-1] == tokenizer.token_to_id("<|endoftext|>") for row in rows)
-    assert texts_of(rows, tokenizer, fim) == [document.text for document in documents]
-    inside = {token for row in rows for run in undo_fim(row[:-1], fim) for token in run}
-    assert not set(fim) & inside  # text that spells a token is data
+    assert texts_of(rows, tokenizer) == [document.text for document in documents]
+    inside = {token for row in rows for run in undo_fim(row[:-1], FIM) for token in run}
+    assert not set(FIM) & inside  # text that spells a token is data
 
 
 def test_long_documents_are_several_pieces_each_with_an_end_of_its_own(tokenizer_file, tmp_path):
     metadata = {"language": "rust", "split": "train"}
     documents = [Document(program(seed), str(seed), metadata=metadata | {"path": f"{seed}.rs"}) for seed in range(9)]
     rows, step = write(documents, tmp_path / "one", tokenizer_file, 200)
-    texts = texts_of(rows, Tokenizer.from_file(str(tokenizer_file)), FimTokens(300, 301, 302))
+    texts = texts_of(rows, Tokenizer.from_file(str(tokenizer_file)))
     assert "".join(texts) == "".join(document.text for document in documents)
     num_rearranged = sum(step.stats.stats[f"fim_{form}/rust"].total for form in ("psm", "spm"))
     assert 0 < num_rearranged < len(documents)
@@ -134,48 +132,35 @@ def test_the_start_token_is_context_of_the_first_token_and_no_target(begun):
     assert num_starts == packed.counts.documents > 0
 
 
-def test_documents_that_the_tokenizer_normalises_are_counted(tokenizer_folder, tmp_path):
-    tokenizer = Tokenizer.from_file(str(tokenizer_folder / "tokenizer.json"))
+def test_documents_that_the_tokenizer_normalises_are_counted(tokenizer_file, tmp_path):
+    tokenizer = Tokenizer.from_file(str(tokenizer_file))
     tokenizer.normalizer = normalizers.NFC()
-    tokenizer.add_tokens(SPELLING)
-    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    tokenizer.save(str(tokenizer_file))
     metadata = {"language": "rust", "split": "train"}
     texts = ["caf\u00e9" * 90, "cafe\u0301" * 90, "plain" * 90, "A\u030a" * 90]
     documents = [Document(text, str(n), metadata=metadata | {"path": f"{n}.rs"}) for n, text in enumerate(texts)]
-    _, step = write(documents, tmp_path / "out", tmp_path / "tokenizer.json", 50)
+    _, step = write(documents, tmp_path / "out", tokenizer_file, 50)
     assert step.stats.stats["normalised_files/rust"].total == 2
 
 
-@pytest.fixture(scope="module")
-def fim_recipe(corpus_recipe) -> Recipe:
-    values = {"rate": 0.5, "tokens": SPELLING, "piece_characters": None}
-    return corpus_recipe.with_settings("corpus", fim=corpus_recipe.corpus.fim.model_copy(update=values))
-
-
-def test_a_corpus_with_added_tokens_decodes_to_its_documents_and_names_its_tokenizer(
-    fim_recipe, corpus, tokenizer_folder, tmp_path
-):
-    manifest = build_corpus(fim_recipe, tokenizer_folder, tmp_path / "out")
+def test_a_corpus_filled_in_the_middle_decodes_to_its_documents(corpus_recipe, corpus, tokenizer_file, tmp_path):
+    fim = corpus_recipe.corpus.fim.model_copy(update={"rate": 0.5, "piece_characters": None})
+    manifest = build_corpus(corpus_recipe.with_settings("corpus", fim=fim), tokenizer_file.parent, tmp_path / "out")
     assert manifest == CorpusManifest.load(tmp_path / "out")
-    content = (tmp_path / "out" / "tokenizer.json").read_bytes()
-    vocabulary = fim_vocabulary(SPELLING, tokenizer_folder)
-    assert content == vocabulary.tokenizer_json
-    assert manifest.tokenizer_sha256 == hashlib.sha256(content).hexdigest()
-    tokenizer = Tokenizer.from_str(content.decode())
+    tokenizer = Tokenizer.from_file(str(tokenizer_file))
     for language, counts in manifest.languages.items():
         files = read_documents(tmp_path / "out", "train", language)
         assert files == read_documents(corpus[0], "train", language)
         rows = token_lists(tmp_path / "out" / "tokens" / "train" / language)
-        num_fim = sum(row[0] == vocabulary.tokens.prefix for row in rows)
-        assert 0 < num_fim == sum(counts.fim.values()) < len(rows)
+        assert 0 < sum(row[0] == FIM.prefix for row in rows) == sum(counts.fim.values()) < len(rows)
         assert counts.train_tokens == sum(map(len, rows))
-        assert texts_of(rows, tokenizer, vocabulary.tokens) == [file.text for file in files]
+        assert texts_of(rows, tokenizer) == [file.text for file in files]
 
 
 def test_a_base_without_the_tokens_is_refused_before_anything_is_read(tokenizer_folder, tmp_path):
     (tmp_path / "sources").mkdir()
     (tmp_path / "sources" / "a.rs").write_text("fn main() {}\n" * 40)
     recipe = recipe_of({"kind": "folder", "path": str(tmp_path / "sources")}, fim={"rate": 0.5})
-    with pytest.raises(ConfigError, match=r"corpus\.fim\.tokens: the tokenizer of tiny has no tokens"):
+    with pytest.raises(ConfigError, match=r"corpus\.fim\.rate: the tokenizer of tiny has no tokens"):
         build_corpus(recipe, tokenizer_folder, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["sources"]

@@ -13,7 +13,7 @@ from multipl_moe.corpus.inspection.inspection import Inspection, inspect_corpus
 from multipl_moe.report.corpus_page import write_corpus_page
 from tests.corpus.clean.test_secret_detectors import SECRETS
 from tests.corpus.conftest import nearly, program, recipe_of, write_files
-from tests.fixtures import save_tokenizer
+from tests.fixtures import add_tokens, save_tokenizer
 from tests.report.html_page import Page, assert_loads_nothing
 
 EVIL = "<script>alert(1)</script></pre><img src=x onerror=alert(1)>&amp;"
@@ -38,8 +38,9 @@ def corpus(tmp_path_factory) -> tuple[Path, CorpusManifest]:
     problem = next(problem for problem in read_starter(["rust"]) if problem.id == "spiral_order")
     (two / "spiral.rs").write_text(program(74) + problem.prompt + (problem.reference or ""))
     save_tokenizer(root / "tokenizer")
+    add_tokens(root / "tokenizer", "<fim_prefix>", "<fim_middle>", "<fim_suffix>")
     sources = [{"kind": "folder", "path": str(folder), "licence": "MIT"} for folder in (one, two)]
-    fim = {"rate": 0.5, "tokens": ["<fim_prefix>", "<fim_middle>", "<fim_suffix>"], "piece_characters": 300}
+    fim = {"rate": 0.5, "piece_characters": 300}
     recipe = recipe_of(*sources, licences={"deny": ["GPL-*"]}, fim=fim, validation_share=0.2)
     return root / "corpus", build_corpus(recipe, root / "tokenizer", root / "corpus")
 

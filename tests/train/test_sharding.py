@@ -14,7 +14,6 @@ from multipl_moe.model.data_parallel import over_ranks
 from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS
 from multipl_moe.model.parameters import trained_names
 from multipl_moe.train.freezing import freeze_all_but
-from multipl_moe.train.new_rows import let_new_rows_learn
 from multipl_moe.train.sharding import full_weights, is_sharded, load_sharded, save_sharded, shard
 from tests.conftest import random_tokens, tiny_hybrid
 from tests.distributed import run_processes
@@ -25,13 +24,8 @@ _ADDED_UP_IN_FLOAT32 = 1e-6  # relative to the largest
 
 def _model() -> Any:
     model = tiny_hybrid(num_token_experts=3).train()  # five trained experts, which two processes cannot share evenly
-    model.config.base_config.new_token_ids = [7, 8, 9]
-    freeze_all_but(model, trained_names(model) | let_new_rows_learn(model), {"": ""})
+    freeze_all_but(model, trained_names(model), {"": ""})
     return model
-
-
-def _trained(model: Any) -> set[str]:
-    return trained_names(model) | {"model.embed_tokens.new_rows", "lm_head.new_rows"}
 
 
 def _optimizer(model: Any) -> torch.optim.Optimizer:
@@ -101,9 +95,9 @@ def test_a_checkpoint_of_two_processes_is_read_by_one_without_a_group(saved):
     assert [name for name in ours if not torch.equal(ours[name], main["weights"][name])] == []
     start = _model().state_dict()
     changed = {name for name in ours if not torch.equal(ours[name], start[name])}
-    assert _trained(model) <= changed <= _trained(model) | {n for n in ours if n.endswith(FLOAT32_BUFFERS)}
+    assert trained_names(model) <= changed <= trained_names(model) | {n for n in ours if n.endswith(FLOAT32_BUFFERS)}
     states = optimizer.state_dict()["state"].values()
-    assert len(states) == len(_trained(model))
+    assert len(states) == len(trained_names(model))
     assert all(state["step"] == _NUM_STEPS and state["exp_avg"].abs().max() > 0 for state in states)
 
 
@@ -154,7 +148,7 @@ def test_in_bfloat16_losses_are_those_of_whole_models_and_gradients_are_added_up
     for result in in_bfloat16:
         (losses, gradients), (expected_losses, expected) = result["ours"], result["expected"]
         assert losses == expected_losses
-        assert gradients.keys() == expected.keys() == _trained(_model())
+        assert gradients.keys() == expected.keys() == trained_names(_model())
         for name, gradient in gradients.items():
             assert gradient.dtype == torch.float32
             off, size = (gradient - expected[name]).abs().max(), expected[name].abs().max()
@@ -176,7 +170,7 @@ def test_in_bfloat16_experts_and_feed_forward_blocks_alone_are_gathered_in_it(in
 
 @pytest.mark.extended
 def test_in_float32_everything_is_gathered_in_float32():
-    assert {*run_processes(_in_bfloat16_of_two, torch.float32)[0]["gathered"].values()} == {torch.float32, torch.int64}
+    assert {*run_processes(_in_bfloat16_of_two, torch.float32)[0]["gathered"].values()} == {torch.float32}
 
 
 def _losses_in_places() -> list[float]:

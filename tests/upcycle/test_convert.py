@@ -228,7 +228,6 @@ def test_what_was_done_is_recorded_beside_the_weights(tmp_path, base):
         "base_hub_id": None,
         "base_licence": "unknown",
         "noise": 0.01,
-        "new_tokens": [],
         "other_text": [],
         "parameters": report.parameters.to_json(),
         "verification": {"max_difference": report.verification.max_difference, "must_be_exact": False},

@@ -8,8 +8,8 @@ import torch
 from transformers import AutoTokenizer
 
 from multipl_judge.languages.own import valid_name
-from multipl_moe.checkpoints.loading import load_hybrid
-from multipl_moe.corpus import build_corpus
+from multipl_moe.checkpoints.loading import load_dense, load_hybrid
+from multipl_moe.checkpoints.tensors import copy_companions
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.errors import ConfigError, CorpusError
 from multipl_moe.model.domain_gate import DomainGate
@@ -198,17 +198,15 @@ def test_the_calibration_is_that_of_a_logistic_regression_in_which_kinds_count_a
     assert 8 * gate_start.calibrated(apart, ["rust"])[0] <= 10 + 1e-4
 
 
-def test_a_hybrid_with_new_tokens_has_a_gate_of_its_own_vocabulary(world: World, tmp_path: Path):
-    recipe = tiny_recipe(
-        world.base,
-        world.sources,
-        moe={"languages": None},
-        corpus={"fim": {"rate": 0.5, "tokens": ["<a>", "<b>", "<c>"]}},
-    )
-    build_corpus(recipe, world.base, tmp_path / "corpus")
-    upcycle(recipe, tmp_path / "hybrid", corpus=tmp_path / "corpus")
-    model = load_hybrid(tmp_path / "hybrid")
-    assert len(model.model.gates["pack"].token_kinds) == model.config.vocab_size
+def test_the_gate_knows_the_rows_of_a_base_that_are_no_tokens_of_its_tokenizer(world: World, tmp_path: Path):
+    base = load_dense(world.base)
+    base.resize_token_embeddings(base.config.vocab_size + 5)
+    base.save_pretrained(tmp_path / "base")
+    copy_companions(world.base, tmp_path / "base")
+    recipe = tiny_recipe(tmp_path / "base", world.sources, moe={"languages": None})
+    upcycle(recipe, tmp_path / "hybrid", corpus=world.corpus)
+    gate = load_hybrid(tmp_path / "hybrid").model.gates["pack"]
+    assert len(gate.token_kinds) == base.config.vocab_size
 
 
 def test_without_text_there_is_no_gate(world: World, tmp_path: Path):

@@ -54,8 +54,8 @@ class CheckpointReader:
         if role != "pack" and any(key.startswith(PEFT_PREFIX) for key in self.files):
             raise BaseModelError(with_adapter(f"{role}: {folder}"))
 
-    def file(self, key: str) -> Path | None:
-        """The file that holds a tensor as `read` gives it; None where it holds another."""
+    def file(self, key: str) -> Path:
+        """The file that holds a tensor."""
         return self.folder / self.files[key]
 
     def read(self, key: str, index: int | None = None) -> Tensor:

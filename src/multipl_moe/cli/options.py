@@ -121,13 +121,8 @@ def _require_run_to_enter(
     if begun.exists():
         if how := differs(load_recipe(begun)):
             raise OutputError(f"output: {output} holds a run of another recipe ({how}); go on with its own, {begun}")
-    elif is_there and any(not _precedes_the_recipe(path.name) for path in output.iterdir()):
+    elif is_there and not all(path.name.startswith(".") for path in output.iterdir()):  # what was half written
         raise OutputError(f"output: {output} holds no run; choose another folder")
-
-
-def _precedes_the_recipe(name: str) -> bool:
-    """Whether a run that was stopped early may have left it: the start of a dense method, and what was half written."""
-    return name == "start" or name.startswith(".")
 
 
 @contextmanager

@@ -38,7 +38,7 @@ from multipl_moe.corpus.run.stages import Listeners, OnTasks, Stage
 from multipl_moe.corpus.split import HeldOutMarks, SplitByFile
 from multipl_moe.corpus.tokens import DocumentBounds, LanguageTokenizer, document_bounds
 from multipl_moe.errors import CorpusError, UserError
-from multipl_moe.fim_tokens import FimVocabulary, fim_vocabulary
+from multipl_moe.fim_tokens import require_fim_tokens
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.runs.folder import record_run, write_text
 from multipl_moe.system.staging import resumable_folder
@@ -61,9 +61,8 @@ def build_corpus(
     It holds documents/{train,validation}/NAME.jsonl.gz (text, id, metadata), tokens/train/NAME/*.ds with *.ds.index
     (end of each document in tokens, uint64), of answers also *.ds.loss (a byte for each token, 1 if it counts); NAME is
     a language, or its answers (`multipl_judge.languages.answers`); duplicates.jsonl, dropped.jsonl.gz, manifest.json
-    and datatrove's logs, and tokenizer.json where tokens to fill in the middle were added to the base's. Apart from the
-    logs and the recorded recipe, equal sources and recipes give equal bytes, wherever the tasks run, however many at a
-    time, and however often the build was stopped and started again.
+    and datatrove's logs. Apart from the logs and the recorded recipe, equal sources and recipes give equal bytes,
+    wherever the tasks run, however many at a time, and however often the build was stopped and started again.
 
     Args:
         recipe: languages, seed and the section `corpus`.
@@ -75,16 +74,15 @@ def build_corpus(
 
     Raises:
         OutputError: the output exists, or another process is building it.
-        ConfigError: the executor cannot be used here, or the tokenizer has no tokens to fill in the middle, which the
-            recipe asks for without naming any.
+        ConfigError: the executor cannot be used here, or the tokenizer lacks tokens to fill in the middle, which the
+            recipe asks for.
         CorpusError: a source cannot be used, or languages are left with too few files; all of them are named.
         BaseModelError: the tokenizer cannot be used.
     """
     require_sources(recipe.corpus.sources, recipe.languages)
     bounds = document_bounds(tokenizer_folder)
-    vocabulary = fim_vocabulary(recipe.corpus.fim.tokens, tokenizer_folder) if recipe.corpus.fim.rate else None
-    tokenizer_file = tokenizer_folder / "tokenizer.json"
-    digest = hashlib.sha256(vocabulary.tokenizer_json if vocabulary else tokenizer_file.read_bytes()).hexdigest()
+    fim = _fim_rule(recipe, tokenizer_folder)
+    digest = hashlib.sha256((tokenizer_folder / "tokenizer.json").read_bytes()).hexdigest()
     decontamination = prepare_decontamination(recipe)
     template = _template_sha256(tokenizer_folder)
     key = f"{FORMAT_VERSION} {version('multipl-moe')} {digest} {decontamination.sha256} {template}\n"
@@ -95,11 +93,7 @@ def build_corpus(
         if not (staging / MANIFEST_NAME).is_file():
             if decontamination.note:
                 on_progress(decontamination.note)
-            if vocabulary is not None and vocabulary.new_ids:
-                tokenizer_file = staging / "tokenizer.json"
-                tokenizer_file.write_bytes(vocabulary.tokenizer_json)
-            fim = _fim_rule(recipe, vocabulary)
-            build = _Build(recipe, tokenizer_folder.resolve(), tokenizer_file, bounds, fim, decontamination, staging)
+            build = _Build(recipe, tokenizer_folder.resolve(), bounds, fim, decontamination, staging)
             build.run(Listeners(on_progress, on_tasks), digest).save(staging)
         shutil.rmtree(staging / "work", ignore_errors=True)
         (staging / _KEY_NAME).unlink()
@@ -111,11 +105,12 @@ def _template_sha256(tokenizer_folder: Path) -> str:
     return hashlib.sha256(b"".join(file.read_bytes() for file in files if file.is_file())).hexdigest()
 
 
-def _fim_rule(recipe: Recipe, vocabulary: FimVocabulary | None) -> FimRule | None:
+def _fim_rule(recipe: Recipe, tokenizer_folder: Path) -> FimRule | None:
     chosen = recipe.corpus.fim
-    if vocabulary is None:
+    if not chosen.rate:
         return None
-    return FimRule(vocabulary.tokens, recipe.seed, chosen.rate, chosen.spm_share, chosen.piece_characters)
+    tokens = require_fim_tokens(chosen.tokens, tokenizer_folder, base_name(recipe.base, tokenizer_folder))
+    return FimRule(tokens, recipe.seed, chosen.rate, chosen.spm_share, chosen.piece_characters)
 
 
 def _can_go_on(recipe: Recipe, key: str, on_progress: Callable[[str], None], staging: Path) -> bool:
@@ -143,7 +138,6 @@ def _can_go_on(recipe: Recipe, key: str, on_progress: Callable[[str], None], sta
 class _Build:
     recipe: Recipe
     tokenizer_folder: Path
-    tokenizer_file: Path
     bounds: DocumentBounds
     fim: FimRule | None
     decontamination: Decontamination
@@ -250,7 +244,9 @@ class _Build:
                 [*self.recipe.learn, *map(answers_in, self.recipe.learn)],
             ),
             ReproducibleWriter(self.staging / "documents", "${split}/${language}.jsonl.gz"),
-            LanguageTokenizer(self.staging / "tokens" / "train", self.tokenizer_file, self.bounds, self.fim),
+            LanguageTokenizer(
+                self.staging / "tokens" / "train", self.tokenizer_folder / "tokenizer.json", self.bounds, self.fim
+            ),
         ]
 
     def _require_found(self, counts: Counter[str]) -> None:

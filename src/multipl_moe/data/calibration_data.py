@@ -86,7 +86,7 @@ def require_same_tokenizer(model_folder: Path, corpus: Path) -> None:
     if digest != manifest.tokenizer_sha256:
         raise CorpusError(
             f"{corpus}: tokenised with the tokenizer of {manifest.tokenizer}, not with that of {model_folder}; "
-            "build the corpus with the same --base and the same corpus.fim"
+            "build the corpus with the same --base"
         )
     start = start_tokens(AutoTokenizer.from_pretrained(model_folder))
     for name in manifest.languages if start else ():

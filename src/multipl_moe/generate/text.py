@@ -59,8 +59,8 @@ class TextGenerator:
         fim = known_fim_tokens(self.model.config, self.tokenizer.get_vocab())
         if fim is None:
             raise ConfigError(
-                "suffix: this model's tokenizer has no tokens for fill in the middle; leave it out, or train a model "
-                "with corpus.fim"
+                "suffix: this model's tokenizer has no tokens for fill in the middle; leave it out, or take a base "
+                "that has them"
             )
         parts = [
             self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]

@@ -37,7 +37,7 @@ def chunked_cross_entropy(
     the logits again: one more matrix product of three.
 
     Matrix products are in the autocast dtype where autocast is on, all else in float32. It reads the head's weights
-    alone: hooks of the head's module, such as those of new tokens' rows, have no part in it.
+    alone: hooks of the head's module have no part in it.
 
     Args:
         hidden_NH: what the head reads, after the last norm.

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import nn
 
-from multipl_moe.fim_tokens import NEW_KEY
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 
@@ -20,7 +19,7 @@ class ParameterCounts:
         active: those that the mean token uses: all but the experts it does not visit (segment experts count with
             `segment_capacity`, their mean number per token). Behind a domain gate that of text to learn; on all other
             text it is the base's.
-        trained: those that training changes, rows of new tokens included.
+        trained: those that training changes.
     """
 
     total: int
@@ -50,6 +49,5 @@ def count_parameters(config: MultiplMoeConfig) -> ParameterCounts:
     active = total - experts + round(experts * moe.mean_experts_per_token / moe.num_trained_experts)
     if not moe.is_routed:  # a full expert works alone, a low-rank one with the frozen weights
         active -= sum(size for name, size in sizes.items() if ".mlp.shared_expert." in name)
-    num_new = len(getattr(config.base_config, NEW_KEY, ())) * (1 if config.tie_word_embeddings else 2)
-    trained = sum(sizes[name] for name in names) + num_new * config.base_config.hidden_size
+    trained = sum(sizes[name] for name in names)
     return ParameterCounts(total=total, active=active, trained=trained)

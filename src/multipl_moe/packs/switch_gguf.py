@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from transformers import AddedToken, AutoTokenizer, PreTrainedConfig
 
 from multipl_moe.checkpoints.loading import load_config
-from multipl_moe.checkpoints.new_tokens import ExtendedReader
 from multipl_moe.checkpoints.tensors import PEFT_PREFIX, CheckpointReader, TensorPlan, copy_companions
 from multipl_moe.errors import BaseModelError
 from multipl_moe.export.gguf import gguf_metadata, gguf_tensors, rows_for_llama_cpp, write_gguf_file
@@ -28,6 +27,7 @@ from multipl_moe.packs.files import Pack
 
 _ARCHITECTURE = "graniteswitch"
 _FAMILIES = ("llama", "mistral")
+_ENDS = ("embed_tokens.weight", "lm_head.weight")
 _HOLDS = (True, True, False, False)  # of a pack's slots, which have its differences
 _STANDS_FOR = "\n"
 _MORE_ROWS = 16  # how llama.cpp multiplies, and so rounds, hangs on the number of rows modulo 16
@@ -72,7 +72,7 @@ def write_switch_gguf(base: Path, packs: Mapping[str, Path], file: Path) -> None
         slots, stands_for = _add_control_tokens(base, packs, tokenizer)
         new = sorted(set(slots))
         config.vocab_size += max(0, -(-(new[-1] + 1 - config.vocab_size) // _MORE_ROWS) * _MORE_ROWS)
-        architecture, reader = gguf_architecture(config), ExtendedReader(base, new, config.vocab_size, scale=0, seed=0)
+        architecture, reader = gguf_architecture(config), _WithControlRows(base, new, config.vocab_size)
         plans = [*_fused(gguf_tensors(reader, config, architecture)), *_stacked(reader, config, differences)]
 
         def describe(writer: GGUFWriter) -> None:
@@ -87,6 +87,24 @@ def write_switch_gguf(base: Path, packs: Mapping[str, Path], file: Path) -> None
             writer.add_array(f"{_ARCHITECTURE}.adapters.token_ids_substitute", [stands_for] * len(slots))
 
         write_gguf_file(file, _ARCHITECTURE, plans, describe)
+
+
+class _WithControlRows(CheckpointReader):
+    """A base whose embedding and output layer have `num_rows`: those of control tokens are the mean of its tokens'."""
+
+    def __init__(self, base: Path, control: list[int], num_rows: int) -> None:
+        super().__init__(base)
+        self._control, self._num_rows = control, num_rows
+        self.shapes |= {key: (num_rows, *self.shapes[key][1:]) for key in self.shapes if key.endswith(_ENDS)}
+
+    def read(self, key: str, index: int | None = None) -> Tensor:
+        weight = super().read(key, index)
+        if not key.endswith(_ENDS):
+            return weight
+        mean = weight[: self._control[0]].mean(dim=0, dtype=torch.float32).to(weight.dtype)
+        rows = torch.cat([weight, mean.expand(self._num_rows - len(weight), -1)])
+        rows[self._control] = mean
+        return rows
 
 
 def _add_control_tokens(base: Path, packs: Iterable[str], output: Path) -> tuple[list[int], int]:

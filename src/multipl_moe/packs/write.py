@@ -15,7 +15,6 @@ from multipl_moe.checkpoints.packaged import PACKAGED_BASES
 from multipl_moe.checkpoints.tensors import PEFT_PREFIX, CheckpointReader
 from multipl_moe.errors import ConfigError
 from multipl_moe.export.facts import NOT_RECORDED
-from multipl_moe.fim_tokens import NEW_KEY
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.expert_kinds import EXPERT_KINDS
 from multipl_moe.model.families import family_of
@@ -122,10 +121,6 @@ def _require_possible(config: Any, model: Path, rank: int | None) -> MoeConfig:
         raise ConfigError(f"model: {model} has no experts that a gate alone opens (moe.preset single); nothing to pack")
     if config.packs:
         raise ConfigError(f"model: {model} is put together of packs; hand on those")
-    if getattr(config.base_config, NEW_KEY, ()):
-        raise ConfigError(
-            f"model: {model} has tokens that its base lacks (corpus.fim), whose rows no pack holds; export the model"
-        )
     if not config.moe_config.gate.languages:
         raise ConfigError(f"model: {model} has no domain gate to open a pack; upcycle with moe.gate.languages")
     moe = config.moe_config

@@ -139,7 +139,7 @@ class FimSection(Section):
     )
     tokens: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=3, max_length=3)] | None = Field(
         default=None,
-        description="FIM tokens of prefix, middle and suffix, in this order; they are added if the base has none.",
+        description="FIM tokens of prefix, middle and suffix, in this order; null: a known spelling that the base has.",
     )
     piece_characters: int | None = Field(
         default=1200,

@@ -7,7 +7,6 @@ from transformers import PreTrainedModel
 
 from multipl_moe.model.decoder import decoder_of
 from multipl_moe.model.documents import attention_arguments, takes_document_bounds
-from multipl_moe.train.new_rows import skips_logits
 
 
 def batch_arguments(model: PreTrainedModel, batch: dict[str, Tensor]) -> dict[str, Any]:
@@ -16,7 +15,7 @@ def batch_arguments(model: PreTrainedModel, batch: dict[str, Tensor]) -> dict[st
     `batch` has `position_ids`, on any device.
     """
     if decoder_of(model) is not None:
-        return {"skip_logits": skips_logits(model)}
+        return {"skip_logits": True}
     if takes_document_bounds(model.config._attn_implementation):
         return attention_arguments(batch["position_ids"].to(model.device))
     return {}

@@ -27,7 +27,6 @@ from multipl_moe.model.routing_config import RoutingConfig
 from multipl_moe.model.routing_pass import RoutingPass
 from multipl_moe.model.segments import SegmentPlan, pool_windows
 from multipl_moe.model.token_moe import route_tokens
-from multipl_moe.train.new_rows import skips_logits
 from multipl_moe.train.setup import TrainingSetup, enable_checkpointing
 
 
@@ -71,7 +70,7 @@ def dry_run_step(model: PreTrainedModel, setup: TrainingSetup, device: str) -> S
         inputs["position_ids"] = torch.arange(shape[1], device=device).expand(shape)
         count = torch.tensor(shape[0] * shape[1], device=device)
         with ledger:
-            arguments = {"skip_logits": skips_logits(model)} if hasattr(model, "hybrid_layers") else {}
+            arguments = {"skip_logits": True} if hasattr(model, "hybrid_layers") else {}
             forward(**inputs, **arguments, num_items_in_batch=count, use_cache=False)["loss"].backward()
     passes = train.accumulation_steps
     return StepCost(ledger.peak_bytes, passes * ledger.flops, passes * ledger.moved_bytes)

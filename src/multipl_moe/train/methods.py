@@ -1,7 +1,7 @@
 """Ways of training: which model each one starts from, and which of its parameters learn."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,11 +17,9 @@ from multipl_moe.recipe.moe import resolve_layers
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.recipe.training import TrainSection
 from multipl_moe.train.freezing import TrainableParameters, freeze_all_but
-from multipl_moe.train.new_rows import NEW_ROWS, let_new_rows_learn
 
 _FFN = ".mlp."  # in names of the feed-forward blocks' parameters
 _ADAPTER = ".lora_"  # in names of PEFT's
-_NEW_TOKENS = {"rows of new tokens (all other rows are frozen)": f".{NEW_ROWS}"}
 
 
 @dataclass(frozen=True)
@@ -63,13 +61,12 @@ METHODS: dict[str, Method] = {
             "low-rank experts": ".adapters.",
             "token routers": ".token_router.",
             "segment routers": ".segment_",
-        }
-        | _NEW_TOKENS,
+        },
         lambda model, recipe: trained_names(model),
     ),
     "dense": Method({"feed-forward blocks": _FFN, "all other weights": ""}, _everything),
-    "dense-ffn": Method({"feed-forward blocks": _FFN} | _NEW_TOKENS, _feed_forward),
-    "lora": Method({"adapters": _ADAPTER} | _NEW_TOKENS, _adapters),
+    "dense-ffn": Method({"feed-forward blocks": _FFN}, _feed_forward),
+    "lora": Method({"adapters": _ADAPTER}, _adapters),
 }
 
 
@@ -101,15 +98,9 @@ def empty_for_training(train: TrainSection, config: PreTrainedConfig) -> PreTrai
 
 
 def prepare(model: PreTrainedModel, recipe: Recipe) -> TrainableParameters:
-    """Freeze what `train.method` does not train; returns what does.
-
-    Rows of new tokens learn with every method. They count as trained, and not among what is frozen of their matrices.
-    """
+    """Freeze what `train.method` does not train; returns what does."""
     method = METHODS[recipe.train.method]
-    trained = method.trained(model, recipe)
-    rows = let_new_rows_learn(model) if method.trained is not _everything else set()
-    counts = freeze_all_but(model, trained | rows, method.groups)
-    return replace(counts, frozen=counts.frozen - sum(model.get_parameter(name).numel() for name in rows))
+    return freeze_all_but(model, method.trained(model, recipe), method.groups)
 
 
 def merge_adapters(model: Any) -> PreTrainedModel:

@@ -10,7 +10,6 @@ from transformers import AutoConfig, PreTrainedConfig
 
 from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_config
-from multipl_moe.checkpoints.new_tokens import extend_config, wanted_vocabulary
 from multipl_moe.checkpoints.packaged import PACKAGED_BASES
 from multipl_moe.errors import BaseModelError
 from multipl_moe.model.configuration import MultiplMoeConfig
@@ -175,8 +174,7 @@ def plan_training(
 def starting_config(recipe: Recipe, model_folder: Path | None = None) -> PreTrainedConfig:
     """Configuration of the model that the recipe trains: that of `model_folder`, or what `upcycle` would make.
 
-    Of a hub id only config.json is fetched, of a GGUF file only the header is read: these are taken to have the tokens
-    that the corpus needs, as the tokenizer is not seen.
+    Of a hub id only config.json is fetched, of a GGUF file only the header is read.
 
     Raises:
         BaseModelError: it cannot be read, or is not of the kind that `train.method` trains.
@@ -192,8 +190,6 @@ def starting_config(recipe: Recipe, model_folder: Path | None = None) -> PreTrai
             raise BaseModelError(f"model: {model_folder} is {kind}; train.method {recipe.train.method} cannot train it")
         return config
     base = _base_config(recipe.base)
-    if (folder := _base_folder(recipe.base)) is not None:
-        extend_config(base, wanted_vocabulary(recipe, folder))
     if not of_hybrid:
         return base
     moe = recipe.moe.resolve_on(base, recipe.learn)
@@ -240,18 +236,10 @@ def _num_bytes(model: nn.Module, *, is_trained: bool) -> int:
     return sum(parameter.numel() * parameter.element_size() for parameter in chosen)
 
 
-def _base_folder(spec: str) -> Path | None:
-    """The folder of a base that is here already, or can be told from no other kind."""
+def _base_config(spec: str) -> PreTrainedConfig:
     path = Path(spec)
     if spec in PACKAGED_BASES or (path.suffix == ".gguf" and not path.is_file()) or path.is_dir():
-        return resolve_base(spec)
-    return None
-
-
-def _base_config(spec: str) -> PreTrainedConfig:
-    path, folder = Path(spec), _base_folder(spec)
-    if folder is not None:
-        return load_config(folder)
+        return load_config(resolve_base(spec))
     if path.suffix != ".gguf":
         return load_config(path)
     try:

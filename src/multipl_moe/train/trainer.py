@@ -13,7 +13,6 @@ from transformers import AutoTokenizer, PreTrainedModel, TrainerCallback, set_se
 
 from multipl_moe.checkpoints.linked import save_beside_base
 from multipl_moe.checkpoints.loading import held_in_fast_dtype, load_config, require_positions
-from multipl_moe.checkpoints.new_tokens import dense_start
 from multipl_moe.checkpoints.tensors import copy_companions
 from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.data.calibration_data import (
@@ -39,7 +38,6 @@ from multipl_moe.train.held_out import HeldOut
 from multipl_moe.train.hybrid_recipe import recipe_of_hybrid
 from multipl_moe.train.loop import fit
 from multipl_moe.train.methods import load_for_training, merge_adapters, prepare
-from multipl_moe.train.new_rows import fold_new_rows, is_new_rows, let_new_rows_learn
 from multipl_moe.train.processes import join, main_first, wait_for_all
 from multipl_moe.train.result import TrainResult, training_record
 from multipl_moe.train.rising_loss import RisingLoss
@@ -90,12 +88,12 @@ def train_in_held_folder(
     recipe: Recipe, model_folder: Path, corpus: Path, output: Path, **hooks: Unpack[Hooks]
 ) -> TrainResult:
     """What `train_model` does, for callers that hold `output` for longer, as the commands do."""
-    start = _enter(recipe, model_folder, output)
+    _enter(recipe, output)
     is_new = not (output / "recipe.yaml").is_file()
-    recorded = recipe_of_hybrid(recipe, start) if is_new else recipe
+    recorded = recipe_of_hybrid(recipe, model_folder) if is_new else recipe
     setup = TrainingSetup.of(recipe)  # not before the processes have their devices
     set_seed(recipe.seed)
-    dataset, held_out, finish, model = _load(recipe, setup, start, corpus)
+    dataset, held_out, finish, model = _load(recipe, setup, model_folder, corpus)
     dtype, parameters = model.dtype, prepare(model, recipe)
     if is_main():
         hooks.get("on_audit", _ignore)(parameters)
@@ -106,7 +104,7 @@ def train_in_held_folder(
     if is_main() and is_new:
         open_run(output, recorded)
     told = _fit(setup, model, dataset, held_out, frozen, output, hooks)
-    trained = _whole(model, setup, start, dtype) if is_sharded(model) else _held_in(dtype, model)
+    trained = _whole(model, setup, model_folder, dtype) if is_sharded(model) else _held_in(dtype, model)
     del model  # where it is sharded, its parts make room for the whole
     gc.collect()
     counts = CorpusManifest.load(corpus).languages
@@ -118,13 +116,13 @@ def train_in_held_folder(
         steps=setup.steps,
         compute_dtype=dtype_name(setup.dtype),
         data=dataset.summary.to_json(),
-        decontamination=training_record(start, corpus),
+        decontamination=training_record(model_folder, corpus),
         corpus=str(corpus.resolve()),
         licences={name: counts[name].licences for name in dataset.summary.languages},
         **told,
     )
     if trained is not None and is_main():
-        _write(result, trained, finish, start, output)
+        _write(result, trained, finish, model_folder, output)
     wait_for_all()
     return result
 
@@ -133,8 +131,8 @@ def _ignore(told: object) -> None:
     pass
 
 
-def _enter(recipe: Recipe, model_folder: Path, output: Path) -> Path:
-    """Refuse what cannot be trained here, before anything is loaded; returns the model to start from."""
+def _enter(recipe: Recipe, output: Path) -> None:
+    """Refuse what cannot be trained here, before anything is loaded."""
     require_trackers(recipe.train.trackers)
     require_a_step(recipe.train)
     require_optimizer(recipe.train.optimizer)
@@ -144,7 +142,6 @@ def _enter(recipe: Recipe, model_folder: Path, output: Path) -> Path:
         if (output / "checkpoints").is_dir() and not (output / "training.json").exists():
             shutil.rmtree(output / "model", ignore_errors=True)  # the run was stopped between saving it and noting so
         refuse_existing(output / "model")
-        return model_folder if recipe.train.trains_hybrid else dense_start(recipe, model_folder, output / "start")
 
 
 def _load(
@@ -210,8 +207,6 @@ def _whole(
         return None
     model = load_for_training(setup.train, model_folder)
     setup.use_attention(model)
-    if any(map(is_new_rows, learns)):
-        let_new_rows_learn(model)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name in learns)
     for name, _ in model.named_parameters(remove_duplicate=False):
@@ -232,15 +227,13 @@ def _write(
     result: TrainResult, model: PreTrainedModel, finish: "_CalibrateAndMerge", start: Path, output: Path
 ) -> None:
     checkpoints = output / "checkpoints"
-    fold_new_rows(model)
     move_to_best_device(model)
     require_finite(model, checkpoints)
     with full_disk_explained(checkpoints), staged_folder(result.model_folder) as staging:
         finish.save(model, start, staging)
         copy_companions(start, staging)
     write_json(output / "training.json", result.to_json())
-    for leftover in (checkpoints, output / "start"):
-        shutil.rmtree(leftover, ignore_errors=True)
+    shutil.rmtree(checkpoints, ignore_errors=True)
 
 
 class _CalibrateAndMerge:

@@ -12,10 +12,9 @@ from transformers import PreTrainedConfig
 from multipl_moe.checkpoints.base import base_licence, hub_id, resolve_base
 from multipl_moe.checkpoints.linked import bytes_to_write, write_beside_base
 from multipl_moe.checkpoints.loading import load_config
-from multipl_moe.checkpoints.new_tokens import extend_config, open_base, wanted_vocabulary
-from multipl_moe.checkpoints.tensors import WRITABLE_DTYPES, copy_companions
+from multipl_moe.checkpoints.tensors import WRITABLE_DTYPES, CheckpointReader, copy_companions
 from multipl_moe.errors import BaseModelError, ConfigError
-from multipl_moe.fim_tokens import FimVocabulary
+from multipl_moe.fim_tokens import FIM_KEY, require_fim_tokens
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.families import family_of
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
@@ -61,8 +60,7 @@ def upcycle(
 
     Everything is checked first (base, layers, names, shapes, disk space); tensors are then streamed into a staging
     folder that is renamed at the end, so `output` exists whole or not at all. The comparison with the base, unlike the
-    conversion, needs both models in memory, in float32; it is left out where that does not fit. Tokens that the
-    recipe's corpus needs and the base lacks are added to tokenizer, embedding and output layer.
+    conversion, needs both models in memory, in float32; it is left out where that does not fit.
 
     Args:
         on_progress: called with bytes written and bytes in all.
@@ -74,8 +72,7 @@ def upcycle(
     """
     refuse_existing(output)
     base_folder = resolve_base(recipe.base)
-    vocabulary = wanted_vocabulary(recipe, base_folder)
-    config, plan = _plan(recipe, base_folder, vocabulary)
+    config, plan = _plan(recipe, base_folder)
     require_space(output, bytes_to_write(plan.tensors(), output) + _SPARE_BYTES)
     plan.router_start, why_random = _router_start(plan, base_folder, corpus)
     plan.gate_start = _gate_start(recipe, plan, base_folder, corpus)
@@ -87,15 +84,12 @@ def upcycle(
         write_beside_base(tensors, staging, on_progress)
         config.save_pretrained(staging)
         copy_companions(base_folder, staging)
-        if vocabulary is not None and vocabulary.new_ids:
-            vocabulary.write_tokenizer(staging)
         record_run(staging, recipe)
-        verification = None if why_unverified else _verify(base_folder, staging, plan, vocabulary)
+        verification = None if why_unverified else _verify(base_folder, staging, plan)
         record = {
             "base": recipe.base,
             "base_hub_id": hub_id(recipe.base),
             "base_licence": base_licence(recipe.base, base_folder),
-            "new_tokens": [] if vocabulary is None else list(vocabulary.new_tokens),
             **recipe.upcycle.model_dump(mode="json", include={"noise", "other_text"}),
             "parameters": parameters.to_json(),
             "verification": asdict(verification) if verification else None,
@@ -115,7 +109,7 @@ def random_hybrid(recipe: Recipe) -> MultiplMoeForCausalLM:
         BaseModelError, ConfigError: as `upcycle`.
     """
     base_folder = resolve_base(recipe.base)
-    config, plan = _plan(recipe, base_folder, wanted_vocabulary(recipe, base_folder))
+    config, plan = _plan(recipe, base_folder)
     with torch.random.fork_rng():
         model: Any = MultiplMoeForCausalLM(config)
     return model.to(plan.dtype)
@@ -165,13 +159,14 @@ def _gate_start(recipe: Recipe, plan: UpcyclePlan, base_folder: Path, corpus: Pa
     return fit_domain_gate(base_folder, corpus, recipe, plan.moe, plan.config.vocab_size)
 
 
-def _plan(recipe: Recipe, base_folder: Path, vocabulary: FimVocabulary | None) -> tuple[MultiplMoeConfig, UpcyclePlan]:
+def _plan(recipe: Recipe, base_folder: Path) -> tuple[MultiplMoeConfig, UpcyclePlan]:
     base_config = load_config(base_folder)
     family_of(base_config, base_folder)
     if (quantization := getattr(base_config, "quantization_config", None)) is not None:
         method = quantization.get("quant_method", "unknown method")
         raise BaseModelError(f"base model: {base_folder} is quantised ({method}); give the unquantised checkpoint")
-    extend_config(base_config, vocabulary)
+    if (fim := recipe.corpus.fim).rate:
+        setattr(base_config, FIM_KEY, list(require_fim_tokens(fim.tokens, base_folder, recipe.base)))
     moe = recipe.moe.resolve_on(base_config, recipe.learn)
     settings = recipe.upcycle
     dtype = _dtype(settings.dtype, base_config)
@@ -180,7 +175,7 @@ def _plan(recipe: Recipe, base_folder: Path, vocabulary: FimVocabulary | None) -
     config.architectures = ["MultiplMoeForCausalLM"]
     if missing := [folder for folder in settings.other_text if not folder.is_dir()]:
         raise ConfigError([f"upcycle.other_text: {folder} is not a folder; name one that is" for folder in missing])
-    reader = open_base(base_folder, base_config, vocabulary, recipe.seed)
+    reader = CheckpointReader(base_folder)
     return config, UpcyclePlan(reader, base_config, moe, dtype=dtype, noise=settings.noise, seed=recipe.seed)
 
 
@@ -191,14 +186,13 @@ def _lack_of_memory(needed: int) -> str:
     return f"it needs {needed / 1e9:.0f} GB of memory and {available / 1e9:.0f} GB are free"
 
 
-def _verify(base_folder: Path, staging: Path, plan: UpcyclePlan, vocabulary: FimVocabulary | None) -> Verification:
+def _verify(base_folder: Path, staging: Path, plan: UpcyclePlan) -> Verification:
     result = verify_start(
         base_folder,
         staging,
         plan.moe,
         dtype=plan.dtype,
         exact_copies=plan.noise == 0,
-        new_ids=() if vocabulary is None else vocabulary.new_ids,
         seed=plan.seed,
     )
     if not result.passed:
