@@ -265,19 +265,18 @@ def test_methods_and_rates_can_be_added_later(finished: Path, comparison, tmp_pa
     assert load_comparison(tmp_path / "out" / "comparison.yaml") == grown
 
 
-def test_how_runs_are_guarded_may_change_on_the_way(finished: Path, comparison, tmp_path: Path, monkeypatch):
-    """A run that a bad step stopped goes on once the file says to skip it."""
+def test_how_runs_are_saved_may_change_on_the_way(finished: Path, comparison, tmp_path: Path, monkeypatch):
     shutil.copytree(finished, tmp_path / "out", ignore=shutil.ignore_patterns("runs"))
 
     def stopped(recipe, *args, **kwargs):
-        if recipe.train.on_bad_step == "stop":
-            raise TrainingError("step 2: the loss is not a number")
+        if recipe.train.keep_checkpoints == 2:
+            raise TrainingError("step 2: the loss is nan")
         return train_in_held_folder(recipe, *args, **kwargs)
 
     monkeypatch.setattr(run_module, "train_in_held_folder", stopped)
     with pytest.raises(UserError, match=r"slow-0k-lr0\.001-seed3-curve: step 2"):
         _session(comparison, tmp_path / "out", only=["slow"]).run()
-    recipe = comparison.recipe | {"train": comparison.recipe["train"] | {"on_bad_step": "skip"}}
+    recipe = comparison.recipe | {"train": comparison.recipe["train"] | {"keep_checkpoints": 1}}
     result = _session(comparison.model_copy(update={"recipe": recipe}), tmp_path / "out", only=["slow"]).run()
     assert list(result.runs) == ["slow-0k-lr0.001-seed3-curve"]
 

@@ -139,25 +139,6 @@ def test_a_pass_without_an_observer_gathers_nothing_and_leaves_no_attribute():
     assert all(layer == LayerStatistics() and layer.summary() == {} for layer in statistics.values())
 
 
-def test_what_came_after_a_mark_can_be_forgotten():
-    model = tiny_hybrid()
-    with observe_routing(model) as expected, torch.no_grad():
-        model(input_ids=random_tokens(2, 12))
-    with observe_routing(model) as statistics, torch.no_grad():
-        forget_all = [layer.mark() for layer in statistics.values()]
-        model(inputs_embeds=torch.full((2, 12, 32), math.nan))
-        for forget in forget_all:
-            forget()
-        assert all(layer == LayerStatistics() for layer in statistics.values())
-        model(input_ids=random_tokens(2, 12))
-        forget_all = [layer.mark() for layer in statistics.values()]
-        model(input_ids=random_tokens(3, 9, 1))
-        assert all(layer.summary() != expected[index].summary() for index, layer in statistics.items())
-        for forget in forget_all:
-            forget()
-    assert all(layer.summary() == expected[index].summary() for index, layer in statistics.items())
-
-
 def test_observing_does_not_change_the_output_and_keeps_no_graph():
     model = tiny_hybrid().train()
     tokens = random_tokens(2, 12)

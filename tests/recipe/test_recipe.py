@@ -279,9 +279,9 @@ def test_a_null_that_is_meant_is_set():
     assert load_recipe(None, {"corpus.max_bytes_per_language": NULL}).corpus.max_bytes_per_language is None
 
 
-def test_a_recipe_goes_on_from_one_that_differs_in_how_it_is_saved_and_guarded_alone():
+def test_a_recipe_goes_on_from_one_that_differs_in_how_it_is_saved_and_watched_alone():
     recipe = Recipe()
-    other = {"keep_checkpoints": 5, "on_bad_step": "skip", "save_every_steps": 7, "spike_factor": 3.0}
+    other = {"keep_checkpoints": 5, "save_every_steps": 7}
     told = {"tell_language": False}
     assert recipe.training_changes(validate_recipe({"train": other | {"trackers": ["wandb"]}, "codegen": told})) == ""
     for values, told in (

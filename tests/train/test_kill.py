@@ -24,7 +24,7 @@ from tests.train.conftest import RUN_FILES, changed
 from tests.train.killable import Death, Job, exit_codes, start, wait_for
 from tests.train.tiny import World, tensors, with_train
 
-_SAVING = {"save_every_steps": 2, "eval_every_steps": 3, "eval_tokens": 256, "keep_best": True, "on_bad_step": "skip"}
+_SAVING = {"save_every_steps": 2, "eval_every_steps": 3, "eval_tokens": 256, "keep_best": True}
 
 
 class EndState(TrainerCallback):

@@ -1,10 +1,13 @@
-"""A run that is killed and started again reads the tokens that it would have read, in the same batches."""
+"""A run that is killed and started again reads the same tokens in the same batches, and stops where they are no use."""
 
 import copy
 import json
+import math
 import shutil
 import signal
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +20,13 @@ from transformers import TrainerCallback
 
 from multipl_moe.data.packing import Packing
 from multipl_moe.data.training_data import TrainingData, training_data
-from multipl_moe.errors import OutputError
+from multipl_moe.errors import OutputError, TrainingError
 from multipl_moe.model.documents import attention_arguments
 from multipl_moe.train import batch_arguments
 from multipl_moe.train.loop import fit
 from multipl_moe.train.methods import load_for_training, prepare
 from multipl_moe.train.setup import TrainingSetup
-from tests.train.conftest import Interrupt, train
+from tests.train.conftest import Interrupt, changed, train
 from tests.train.killable import Death, Job, exit_codes, start
 from tests.train.tiny import World, with_train
 
@@ -150,3 +153,50 @@ def test_a_step_s_loss_is_the_mean_of_all_tokens_that_count(
     assert seen.of.keys() == expected.keys()
     for name, gradient in expected.items():
         torch.testing.assert_close(seen.of[name].double(), gradient, rtol=1e-4, atol=1e-7)
+
+
+class _Poison(TrainerCallback):
+    """Spoils a step: the output of the model's last pass of it, or the gradient of a weight; keeps what was before."""
+
+    def __init__(self, step: int, factor: float, weight: str | None = None, good_passes: int = 0) -> None:
+        self.step, self.factor, self.weight, self.good_passes = step, factor, weight, good_passes
+
+    def on_step_begin(self, args, state, control, **kwargs):
+        if state.global_step + 1 != self.step:
+            return
+        self.model = kwargs["model"]
+        self.before = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+        if self.weight is not None:
+            self.model.get_parameter(self.weight).register_hook(lambda gradient: gradient * self.factor)
+        else:
+            factors = chain([1.0] * self.good_passes, repeat(self.factor))
+            self.model.model.norm.register_forward_hook(lambda module, args, output: output * next(factors))
+
+
+@pytest.mark.parametrize(
+    ("problem", "accumulation", "poison"),
+    [
+        ("the loss is nan", 2, lambda: _Poison(8, math.nan, good_passes=1)),
+        ("the gradient's norm is inf", 1, lambda: _Poison(8, 1e30, weight="model.layers.1.mlp.experts.down_proj")),
+    ],
+)
+def test_a_step_that_is_not_finite_ends_the_run_before_it_is_learnt(
+    world: World, tmp_path: Path, problem: str, accumulation: int, poison: Callable[[], _Poison]
+):
+    values = {"accumulation_steps": accumulation, "tokens": 12 * 128 * accumulation}
+    last = tmp_path / "run" / "checkpoints" / "checkpoint-5"
+    for spoilt in (poison(), poison()):  # from the beginning, and resumed
+        with pytest.raises(TrainingError) as caught:
+            train(world, tmp_path / "run", spoilt, **values)
+        assert str(caught.value) == (
+            f"step 8: {problem}; start anew with a lower train.learning_rate, or go on with --resume from {last}, "
+            "which is good"
+        )
+        assert all(torch.equal(tensor, spoilt.before[name]) for name, tensor in spoilt.model.state_dict().items())
+    resumed, whole = (train(world, tmp_path / name, **values) for name in ("run", "whole"))
+    assert changed(resumed.model_folder, whole.model_folder) == set()
+
+
+def test_a_step_that_is_not_finite_before_there_is_a_checkpoint_says_so(world: World, tmp_path: Path):
+    with pytest.raises(TrainingError, match=r"^step 2: the loss is nan; .*, as there is no checkpoint yet$"):
+        train(world, tmp_path, _Poison(2, math.nan))

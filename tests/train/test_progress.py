@@ -16,7 +16,7 @@ from multipl_moe.train.progress import TrainingProgress
 from tests.train.conftest import PowerCut, train_told
 from tests.train.tiny import World
 
-_KEYS = {"step", "tokens", "loss", "losses", "learning_rate", "grad_norm", "skipped_steps", "tokens_per_s", "routers"}
+_KEYS = {"step", "tokens", "loss", "losses", "learning_rate", "grad_norm", "tokens_per_s", "routers"}
 _ROUTER_KEYS = {
     "token_load",
     "token_entropy",

@@ -1,6 +1,6 @@
 """Router health: what the routers of each hybrid layer do, gathered only while somebody observes them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -56,11 +56,6 @@ class LayerStatistics:
             self.segment_entropy_sum += _entropy(segments.gates)
             self.threshold = layer.segment_threshold.clone()
             self.gates.append(segments.gates.detach())
-
-    def mark(self) -> Callable[[], None]:
-        """What makes it forget, once it is called, the forward passes that come after this."""
-        before = replace(self, gates=list(self.gates))
-        return lambda: vars(self).update(vars(before))
 
     @torch.no_grad()
     def over(self, ranks: Ranks) -> "LayerStatistics":

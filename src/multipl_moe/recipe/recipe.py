@@ -51,8 +51,7 @@ for _kind in (_YamlLoader, _YamlDumper):
     )
 
 
-_SAVING = ("keep_checkpoints", "save_every_minutes", "save_every_steps")
-_FREE_ON_RESUME = (*_SAVING, "on_bad_step", "spike_factor", "trackers")
+_FREE_ON_RESUME = ("keep_checkpoints", "save_every_minutes", "save_every_steps", "trackers")
 _TOLD_CHANGES, _TOLD_CHARACTERS = 3, 60
 _ENDLESS = 2**30
 _MOST_BYTES = 10_000_000
@@ -158,7 +157,7 @@ class Recipe(Section):
 
     def training_changes(self, other: "Recipe") -> str:
         """`changes_from`, of what decides whether a run of the other recipe can go on with this one: all but how it is
-        saved, watched and guarded, and how completions are made."""
+        saved and watched, and how completions are made."""
         free = {key: getattr(self.train, key) for key in _FREE_ON_RESUME}
         return self.changes_from(other.with_settings("train", **free).model_copy(update={"codegen": self.codegen}))
 

@@ -140,15 +140,6 @@ class TrainSection(Section):
         gt=0,
         description="Number of held-out tokens to measure the loss on, in equal parts for all languages.",
     )
-    on_bad_step: Literal["stop", "skip"] = Field(
-        default="stop",
-        description="What to do at a loss or gradient that is not finite, or at a loss spike: stop, or skip the step.",
-    )
-    spike_factor: float | None = Field(
-        default=None,
-        gt=1,
-        description="Multiple of its running median above which the loss counts as a spike; default: none does.",
-    )
     trackers: list[Literal["tensorboard", "trackio", "wandb"]] = Field(
         default_factory=lambda: [],
         description="Experiment trackers that training curves are written to, besides metrics.jsonl.",

@@ -32,8 +32,7 @@ class WithLanguage(Dataset[dict[str, Any]]):
 class LanguageLosses:
     """A causal language model's loss function that also sums the losses of tokens by language.
 
-    A sum over tokens is gathered when its step is kept, so that a step that is dropped leaves no trace. What a model
-    adds to this loss, such as load balancing, is not counted.
+    What a model adds to this loss, such as load balancing, is not counted.
 
     Attributes:
         languages: names, by number.
@@ -43,7 +42,6 @@ class LanguageLosses:
     def __init__(self, languages: Sequence[str]) -> None:
         self.languages = list(languages)
         self.rows: Tensor | None = None
-        self._pending: list[Tensor] = []
         self._sums_L2 = torch.zeros(len(self.languages), 2, dtype=torch.float64)
 
     def __call__(
@@ -66,19 +64,9 @@ class LanguageLosses:
         is_target_BT = targets_BT != IGNORED_LABEL
         if self.rows is not None:
             losses_B2 = torch.stack([losses_N.detach().view_as(targets_BT).sum(1), is_target_BT.sum(1)], dim=1)
-            empty_L2 = torch.zeros_like(self._sums_L2, device=losses_N.device)
-            self._pending.append(empty_L2.index_add(0, self.rows.to(losses_N.device), losses_B2.to(empty_L2)))
+            sums_L2 = self._sums_L2.to(losses_N.device)
+            self._sums_L2 = sums_L2.index_add(0, self.rows.to(losses_N.device), losses_B2.to(sums_L2))
         return losses_N.sum() / (is_target_BT.sum() if num_items_in_batch is None else num_items_in_batch)
-
-    def keep(self) -> None:
-        """Count the forward passes since the last call."""
-        for sums_L2 in self._pending:
-            self._sums_L2 = self._sums_L2.to(sums_L2) + sums_L2
-        self._pending.clear()
-
-    def drop(self) -> None:
-        """Forget the forward passes since the last `keep`."""
-        self._pending.clear()
 
     def take(self) -> Tensor:
         """(L, 2) sum of losses and number of tokens of each language since the last call."""

@@ -54,7 +54,7 @@ def fit(
         KeyboardInterrupt: stopped by Ctrl-C, after saving a checkpoint.
         OutputError: the disk is full, or the checkpoint is of another model, other data or another number of processes.
         Preempted: stopped by SIGTERM or SIGHUP, after saving a checkpoint.
-        TrainingError: a bad step that the recipe does not skip.
+        TrainingError: the loss or the gradient of a step is not finite.
     """
     setup = _prepared(setup, model, dataset, checkpoints, on_note)
     interrupt = StopOnInterrupt(on_interrupt)

@@ -1,9 +1,9 @@
-"""The Trainer: the order of its data, bad steps, logs by language, and checkpoints."""
+"""The Trainer: the order of its data, steps that are not finite, logs by language, and checkpoints."""
 
+import math
 from collections.abc import Sized
 from contextlib import nullcontext
 from pathlib import Path
-from statistics import fmean
 from typing import Any, cast
 
 import torch
@@ -15,7 +15,6 @@ from multipl_moe.errors import OutputError, TrainingError
 from multipl_moe.runs.folder import read_json, write_json
 from multipl_moe.system.device import dtype_name
 from multipl_moe.system.staging import staged_folder
-from multipl_moe.train.bad_steps import BadStepGuard, StepRecord
 from multipl_moe.train.batch_arguments import batch_arguments
 from multipl_moe.train.checkpoints import (
     checkpoint_path,
@@ -26,7 +25,7 @@ from multipl_moe.train.checkpoints import (
 )
 from multipl_moe.train.held_out import HeldOut
 from multipl_moe.train.language_losses import LANGUAGE_KEY, LanguageLosses, WithLanguage
-from multipl_moe.train.progress import LOSS_PREFIX, SKIPPED_KEY
+from multipl_moe.train.progress import LOSS_PREFIX
 from multipl_moe.train.setup import TrainingSetup
 from multipl_moe.train.sharding import is_sharded, load_sharded, save_sharded
 
@@ -39,7 +38,7 @@ class OrderedTrainer(Trainer):
     """Trainer that keeps the order of its dataset, which is already mixed and shuffled by the seed.
 
     It writes checkpoints whole or not at all and without frozen weights, measures the loss on held-out text and of each
-    language, and keeps bad steps from the weights.
+    language, and stops before a step that is not finite reaches the weights.
 
     Of several processes each takes the next rows in turn, so that all together take those that one would with as many
     rows. A model that `shard` divided is trained and saved in its parts.
@@ -64,15 +63,13 @@ class OrderedTrainer(Trainer):
         rows = WithLanguage(train_dataset, setup.languages)
         super().__init__(model=model, train_dataset=rows, eval_dataset=cast(Any, held_out), **kwargs)
         self.language_losses = LanguageLosses(rows.languages)
-        self.guard = BadStepGuard(setup.train)
         self._train, self._held_out = setup.train, held_out
         self._run = {
             "frozen_sha256": frozen_sha256,
             "order_sha256": order_sha256,
             "compute_dtype": dtype_name(setup.dtype),
         }
-        self._record: StepRecord | None = None
-        self._kept: list[dict[str, float]] = []  # loss and gradient norm of the good steps since the last log
+        self._step_losses: list[Tensor] = []
         self._is_sharded = is_sharded(model)
         # Trainer's own name for it: the model reduces its gradients itself, so it is not wrapped again.
         self.is_distributed_loading_by_transformers = self._is_sharded
@@ -95,69 +92,41 @@ class OrderedTrainer(Trainer):
     def training_step(
         self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None = None
     ) -> Tensor:
-        """Forward and backward pass of one batch; what it read is kept until its step is judged."""
-        if self._record is None:
-            self._record = StepRecord(cast(nn.Module, self.model))
+        """Forward and backward pass of one batch."""
         inputs = dict(inputs)
         self.language_losses.rows = inputs.pop(LANGUAGE_KEY)
-        self._record.batches.append(inputs)
         arguments = batch_arguments(cast(PreTrainedModel, self.model), inputs)
         loss = super().training_step(model, inputs | arguments, num_items_in_batch)
-        self._record.losses.append(loss)
+        self._step_losses.append(loss)
         return loss
 
     def _clip_grad_norm(self, model: nn.Module) -> Any:
-        """Clip, and judge the step before the optimiser takes it."""
+        """Clip; a step that is not finite ends the run before the optimiser takes it."""
         norm: Any = super()._clip_grad_norm(model)
         norm = norm.full_tensor() if self._is_sharded else norm
-        record, self._record = self._record, None
-        assert record is not None
-        loss = cast(Tensor, self.accelerator.reduce(torch.stack(record.losses).sum(), "mean"))
-        values = {"loss": loss.item(), "grad_norm": float(cast(Tensor, norm))}
-        problem = self.guard.judge(**values)
-        if problem is None:
-            self.language_losses.keep()
-            self._kept.append(values)
-        elif self.guard.skip():
-            self._drop_step(model, record)
-        else:
-            raise self._stopped_by(problem, record)
+        loss = cast(Tensor, self.accelerator.reduce(torch.stack(self._step_losses).sum(), "mean"))
+        self._step_losses.clear()
+        for name, value in {"loss": loss, "gradient's norm": norm}.items():
+            if not math.isfinite(value):
+                raise self._stopped_by(f"the {name} is {float(value)}")
         return norm
 
-    def _drop_step(self, model: nn.Module, record: StepRecord) -> None:
-        self.language_losses.drop()
-        record.forget_routing()
-        model.zero_grad()  # to None: the optimiser passes over every parameter
-
-    def _stopped_by(self, problem: str, record: StepRecord) -> TrainingError:
-        step, in_a_row = self.state.global_step + 1, self.guard.num_in_a_row
-        rank = f"_rank_{self.args.process_index}" if self.args.world_size > 1 else ""
-        file = self.checkpoints.parent / f"bad_step_{step}{rank}.safetensors"
-        record.save(file)
+    def _stopped_by(self, problem: str) -> TrainingError:
         last = next(reversed(saved_checkpoints(self.checkpoints).values()), None)
-        good = f"{last} is good" if last is not None else "there is no checkpoint yet"
-        skipped = f", and the {in_a_row} steps before it were skipped" if in_a_row else ""
-        return TrainingError(
-            f"step {step}: {problem}{skipped}; its batch: {file}; {good}: start anew with a lower train.learning_rate, "
-            "or go on with train.on_bad_step=skip (of `train` with --resume)"
+        go_on = (
+            "as there is no checkpoint yet" if last is None else f"or go on with --resume from {last}, which is good"
         )
+        step = self.state.global_step + 1
+        return TrainingError(f"step {step}: {problem}; start anew with a lower train.learning_rate, {go_on}")
 
     # Logs
 
     def log(self, logs: dict[str, Any], start_time: float | None = None) -> None:
-        """As in Trainer; with the loss goes that of each language, and how many steps were skipped so far.
-
-        Loss and gradient norm are those of the steps that were kept; where none was, there are none.
-        """
+        """As in Trainer; with the loss goes that of each language."""
         if "loss" in logs:
-            del logs["loss"], logs["grad_norm"]  # Trainer's, which skipped steps are in
-            if kept := self._kept:
-                logs |= {"loss": fmean(step["loss"] for step in kept), "grad_norm": kept[-1]["grad_norm"]}
-            self._kept = []
             sums = self.accelerator.reduce(self.language_losses.take().to(self.args.device), "sum")
             means = self.language_losses.means(cast(Tensor, sums))
             logs |= {f"{LOSS_PREFIX}{name}": mean for name, mean in means.items()}
-            logs[SKIPPED_KEY] = self.guard.num_skipped
         super().log(logs, start_time)
 
     def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> Any:
@@ -189,7 +158,7 @@ class OrderedTrainer(Trainer):
             self._save_scaler(str(folder))
             self._save_rng_state(str(folder))
             if saves:
-                write_json(folder / _RUN_FILE, self._run | {"steps": self.guard.state()})
+                write_json(folder / _RUN_FILE, self._run)
                 self.state.save_to_json(str(folder / "trainer_state.json"))
             self.accelerator.wait_for_everyone()
         if saves:
@@ -221,7 +190,6 @@ class OrderedTrainer(Trainer):
                 f"{self._run['compute_dtype']} on this machine; go on where it means {dtype}, or start anew in another "
                 "folder"
             )
-        self.guard.restore(run["steps"])
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
         if not self._is_sharded:

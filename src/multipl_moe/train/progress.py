@@ -15,7 +15,6 @@ from multipl_moe.train.router_watch import RouterWatch, collapse_signs, describe
 METRICS_FILE = "metrics.jsonl"
 HELD_OUT_FILE = "held_out.jsonl"
 LOSS_PREFIX = "loss/"
-SKIPPED_KEY = "skipped_steps"
 
 
 class TrainingProgress(RouterWatch):
@@ -73,7 +72,7 @@ class TrainingProgress(RouterWatch):
         self._lines.update(state.global_step, state.max_steps)
 
     def on_log(self, args, state, control, logs: dict[str, Any] | None = None, **kwargs):
-        """Write one line of metrics, unless every step since the last one was skipped, and observe the routers anew."""
+        """Write a line of metrics for a log of the loss, and observe the routers anew."""
         if logs is None or "loss" not in logs:
             return
         now, (since, step) = time.perf_counter(), self._mark
@@ -86,7 +85,6 @@ class TrainingProgress(RouterWatch):
             "losses": {key.removeprefix(LOSS_PREFIX): logs[key] for key in logs if key.startswith(LOSS_PREFIX)},
             "learning_rate": logs["learning_rate"],
             "grad_norm": logs.get("grad_norm"),
-            "skipped_steps": logs.get(SKIPPED_KEY, 0),
             "tokens_per_s": rate,
             "routers": layers,
         }

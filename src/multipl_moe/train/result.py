@@ -26,7 +26,6 @@ class TrainResult:
         compute_dtype: of matrix products.
         learning_rate: at its peak, also where the recipe has `auto`; None in records of earlier versions.
         warnings: of what went wrong meanwhile, a line each.
-        skipped_steps: those whose gradients were dropped, as `train.on_bad_step` says.
         best_step: the step whose weights these are, where `train.keep_best` chose.
         data: `MixtureSummary.to_json` of what was read.
         decontamination: for which benchmarks the text was checked; see `runs.decontamination`.
@@ -43,7 +42,6 @@ class TrainResult:
     compute_dtype: str
     learning_rate: float | None = None
     warnings: list[str] = field(default_factory=list)
-    skipped_steps: int = 0
     best_step: int | None = None
     data: dict[str, Any] = field(default_factory=dict)
     decontamination: dict[str, Any] | None = None

@@ -77,7 +77,7 @@ def train_model(recipe: Recipe, model_folder: Path, corpus: Path, output: Path, 
         FrozenParameterError: a frozen parameter changed.
         HeldError: another process, or this one elsewhere, is at `output`.
         UserError: recipe, model, corpus and machine do not go together, `output` holds a trained model, its disk has no
-            room, or a step was bad.
+            room, or a step was not finite.
     """
     with held_folder(output) if is_main() else nullcontext():
         return train_in_held_folder(recipe, model_folder, corpus, output, **hooks)
@@ -186,7 +186,6 @@ def _fit(
         )
     return {
         "learning_rate": trainer.args.learning_rate,
-        "skipped_steps": trainer.guard.num_skipped,
         "best_step": trainer.best_step,
         "warnings": [] if rise.warning is None else [rise.warning],
         **asdict(clock.cost),
