@@ -51,7 +51,7 @@ def test_unknown_tracker_is_refused():
 
 
 def test_runs_of_one_process_are_tracked_apart_offline_and_as_the_environment_says(tmp_path: Path, monkeypatch):
-    wandb = Mock()
+    wandb = Mock(run=None)
     monkeypatch.setitem(sys.modules, "wandb", wandb)
     for key in ("WANDB_DIR", "WANDB_MODE", "TRACKIO_DIR"):
         monkeypatch.delenv(key, raising=False)
@@ -70,3 +70,7 @@ def test_runs_of_one_process_are_tracked_apart_offline_and_as_the_environment_sa
             cut_off(folder)
         assert dict(os.environ) == before
     assert wandb.mock_calls == [call.finish(), call.teardown()] * 2
+    wandb.run = "the caller's"
+    with tracking(["wandb"], tmp_path):
+        pass
+    assert len(wandb.mock_calls) == 4
