@@ -192,6 +192,14 @@ def test_domain_gate_and_gate_shut_measure_what_it_lets_through(measured, world,
 
 
 @pytest.mark.extended
+def test_pack_languages_counts_in_which_language_each_model_writes(measured, world, gated):
+    found = measured("pack_languages", str(world.corpus), str(gated / "model"))["results"]["found"]
+    assert list(found) == ["the files", "base", str(gated / "model")]
+    assert {one["texts"] for counts in found.values() for one in counts.values()} == {2}
+    assert found["base"] == found[str(gated / "model")]  # not trained
+
+
+@pytest.mark.extended
 def test_gate_switches_measures_what_opens_and_shuts_it(measured, world, gated):
     rust, python = (source_text(name, 901)[:400] for name in ("rust", "python"))
     Text = importlib.import_module("gate_texts").Text
