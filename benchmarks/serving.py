@@ -2,10 +2,10 @@
 
     python benchmarks/serving.py [--quick] [--trained RUN] [--threads N] [--output FILE.json] [--page docs/native.md]
 
-Hybrids of the presets that have an architecture of their own, on tiny random bases of several families and on
-SmolLM2-135M (whose tokenizer all have), with routers and experts made unlike each other, not trained: differences and
-speed hardly depend on that. Files are compared by the perplexity of a text of Python. Target: llama.cpp decodes a
-hybrid of SmolLM2 at 0.8 or more of the speed that active parameters predict from its base, both in bfloat16.
+Hybrids of preset token-only, on tiny random bases of two families and on SmolLM2-135M (whose tokenizer all have), with
+routers and experts made unlike each other, not trained: differences and speed hardly depend on that. Files are compared
+by the perplexity of a text of Python. Target: llama.cpp decodes a hybrid of SmolLM2 at 0.8 or more of the speed that
+active parameters predict from its base, both in bfloat16.
 
 With --trained, the model of a demo's folder is merged into a dense one too, which is measured against its base.
 Target: its smallest file is at most 0.4 of the hybrid in bfloat16.
@@ -32,15 +32,15 @@ from multipl_moe.demo.recipe import DEMO_RECIPE
 from multipl_moe.errors import ConfigError
 from multipl_moe.export.folder import ExportReport, ExportSettings, export_model
 from multipl_moe.export.llama_cpp import QUANTISED
-from multipl_moe.export.native import native_architecture
+from multipl_moe.export.native import native_config, require_native
 from multipl_moe.model.families import FAMILIES
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.recipe.recipe import load_recipe
 from multipl_moe.upcycle.convert import upcycle
 
 _PAGE = Path(__file__).parents[1] / "docs" / "native.md"
-_PRESETS = ("token-only", "moe-lpr")
-_MEASURED = (("llama", "token-only"), ("llama", "moe-lpr"), ("qwen2", "token-only"), ("qwen3", "moe-lpr"))
+_PRESET = "token-only"
+_MEASURED = ("llama", "qwen2")
 _HIDDEN, _NUM_LAYERS = 256, 4
 _LAYERS = "last:8"
 _TEXT_TOKENS = 400
@@ -69,39 +69,39 @@ class Row:
 
 
 def homes() -> list[list[str]]:
-    """Of every family and preset, with experts in all layers, the architecture or the reason why there is none."""
+    """Of every family, with experts in all layers, the architecture or the reason why there is none."""
     rows = []
     for family in FAMILIES:
-        row = [f"`{family}`"]
-        for preset in _PRESETS:
-            try:
-                row.append(f"`{native_architecture(tiny_config(family, preset)).model_type}`")
-            except ConfigError as error:
-                row.append(str(error).removeprefix("--native: "))
-        rows.append(row)
+        config = tiny_config(family)
+        try:
+            require_native(config)
+            home = f"`{native_config(config).model_type}`"
+        except ConfigError as error:
+            home = str(error).removeprefix("--native: ")
+        rows.append([f"`{family}`", home])
     return rows
 
 
-def tiny_config(family: str, preset: str, vocab_size: int = 256) -> MultiplMoeConfig:
+def tiny_config(family: str, vocab_size: int = 256) -> MultiplMoeConfig:
     """A hybrid of a few small layers, all of them with experts."""
     sizes = {"hidden_size": _HIDDEN, "intermediate_size": 2 * _HIDDEN, "num_hidden_layers": _NUM_LAYERS}
     heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": _HIDDEN // 4, "sliding_window": None}
     base = AutoConfig.for_model(family, vocab_size=vocab_size, pad_token_id=0, eos_token_id=0, **sizes, **heads)
-    moe = MoeConfig.from_preset(preset, experts={"layers": list(range(_NUM_LAYERS))}, routing=_SETTINGS)
+    moe = MoeConfig.from_preset(_PRESET, experts={"layers": list(range(_NUM_LAYERS))}, routing=_SETTINGS)
     return MultiplMoeConfig(text_config=base, moe=moe.to_dict())
 
 
-def save_tiny(folder: Path, family: str, preset: str, tokenizer: Any) -> None:
+def save_tiny(folder: Path, family: str, tokenizer: Any) -> None:
     """A random model of `tiny_config`, of unit gain, with a tokenizer."""
-    model: Any = MultiplMoeForCausalLM(tiny_config(family, preset, len(tokenizer)))
+    model: Any = MultiplMoeForCausalLM(tiny_config(family, len(tokenizer)))
     _unlike(model, 1.0)
     model.to(torch.bfloat16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 
-def save_upcycled(folder: Path, preset: str) -> None:
+def save_upcycled(folder: Path) -> None:
     """A hybrid of the demo's base with experts and routers that differ."""
-    settings = {"upcycle.verify": False, "moe.preset": preset, "moe.experts.layers": _LAYERS, "moe.gate.languages": []}
+    settings = {"upcycle.verify": False, "moe.preset": _PRESET, "moe.experts.layers": _LAYERS, "moe.gate.languages": []}
     upcycle(load_recipe(None, DEMO_RECIPE | settings | {"moe.routing.token_bias_rate": 0.0}), folder)
     model = load_hybrid(folder)
     _unlike(model, 0.1)
@@ -118,10 +118,10 @@ def _unlike(model: MultiplMoeForCausalLM, share: float) -> None:
             parameter.lerp_(noise.to(parameter.dtype), 1.0 if "router" in name else share)
 
 
-def measure(name: str, preset: str, hybrid: Path, out: Path, repeats: int) -> tuple[list[Row], ExportReport]:
+def measure(name: str, hybrid: Path, out: Path, repeats: int) -> tuple[list[Row], ExportReport]:
     """Every way to serve one hybrid as a native model, timed in turn."""
     report = export_model(hybrid, out, ExportSettings(native=True, gguf=True, quantise=tuple(QUANTISED)))
-    return _timed_ways(name, preset, f"`{report.native}`", f"{report.difference:.1e}", report, repeats), report
+    return _timed_ways(name, _PRESET, f"`{report.native}`", f"{report.difference:.1e}", report, repeats), report
 
 
 def measure_merged(run: Path, out: Path, repeats: int) -> tuple[list[Row], dict[str, Any]]:
@@ -184,7 +184,7 @@ def base_and_hybrid(base: Path, hybrid: Path, gguf: Path, out: Path, repeats: in
 def write_page(page: Path, homes: list[list[str]], rows: list[Row]) -> None:
     """Put the two tables between the page's comments."""
     for name, columns, cells in (
-        ("homes", ["family", *_PRESETS], homes),
+        ("homes", ["family", _PRESET], homes),
         ("ways", list(_COLUMNS), [row.cells for row in rows]),
     ):
         begin, end = f"<!-- {name}: written by benchmarks/serving.py -->", f"<!-- end of {name} -->"
@@ -209,24 +209,23 @@ def main() -> None:
     tokenizer, rows, speed, merged = AutoTokenizer.from_pretrained(base), [], {}, {}
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        for family, preset in _MEASURED:
-            save_tiny(work / "hybrid" / family / preset, family, preset, tokenizer)
-            name = f"tiny {family}"
-            found, _ = measure(name, preset, work / "hybrid" / family / preset, work / family / preset, repeats)
+        for family in _MEASURED:
+            save_tiny(work / "hybrid" / family, family, tokenizer)
+            found, _ = measure(f"tiny {family}", work / "hybrid" / family, work / family, repeats)
             rows += found
-        for preset in () if options.quick else _PRESETS:
-            save_upcycled(work / preset, preset)
-            found, report = measure("SmolLM2-135M", preset, work / preset, work / f"{preset}-native", repeats)
+        if not options.quick:
+            save_upcycled(work / "upcycled")
+            found, report = measure("SmolLM2-135M", work / "upcycled", work / "native", repeats)
             rows += found
-            speed[preset] = base_and_hybrid(base, work / preset, report.gguf[0], work / f"{preset}-base", repeats)
+            speed = base_and_hybrid(base, work / "upcycled", report.gguf[0], work / "base", repeats)
         if options.trained is not None:
             found, merged = measure_merged(options.trained, work / "merged", repeats)
             rows += found
     print_table("Ways to serve", list(_COLUMNS), [row.cells for row in rows])
-    targets = [
-        Target(f"{preset}: speed in llama.cpp over predicted", s["measured"] / s["predicted"], _MIN_SHARE_OF_PREDICTED)
-        for preset, s in speed.items()
-    ]
+    targets = []
+    if speed:
+        share = speed["measured"] / speed["predicted"]
+        targets.append(Target("speed in llama.cpp over predicted", share, _MIN_SHARE_OF_PREDICTED))
     if merged:
         targets.append(
             Target("Q4_K_M over the hybrid in bfloat16", merged["q4_share"], _MAX_SHARE_OF_SIZE, at_least=False)

@@ -32,7 +32,7 @@ settings.register_profile("busy", deadline=None)  # a machine that does other wo
 settings.load_profile("busy")
 
 VOCABULARY = 61
-CAUSAL_PRESETS = ["causal", "token-only", "moe-lpr", "gated", "gated-single"]
+CAUSAL_PRESETS = ["causal", "token-only", "gated", "gated-single"]
 
 _FAMILY_KEYS: dict[str, dict[str, Any]] = {
     "llama": {"mlp_bias": True},

@@ -241,10 +241,7 @@ def _token_level(x, weights, moe, experts: list[Ffn], tokens):
         logits = (weights["token_router.weight"] @ x[token]).float()
         scores = torch.softmax(logits, dim=-1)
         by_score = sorted(range(len(experts)), key=lambda e: -(float(logits[e].detach()) + bias[e]))
-        if moe.routing.shared_expert_selection == "competes":
-            chosen = by_score[: moe.routing.token_top_k]
-        else:
-            chosen = [*[e for e in by_score if e != shared][: moe.routing.token_top_k - 1], shared]
+        chosen = [*[e for e in by_score if e != shared][: moe.routing.token_top_k - 1], shared]
         total = torch.stack([scores[e] for e in chosen]).sum()
         outputs[token] = torch.stack([(scores[e] / total).to(x.dtype) * experts[e](x[token]) for e in chosen]).sum(0)
         choices[token] = chosen

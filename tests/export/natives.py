@@ -1,4 +1,4 @@
-"""Tiny hybrids that some architecture of transformers holds exactly."""
+"""Tiny hybrids that Ernie 4.5's architecture of transformers holds exactly."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,16 +8,13 @@ from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
 from tests.conftest import randomise, tiny_base_config, tiny_moe
 from tests.fixtures import save_tokenizer
 
-_NO_BIASES = {"llama": {"mlp_bias": False}, "granite": {"mlp_bias": False}}
-
 
 @dataclass(frozen=True)
 class NativeCase:
-    """A hybrid without biases on logits, and the architecture that it should become."""
+    """A hybrid without biases on logits."""
 
     family: str
-    preset: str
-    architecture: str = ""
+    preset: str = "token-only"
     layers: tuple[int, ...] = (1, 2)
     base: dict[str, Any] = field(default_factory=dict)
     moe: dict[str, Any] = field(default_factory=dict)
@@ -29,7 +26,8 @@ class NativeCase:
 
     def config(self) -> MultiplMoeConfig:
         """Its configuration."""
-        base = tiny_base_config(self.family, **(_NO_BIASES.get(self.family, {}) | self.base))
+        no_biases = {"mlp_bias": False} if self.family == "llama" else {}
+        base = tiny_base_config(self.family, **(no_biases | self.base))
         unbiased = {} if self.preset == "single" else {"token_bias_rate": 0.0}
         moe = unbiased | {"layers": list(self.layers)} | self.moe
         return MultiplMoeConfig(text_config=base, moe=tiny_moe(self.preset, **moe).to_dict())
@@ -42,17 +40,11 @@ class NativeCase:
 
 
 NATIVE_CASES = [
-    NativeCase("llama", "token-only", "ernie4_5_moe"),
-    NativeCase("llama", "token-only", "ernie4_5_moe", (1, 3), {"num_hidden_layers": 5, "head_dim": 16}),
-    NativeCase("llama", "moe-lpr", "ernie4_5_moe", (0, 1)),
-    NativeCase("llama", "moe-lpr", "mixtral", (0, 1, 2)),
-    NativeCase("mistral", "token-only", "ernie4_5_moe", (2,), {"sliding_window": None}, {"token_top_k": 3}),
-    NativeCase("mistral", "moe-lpr", "mixtral", (0, 1, 2), {"sliding_window": 16}),
-    NativeCase("qwen2", "token-only", "ernie4_5_moe", base={"tie_word_embeddings": True}),
-    NativeCase("qwen2", "moe-lpr", "qwen2_moe", (0, 2)),
-    NativeCase("qwen3", "moe-lpr", "qwen3_moe", (0, 2)),
-    NativeCase("olmo2", "moe-lpr", "flex_olmo", (0, 1, 2)),
-    NativeCase("granite", "moe-lpr", "granitemoe", (0, 1, 2)),
+    NativeCase("llama"),
+    NativeCase("llama", layers=(1, 3), base={"num_hidden_layers": 5, "head_dim": 16}),
+    NativeCase("llama", layers=(0, 1)),
+    NativeCase("mistral", layers=(2,), base={"sliding_window": None}, moe={"token_top_k": 3}),
+    NativeCase("qwen2", base={"tie_word_embeddings": True}),
 ]
 
 

@@ -25,7 +25,7 @@ def bits_of(model, tokenizer, text, **known):
     return [None, *(nats[:-1].gather(1, tokens[1:, None]).flatten() / math.log(2)).tolist()]
 
 
-@pytest.mark.parametrize("preset", ["gated", "single", "causal", "token-only", "moe-lpr"])
+@pytest.mark.parametrize("preset", ["gated", "single", "causal", "token-only"])
 def test_bits_are_those_of_hybrid_and_base_and_weights_those_of_each_layer(tokenizer, preset):
     model, dense = tiny_model(preset), tiny_model(None)
     reading = read_text(model, tokenizer, TEXT, layers=[1, 2], max_tokens=99, base=dense)

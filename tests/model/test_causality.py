@@ -88,7 +88,7 @@ def model(request: pytest.FixtureRequest) -> MultiplMoeForCausalLM:
     ("preset", "training", "rows"),
     [
         *((preset, *mode) for preset in CAUSAL_PRESETS for mode in _MODES),
-        *((preset, True, 3) for preset in ("token-only", "moe-lpr")),  # which know no thresholds
+        ("token-only", True, 3),  # which knows no thresholds
     ],
 )
 def test_later_tokens_change_no_layer_before_them(preset: str, training: bool, rows: int):

@@ -113,7 +113,7 @@ def _train(model: Any, forward: Any, inputs: dict[str, Tensor], num_steps: int =
             pytest.param(*values, marks=pytest.mark.extended)
             for values in (
                 ("causal", "lora", torch.bfloat16, {"attention_mask": _MASK}),
-                ("moe-lpr", "full", torch.bfloat16, {}),
+                ("token-only", "full", torch.bfloat16, {}),
             )
         ),
     ],

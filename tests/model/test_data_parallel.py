@@ -39,7 +39,7 @@ _CASES = {
     "first process without tokens": _Case(empty=(0,)),
     "other rows only elsewhere": _Case(empty=(1, 2)),
     "paper": _Case(preset="paper"),
-    "moe-lpr": _Case(preset="moe-lpr"),
+    "token-only": _Case(preset="token-only"),
 }
 
 

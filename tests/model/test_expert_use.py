@@ -18,7 +18,7 @@ def make_outputs_tell_the_weights(layer):
     layer.shared_expert.down_proj.bias.zero_()[num_experts] = 1.0
 
 
-@pytest.mark.parametrize("preset", ["causal", "paper", "token-only", "moe-lpr"])
+@pytest.mark.parametrize("preset", ["causal", "paper", "token-only"])
 def test_measured_use_is_the_mean_weight_of_each_expert_in_the_output(preset):
     model = tiny_hybrid(preset)
     outputs: dict[int, list] = {1: [], 2: []}

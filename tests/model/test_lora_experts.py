@@ -39,7 +39,7 @@ def test_counts_are_those_of_the_model_and_only_experts_and_routers_train(preset
     # An expert of rank 4 is 4 * (32 + 2 * 48) + 4 * (48 + 32) numbers; of 3 routed experts a token visits one, of 3
     # segment experts one on the mean.
     moe = model.config.moe_config
-    idle = 2 + 2 * (preset not in ("token-only", "moe-lpr"))
+    idle = 2 + 2 * (preset != "token-only")
     assert counts.active == counts.total - len(moe.experts.layers) * idle * 4 * (32 + 2 * 48 + 48 + 32)
 
 

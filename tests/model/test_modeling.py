@@ -175,7 +175,13 @@ def _step(model: MultiplMoeForCausalLM, tokens: torch.Tensor) -> tuple[float, di
 
 @pytest.mark.parametrize(
     ("preset", "expert_type", "rows"),
-    [("causal", "full", 1), ("causal", "full", 3), ("causal", "lora", 3), ("paper", "full", 3), ("moe-lpr", "lora", 1)],
+    [
+        ("causal", "full", 1),
+        ("causal", "full", 3),
+        ("token-only", "lora", 1),
+        ("causal", "lora", 3),
+        ("paper", "full", 3),
+    ],
 )
 def test_gradient_checkpointing_changes_neither_loss_nor_gradients(preset: str, expert_type: str, rows: int):
     plain, checkpointed = (tiny_hybrid(preset, type=expert_type).train() for _ in range(2))

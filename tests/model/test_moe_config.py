@@ -27,8 +27,7 @@ _DESIGN: dict[str, dict[str, Any]] = {
         "fusion": "fixed",
     },
     "causal": {**_ROUTED, **_SEGMENTS, **_FUSED, **_BY_SEGMENTS, **_THRESHOLDS},
-    "token-only": {**_ROUTED, "segment_weight": 0.0, "num_segment_experts": 0, "shared_expert_selection": "always"},
-    "moe-lpr": {**_ROUTED, "num_segment_experts": 0, "shared_expert_selection": "competes"},
+    "token-only": {**_ROUTED, "segment_weight": 0.0, "num_segment_experts": 0},
     "single": {},
 }
 
@@ -39,7 +38,7 @@ def test_preset_has_the_values_of_the_design(preset: str):
     assert MoeConfig() == PRESETS["single"]
     values, moe = PRESETS[preset].to_dict(), PRESETS[preset]
     assert (values["preset"], moe.gate.stride) == (preset, {"single": 8, "paper": 64}.get(preset, 16))
-    num_trained = {"causal": 11, "paper": 11, "token-only": 5, "moe-lpr": 5, "single": 1}
+    num_trained = {"causal": 11, "paper": 11, "token-only": 5, "single": 1}
     assert moe.num_trained_experts == num_trained[preset]
     if preset == "single":
         assert values["routing"] is None
@@ -47,8 +46,8 @@ def test_preset_has_the_values_of_the_design(preset: str):
     routing = values["routing"]
     assert {key: routing[key] for key in _DESIGN[preset]} == _DESIGN[preset]
     keys = ("segment_centered", "token_bias_rate", "router_aux_loss_coef", "router_aux_loss_scope")
-    published = {"paper": [False, 0.0, 0.01, "all"], "moe-lpr": [True, 0.5, 0.01, "all"]}
-    assert [routing[key] for key in keys] == published.get(preset, [True, 0.5, 0.0, "routed"])
+    wanted = [False, 0.0, 0.01, "all"] if preset == "paper" else [True, 0.5, 0.0, "routed"]
+    assert [routing[key] for key in keys] == wanted
 
 
 @pytest.mark.parametrize(
@@ -170,9 +169,10 @@ def test_unknown_keys_and_values_of_another_type_are_all_named_at_once(values: d
     assert error.value.problems == [f"moe.{problem}" for problem in problems]
 
 
-def test_settings_in_one_flat_list_are_refused_with_the_version_that_reads_them():
+@pytest.mark.parametrize("values", [{"domain_gate": ["rust"]}, {"routing": {"shared_expert_selection": "always"}}])
+def test_settings_of_older_versions_are_refused_with_the_one_that_reads_them(values: dict[str, Any]):
     with pytest.raises(ConfigError, match="the last is commit"):
-        MoeConfig.from_dict({"preset": "single", "domain_gate": ["rust"], "segment_stride": 8})
+        MoeConfig.from_dict(values)
 
 
 def test_unknown_preset_is_refused_with_the_known_ones():

@@ -19,7 +19,7 @@ def _gradients(model: Any) -> dict[str, Tensor]:
     return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
 
-@pytest.mark.parametrize("preset", ["causal", "moe-lpr"])
+@pytest.mark.parametrize("preset", ["causal", "token-only"])
 def test_a_loss_of_ones_own_with_aux_loss_has_the_gradients_of_the_models_loss(preset: str):
     own, theirs = (tiny_hybrid(preset, router_aux_loss_coef=_COEFFICIENT).train() for _ in range(2))
     tokens = random_tokens(3, 21)

@@ -14,7 +14,7 @@ def _loads(logits: torch.Tensor, moe, bias: torch.Tensor) -> torch.Tensor:
     return route_tokens(logits, moe, bias).chosen[:, :-1].sum(dim=0).float()
 
 
-@pytest.mark.parametrize(("preset", "top_k"), [("causal", 2), ("token-only", 3), ("moe-lpr", 2)])
+@pytest.mark.parametrize(("preset", "top_k"), [("causal", 2), ("token-only", 3)])
 def test_a_bias_changes_who_is_chosen_and_no_score_of_anyone(preset: str, top_k: int):
     moe, logits = tiny_routing(preset, token_top_k=top_k), torch.randn(40, 4)
     plain, biased = route_tokens(logits, moe), route_tokens(logits, moe, torch.tensor([30.0, -10.0, -20.0]))
@@ -58,16 +58,13 @@ def test_a_step_is_in_standard_deviations_of_the_logits_and_batches_add_up():
 
 
 @settings(max_examples=30)
-@given(
-    spread=st.floats(0.01, 30), lean=st.lists(st.floats(-3, 3), min_size=5, max_size=5), top_k=st.integers(2, 4),
-    preset=st.sampled_from(["token-only", "moe-lpr"]),
-)  # fmt: skip
-def test_loads_become_even_whatever_the_logits_lean_to(spread: float, lean: list[float], top_k: int, preset: str):
-    moe = tiny_routing(preset, num_token_experts=6, token_top_k=top_k)
+@given(spread=st.floats(0.01, 30), lean=st.lists(st.floats(-3, 3), min_size=5, max_size=5), top_k=st.integers(2, 4))
+def test_loads_become_even_whatever_the_logits_lean_to(spread: float, lean: list[float], top_k: int):
+    moe = tiny_routing("token-only", num_token_experts=6, token_top_k=top_k)
     noise = torch.randn(2000, 6, generator=torch.Generator().manual_seed(0))
     logits = spread * (noise + torch.tensor([*lean, 0.0]))
     loads = _loads(logits, moe, balancing_bias(logits, torch.zeros(5), moe))
-    assert loads.sum() == 0 or (loads / loads.mean() - 1).abs().max() < 0.1
+    assert (loads / loads.mean() - 1).abs().max() < 0.1
 
 
 @pytest.mark.parametrize("scale", [0.05, 1.0, 20.0])

@@ -23,7 +23,7 @@ def _causal(**routing: Any) -> dict[str, Any]:
             "moe.routing.segment_window: 50 ",
             "multiple of moe.gate.stride (16); use 48",
         ),
-        ({"preset": "best"}, "moe.preset: 'best' ", "causal, paper, token-only, moe-lpr"),
+        ({"preset": "best"}, "moe.preset: 'best' ", "causal, paper, token-only, single"),
         (
             {"preset": "causal", "routing": {"token_top_k": 9}},
             "moe.routing.token_top_k: 9 ",

@@ -16,7 +16,6 @@ _EXPERTS = {f"experts.{name}{end}" for name in ("gate_up_proj", "down_proj") for
 _ROUTERS = {
     "causal": {"token_router.weight", "segment_router.weight", "segment_start"},
     "token-only": {"token_router.weight"},
-    "moe-lpr": {"token_router.weight"},
 }
 
 

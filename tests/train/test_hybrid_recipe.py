@@ -16,7 +16,7 @@ from tests.train.tiny import World, tiny_recipe
 
 def test_the_recorded_recipe_makes_the_same_hybrid_again(world: World, tmp_path: Path):
     start = {"noise": 0.25, "dtype": "bfloat16"}
-    made = tiny_recipe(world.base, world.sources, moe={"preset": "moe-lpr"}, upcycle=start)
+    made = tiny_recipe(world.base, world.sources, moe={"preset": "token-only"}, upcycle=start)
     upcycle(made, tmp_path / "hybrid")
     recorded = recipe_of_hybrid(validate_recipe({"learn": ["rust"], "keep": ["python"]}), tmp_path / "hybrid")
     (tmp_path / "recipe.yaml").write_text(recorded.to_yaml())

@@ -19,7 +19,7 @@ from tests.train.conftest import Watcher, changed
 from tests.train.tiny import World, tiny_recipe
 
 
-@pytest.mark.parametrize(("preset", "compute_dtype"), [("causal", "float32"), ("moe-lpr", "bfloat16")])
+@pytest.mark.parametrize(("preset", "compute_dtype"), [("causal", "float32"), ("token-only", "bfloat16")])
 def test_the_loss_falls_and_only_factors_and_routers_move(
     world: World, tmp_path: Path, preset: str, compute_dtype: str
 ):

@@ -26,7 +26,7 @@ from tests.train.tiny import tensors as weights
 
 from .conftest import names_in, recipe_for, save_base
 
-EXACT_PRESETS = ("causal", "token-only", "moe-lpr", "single")
+EXACT_PRESETS = ("causal", "token-only", "single")
 NEW_PARTS = ("experts.", "token_", "segment_")
 
 
@@ -65,7 +65,7 @@ def test_a_causal_conversion_of_every_family_starts_at_the_base(tmp_path, family
 
 
 @pytest.mark.parametrize(
-    ("preset", "tie_word_embeddings"), [("causal", True), ("token-only", False), ("moe-lpr", True), ("single", False)]
+    ("preset", "tie_word_embeddings"), [("causal", True), ("token-only", False), ("single", False)]
 )
 def test_every_normalised_preset_starts_at_the_base(tmp_path, preset, tie_word_embeddings):
     base = save_base(tmp_path / "base", tie_word_embeddings=tie_word_embeddings)
@@ -88,7 +88,7 @@ def test_a_paper_conversion_reports_the_true_difference(tmp_path, family):
 
 
 def test_low_rank_experts_start_at_the_base_with_factors_of_their_own(tmp_path, base):
-    recipe = with_lora(recipe_for(base, "moe-lpr"))
+    recipe = with_lora(recipe_for(base, "token-only"))
     upcycle(recipe, tmp_path / "out")
     assert difference(base, tmp_path / "out", random_tokens(2, 50, seed=9)) <= 1e-3
     found = weights(tmp_path / "out")
@@ -114,7 +114,7 @@ def test_without_verification_nothing_is_claimed(tmp_path, base):
 
 @pytest.mark.parametrize(
     ("preset", "tie_word_embeddings"),
-    [("causal", True), ("token-only", False), ("moe-lpr", True), ("single", False), ("paper", False)],
+    [("causal", True), ("token-only", False), ("single", False), ("paper", False)],
 )
 def test_parameter_counts_are_those_of_the_model(tmp_path, preset, tie_word_embeddings):
     base = save_base(tmp_path / "base", tie_word_embeddings=tie_word_embeddings)
@@ -127,7 +127,7 @@ def test_parameter_counts_are_those_of_the_model(tmp_path, preset, tie_word_embe
             trained += parameter.numel()
         if ".mlp.experts." in name and preset != "single":
             # Of 3 routed experts a token visits one, of 3 segment experts one on the mean (capacity 1).
-            visited = {"token-only": 1, "moe-lpr": 1}.get(preset, 2)
+            visited = 1 if preset == "token-only" else 2
             idle += parameter[0].numel() * (len(parameter) - visited)
         if preset == "single" and ".mlp.shared_expert." in name:
             idle += parameter.numel()

@@ -18,7 +18,7 @@ from tests.train.tiny import World, tensors, tiny_recipe
 
 _PRESETS: dict[str, dict[str, Any]] = {
     "causal": {},
-    "moe-lpr": {"preset": "moe-lpr", "num_segment_experts": 0},
+    "token-only": {"preset": "token-only", "num_segment_experts": 0},
     "segments alone": {"num_token_experts": 1, "token_top_k": 1},
 }
 

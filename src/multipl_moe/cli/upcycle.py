@@ -17,7 +17,7 @@ def upcycle(
     base: Base = None,
     preset: Annotated[
         str | None,
-        typer.Option(help="Preset of the hybrid layer: causal, paper, token-only, moe-lpr, single. [single]"),
+        typer.Option(help="Preset of the hybrid layer: causal, paper, token-only, single. [single]"),
     ] = None,
     layers: Annotated[
         str | None,

@@ -73,11 +73,10 @@ def _layers(moe: MoeConfig, num_layers: int) -> list[tuple[str, str]]:
 
 
 def _choice(moe: MoeConfig, routing: RoutingConfig) -> list[tuple[str, str]]:
-    rows, frozen = [], "the last is the base's own feed-forward block, frozen"
-    always = "always in use" if routing.shared_expert_selection == "always" else "one choice among them"
+    rows, frozen = [], "the last is the base's own feed-forward block, frozen, always in use"
     place = "its own tokens and those after them" if routing.segment_lookahead else "the tokens before it"
     if routing.num_token_experts > 1:
-        tokens = f"{routing.num_token_experts} a layer, of which a token uses {routing.token_top_k}; {frozen}, {always}"
+        tokens = f"{routing.num_token_experts} a layer, of which a token uses {routing.token_top_k}; {frozen}"
         rows.append(("token-level experts", tokens))
     if routing.routes_segments:
         segments = (

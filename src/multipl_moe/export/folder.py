@@ -17,7 +17,7 @@ from multipl_moe.export.gguf import require_writable
 from multipl_moe.export.gguf_files import GgufFiles
 from multipl_moe.export.merge import merge_cost, merge_to_dense
 from multipl_moe.export.model_card import CardSubject, write_card
-from multipl_moe.export.native import native_architecture, native_config, require_no_bias
+from multipl_moe.export.native import native_config, require_native, require_no_bias
 from multipl_moe.export.native_weights import plan_native, require_equal
 from multipl_moe.export.standalone import auto_map, write_code
 from multipl_moe.export.weights import main_dtype, plan_cast
@@ -181,10 +181,10 @@ def _plan(model: Path, config: PreTrainedConfig, settings: ExportSettings) -> _P
     if settings.merges:
         return _Planned(config, config.base_config, tensors, dtype)
     if settings.native:
-        home = native_architecture(config, settings.gguf)
+        require_native(config)
         require_no_bias(model, config)
-        native = native_config(config, home)
-        return _Planned(config, native, plan_native(model, config, home, native, dtype), dtype)
+        native = native_config(config)
+        return _Planned(config, native, plan_native(model, config, native, dtype), dtype)
     if settings.full_experts:
         tensors, config = plan_full_experts(model, config, settings.dtype), with_full_experts(config)
     return _Planned(config, config, tensors, dtype)

@@ -29,7 +29,6 @@ from multipl_moe.export.gguf_architectures import (
     GgufArchitecture,
     add_hyperparameters,
     gguf_architecture,
-    num_experts_of,
     unsupported,
 )
 from multipl_moe.export.gguf_tokenizer import add_tokenizer
@@ -40,8 +39,6 @@ _SPARE_BYTES = 16_000_000
 _CARD_FILE = "README.md"
 _ROPE_FREQUENCIES = "rope_freqs.weight"
 _EXPERT = re.compile(r"\.experts\.(\d+)\.")
-# One tensor for gate and up in the checkpoint, two in GGUF.
-_WHOLE, _HALVES = ".input_linear.", (".experts.w1.", ".experts.w3.")
 # llama.cpp wants these in float32, as it does norms and biases.
 _ROUTER = "ffn_gate_inp.weight"
 
@@ -131,30 +128,25 @@ def gguf_tensors(
             shape = (len(keys), *shape)
         elif key.endswith("e_score_correction_bias"):
             key, shape = key.replace("_bias", ".bias"), shape[1:]
-        for part, half, size in _parts(key, shape):
-            name = names.get_name(part, try_suffixes=(".weight", ".bias"))
-            if name is None:
-                raise unsupported(config, f"its tensor {part} has no name there")
-            stays_float32 = len(size) == 1 or name.endswith(("norm.weight", _ROUTER))
-            turned = config if architecture.rotates_neighbours else None
-            read = partial(_values, reader, keys, half, turned)
-            plans.append(TensorPlan(name, size, torch.float32 if stays_float32 else dtype, read))
+        name = names.get_name(key, try_suffixes=(".weight", ".bias"))
+        if name is None:
+            raise unsupported(config, f"its tensor {key} has no name there")
+        stays_float32 = len(shape) == 1 or name.endswith(("norm.weight", _ROUTER))
+        turned = config if architecture.rotates_neighbours else None
+        read = partial(_values, reader, keys, turned)
+        plans.append(TensorPlan(name, shape, torch.float32 if stays_float32 else dtype, read))
     return plans
 
 
-def _values(
-    reader: CheckpointReader, keys: list[str], half: int | None, turned: PreTrainedConfig | None
-) -> Iterator[Tensor]:
+def _values(reader: CheckpointReader, keys: list[str], turned: PreTrainedConfig | None) -> Iterator[Tensor]:
     """One tensor, or those of all experts one after the other.
 
     Args:
         keys: one, or those of all experts.
-        half: of two that are stacked in the tensor's second dimension, which; None: the tensor is written whole.
         turned: of architectures that want rows of queries and keys in another order.
     """
     for key in keys:
         values = reader.read(key)
-        values = values if half is None else values.chunk(2, dim=1)[half]
         yield values if turned is None else rows_for_llama_cpp(key.rpartition(".")[0], values, turned)
 
 
@@ -167,20 +159,12 @@ def _without_numbers(reader: CheckpointReader) -> dict[str, list[str]]:
     return {name: [key for _, key in sorted(numbered)] for name, numbered in keys.items()}
 
 
-def _parts(key: str, shape: tuple[int, ...]) -> list[tuple[str, int | None, tuple[int, ...]]]:
-    """What becomes of a tensor: itself, or of gate and up in one each half, with its number and shape."""
-    if _WHOLE not in key:
-        return [(key, None, shape)]
-    size = (shape[0], shape[1] // 2, shape[2])
-    return [(key.replace(_WHOLE, name), half, size) for half, name in enumerate(_HALVES)]
-
-
 def gguf_metadata(model: Path, name: str, config: PreTrainedConfig, tensors: list[TensorPlan]) -> Metadata:
     """Name and sizes of a model for GGUF, and what its card says of licence, base, languages and tags."""
     card: Any = ModelCard.load(model / _CARD_FILE).data if (model / _CARD_FILE).is_file() else None
     total = sum(torch.Size(tensor.shape).numel() for tensor in tensors)
     stacked = sum(torch.Size(tensor.shape).numel() for tensor in tensors if len(tensor.shape) == 3)
-    num_experts = num_experts_of(config)
+    num_experts = getattr(config, "moe_num_experts", 0)
     metadata = Metadata(name=name)
     metadata.size_label = size_label(total, total - stacked, stacked // max(num_experts, 1), num_experts)
     if card is not None:

@@ -61,17 +61,6 @@ _ARCHITECTURES = {
         assumes=(_SILU, ("moe_num_shared_experts", 0), ("moe_layer_interval", 1)),
         absent=("o_proj.bias", "mlp.gate_proj.bias", "mlp.up_proj.bias", "mlp.down_proj.bias", "lm_head.bias"),
     ),
-    "mixtral": GgufArchitecture(MODEL_ARCH.LLAMA, rotates_neighbours=True),
-    "qwen3_moe": GgufArchitecture(
-        MODEL_ARCH.QWEN3MOE,
-        assumes=(_SILU, ("attention_bias", False), ("norm_topk_prob", True), ("mlp_only_layers", [])),
-    ),
-    "granitemoe": GgufArchitecture(
-        MODEL_ARCH.GRANITE_MOE,
-        rotates_neighbours=True,
-        assumes=(_SILU, ("attention_bias", False)),
-        scales=_GRANITE_SCALES,
-    ),
 }
 
 
@@ -120,19 +109,12 @@ def add_hyperparameters(writer: GGUFWriter, config: PreTrainedConfig, architectu
         writer.add_layer_norm_eps(values.norm_epsilon)
     for key, method in architecture.scales:
         getattr(writer, method)(getattr(config, key))
-    if num_experts := num_experts_of(config):
-        writer.add_expert_count(num_experts)
-        writer.add_expert_used_count(values.num_experts_per_tok)
-    if hasattr(config, "moe_intermediate_size"):
-        writer.add_expert_feed_forward_length(values.moe_intermediate_size)
     if architecture.arch == MODEL_ARCH.ERNIE4_5_MOE:
+        writer.add_expert_count(values.moe_num_experts)
+        writer.add_expert_used_count(values.moe_k)
+        writer.add_expert_feed_forward_length(values.moe_intermediate_size)
         writer.add_interleave_moe_layer_step(1)
         writer.add_leading_dense_block_count(values.moe_layer_start_index)
-
-
-def num_experts_of(config: Any) -> int:
-    """Experts a layer; 0 for a dense model."""
-    return getattr(config, "num_experts", None) or getattr(config, "num_local_experts", None) or 0
 
 
 def unsupported(config: PreTrainedConfig, reason: str) -> BaseModelError:

@@ -1,4 +1,4 @@
-"""The weights of a hybrid in the hub's layout of a native mixture of experts, and the proof that both are one model."""
+"""The weights of a hybrid in the hub's layout of Ernie's architecture, and the proof that both are one model."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +13,6 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from multipl_moe.checkpoints.loading import load_dense, load_hybrid
 from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan
 from multipl_moe.errors import BaseModelError
-from multipl_moe.export.native import ERNIE, NativeArchitecture
 from multipl_moe.export.weights import cast_finite, plan_cast
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.families import family_of
@@ -28,26 +27,21 @@ _ATTENTION_KEY = re.compile(r"\.self_attn\.(?P<part>[qk])_proj\.")
 
 
 def plan_native(
-    source: Path, config: MultiplMoeConfig, home: NativeArchitecture, native: PreTrainedConfig, dtype: torch.dtype
+    source: Path, config: MultiplMoeConfig, native: PreTrainedConfig, dtype: torch.dtype
 ) -> list[TensorPlan]:
-    """Every tensor of the native model, one expert of a layer in memory at a time.
-
-    Args:
-        home, native: the architecture, and the configuration in it.
-    """
-    layers = _Layers(source, config, home, dtype)
+    """Every tensor of the `native` model, one expert of a layer in memory at a time."""
+    layers = _Layers(source, config, dtype)
     plans = []
     for plan in plan_cast(source, dtype):
         if _MOE_KEY.search(plan.name):
             continue
-        turned = _ATTENTION_KEY.search(plan.name) if home is ERNIE else None
-        if turned:
+        if turned := _ATTENTION_KEY.search(plan.name):
             num_heads = native.num_attention_heads if turned["part"] == "q" else native.num_key_value_heads
             plan = replace(plan, pieces=partial(_turned, plan, num_heads))
         plans.append(plan)
     for index in config.moe_config.layers:
         plans.extend(layers.plans(index))
-    if home is ERNIE and native.use_bias:
+    if native.use_bias:
         plans.extend(_zero_biases({plan.name: plan for plan in plans}, native.vocab_size))
     return plans
 
@@ -88,10 +82,10 @@ def _logits(model: PreTrainedModel, tokens: Tensor) -> Tensor:
 
 
 class _Layers:
-    """The tensors of hybrid layers, by their names in the architecture; the frozen block is the last expert."""
+    """The tensors of hybrid layers, by Ernie's names; the frozen block is the last expert."""
 
-    def __init__(self, source: Path, config: MultiplMoeConfig, home: NativeArchitecture, dtype: torch.dtype) -> None:
-        self.reader, self.home, self.dtype = CheckpointReader(source, "model"), home, dtype
+    def __init__(self, source: Path, config: MultiplMoeConfig, dtype: torch.dtype) -> None:
+        self.reader, self.dtype = CheckpointReader(source, "model"), dtype
         assert config.moe_config.routing is not None
         self.moe, self.family = config.moe_config.routing, family_of(config.base_config)
         self.hidden, self.intermediate = config.base_config.hidden_size, config.base_config.intermediate_size
@@ -102,36 +96,22 @@ class _Layers:
         }
 
     def plans(self, index: int) -> list[TensorPlan]:
-        source, home = f"{self.prefixes[index]}mlp.", self.home
-        target, num_experts = f"{self.prefixes[index]}{home.block}.", self.moe.num_token_experts
-        router = partial(self._read, f"{source}token_router.weight")
-        plans = [self._plan(f"{target}{home.router}.weight", (num_experts, self.hidden), router)]
-        if home.selection_bias is not None:
-            bias = torch.zeros(1, num_experts)
-            bias[0, -1] = _ALWAYS if self.moe.shared_expert_selection == "always" else 0.0
-            plans.append(TensorPlan(f"{target}{home.selection_bias}", (1, num_experts), torch.float32, lambda: [bias]))
-        if home.shared_size:
-            plans.extend(self._no_shared_expert(target, home.shared_size))
-        gate, up, down = home.names
-        up_shape, down_shape = (self.intermediate, self.hidden), (self.hidden, self.intermediate)
-        if gate == up:  # all experts of a layer in one tensor
-            upper, lower = (num_experts, 2 * self.intermediate, self.hidden), (num_experts, *down_shape)
-            plans.append(self._plan(f"{target}{up}.weight", upper, partial(self._stacked, source, "gate_up_proj")))
-            plans.append(self._plan(f"{target}{down}.weight", lower, partial(self._stacked, source, "down_proj")))
-            return plans
+        target = f"{self.prefixes[index]}mlp."
+        hidden, intermediate, num_experts = self.hidden, self.intermediate, self.moe.num_token_experts
+        bias = torch.zeros(1, num_experts)
+        bias[0, -1] = _ALWAYS
+        router = partial(self._read, f"{target}token_router.weight")
+        plans = [
+            self._plan(f"{target}gate.weight", (num_experts, hidden), router),
+            TensorPlan(f"{target}moe_statics.e_score_correction_bias", (1, num_experts), torch.float32, lambda: [bias]),
+        ]
         for expert in range(num_experts):
-            for part, name in enumerate((gate, up)):
-                pieces = partial(self._upper, source, expert, part)
-                plans.append(self._plan(f"{target}{name.format(expert)}.weight", up_shape, pieces))
-            pieces = partial(self._expert, source, "down_proj", expert)
-            plans.append(self._plan(f"{target}{down.format(expert)}.weight", down_shape, pieces))
+            for part, name in enumerate(("gate_proj", "up_proj")):
+                pieces = partial(self._upper, target, expert, part)
+                plans.append(self._plan(f"{target}experts.{expert}.{name}.weight", (intermediate, hidden), pieces))
+            pieces = partial(self._lower, target, expert)
+            plans.append(self._plan(f"{target}experts.{expert}.down_proj.weight", (hidden, intermediate), pieces))
         return plans
-
-    def _no_shared_expert(self, target: str, size: int) -> Iterator[TensorPlan]:
-        shapes = {f"shared_expert.{name}_proj": (size, self.hidden) for name in ("gate", "up")}
-        shapes |= {"shared_expert.down_proj": (self.hidden, size), "shared_expert_gate": (1, self.hidden)}
-        for name, shape in shapes.items():
-            yield self._plan(f"{target}{name}.weight", shape, partial(_zeros, *shape))
 
     def _plan(self, name: str, shape: tuple[int, ...], pieces: Callable[[], Iterable[Tensor]]) -> TensorPlan:
         return TensorPlan(name, shape, self.dtype, lambda: (cast_finite(name, piece, self.dtype) for piece in pieces()))
@@ -145,15 +125,10 @@ class _Layers:
             return self._read(f"{source}shared_expert.{self.family.up[part]}.weight")
         return [self.reader.read(f"{source}experts.gate_up_proj", expert).chunk(2)[part]]
 
-    def _expert(self, source: str, name: str, expert: int) -> list[Tensor]:
-        if expert < self.moe.num_routed_experts:
-            return [self.reader.read(f"{source}experts.{name}", expert)]
-        parts = (self.family.down,) if name == "down_proj" else self.family.up
-        return [self.reader.read(f"{source}shared_expert.{part}.weight") for part in parts]
-
-    def _stacked(self, source: str, name: str) -> Iterator[Tensor]:
-        for expert in range(self.moe.num_token_experts):
-            yield from self._expert(source, name, expert)
+    def _lower(self, source: str, expert: int) -> list[Tensor]:
+        if expert == self.moe.num_routed_experts:
+            return self._read(f"{source}shared_expert.{self.family.down}.weight")
+        return [self.reader.read(f"{source}experts.down_proj", expert)]
 
 
 def rows_in_neighbouring_order(values: Tensor, num_heads: int) -> Tensor:
@@ -176,5 +151,5 @@ def _zero_biases(plans: dict[str, TensorPlan], vocab_size: int) -> Iterator[Tens
         yield TensorPlan(name, (wanted[name],), dtype, partial(_zeros, wanted[name]))
 
 
-def _zeros(*shape: int) -> list[Tensor]:
-    return [torch.zeros(shape)]
+def _zeros(size: int) -> list[Tensor]:
+    return [torch.zeros(size)]

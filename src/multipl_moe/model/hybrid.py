@@ -193,7 +193,7 @@ class HybridMoe(Float32Buffers):
         weights_NE, chosen_NE, shared_N = weights
         _, token_R = chosen_NE.t().nonzero(as_tuple=True)
         weights_R = weights_NE.t().masked_select(chosen_NE.t())
-        y_NH = self._shared_output(x_NH, tokens, shared_N)
+        y_NH = self._shared_output(x_NH, shared_N)
         return self.add_experts(y_NH, x_NH, token_R, weights_R, chosen_NE.sum(dim=0))
 
     def _keep_state(self, x_NH: Tensor, plan: SegmentPlan, routing: RoutingPass) -> None:
@@ -206,8 +206,7 @@ class HybridMoe(Float32Buffers):
 
     def _mix_in_places(self, x_NH: Tensor, weights: FusedWeights) -> Tensor:
         """The same without a shape that values decide: the host need not wait for them, and compilers can follow."""
-        y_NH = self.shared_expert(x_NH)
-        y_NH = y_NH * weights.shared[:, None].to(y_NH.dtype)
+        y_NH = self._shared_output(x_NH, weights.shared)
         expert_NP, weights_NP = weights.in_places(self.moe.most_experts_per_token)
         places = ExpertPlaces(expert_NP, weights_NP.to(y_NH.dtype))
         return y_NH + self.experts(x_NH, places, FrozenBlock(self._frozen_up, self._frozen_down))
@@ -233,15 +232,10 @@ class HybridMoe(Float32Buffers):
             )
         return LayerRouting(tokens, segments)
 
-    def _shared_output(self, x_NH: Tensor, tokens: TokenRouting | None, shared_N: Tensor) -> Tensor:
-        """The frozen expert's weighted output; where it has not always a part, it runs for the tokens that need it."""
-        if tokens is None or self.moe.shared_expert_selection == "always" or bool(shared_N.all()):
-            y_NH = self.shared_expert(x_NH)
-            return y_NH * shared_N[:, None].to(y_NH.dtype)
-        takers = shared_N.nonzero().squeeze(1)
-        y_KH = self.shared_expert(x_NH.index_select(0, takers))
-        y_KH = y_KH * shared_N.index_select(0, takers)[:, None].to(y_KH.dtype)
-        return y_KH.new_zeros(x_NH.shape).index_add(0, takers, y_KH)
+    def _shared_output(self, x_NH: Tensor, shared_N: Tensor) -> Tensor:
+        """The frozen expert's weighted output."""
+        y_NH = self.shared_expert(x_NH)
+        return y_NH * shared_N[:, None].to(y_NH.dtype)
 
     def _frozen_up(self, x_NH: Tensor) -> Tensor:
         parts = [self.shared_expert.get_submodule(part) for part in self.family.up]

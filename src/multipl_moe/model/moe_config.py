@@ -23,6 +23,7 @@ _TYPE_NAMES: dict[Any, str] = {
 }
 _BEFORE_THREE = "0dd39d2"
 _BEFORE_PAIRS = "2a2af50"
+_COMPETING = "313c2b7"
 
 
 @dataclass(frozen=True)
@@ -135,16 +136,23 @@ class MoeConfig:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "MoeConfig":
         """Read the `moe` entry of a config.json; unknown keys and values of another type are errors."""
-        if isinstance(values, dict) and values.keys() & {"domain_gate", "num_token_experts"}:
+        found = values if isinstance(values, dict) else {}
+        gate, routing = found.get("gate"), found.get("routing")
+        if found.keys() & {"domain_gate", "num_token_experts"}:
             raise ConfigError(
                 "moe: written before its settings were in three parts (gate, experts, routing); train it anew, or use "
                 f"it with the version that wrote it (the last is commit {_BEFORE_THREE})"
             )
-        gate = values.get("gate") if isinstance(values, dict) else None
         if isinstance(gate, dict) and gate.get("languages") and "pairs" not in gate:
             raise ConfigError(
                 "moe.gate: written while the gate read states instead of tokens; fit it anew (`multipl-moe upcycle`), "
                 f"or use the model with the version that wrote it (the last is commit {_BEFORE_PAIRS})"
+            )
+        if isinstance(routing, dict) and "shared_expert_selection" in routing:
+            raise ConfigError(
+                "moe.routing.shared_expert_selection: the shared expert is always chosen now; where the key says so "
+                "(always), take it out of config.json; else use the model with the version that wrote it (the last is "
+                f"commit {_COMPETING})"
             )
         problems: list[str] = []
         parts = _read(cls, values, "moe", problems)
@@ -298,17 +306,6 @@ PRESETS: dict[str, MoeConfig] = {
     ),
     "token-only": MoeConfig(
         "token-only", _BY_SEGMENTS, routing=RoutingConfig(num_segment_experts=0, segment_weight=0.0)
-    ),
-    "moe-lpr": MoeConfig(
-        "moe-lpr",
-        _BY_SEGMENTS,
-        routing=RoutingConfig(
-            num_segment_experts=0,
-            segment_weight=0.0,
-            shared_expert_selection="competes",
-            router_aux_loss_coef=0.01,
-            router_aux_loss_scope="all",
-        ),
     ),
     "single": MoeConfig(),
 }

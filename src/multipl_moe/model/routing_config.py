@@ -7,7 +7,6 @@ from typing import Literal
 Selection = Literal["expert_choice", "threshold"]
 GateScale = Literal["window", "unit"]
 Fusion = Literal["fixed", "normalized"]
-SharedExpertSelection = Literal["always", "competes"]
 AuxLossScope = Literal["routed", "all"]
 
 
@@ -20,8 +19,7 @@ class RoutingConfig:
     Attributes:
         num_token_experts: Number of experts of the token-level MoE (E_t), the frozen shared expert included (>= 1).
         token_top_k: Number of token-level experts per token (k_t), the shared expert included (1..E_t, at least 2 if
-            routed experts stand beside a shared one that is `always` selected). With 1 of experts that compete,
-            gates are 1 and the router learns from the load-balancing loss alone.
+            routed experts stand beside it).
         num_segment_experts: Number of experts of the segment-level MoE (E_s, >= 0; 0: no segment-level MoE).
         segment_window: Number of tokens in the window whose maximum routes a segment (W; a multiple of S).
         segment_lookahead: Whether segment j is routed by a window that holds its own tokens ([jS, jS+W), not causal)
@@ -40,11 +38,9 @@ class RoutingConfig:
             `normalized` divides that by the sum of the weights used. (a is token_weight, b segment_weight.)
         token_weight: Weight of the token-level MoE's output in the fusion (a, > 0).
         segment_weight: Weight of the segment-level MoE's output in the fusion (b, >= 0).
-        shared_expert_selection: Selection of the frozen shared expert: `always` in every token's top k, or `competes`
-            for a place in it (MoE-LPR).
         router_aux_loss_coef: Weight of the token router's load-balancing loss (>= 0).
-        router_aux_loss_scope: Experts that the load-balancing loss covers: the `routed` ones, or `all`, for a shared
-            expert that competes. If the shared expert is always selected, `all` drives its gate to 0.
+        router_aux_loss_scope: Experts that the load-balancing loss covers: the `routed` ones, or `all`, as published,
+            which drives the gate of the shared expert to 0.
         token_bias_rate: Rate at which a bias on the routed experts' logits follows their loads: the step of an expert
             that serves no token, in standard deviations of the logits (>= 0; 0: no bias).
     """
@@ -62,7 +58,6 @@ class RoutingConfig:
     fusion: Fusion = "normalized"
     token_weight: float = 0.7
     segment_weight: float = 0.3
-    shared_expert_selection: SharedExpertSelection = "always"
     router_aux_loss_coef: float = 0.0
     router_aux_loss_scope: AuxLossScope = "routed"
     token_bias_rate: float = 0.5
@@ -79,16 +74,13 @@ class RoutingConfig:
 
     @property
     def most_experts_per_token(self) -> int:
-        """Most trained experts that a token can visit: k_t - 1 routed ones, or k_t where the shared one competes."""
-        always = self.shared_expert_selection == "always"
-        routed = min(self.token_top_k - always, self.num_routed_experts) if self.num_routed_experts else 0
-        return routed + min(self.segment_max_experts, self.num_segment_experts)
+        """Most trained experts that a token can visit."""
+        return self.token_top_k - 1 + min(self.segment_max_experts, self.num_segment_experts)
 
     @property
     def mean_experts_per_token(self) -> float:
         """Trained experts that the mean token visits."""
-        routed = self.token_top_k - 1 if self.num_token_experts > 1 else 0
-        return routed + (self.segment_capacity if self.num_segment_experts else 0)
+        return self.token_top_k - 1 + (self.segment_capacity if self.num_segment_experts else 0)
 
     @property
     def has_token_bias(self) -> bool:
@@ -135,7 +127,7 @@ class RoutingConfig:
             yield f"num_token_experts: {self.num_token_experts} must be at least 1 (the shared expert)"
         if not 1 <= self.token_top_k <= max(self.num_token_experts, 1):
             yield f"token_top_k: {self.token_top_k} must be between 1 and num_token_experts ({self.num_token_experts})"
-        if self.num_token_experts > 1 and self.token_top_k == 1 and self.shared_expert_selection == "always":
+        if self.num_token_experts > 1 and self.token_top_k == 1:
             yield (
                 "token_top_k: 1 is the shared expert alone, which every token uses, so that no routed expert would "
                 "ever learn; use 2 or more, or num_token_experts 1"
@@ -156,11 +148,6 @@ class RoutingConfig:
             yield f"router_aux_loss_coef: {self.router_aux_loss_coef} must not be negative"
         if self.token_bias_rate < 0:
             yield f"token_bias_rate: {self.token_bias_rate} must not be negative"
-        if self.router_aux_loss_scope == "routed" and self.shared_expert_selection == "competes":
-            yield (
-                "router_aux_loss_scope: routed experts alone cannot be balanced if the shared expert competes for "
-                "the same places; use all"
-            )
 
     def _capacity_problems(self) -> Iterator[str]:
         if self.segment_max_experts < 1:

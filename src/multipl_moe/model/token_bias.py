@@ -50,8 +50,7 @@ def follow_loads(bias_E: Tensor, loads_E: Tensor, step: Tensor | float) -> Tenso
     """The bias after a step: up for experts with less than the mean load, down for those with more.
 
     It is in proportion to the distance from the mean load, at most `step`: moving by the sign alone, as in the paper,
-    never comes to rest. The mean of the bias stays 0, so that it favours no routed expert over a shared one that
-    competes.
+    never comes to rest. The mean of the bias stays 0.
     """
     shortfall_E = (1 - loads_E / loads_E.mean().clamp(min=1e-9)).clamp(min=-1) * (loads_E.sum() > 0)
     moved_E = bias_E + step * shortfall_E

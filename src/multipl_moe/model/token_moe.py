@@ -40,18 +40,14 @@ def route_tokens(logits: Tensor, config: RoutingConfig, bias: Tensor | None = No
 
     Args:
         logits: (N, E_t) router outputs, the shared expert last.
-        config: with `shared_expert_selection` "always" the shared expert is in and k_t - 1 routed ones join it; with
-            "competes" it is one among equals (MoE-LPR).
+        config: how many; the shared expert is in, and k_t - 1 routed ones join it.
         bias: (E_t - 1,) added to the logits of the routed experts where experts are picked, and nowhere else: gates and
             losses do not know of it (Wang et al., arXiv 2408.15664).
     """
     scores = F.softmax(logits, dim=-1, dtype=torch.float32)
-    ranked = scores if bias is None else logits.detach().float() + F.pad(bias, (0, 1))
+    ranked = scores[:, :-1] if bias is None else logits[:, :-1].detach().float() + bias
     chosen = torch.zeros_like(scores, dtype=torch.bool)
-    if config.shared_expert_selection == "always":
-        chosen = chosen.scatter(1, ranked[:, :-1].topk(config.token_top_k - 1, dim=1).indices, True)
-        chosen[:, -1] = True
-    else:
-        chosen = chosen.scatter(1, ranked.topk(config.token_top_k, dim=1).indices, True)
+    chosen = chosen.scatter(1, ranked.topk(config.token_top_k - 1, dim=1).indices, True)
+    chosen[:, -1] = True
     kept = scores * chosen
     return TokenRouting(logits, scores, chosen, kept / kept.sum(dim=1, keepdim=True))
