@@ -28,7 +28,7 @@ class FimTokens(NamedTuple):
 
 
 def require_fim_tokens(wanted: Sequence[str] | None, folder: Path, base: str) -> FimTokens:
-    """The three tokens of the tokenizer in a base's folder: those that are wanted, else those of a known spelling.
+    """The three tokens of the tokenizer in a base's folder: those that are wanted, or if none are, of a known spelling.
 
     Args:
         wanted: spelling of prefix, middle and suffix, as in `corpus.fim.tokens`.
@@ -44,7 +44,13 @@ def require_fim_tokens(wanted: Sequence[str] | None, folder: Path, base: str) ->
         vocabulary = Tokenizer.from_file(str(file)).get_vocab()
     except Exception as error:  # the tokenizers library raises plain Exception
         raise BaseModelError(f"{file}: not a tokenizer ({error})") from None
-    tokens = _found([*([wanted] if wanted else []), *KNOWN_SPELLINGS.values()], vocabulary)
+    tokens = _found([wanted] if wanted else KNOWN_SPELLINGS.values(), vocabulary)
+    if tokens is None and wanted:
+        missing = ", ".join(text for text in wanted if text not in vocabulary)
+        raise ConfigError(
+            f"corpus.fim.tokens: the tokenizer of {base} has no token {missing}; name tokens that it has, or leave the "
+            "key out for those of a known spelling"
+        )
     if tokens is None:
         raise ConfigError(
             f"corpus.fim.rate: the tokenizer of {base} has no tokens for fill in the middle; take a base that has "

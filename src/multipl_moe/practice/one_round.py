@@ -4,9 +4,10 @@ What is asked next follows from the recipe and from what was judged before, neve
 stopped at any point and started again ends with the same files.
 """
 
+import random
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -83,10 +84,7 @@ class Round:
         keys = [
             (task, first + number, 0) for task, first in line["tasks"].items() for number in range(line["num_samples"])
         ]
-        size = self._section.codegen.batch_sequences
-        blocks = (keys[begin : begin + _MIXED * size] for begin in range(0, len(keys), _MIXED * size))
-        keys = [key for block in blocks for key in sorted(block, key=lambda key: len(self._asked(key).prompt))]
-        self._batches = deque(keys[begin : begin + size] for begin in range(0, len(keys), size))
+        self._batches = deque(self._in_batches(keys))
         self._known = {
             (key[0], journal.samples[key]["completion"]): {name: line[name] for name in line if name not in NAMES}
             for key, line in journal.verdicts.items()
@@ -111,6 +109,16 @@ class Round:
                 self._judge.stopped.set()
                 raise
         return False
+
+    def _in_batches(self, keys: list[Key]) -> Iterator[list[Key]]:
+        """Prompts of like length together; those of a few batches at random, as the first ones judge the round."""
+        size = self._section.codegen.batch_sequences
+        for begin in range(0, len(keys), _MIXED * size):
+            block = sorted(keys[begin : begin + _MIXED * size], key=lambda key: len(self._asked(key).prompt))
+            batches = [block[start : start + size] for start in range(0, len(block), size)]
+            if self._section.order == "given":
+                random.Random(f"{self._section.codegen.seed} {begin}").shuffle(batches)
+            yield from batches
 
     def _answer(self, batch: list[Key]) -> None:
         """Sample a batch of which answers are missing: whole, as a model's last bits depend on its batch."""

@@ -74,8 +74,10 @@ class Provenance:
     def save(self, folder: Path) -> None:
         """Hand the origin on to a folder for others: upcycle.json without paths of this machine."""
         if self.upcycle is not None:
-            others = [Path(text).name for text in self.upcycle.get("other_text", [])]
-            write_json(folder / _UPCYCLE_FILE, self.upcycle | {"base": self.base_name, "other_text": others})
+            names: dict[str, Any] = {"base": self.base_name}
+            if "other_text" in self.upcycle:
+                names["other_text"] = [Path(text).name for text in self.upcycle["other_text"]]
+            write_json(folder / _UPCYCLE_FILE, self.upcycle | names)
 
 
 def run_folder(model: Path) -> Path | None:

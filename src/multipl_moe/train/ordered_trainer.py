@@ -113,11 +113,9 @@ class OrderedTrainer(Trainer):
 
     def _stopped_by(self, problem: str) -> TrainingError:
         last = next(reversed(saved_checkpoints(self.checkpoints).values()), None)
-        go_on = (
-            "as there is no checkpoint yet" if last is None else f"or go on with --resume from {last}, which is good"
-        )
+        good = "there is no checkpoint yet" if last is None else f"{last} is good, but the same steps come after it"
         step = self.state.global_step + 1
-        return TrainingError(f"step {step}: {problem}; start anew with a lower train.learning_rate, {go_on}")
+        return TrainingError(f"step {step}: {problem}; start anew with a lower train.learning_rate ({good})")
 
     # Logs
 

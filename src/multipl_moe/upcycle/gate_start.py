@@ -96,7 +96,7 @@ class GateStart:
 def fit_domain_gate(base_folder: Path, corpus: Path, recipe: Recipe, moe: MoeConfig, vocabulary: int) -> GateStart:
     """Read some texts of each language of a corpus, and of other kinds, and fit the gate to the base's tokens of them.
 
-    The hybrid has `vocabulary` tokens: more than the base where some are new.
+    The base has `vocabulary` rows: more than its tokenizer has tokens, if some are spare.
 
     Raises:
         UserError: base or corpus cannot be read, or the corpus holds too little text of a language.
