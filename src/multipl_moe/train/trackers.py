@@ -39,9 +39,9 @@ def tracking(names: Collection[str], output: Path) -> Iterator[list[Any]]:
     trackio alone, which looks for its folder when it is imported, keeps to that of the first; runs have names there.
     """
     settings = {key: value.format(output=output) for name in names for key, value in _DEFAULTS[name].items()}
-    wandb = importlib.import_module("wandb") if "wandb" in names else None
-    begins = wandb is not None and wandb.run is None  # a run that is there already is the caller's
     with patch_environment(**{key: value for key, value in settings.items() if key not in os.environ}):
+        wandb = importlib.import_module("wandb") if "wandb" in names else None
+        begins = wandb is not None and wandb.run is None  # a run that is there already is the caller's
         try:
             yield get_reporting_integration_callbacks(names)
         finally:
