@@ -110,6 +110,17 @@ def test_in_training_the_block_is_the_expert_in_value_and_every_gradient(form: s
     _compare(block, moe, layout, routing, None)
 
 
+def _shares(routing: RoutingPass, packs: tuple[str, ...], name: str, is_told: bool) -> list[float]:
+    """Segment by segment: the pack's part of what the widest open one says, or of 1 if the told ones are more."""
+    shares = []
+    for said in zip(*(routing.open_V[pack].tolist() for pack in packs), strict=True):
+        own, total = said[packs.index(name)], sum(said)
+        most = min(total, 1) if is_told else max(said)
+        shares.append(own / total * most if total else 0.0)
+    return shares
+
+
+@pytest.mark.parametrize("is_told", [False, True], ids=["gates", "told"])
 @pytest.mark.parametrize("fixed", [False, True], ids=["shapes of values", "fixed shapes"])
 @pytest.mark.parametrize("packs", [(PACK,), ("rust", "ocaml", "lua")], ids=["one pack", "three packs"])
 @pytest.mark.parametrize(
@@ -122,7 +133,7 @@ def test_in_training_the_block_is_the_expert_in_value_and_every_gradient(form: s
 )
 @pytest.mark.parametrize("form", ["full", "lora"])
 def test_the_output_lies_between_block_and_experts_in_value_and_every_gradient(
-    form: str, layout: str, shares: str, packs: tuple[str, ...], fixed: bool
+    form: str, layout: str, shares: str, packs: tuple[str, ...], fixed: bool, is_told: bool
 ):
     (block, moe), where = _block(form, packs), LAYOUTS[layout]
     plan = _plan(where, moe.gate.stride, fixed=fixed)
@@ -130,10 +141,10 @@ def test_the_output_lies_between_block_and_experts_in_value_and_every_gradient(
     for turn, name in enumerate(packs):
         values = _SHARES[shares][turn:] + _SHARES[shares][:turn]
         routing.open_V[name] = torch.tensor(values)[torch.arange(plan.num_segments) % 4]
+    routing.is_told = is_told
     by_pack: dict[str, Tensor] = {}
-    total = torch.stack([routing.open_V[name] for name in packs]).sum(dim=0).clamp(min=1)
     for name in packs:
-        open_N = (routing.open_V[name] / total)[plan.segment_of_token]
+        open_N = torch.tensor(_shares(routing, packs, name, is_told))[plan.segment_of_token]
         all_BT = torch.zeros(where.position_ids.numel())
         all_BT[plan.real_tokens if plan.real_tokens is not None else slice(None)] = open_N
         by_pack[name] = all_BT.view(where.position_ids.shape)

@@ -3,7 +3,7 @@
 Where nothing routes there is one expert a layer, and the gate alone decides: F(x) where it is shut, E(x) where it is
 open, F the base's block and E the expert (design 2). A low-rank expert is PEFT's LoRA times the gate's p, so that
 engines load it as it is. A full expert is a block of its own, and the output F(x) + p (E(x) - F(x)). Of several packs
-each has its gate, and where several are open they share by their p.
+each has its gate, and where several are open they share what the widest open one says.
 
 Shape suffixes: B rows, T tokens a row, H hidden, r rank.
 """

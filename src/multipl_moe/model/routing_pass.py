@@ -27,6 +27,7 @@ from multipl_moe.model.segments import SegmentPlan, SegmentState
 from multipl_moe.model.token_moe import TokenRouting
 
 _WAITING = threading.local()
+_TINY = torch.finfo(torch.float32).tiny
 _REENTRANT = (
     "gradient_checkpointing_kwargs: use_reentrant=True computes hybrid layers without gradients first, so that their "
     "routers would get no load-balancing loss; use use_reentrant=False"
@@ -96,16 +97,21 @@ class RoutingPass:
     def share_of(self, name: str, x_BTH: Tensor) -> Tensor | None:
         """(B, T, 1) the share that a pack's experts have of each token, float32, 0 of padding; None: 1 of all.
 
-        It is what the pack's gate says; where those of several say more than 1 in all, each gets its part of that.
+        It is what the pack's gate says. Where several are open, each gets its part of what the widest open one says:
+        a text is in one language, so p of several, as where it begins, are no reason to work more. Shares that the
+        caller gives are taken as they are, and cut to 1 in all.
         """
         if name not in self.open_V:
             return None
         if (name, x_BTH.device) not in self._shares:
             plan = self.plan_on(x_BTH.device)
             shares = {pack: open_of_tokens(open_V, plan, self.first_share) for pack, open_V in self.open_V.items()}
-            total = torch.stack([*shares.values()]).sum(dim=0).clamp(min=1)
+            all_PN = torch.stack([*shares.values()])
+            total_N, most_N = all_PN.sum(dim=0), all_PN.amax(dim=0)
+            # The quotient is 1 where one pack alone is open, so that it works as if it were alone, to the bit.
+            part_N = 1 / total_N.clamp(min=1) if self.is_told else most_N / total_N.clamp(min=_TINY)
             for pack, share_N in shares.items():
-                share_N = share_N / total
+                share_N = share_N * part_N
                 if plan.real_tokens is not None:
                     share_N = share_N.new_zeros(x_BTH.shape[:2].numel()).index_copy(0, plan.real_tokens, share_N)
                 self._shares[pack, x_BTH.device] = share_N.view(*x_BTH.shape[:2], 1)
