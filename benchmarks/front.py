@@ -42,7 +42,7 @@ from multipl_moe.serve.front import build_front, looks
 from multipl_moe.serve.picking import Picker
 
 _SETS = {"files": (0.9, 384), "chat fenced": (0.85, 500), "chat plain": (0.85, 500)}  # least share, tokens read
-_TEXTS = 4  # of a language
+_TEXTS = 16  # of a language
 _PROMPT_TOKENS = 64  # of a file
 _AT_ONCE, _ROUNDS = 100, 3
 _RIGHT, _ADDED_S = 0.98, 0.05

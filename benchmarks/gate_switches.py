@@ -35,7 +35,7 @@ _APPLICATIONS = {"rust": 0.99, "go": 0.97, "ruby": 0.99}
 _OTHER, _WORST = 0.012, 0.05
 OWN_CODE = ("Gherkin", "patch")  # which hold code to learn
 _GAINS = {"files": (0.97, 384), "chat plain": (0.85, 500), "python, then": (0.85, 700)}  # least share, tokens read
-_GAIN_TEXTS = 4  # of a language
+_GAIN_TEXTS = 16  # of a language
 
 
 class Read:
