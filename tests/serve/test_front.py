@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -77,12 +77,12 @@ def engine(kind: str) -> EngineStub:
 
 
 @contextmanager
-def in_front(engine: EngineStub, picker: Picker) -> Iterator[str]:
+def in_front(engine: EngineStub, picker: Picker, on_pick: Callable[[str], None] = lambda told: None) -> Iterator[str]:
     """Base URL of a front before an engine."""
     form = ENGINES["llama-server" if engine.llama_cpp else "vllm"](engine.adapters)
     with (
         listening(engine.app) as behind,
-        listening(build_front(form, behind.removesuffix("/v1"), picker, token=None)) as url,
+        listening(build_front(form, behind.removesuffix("/v1"), picker, token=None, on_pick=on_pick)) as url,
     ):
         yield url
 
@@ -162,6 +162,21 @@ def test_an_answer_that_opens_a_fence_is_continued_with_the_right_pick(client: O
     assert names == ["base", "systems", "base"]
     left = [body["max_tokens"] for _, body in engine.asked[-3:]]
     assert left[0] == 100 > left[1] > left[2] > 0
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_whoever_serves_is_told_of_each_pick_and_of_each_that_follows(engine: EngineStub, picker: Picker, stream: bool):
+    told: list[str] = []
+    with in_front(engine, picker, told.append) as url:
+        list(chat(client_of(url), stream=stream, max_tokens=100))
+        client_of(url).completions.create(model="auto", prompt="fn main() {", extra_body={"language": "ocaml"})
+    path = "/v1/chat/completions"
+    assert told == [
+        f"{path}: base, by text",
+        f"{path}: goes on with systems, by text",
+        f"{path}: goes on with base, by text",
+        "/v1/completions: ml, by language",
+    ]
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -122,13 +122,18 @@ def _serve_adapters(
                 )
         engine_url = engine_url.rstrip("/").removesuffix("/v1")
         held = adapters_held(engine, engine_url, list(packs), key)
-        app = build_front(ENGINES[engine](held), engine_url, picker, token=token, host=host, key=key)
+        front = ENGINES[engine](held), engine_url, picker
+        app = build_front(*front, token=token, host=host, key=key, on_pick=_say)
         url = _url(host, listener)
         console.print(f"serving auto, base, {', '.join(packs)} at {url}; Ctrl-C stops", soft_wrap=True)
         config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=_STOP_S)
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run([listener])
     console.print("stopped")
+
+
+def _say(told: str) -> None:
+    console.print(told, markup=False, highlight=False, soft_wrap=True)
 
 
 def _engine_for(model: Path, wanted: str | None) -> str:

@@ -7,7 +7,7 @@ the engine is asked anew for the rest, with all that was written so far.
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -41,7 +41,14 @@ _WHOLE = (
 
 
 def build_front(
-    engine: Vllm, url: str, picker: Picker, *, token: str | None, host: str = "localhost", key: str | None = None
+    engine: Vllm,
+    url: str,
+    picker: Picker,
+    *,
+    token: str | None,
+    host: str = "localhost",
+    key: str | None = None,
+    on_pick: Callable[[str], None] = lambda told: None,
 ) -> Starlette:
     """The application.
 
@@ -51,11 +58,12 @@ def build_front(
         picker: of the packs that it holds.
         token, host: as for `guard`.
         key: that the engine asks for.
+        on_pick: called with what was picked for a request, and by what, as editors show no headers.
     """
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     no_limits = httpx.Limits()
     client = httpx.AsyncClient(base_url=url, headers=headers, timeout=None, limits=no_limits, trust_env=False)
-    front = _Front(engine, picker, client)
+    front = _Front(engine, picker, client, on_pick)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -70,8 +78,8 @@ def build_front(
 
 
 class _Front:
-    def __init__(self, engine: Vllm, picker: Picker, client: httpx.AsyncClient) -> None:
-        self.engine, self.picker, self.client = engine, picker, client
+    def __init__(self, engine: Vllm, picker: Picker, client: httpx.AsyncClient, on_pick: Callable[[str], None]) -> None:
+        self.engine, self.picker, self.client, self.on_pick = engine, picker, client, on_pick
 
     async def health(self, request: Request) -> Response:
         try:
@@ -101,6 +109,7 @@ class _Front:
             told = str(error) if isinstance(error, ConfigError) else f"the request cannot be read ({error!r})"
             return refusal(told)
         asked = _Asked(path, body, text, pick)
+        self._tell(asked)
         try:
             if body.get("stream"):
                 return await self._stream(asked)
@@ -180,7 +189,14 @@ class _Front:
         return None
 
     def _rest(self, asked: "_Asked", text: str, pick: Pick) -> "_Asked | None":
-        return asked.continued(self.engine, text, pick, self.picker)
+        rest = asked.continued(self.engine, text, pick, self.picker)
+        if rest is not None:
+            self._tell(rest)
+        return rest
+
+    def _tell(self, asked: "_Asked") -> None:
+        goes_on = "goes on with " if len(asked.picks) > 1 else ""
+        self.on_pick(f"{asked.path}: {goes_on}{asked.pick.name}, by {asked.pick.by}")
 
     async def _ask(self, asked: "_Asked") -> httpx.Response:
         return await self.client.post(asked.path, json=self.engine.body(asked.body, asked.pick.adapter))
