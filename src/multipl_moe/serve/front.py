@@ -27,7 +27,7 @@ from multipl_moe.serve.picking import AUTO, Pick, Picker, is_auto
 PICK_HEADER = "x-multipl-moe-pack"
 _PATHS = ("/v1/completions", "/v1/chat/completions", "/infill")
 _MOST_PICKS = 16  # of one answer
-_LOOK_CHARACTERS = 40  # more often would cost more time than it gains
+_LOOK_CHARACTERS = 20  # each look reads all of the text; at every line's end it keeps 1 to 2% more of the gain
 _LINE = re.compile(r".*\n")
 _FENCE = re.compile(r"[ \t]*(?:```|~~~)")
 # What reading a body raises that is no request.
