@@ -13,7 +13,8 @@ from multipl_moe.packs.canary import load_canaries
 from multipl_moe.packs.files import Pack
 from multipl_moe.serve import engines
 from tests.packs.test_adapters import two_packs
-from tests.serve.conftest import client_of
+from tests.serve.conftest import client_of, listening
+from tests.serve.engine_stub import EngineStub
 
 _START_S = 90
 
@@ -96,6 +97,16 @@ def test_what_goes_with_no_engine_or_no_adapters_is_refused(exported, refused, t
     assert "give the base's GGUF file" in refused("serve", exported, "--engine", "llama-server", "--base", "no.gguf")
     monkeypatch.setattr(engines.shutil, "which", lambda name: None)
     monkeypatch.setattr(engines, "find_spec", lambda name: None)
-    neither = refused("serve", exported, "--port", "0", num_problems=2)
+    neither = refused("serve", exported, "--port", "0", num_problems=3)
     assert "vllm is not installed" in neither
     assert "llama-server is not installed" in neither
+    assert "start sglang yourself" in neither
+
+
+@pytest.mark.parametrize(("engine", "kind"), [("vllm", "sglang"), ("sglang", "vllm")])
+def test_an_engine_of_another_kind_than_was_told_is_refused_as_it_would_answer_with_the_base(
+    exported, refused, engine: str, kind: str
+):
+    with listening(EngineStub(["rust", "ocaml"], kind=kind).app) as url:
+        told = refused("serve", exported, "--engine", engine, "--engine-url", url.removesuffix("/v1"))
+    assert f"is no {engine}; choose {kind}" in told

@@ -15,13 +15,13 @@ Writer = Callable[[str, dict[str, Any]], str]
 
 
 class EngineStub:
-    """An engine in vLLM's or llama.cpp's form.
+    """An engine in the form of one of `ENGINES`.
 
     Args:
         adapters: it has.
         write: what it answers, by the name of the adapter asked for, or `base`, and the body.
         scores: log-probabilities of the likeliest tokens after a prompt, by the same name and the prompt.
-        llama_cpp: in whose form it takes adapters and tells log-probabilities.
+        kind: in whose form it takes adapters and tells log-probabilities.
     """
 
     def __init__(
@@ -30,16 +30,11 @@ class EngineStub:
         write: Writer = lambda name, body: f"written by {name}",
         scores: Callable[[str, str], dict[str, float]] | None = None,
         *,
-        llama_cpp: bool = False,
+        kind: str = "vllm",
         delay_s: float = 0.0,
     ) -> None:
-        self.adapters, self.write, self.scores, self.llama_cpp, self.delay_s = (
-            adapters,
-            write,
-            scores,
-            llama_cpp,
-            delay_s,
-        )
+        self.adapters, self.write, self.scores, self.kind, self.delay_s = adapters, write, scores, kind, delay_s
+        self.llama_cpp = kind == "llama-server"
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.app = Starlette(
             routes=[
@@ -54,7 +49,7 @@ class EngineStub:
 
     async def _models(self, request: Request) -> Response:
         names = ["model.gguf"] if self.llama_cpp else ["base", *self.adapters]
-        return JSONResponse({"data": [{"id": name} for name in names]})
+        return JSONResponse({"data": [{"id": name, "owned_by": self.kind} for name in names]})
 
     async def _loras(self, request: Request) -> Response:
         if not self.llama_cpp:
@@ -62,6 +57,8 @@ class EngineStub:
         return JSONResponse([{"id": i, "path": f"/x/{name}.gguf", "scale": 0} for i, name in enumerate(self.adapters)])
 
     def _name(self, body: dict[str, Any]) -> str:
+        if self.kind == "sglang":
+            return body["model"].partition(":")[2] or "base"  # the base, whatever name was given
         if not self.llama_cpp:
             return body["model"]
         on = [self.adapters[row["id"]] for row in body["lora"] if row["scale"] == 1.0]

@@ -7,6 +7,7 @@ import pytest
 from multipl_moe.errors import ConfigError
 from multipl_moe.packs.canary import Canary
 from multipl_moe.serve.check import check_server
+from multipl_moe.serve.engines import ENGINES
 from tests.serve.conftest import listening
 from tests.serve.engine_stub import EngineStub
 
@@ -20,7 +21,7 @@ def scored(**by_name: dict[str, float]) -> Any:
     return lambda name, prompt: {tokens[prompt]: by_name[name][prompt] + 0.03, "other": -3.0}
 
 
-@pytest.mark.parametrize("llama_cpp", [False, True])
+@pytest.mark.parametrize("kind", ENGINES)
 @pytest.mark.parametrize(
     ("rust", "base", "verdict"),
     [
@@ -32,8 +33,8 @@ def scored(**by_name: dict[str, float]) -> Any:
     ],
     ids=["on", "adapter of zeros", "base has it too", "the wrong way round", "another adapter"],
 )
-def test_it_tells_on_off_and_wrong(rust: dict[str, float], base: dict[str, float], verdict: str, llama_cpp: bool):
-    stub = EngineStub(["go", "rust"], scores=scored(rust=rust, base=base), llama_cpp=llama_cpp)
+def test_it_tells_on_off_and_wrong(rust: dict[str, float], base: dict[str, float], verdict: str, kind: str):
+    stub = EngineStub(["go", "rust"], scores=scored(rust=rust, base=base), kind=kind)
     with listening(stub.app) as url:
         ((name, found),) = check_server(url, {"rust": CANARIES})
     assert (name, found.verdict, found.in_one_batch) == ("rust", verdict, verdict)

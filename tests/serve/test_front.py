@@ -73,13 +73,13 @@ def picker(tmp_path_factory: pytest.TempPathFactory) -> Picker:
 
 @pytest.fixture(scope="module")
 def engine(kind: str) -> EngineStub:
-    return EngineStub([*LANGUAGES, "broken"], write, llama_cpp=kind == "llama-server")
+    return EngineStub([*LANGUAGES, "broken"], write, kind=kind)
 
 
 @contextmanager
 def in_front(engine: EngineStub, picker: Picker, on_pick: Callable[[str], None] = lambda told: None) -> Iterator[str]:
     """Base URL of a front before an engine."""
-    form = ENGINES["llama-server" if engine.llama_cpp else "vllm"](engine.adapters)
+    form = ENGINES[engine.kind](engine.adapters)
     with (
         listening(engine.app) as behind,
         listening(build_front(form, behind.removesuffix("/v1"), picker, token=None, on_pick=on_pick)) as url,
@@ -245,7 +245,7 @@ def test_a_line_that_the_next_pick_writes_again_is_kept(kind: str, picker: Picke
     def twice(name: str, body: dict[str, Any]) -> str:
         return ANSWER if name == "systems" else ANSWER + "x"
 
-    with in_front(EngineStub(list(LANGUAGES), twice, llama_cpp=kind == "llama-server"), picker) as url:
+    with in_front(EngineStub(list(LANGUAGES), twice, kind=kind), picker) as url:
         messages: Any = [{"role": "user", "content": "Hi"}]
         answer: Any = client_of(url).chat.completions.create(model="auto", messages=messages, stream=stream)
         texts = [event.choices[0].delta.content for event in answer] if stream else [answer.choices[0].message.content]
@@ -258,14 +258,14 @@ def test_an_engine_that_refuses_to_go_on_costs_nothing(kind: str, picker: Picker
             raise RuntimeError
         return ANSWER + "fn main() {}"
 
-    with in_front(EngineStub(list(LANGUAGES), refusing, llama_cpp=kind == "llama-server"), picker) as url:
+    with in_front(EngineStub(list(LANGUAGES), refusing, kind=kind), picker) as url:
         answer = client_of(url).completions.create(model="auto", prompt="Hi\n")
     assert answer.choices[0].text == ANSWER + "fn main() {}"
 
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_an_engines_refusal_is_handed_through(kind: str, picker: Picker, stream: bool):
-    engine = EngineStub(["broken"], llama_cpp=kind == "llama-server")
+    engine = EngineStub(["broken"], kind=kind)
     broken = Picker(picker.gates, {"broken": ["rust"]})
     with in_front(engine, broken) as url, pytest.raises(InternalServerError, match="out of memory"):
         client_of(url).completions.create(model="broken", prompt="x", stream=stream)
@@ -282,7 +282,7 @@ def in_front_of(kind: str, picker: Picker, status: int, *answers: Any) -> Iterat
         answer = left.pop(0) if len(left) > 1 else left[0]
         return Response(answer) if isinstance(answer, bytes) else JSONResponse(answer, status)
 
-    engine = EngineStub(list(LANGUAGES), llama_cpp=kind == "llama-server")
+    engine = EngineStub(list(LANGUAGES), kind=kind)
     engine.app = Starlette(routes=[Route("/{path:path}", give, methods=["POST"])])
     with in_front(engine, picker) as url:
         yield url
@@ -318,7 +318,7 @@ def test_a_failure_of_the_front_s_own_says_that_its_connection_closes(kind: str,
     def fail(*args: Any, **options: Any) -> Any:
         raise RuntimeError("a secret of the machine")
 
-    with in_front(EngineStub(list(LANGUAGES), write, llama_cpp=kind == "llama-server"), picker) as url:
+    with in_front(EngineStub(list(LANGUAGES), write, kind=kind), picker) as url:
         with monkeypatch.context() as patch:
             patch.setattr(picker.gates, "after", fail)
             with pytest.raises(InternalServerError, match="its log says why") as caught:
@@ -329,9 +329,7 @@ def test_a_failure_of_the_front_s_own_says_that_its_connection_closes(kind: str,
 
 
 def test_a_hundred_streams_at_once_are_all_answered(kind: str, picker: Picker):
-    engine = EngineStub(
-        list(LANGUAGES), lambda name, body: f"{name} {body['prompt']}", llama_cpp=kind == "llama-server", delay_s=0.01
-    )
+    engine = EngineStub(list(LANGUAGES), lambda name, body: f"{name} {body['prompt']}", kind=kind, delay_s=0.01)
     prompts = {"def f(": "base", "fn main": "systems"}
 
     async def ask(client: httpx.AsyncClient, number: int, prompt: str) -> bool:

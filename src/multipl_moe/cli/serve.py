@@ -40,7 +40,7 @@ def serve(
         str | None,
         typer.Option(
             help="Program that serves: vllm, llama-server, or transformers, which alone knows hybrids; of adapters one "
-            "of the first two. [else the first that is installed and can]"
+            "of the first two, or sglang at --engine-url. [else the first that is installed and can]"
         ),
     ] = None,
     base: Annotated[

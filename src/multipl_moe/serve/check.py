@@ -11,7 +11,7 @@ import httpx
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.packs.canary import NUM_TOP, Canary
-from multipl_moe.serve.engines import ENGINES, llama_cpp_adapters
+from multipl_moe.serve.engines import ENGINES, is_sglang, llama_cpp_adapters
 
 _TIMEOUT_S = 120.0
 _NEAR = 0.5  # of the way from the base to the adapter
@@ -89,9 +89,11 @@ class _Server:
             found = client.get(url + "/models")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ConfigError(f"URL: {url} does not answer ({error})") from error
-        models: list[str] = []
-        with suppress(ValueError, LookupError, TypeError):
-            models = [str(row["id"]) for row in found.json()["data"]]
+        models, kind = list[str](), "vllm" if loras is None else "llama-server"
+        with suppress(ValueError, LookupError, TypeError, AttributeError):
+            rows = found.json()["data"]
+            models = [str(row["id"]) for row in rows]
+            kind = "sglang" if is_sglang(rows) else kind
         if not models:
             raise ConfigError(
                 f"URL: {url} lists no models; give the address that ends in /v1, and --token if it has one"
@@ -101,7 +103,7 @@ class _Server:
             raise ConfigError(f"URL: {url} has no adapter {', '.join(missing)}; it has {', '.join(held) or 'none'}")
         if base is not None and base not in models:
             raise ConfigError(f"--base: {base!r} is no model of {url}; it has {', '.join(models)}")
-        self.engine = ENGINES["vllm" if loras is None else "llama-server"](held)
+        self.engine = ENGINES[kind](held)
         self.base = base or next((name for name in models if name not in (*names, "auto")), None)
         if self.base is None:
             raise ConfigError(f"URL: {url} lists no base beside the adapters; name it with --base")

@@ -12,11 +12,16 @@ import httpx
 
 from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.errors import ConfigError, UserError
+from multipl_moe.export.model_card import CARD_FILE
 from multipl_moe.packs.card import served_rank, served_slots
 from multipl_moe.packs.files import Pack
 
 BASE = "base"  # name of the base for clients
-KEY_OF = {"vllm": "VLLM_API_KEY", "llama-server": "LLAMA_API_KEY"}  # variables with the key that an engine asks for
+KEY_OF = {  # variables with the key that an engine asks for
+    "vllm": "VLLM_API_KEY",
+    "llama-server": "LLAMA_API_KEY",
+    "sglang": "SGLANG_API_KEY",
+}
 # llama.cpp's cache of prompts in memory does not know which adapter computed them (its issue 26207).
 LLAMA_FLAGS = ("--lora-init-without-apply", "--cache-ram", "0")
 
@@ -51,7 +56,21 @@ class LlamaServer(Vllm):
         return body | {"messages": [*body["messages"], {"role": "assistant", "content": answer}]}
 
 
-ENGINES: dict[str, type[Vllm]] = {"vllm": Vllm, "llama-server": LlamaServer}
+@dataclass(frozen=True)
+class Sglang(Vllm):
+    """SGLang: an adapter is `base:` and its name; the name alone, though it is in the list of models, gets the base."""
+
+    def body(self, body: dict[str, Any], adapter: str | None) -> dict[str, Any]:
+        """A request's body, asking for an adapter, or for the base."""
+        return body | {"model": f"{BASE}:{adapter}" if adapter else BASE}
+
+
+ENGINES: dict[str, type[Vllm]] = {"vllm": Vllm, "llama-server": LlamaServer, "sglang": Sglang}
+
+
+def is_sglang(models: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a list of models, of OpenAI's interface, is SGLang's."""
+    return any(row.get("owned_by") == "sglang" for row in models)
 
 
 def llama_cpp_adapters(client: httpx.Client, url: str) -> list[str] | None:
@@ -75,17 +94,20 @@ def adapters_held(engine: str, url: str, names: Sequence[str], key: str | None) 
         names: that it must hold.
 
     Raises:
-        ConfigError: it does not answer, or lacks one, and would answer as its base.
+        ConfigError: it does not answer, or lacks one or is another engine, and would answer as its base.
     """
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    headers, found = {"Authorization": f"Bearer {key}"} if key else {}, engine
     try:
         with httpx.Client(trust_env=False, headers=headers) as client:
             if engine == "llama-server":
                 held = llama_cpp_adapters(client, url) or []
             else:
-                held = [str(row["id"]) for row in client.get(f"{url}/v1/models").json()["data"]]
+                models = client.get(f"{url}/v1/models").json()["data"]
+                held, found = [str(row["id"]) for row in models], "sglang" if is_sglang(models) else "vllm"
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, LookupError, TypeError) as error:
         raise ConfigError(f"--engine-url: {url} does not tell what it holds ({error!r})") from error
+    if engine != found:
+        raise ConfigError(f"--engine: {url} is no {engine}; choose {found}, or it answers with the base")
     if missing := [name for name in names if name not in held]:
         raise ConfigError(
             f"--engine-url: {url} has no adapter {', '.join(missing)}; it has {', '.join(held) or 'none'}"
@@ -117,9 +139,11 @@ def command_of(engine: str, base: str | None, folder: Path, packs: Mapping[str, 
         packs: by name of the adapter, in the order in which llama.cpp counts them.
 
     Raises:
-        ConfigError: it is not installed, or there is no base for it.
+        ConfigError: it is not installed, there is no base for it, or it is SGLang, whose options the device decides.
     """
     address = ["--host", "127.0.0.1", "--port", str(port)]
+    if engine == "sglang":
+        raise ConfigError(f"--engine: start sglang yourself, as {folder / CARD_FILE} says, and give --engine-url")
     if engine == "vllm":
         if shutil.which("vllm") is None:
             raise ConfigError("--engine: vllm is not installed; pip install vllm, or choose llama-server")
