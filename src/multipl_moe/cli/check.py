@@ -15,7 +15,7 @@ def check(
     base: Annotated[str | None, typer.Option(help="The server's name of the base. [the first that is none]")] = None,
     token: Annotated[str | None, typer.Option(envvar="MULTIPL_MOE_TOKEN", help="Bearer token of the server.")] = None,
 ) -> None:
-    """Ask a server whether it has adapters on: vLLM, llama.cpp's, or `serve` in front of one.
+    """Ask a server whether it has adapters on: vLLM, SGLang, llama.cpp's, or `serve` in front of one.
 
     Engines have loaded adapters that did nothing, and greedy text is often the same without them. Log-probabilities
     tell. Ends with 1 unless all adapters are on, for requests one by one and for both kinds at once.
