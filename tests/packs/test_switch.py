@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 from gguf import GGUFReader, TokenType
+from safetensors.torch import load_file, save_file
 
 from benchmarks.llama_cpp_reader import LlamaCppModel
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.errors import BaseModelError, ConfigError, OutputError
 from multipl_moe.export.gguf import write_gguf
 from multipl_moe.packs.adapter_gguf import write_adapter_gguf
+from multipl_moe.packs.canary import load_canaries
 from multipl_moe.packs.switch import export_switch
 from multipl_moe.packs.switch_gguf import control_tokens
 from multipl_moe.packs.write import write_pack
@@ -35,6 +37,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root, tokenizer = tmp_path_factory.mktemp("switch"), trained_tokenizer(digits_then_bytes())
     wide: dict[str, Any] = WIDE | {"mlp_bias": False, "vocab_size": NUM_TOKENS + 1}
     base = save_base(root / "base", "llama", **wide, tie_word_embeddings=True)
+    weights = load_file(base / "model.safetensors")  # tied as they are, each token would be sure to come again
+    weights["model.embed_tokens.weight"] *= 0.3
+    save_file(weights, base / "model.safetensors", {"format": "pt"})
     assert tokenizer.get_vocab_size() == NUM_TOKENS
     save_fast(tokenizer, base)
     for seed, (name, targets) in enumerate({"rust": "all", "ocaml": "ffn", "lua": "all"}.items(), 1):
@@ -85,6 +90,21 @@ def test_packs_switched_off_and_on_are_their_adapters_on_the_base(made: Path, ca
             base.adapt(adapter)
             assert np.abs(base.logits(text)[:, :NUM_TOKENS] - off_rows).max() > 20 * bound
             base.adapt()
+
+
+def test_canaries_tell_what_llama_cpp_says_with_and_without_the_control_token(made: Path):
+    with LlamaCppModel(made / "one/one-F32.gguf", cache="float32") as one:
+        for name, canaries in load_canaries(made / "one/canary.json").items():
+            for canary in canaries:
+                assert canary.control == control_tokens(name)[0]
+                assert canary.prompt.startswith("\n")
+                for prompt, expected in (
+                    (canary.prompt, canary.base),
+                    (canary.control + canary.prompt[1:], canary.adapter),
+                ):
+                    logits = one.logits(one.tokenise(prompt))[-1, :NUM_TOKENS].astype("float64")
+                    (token,) = one.tokenise(canary.token)
+                    assert logits[token] - np.log(np.exp(logits).sum()) == pytest.approx(expected, abs=0.01)
 
 
 def test_control_tokens_are_no_text_and_are_never_sampled(made: Path):

@@ -40,6 +40,22 @@ def test_it_tells_on_off_and_wrong(rust: dict[str, float], base: dict[str, float
     assert (name, found.verdict, found.in_one_batch) == ("rust", verdict, verdict)
 
 
+@pytest.mark.parametrize(("verdict", "seen"), [("on", True), ("off", False)])
+def test_of_a_file_that_is_switched_by_token_it_asks_with_the_token(verdict: str, seen: bool):
+    canaries = [Canary(f"\n{one.prompt}", one.token, one.adapter, one.base, "<|rust|>") for one in CANARIES]
+
+    def scores(name: str, prompt: str) -> dict[str, float]:
+        assert name == "base"
+        is_on = prompt.startswith("<|rust|>")
+        assert is_on or prompt.startswith("\n")
+        by_prompt = scored(rust=WITH, base=WITHOUT)
+        return by_prompt("rust" if is_on and seen else "base", prompt.removeprefix("<|rust|>").removeprefix("\n"))
+
+    with listening(EngineStub([], scores=scores, kind="llama-server").app) as url:
+        ((name, found),) = check_server(url, {"rust": canaries})
+    assert (name, found.verdict, found.in_one_batch) == ("rust", verdict, verdict)
+
+
 def test_a_server_that_mixes_requests_of_one_batch_up_is_told():
     asked = []
 

@@ -11,7 +11,7 @@ from multipl_moe.cli.options import require_token
 
 def check(
     url: Annotated[str, typer.Argument(help="Address of the server, such as http://127.0.0.1:8000/v1.")],
-    canary: Annotated[Path, typer.Option(help="canary.json of `export --adapter`.")],
+    canary: Annotated[Path, typer.Option(help="canary.json of `export --adapter` or `--switch`.")],
     base: Annotated[str | None, typer.Option(help="The server's name of the base. [the first that is none]")] = None,
     token: Annotated[str | None, typer.Option(envvar="MULTIPL_MOE_TOKEN", help="Bearer token of the server.")] = None,
 ) -> None:

@@ -5,21 +5,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from transformers import PretrainedConfig
 
 from multipl_moe.checkpoints.base import hub_id, resolve_base
-from multipl_moe.checkpoints.loading import load_config, load_hybrid
+from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.tensors import CheckpointReader
 from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.export.gguf import require_writable
 from multipl_moe.export.gguf_files import GgufFiles
 from multipl_moe.export.model_card import CARD_FILE
-from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.packs.adapter_gguf import write_adapter_gguf
-from multipl_moe.packs.canary import CANARY_FILE, Canary, choose_canaries, load_canaries, save_canaries
+from multipl_moe.packs.canary import CANARY_FILE, Canary, canaries_of, load_canaries, save_canaries
 from multipl_moe.packs.card import adapters_card
-from multipl_moe.packs.compose import compose
 from multipl_moe.packs.files import Pack
 from multipl_moe.packs.text_gate import TextGate
 from multipl_moe.system.staging import refuse_existing, staged_folder
@@ -76,16 +73,9 @@ def export_adapters(
     if files is not None:
         require_writable(folder)
     with staged_folder(output) as staging:
-        compose(base, packs, staging / "composed", on_step, on_progress)
-        on_step("canaries")
-        tokenizer = load_tokenizer(staging / "composed")
+        scratch = staging / "composed"
+        canaries, tokenizer = canaries_of(base, packs, scratch, on_step=on_step, on_progress=on_progress)
         tokenizer.save_pretrained(staging / TOKENIZER_FOLDER)  # for the gates
-        canaries = choose_canaries(
-            load_hybrid(staging / "composed", torch.float32).eval(),
-            tokenizer,
-            {name: pack.languages for name, pack in loaded.items()},
-        )
-        shutil.rmtree(staging / "composed")
         save_canaries(staging / CANARY_FILE, canaries)
         on_step("adapters")
         base_gguf = tuple(files.names) if files is not None else ()

@@ -4,7 +4,8 @@ Greedy text is often the same with and without an adapter, so it neither shows o
 that one works. The log-probability of a token is certain.
 """
 
-from collections.abc import Iterable, Mapping
+import shutil
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,8 +14,11 @@ import torch
 from pydantic import ConfigDict, Field
 
 from multipl_judge.problems.starter_set import read_starter
+from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.errors import BaseModelError, ConfigError, OutputError
-from multipl_moe.generate.text import TextGenerator
+from multipl_moe.generate.text import TextGenerator, load_tokenizer
+from multipl_moe.packs.compose import compose
+from multipl_moe.packs.files import Pack
 from multipl_moe.runs.folder import write_json
 from multipl_moe.runs.record import Record
 
@@ -44,6 +48,8 @@ class Canary:
         prompt: text; the server puts the tokens around it that its tokenizer puts around any.
         token: text of the token.
         adapter, base: its log-probability with the adapter on, alone and at scale 1, and with none.
+        control: token that turns the adapter on if it stands in the place of the prompt's first character, a line
+            break; empty: the server is told the adapter's name.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
@@ -52,6 +58,7 @@ class Canary:
     token: str
     adapter: float
     base: float
+    control: str = ""
 
 
 class _Stored(Record):
@@ -63,7 +70,10 @@ class _Stored(Record):
 
 def save_canaries(file: Path, canaries: Mapping[str, list[Canary]]) -> None:
     """Write canary.json: for each adapter, by its name, its canaries."""
-    found = {name: [asdict(one) for one in several] for name, several in canaries.items()}
+    found = {
+        name: [{key: value for key, value in asdict(one).items() if value != ""} for one in several]
+        for name, several in canaries.items()
+    }
     write_json(file, {"format": 1, "adapters": found})
 
 
@@ -81,13 +91,38 @@ def load_canaries(file: Path) -> dict[str, list[Canary]]:
     return read
 
 
-def choose_canaries(model: Any, tokenizer: Any, languages: Mapping[str, Iterable[str]]) -> dict[str, list[Canary]]:
+def canaries_of(
+    base: str,
+    packs: Mapping[str, Path],
+    scratch: Path,
+    controls: Mapping[str, str] | None = None,
+    on_step: Callable[[str], None] = lambda title: None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[dict[str, list[Canary]], Any]:
+    """The canaries of packs in folders, and the tokenizer of their base.
+
+    Args:
+        scratch: folder in which they are put together; it is removed again.
+        controls, base, on_step, on_progress: as for `choose_canaries` and `compose`, which also raise.
+    """
+    compose(base, packs, scratch, on_step, on_progress)
+    on_step("canaries")
+    tokenizer, languages = load_tokenizer(scratch), {name: Pack.load(pack).languages for name, pack in packs.items()}
+    canaries = choose_canaries(load_hybrid(scratch, torch.float32).eval(), tokenizer, languages, controls)
+    shutil.rmtree(scratch)
+    return canaries, tokenizer
+
+
+def choose_canaries(
+    model: Any, tokenizer: Any, languages: Mapping[str, Iterable[str]], controls: Mapping[str, str] | None = None
+) -> dict[str, list[Canary]]:
     """For each pack of a composed model the prompts where it changes one of the likeliest tokens most.
 
     The token is among the likeliest with the pack and without, so that servers tell its log-probability in both states.
 
     Args:
         model, tokenizer: of `compose`, in evaluation mode; packs in the order of their names.
+        controls: by pack the token that turns it on; its prompts begin with a line break, in whose place that stands.
 
     Raises:
         BaseModelError: a pack changes too little to be told from none.
@@ -96,7 +131,9 @@ def choose_canaries(model: Any, tokenizer: Any, languages: Mapping[str, Iterable
     chosen = {}
     for place, name in enumerate(sorted(languages)):
         open_share = torch.eye(len(languages))[place : place + 1]
-        found = [one for prompt in known[name] for one in _canaries(model, tokenizer, prompt, open_share)]
+        control = (controls or {}).get(name, "")
+        prompts = _after_break(tokenizer, known[name]) if control else known[name]
+        found = [one for prompt in prompts for one in _canaries(model, tokenizer, prompt, open_share, control)]
         if max((abs(one.adapter - one.base) for one in found), default=0.0) < _LEAST_CHANGE:
             raise BaseModelError(
                 f"pack: {name} changes no likely token by {_LEAST_CHANGE} nats; it is not trained, or broken"
@@ -115,13 +152,22 @@ def _starter_prompts(languages: Iterable[str]) -> list[str]:
     return [prompt for of_one in prompts.values() for prompt in of_one[:_STARTER_PROMPTS]]
 
 
+def _after_break(tokenizer: Any, prompts: Iterable[str]) -> list[str]:
+    """Prompts with a line break before them, of those whose tokens it leaves as they are."""
+
+    def tokens(text: str) -> list[int]:
+        return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    return [f"\n{prompt}" for prompt in prompts if tokens(f"\n{prompt}") == tokens("\n") + tokens(prompt)]
+
+
 def _loses_space(tokenizer: Any, token: int) -> bool:
     """Whether a token's first space is lost when it is decoded alone, so that engines name it otherwise."""
     return str(tokenizer.convert_ids_to_tokens(token)).startswith("\N{LOWER ONE EIGHTH BLOCK}")
 
 
 @torch.inference_mode()
-def _canaries(model: Any, tokenizer: Any, prompt: str, open_share: torch.Tensor) -> list[Canary]:
+def _canaries(model: Any, tokenizer: Any, prompt: str, open_share: torch.Tensor, control: str) -> list[Canary]:
     ids = TextGenerator(model, tokenizer).encode(prompt, chat=False)
     scores = [
         model(ids, open_share=share, use_cache=False).logits[0, -1].float().log_softmax(-1)
@@ -131,7 +177,7 @@ def _canaries(model: Any, tokenizer: Any, prompt: str, open_share: torch.Tensor)
     both = {token for token in both if min(one[token] for one in scores) > _LEAST_LIKELY}
     told = {token: tokenizer.decode([token]) for token in both - set(tokenizer.all_special_ids)}
     return [
-        Canary(prompt, text, *(float(one[token]) for one in scores))
+        Canary(prompt, text, *(float(one[token]) for one in scores), control=control)
         for token, text in told.items()
         if text and "\N{REPLACEMENT CHARACTER}" not in text and not _loses_space(tokenizer, token)
     ]

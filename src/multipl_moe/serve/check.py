@@ -43,14 +43,14 @@ def check_server(
     Args:
         url: of OpenAI's interface, such as http://127.0.0.1:8000/v1. llama.cpp's server is known by its list of
             adapters, whose files are named as they are; others name adapters as models.
-        canaries: of `export --adapter`.
+        canaries: of `export --adapter`, or of `--switch`, where a control token asks for the adapter.
         base: its name of the base; None: the first model that is no adapter.
 
     Raises:
         ConfigError: the server does not answer, has no such adapter, or tells no log-probabilities.
     """
     with httpx.Client(timeout=_TIMEOUT_S, headers={"Authorization": f"Bearer {token}"} if token else {}) as client:
-        server = _Server(client, url.rstrip("/"), base, list(canaries))
+        server = _Server(client, url.rstrip("/"), base, canaries)
         for name, several in canaries.items():
             adapter, base_place = (_place(several, [server.ask(one, to) for one in several]) for to in (name, None))
             asked = [(one, which) for which in (name, None) for one in several] * _IN_ONE_BATCH
@@ -82,7 +82,9 @@ def _verdict(adapter: float | None, base: float | None) -> str:
 
 
 class _Server:
-    def __init__(self, client: httpx.Client, url: str, base: str | None, names: list[str]) -> None:
+    def __init__(
+        self, client: httpx.Client, url: str, base: str | None, canaries: Mapping[str, Sequence[Canary]]
+    ) -> None:
         self.client, self.url = client, url
         try:
             loras = llama_cpp_adapters(client, url.removesuffix("/v1"))
@@ -99,18 +101,21 @@ class _Server:
                 f"URL: {url} lists no models; give the address that ends in /v1, and --token if it has one"
             )
         held = models if loras is None else loras
-        if missing := [name for name in names if name not in held]:
+        if missing := [name for name, several in canaries.items() if name not in held and not several[0].control]:
             raise ConfigError(f"URL: {url} has no adapter {', '.join(missing)}; it has {', '.join(held) or 'none'}")
         if base is not None and base not in models:
             raise ConfigError(f"--base: {base!r} is no model of {url}; it has {', '.join(models)}")
         self.engine = ENGINES[kind](held)
-        self.base = base or next((name for name in models if name not in (*names, "auto")), None)
+        self.base = base or next((name for name in models if name not in (*canaries, "auto")), None)
         if self.base is None:
             raise ConfigError(f"URL: {url} lists no base beside the adapters; name it with --base")
 
     def ask(self, canary: Canary, adapter: str | None) -> float | None:
         """The log-probability of its token, with an adapter or without; None where it is not among the likeliest."""
-        body = {"prompt": canary.prompt, "max_tokens": 1, "temperature": 0, "logprobs": NUM_TOP}
+        prompt = canary.prompt
+        if canary.control and adapter is not None:
+            prompt, adapter = canary.control + prompt.removeprefix("\n"), None
+        body = {"prompt": prompt, "max_tokens": 1, "temperature": 0, "logprobs": NUM_TOP}
         body = self.engine.body(body, adapter)
         if adapter is None and "model" in body:
             body["model"] = self.base
