@@ -44,6 +44,18 @@ def test_all_canaries_are_checked_before_a_server_is_asked(refused, tmp_path, ch
     assert f"canary.json: {said}" in refused(*_ASK, "canary.json")
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [[{"control": "<|rust|>"}, {"control": "<|rust|>"}], [{"control": "<|rust|>", "prompt": "\na"}, {}]],
+    ids=["no line break", "of one canary alone"],
+)
+def test_control_tokens_that_cannot_be_asked_with_are_refused(refused, tmp_path, changes):
+    one = {"prompt": "a", "token": "b", "adapter": -1.0, "base": -2.0}
+    values = {"format": 1, "adapters": {"rust": [one | change for change in changes]}}
+    (tmp_path / "canary.json").write_text(json.dumps(values))
+    assert "needs the same control token" in refused(*_ASK, "canary.json")
+
+
 @pytest.mark.parametrize("token", ["geh\xe9", "a\nb"])
 def test_a_token_that_no_header_can_hold_is_refused(refused, tmp_path, token):
     save_canaries(tmp_path / "canary.json", {"rust": CANARIES})

@@ -154,6 +154,14 @@ def test_without_vllm_llama_server_is_run_where_there_is_a_file_for_it(engines, 
     assert int(command[-1]) > 0
 
 
+def test_a_file_that_is_switched_by_token_is_served_as_it_is_though_canaries_lie_beside_it(engines, run, tmp_path):
+    commands = engines("llama-server")
+    for name in ("one-BF16.gguf", "canary.json"):
+        (tmp_path / name).write_bytes(b"{}")
+    run("serve", tmp_path, "--engine", "llama-server", "--port", 8123)
+    assert commands[0][0][:3] == ["llama-server", "--model", str(tmp_path / "one-BF16.gguf")]
+
+
 @pytest.mark.parametrize(
     ("model_type", "engine", "message"),
     [

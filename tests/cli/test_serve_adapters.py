@@ -61,6 +61,7 @@ def test_adapters_behind_llama_cpp_are_on_and_nothing_stays_when_it_stops(export
         process.send_signal(signal.SIGTERM)
         code = process.wait(30)
     assert (code, log.read_text().splitlines()[-1]) == (0, "stopped")
+    assert "/v1/completions: rust, by model" in log.read_text()
     port = engine.split()[-1]
     assert not subprocess.run(["pgrep", "-f", f"llama.server.*{port}"], capture_output=True, check=False).stdout
 
@@ -103,7 +104,9 @@ def test_what_goes_with_no_engine_or_no_adapters_is_refused(exported, refused, t
     assert "start sglang yourself" in neither
 
 
-@pytest.mark.parametrize(("engine", "kind"), [("vllm", "sglang"), ("sglang", "vllm")])
+@pytest.mark.parametrize(
+    ("engine", "kind"), [("vllm", "sglang"), ("sglang", "vllm"), ("sglang", "llama-server"), ("llama-server", "sglang")]
+)
 def test_an_engine_of_another_kind_than_was_told_is_refused_as_it_would_answer_with_the_base(
     exported, refused, engine: str, kind: str
 ):

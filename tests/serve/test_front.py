@@ -258,9 +258,11 @@ def test_an_engine_that_refuses_to_go_on_costs_nothing(kind: str, picker: Picker
             raise RuntimeError
         return ANSWER + "fn main() {}"
 
-    with in_front(EngineStub(list(LANGUAGES), refusing, kind=kind), picker) as url:
+    told: list[str] = []
+    with in_front(EngineStub(list(LANGUAGES), refusing, kind=kind), picker, told.append) as url:
         answer = client_of(url).completions.create(model="auto", prompt="Hi\n")
     assert answer.choices[0].text == ANSWER + "fn main() {}"
+    assert told == ["/v1/completions: base, by text"]
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -40,7 +40,7 @@ def serve(
         str | None,
         typer.Option(
             help="Program that serves: vllm, llama-server, or transformers, which alone knows hybrids; of adapters one "
-            "of the first two, or sglang at --engine-url. [else the first that is installed and can]"
+            "of the first two, or sglang that runs already (--engine-url). [else the first that is installed and can]"
         ),
     ] = None,
     base: Annotated[
@@ -60,7 +60,7 @@ def serve(
     Example: `multipl-moe serve runs/demo/model --port 8000`
     """
     require_folders(model=model)
-    if (model / "canary.json").is_file():
+    if all((model / part).exists() for part in ("canary.json", "tokenizer")):  # as no other export has
         if name is not None:
             raise ConfigError(f"--name: clients of {model} ask for auto, base or an adapter by its name; leave it out")
         _serve_adapters(model, engine, base, engine_url, host, port, token)
@@ -133,7 +133,8 @@ def _serve_adapters(
 
 
 def _say(told: str) -> None:
-    console.print(told, markup=False, highlight=False, soft_wrap=True)
+    with suppress(OSError):  # a request does not fail because a log is full
+        print(told, flush=True)
 
 
 def _engine_for(model: Path, wanted: str | None) -> str:

@@ -108,10 +108,10 @@ class RoutingPass:
             shares = {pack: open_of_tokens(open_V, plan, self.first_share) for pack, open_V in self.open_V.items()}
             all_PN = torch.stack([*shares.values()])
             total_N, most_N = all_PN.sum(dim=0), all_PN.amax(dim=0)
-            # The quotient is 1 where one pack alone is open, so that it works as if it were alone, to the bit.
-            part_N = 1 / total_N.clamp(min=1) if self.is_told else most_N / total_N.clamp(min=_TINY)
+            # Where one pack alone is open it works as if it were alone, to the bit, whatever a device makes of p / p.
+            part_N = torch.where(most_N == total_N, 1.0, most_N / total_N.clamp(min=_TINY))
             for pack, share_N in shares.items():
-                share_N = share_N * part_N
+                share_N = share_N / total_N.clamp(min=1) if self.is_told else share_N * part_N
                 if plan.real_tokens is not None:
                     share_N = share_N.new_zeros(x_BTH.shape[:2].numel()).index_copy(0, plan.real_tokens, share_N)
                 self._shares[pack, x_BTH.device] = share_N.view(*x_BTH.shape[:2], 1)

@@ -71,7 +71,7 @@ class _Stored(Record):
 def save_canaries(file: Path, canaries: Mapping[str, list[Canary]]) -> None:
     """Write canary.json: for each adapter, by its name, its canaries."""
     found = {
-        name: [{key: value for key, value in asdict(one).items() if value != ""} for one in several]
+        name: [{key: value for key, value in asdict(one).items() if value or key != "control"} for one in several]
         for name, several in canaries.items()
     }
     write_json(file, {"format": 1, "adapters": found})
@@ -85,9 +85,14 @@ def load_canaries(file: Path) -> dict[str, list[Canary]]:
         raise ConfigError(f"canary: {error}") from None
     except OSError as error:
         raise ConfigError(f"canary: {file} cannot be read ({error}); give {CANARY_FILE} of an export") from None
-    for name, (most, *_) in read.items():
+    for name, (most, *others) in read.items():
         if abs(most.adapter - most.base) < _LEAST_CHANGE / 2:
             raise ConfigError(f"canary: {file}: adapters.{name}.0 does not tell on from off; export anew")
+        if any(one.control != most.control or (one.control and one.prompt[:1] != "\n") for one in (most, *others)):
+            raise ConfigError(
+                f"canary: {file}: adapters.{name}: each canary needs the same control token, and a line break "
+                "before its prompt, or none of them has one; export anew"
+            )
     return read
 
 

@@ -11,6 +11,7 @@ from multipl_moe.export.gguf_files import GgufFiles
 from multipl_moe.export.model_card import CARD_FILE
 from multipl_moe.packs.canary import CANARY_FILE, canaries_of, save_canaries
 from multipl_moe.packs.card import switch_card
+from multipl_moe.packs.compose import require_base
 from multipl_moe.packs.files import Pack, require_name
 from multipl_moe.packs.switch_gguf import control_tokens, require_switchable, write_switch_gguf
 from multipl_moe.system.staging import refuse_existing, staged_folder
@@ -50,11 +51,14 @@ def export_switch(
     base = base or next(iter(loaded.values())).base["name"]
     folder = resolve_base(base)
     require_switchable(folder)
+    require_base(loaded, packs, folder, base)
     files = GgufFiles(output.absolute().name, CheckpointReader(folder).weights_dtype, quantise)
     with staged_folder(output) as staging:
-        first = {name: control_tokens(name)[0] for name in packs}
-        canaries, _ = canaries_of(base, packs, staging / "composed", first, on_step)
-        save_canaries(staging / CANARY_FILE, canaries)
         files.write(folder, staging, on_step, partial(write_switch_gguf, folder, packs))
+        canaries = {}
+        for name, pack in packs.items():  # by itself, as its gate has no part in this
+            first = {name: control_tokens(name)[0]}
+            canaries |= canaries_of(base, {name: pack}, staging / "composed", first, on_step)[0]
+        save_canaries(staging / CANARY_FILE, canaries)
         (staging / CARD_FILE).write_text(switch_card(output.absolute().name, base, loaded, files.names), "utf-8")
     return [output / name for name in files.names]

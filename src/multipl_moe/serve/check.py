@@ -11,7 +11,7 @@ import httpx
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.packs.canary import NUM_TOP, Canary
-from multipl_moe.serve.engines import ENGINES, is_sglang, llama_cpp_adapters
+from multipl_moe.serve.engines import ENGINES, kind_of, llama_cpp_adapters
 
 _TIMEOUT_S = 120.0
 _NEAR = 0.5  # of the way from the base to the adapter
@@ -91,11 +91,11 @@ class _Server:
             found = client.get(url + "/models")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ConfigError(f"URL: {url} does not answer ({error})") from error
-        models, kind = list[str](), "vllm" if loras is None else "llama-server"
+        models, kind = list[str](), ""
         with suppress(ValueError, LookupError, TypeError, AttributeError):
             rows = found.json()["data"]
             models = [str(row["id"]) for row in rows]
-            kind = "sglang" if is_sglang(rows) else kind
+            kind = kind_of(loras, rows)
         if not models:
             raise ConfigError(
                 f"URL: {url} lists no models; give the address that ends in /v1, and --token if it has one"

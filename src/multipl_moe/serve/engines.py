@@ -68,9 +68,11 @@ class Sglang(Vllm):
 ENGINES: dict[str, type[Vllm]] = {"vllm": Vllm, "llama-server": LlamaServer, "sglang": Sglang}
 
 
-def is_sglang(models: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether a list of models, of OpenAI's interface, is SGLang's."""
-    return any(row.get("owned_by") == "sglang" for row in models)
+def kind_of(adapters: Sequence[str] | None, models: Sequence[Mapping[str, Any]]) -> str:
+    """Of `ENGINES`, the one that lists these `llama_cpp_adapters` and models of OpenAI's interface."""
+    if adapters is not None:
+        return "llama-server"
+    return "sglang" if any(row.get("owned_by") == "sglang" for row in models) else "vllm"
 
 
 def llama_cpp_adapters(client: httpx.Client, url: str) -> list[str] | None:
@@ -96,17 +98,15 @@ def adapters_held(engine: str, url: str, names: Sequence[str], key: str | None) 
     Raises:
         ConfigError: it does not answer, or lacks one or is another engine, and would answer as its base.
     """
-    headers, found = {"Authorization": f"Bearer {key}"} if key else {}, engine
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
         with httpx.Client(trust_env=False, headers=headers) as client:
-            if engine == "llama-server":
-                held = llama_cpp_adapters(client, url) or []
-            else:
-                models = client.get(f"{url}/v1/models").json()["data"]
-                held, found = [str(row["id"]) for row in models], "sglang" if is_sglang(models) else "vllm"
+            loras = llama_cpp_adapters(client, url)
+            models = client.get(f"{url}/v1/models").json()["data"] if loras is None else []
+            held = [str(row["id"]) for row in models] if loras is None else loras
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, LookupError, TypeError) as error:
         raise ConfigError(f"--engine-url: {url} does not tell what it holds ({error!r})") from error
-    if engine != found:
+    if engine != (found := kind_of(loras, models)):
         raise ConfigError(f"--engine: {url} is no {engine}; choose {found}, or it answers with the base")
     if missing := [name for name in names if name not in held]:
         raise ConfigError(
