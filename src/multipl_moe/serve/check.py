@@ -91,11 +91,11 @@ class _Server:
             found = client.get(url + "/models")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ConfigError(f"URL: {url} does not answer ({error})") from error
-        models, kind = list[str](), ""
-        with suppress(ValueError, LookupError, TypeError, AttributeError):
+        rows: list[dict[str, Any]] = []
+        models: list[str] = []
+        with suppress(ValueError, LookupError, TypeError):
             rows = found.json()["data"]
             models = [str(row["id"]) for row in rows]
-            kind = kind_of(loras, rows)
         if not models:
             raise ConfigError(
                 f"URL: {url} lists no models; give the address that ends in /v1, and --token if it has one"
@@ -105,7 +105,7 @@ class _Server:
             raise ConfigError(f"URL: {url} has no adapter {', '.join(missing)}; it has {', '.join(held) or 'none'}")
         if base is not None and base not in models:
             raise ConfigError(f"--base: {base!r} is no model of {url}; it has {', '.join(models)}")
-        self.engine = ENGINES[kind](held)
+        self.engine = ENGINES[kind_of(loras, rows)](held)
         self.base = base or next((name for name in models if name not in (*canaries, "auto")), None)
         if self.base is None:
             raise ConfigError(f"URL: {url} lists no base beside the adapters; name it with --base")
