@@ -6,30 +6,35 @@ from typing import Any
 
 import torch
 
-from multipl_moe.model.domain_gate import FROM_PROSE, OPENS, SHUTS, TO_PROSE, DomainGate
-from multipl_moe.model.gate_reading import FENCE, LINE, SPACE, WORD
+from multipl_moe.model.domain_gate import DomainGate
+from multipl_moe.model.gate_reading import FENCE, LINE, OF_A_NAME, SPACE, TURN, WORD
+from multipl_moe.model.gate_states import FORGETS, FROM_PROSE, OPENS, SHUTS, TO_ANSWER, TO_PROSE
 from multipl_moe.model.moe_config import GateConfig
 
-NUM_TOKENS, BLANK, NEW_LINE, TICKS, ONE, OTHER, PART, REST = 20, 0, 1, 2, 3, 4, 5, 6
+NUM_TOKENS, BLANK, NEW_LINE, TICKS, ONE, OTHER, PART, REST, SPEAKER, IN = 20, 0, 1, 2, 3, 4, 5, 6, 7, 8
 STRIDE = 4
 
 
 def small_gate(**settings: Any) -> DomainGate:
-    """A gate for two languages; after a fence token 3 names the first, 5 and 6 the second, and 4 one not learnt."""
+    """A gate for two languages; token 3 names the first, 5 and 6 the second, and 4 one not learnt, each after a fence
+    and in prose; there 5 alone names the one not learnt, too, and after 8 they are asked for. Token 7 begins a turn."""
     config = GateConfig(**({"languages": ["one", "two"], "start": 0.3, "bound": 0.1, "stride": STRIDE} | settings))
     gate, generator = DomainGate(replace(config, pairs=97), NUM_TOKENS), torch.Generator().manual_seed(3)
     gate.reset_buffers()
-    gate.token_kinds[:3] = torch.tensor([SPACE, LINE, FENCE], dtype=torch.int8)
+    gate.token_kinds[:3], gate.token_kinds[SPEAKER] = torch.tensor([SPACE, LINE, FENCE], dtype=torch.int8), TURN
     gate.pair_scores.copy_(torch.randint(-127, 128, gate.pair_scores.shape, generator=generator))
     gate.calibration.copy_(torch.tensor([[0.5, 0.05], [0.4, -0.02]]))
     gate.names[:3] = torch.tensor([[ONE, -1, 0], [PART, REST, 1], [OTHER, -1, 2]])
+    mentions = [[-1, -1, ONE, 0, 0], [-1, -1, OTHER, 2, 0], [-1, -1, PART, 2, 0], [-1, PART, REST, 1, 0]]
+    mentions += [[-1, IN, ONE, 0, 1], [-1, IN, OTHER, 2, 1], [IN, PART, REST, 1, 1]]
+    gate.mentions[:7] = torch.tensor(mentions)
     return gate
 
 
 def texts(seed: int, lengths: list[int]) -> list[list[int]]:
-    """Texts in which fences, names and white space are frequent."""
+    """Texts in which fences, names, turns and white space are frequent."""
     generator = torch.Generator().manual_seed(seed)
-    weights = torch.tensor([2.0, 1, 0.7, 0.5, 0.5, 1, 1] + [0.7] * (NUM_TOKENS - 7))
+    weights = torch.tensor([2.0, 1, 0.7, 0.5, 0.5, 1, 1, 0.2] + [0.7] * (NUM_TOKENS - 8))
     return [torch.multinomial(weights, length, True, generator=generator).tolist() for length in lengths]
 
 
@@ -40,12 +45,16 @@ def place(near: int, symbol: int) -> int:
 
 @dataclass
 class Piece:
-    """A segment: nats for each language and for prose, and which language a fence names where it begins, and after."""
+    """A segment: nats for each language and for prose; the languages that it names and asks for, the last number for
+    others; whether a turn begins in it; and which language a fence names where it begins, and after it."""
 
     evidence: list[float]
+    names: list[int]
+    asks: list[int]
     named: int
     named_after: int
-    size: int
+    size: int = 0
+    has_turn: bool = False
 
 
 def pieces_of(gate: DomainGate, tokens: list[int]) -> list[Piece]:
@@ -54,81 +63,135 @@ def pieces_of(gate: DomainGate, tokens: list[int]) -> list[Piece]:
     before, named, pieces = [0, 0], -1, []
     for number, token in enumerate(tokens):
         if number % STRIDE == 0:
-            pieces.append(Piece([0.0] * len(lines), named, named, 0))
-        kind = int(gate.token_kinds[token])
+            pieces.append(Piece([0.0] * len(lines), [], [], named, named))
+        kind, piece = int(gate.token_kinds[token]), pieces[-1]
         symbol = token if kind == WORD else 2**20 + kind
         if named < 0:
             for column, (slope, offset) in enumerate(lines):
                 pairs = [int(gate.pair_scores[i, place(before[-1 - i], symbol), column]) for i in range(2)]
-                pieces[-1].evidence[column] += slope * sum(pairs) / 2 / 127 * 3 + offset
+                piece.evidence[column] += slope * sum(pairs) / 2 / 127 * 3 + offset
+            *_, longest = [None, *(row for row in gate.mentions.tolist() if _ends_with(row[:3], [*before, token]))]
+            if longest is not None:
+                (piece.asks if longest[4] else piece.names).append(longest[3])
+                piece.evidence[-1] += OF_A_NAME
         fence = 2**20 + FENCE
         for name, rest, language in gate.names.tolist():
             if (rest == -1 and before[-1] == fence and token == name) or (before == [fence, name] and token == rest):
                 named = language
-        if kind == FENCE:
+        if kind in (FENCE, TURN):
             named = -1
         if kind != SPACE:
             before = [before[-1], symbol]
-        pieces[-1].named_after, pieces[-1].size = named, pieces[-1].size + 1
+        piece.named_after, piece.size, piece.has_turn = named, piece.size + 1, piece.has_turn or kind == TURN
     return pieces
+
+
+def _ends_with(name: list[int], tokens: list[int]) -> bool:
+    return name[-1] >= 0 and all(one in (-1, token) for one, token in zip(name, tokens, strict=True))
+
+
+def states(gate: DomainGate) -> list[tuple[str, int]]:
+    """What a text may be; the last number of `about` is for languages that are not learnt."""
+    count = gate.num_learn
+    languages = [(kind, number) for kind in ("code", "answer", "about") for number in range(count)]
+    return [*languages, ("about", count), ("prose", -1), ("other", -1)]
 
 
 def changes(gate: DomainGate) -> list[list[float]]:
     """How likely each state is followed by each, a segment later."""
-    count = gate.num_learn
-    prose, other = count, count + 1
-    rows = [[0.0] * (count + 2) for _ in range(count + 2)]
-    for language in range(count):
-        rows[language][other] = SHUTS * STRIDE * (1 - TO_PROSE * STRIDE)
-        rows[prose][language] = FROM_PROSE * STRIDE / 2 / count
-        rows[other][language] = OPENS * STRIDE / count * (1 - TO_PROSE * STRIDE)
-    rows[prose][other] = FROM_PROSE * STRIDE / 2
-    for state, row in enumerate(rows):
-        row[prose] += TO_PROSE * STRIDE if state != prose else 0
-        row[state] += 1 - sum(row)
-    return rows
+    count, known = gate.num_learn, states(gate)
+    rows = {state: dict.fromkeys(known, 0.0) for state in known}
+    for (kind, number), row in rows.items():
+        for language in range(count):
+            if kind == "other":
+                row["code", language] = OPENS * STRIDE / count * (1 - TO_PROSE * STRIDE)
+            if kind == "prose":
+                row["code", language] = FROM_PROSE * STRIDE / 2 / count
+        if kind == "code":
+            row["other", -1] = SHUTS * STRIDE * (1 - TO_PROSE * STRIDE)
+        if kind in ("code", "other"):
+            row["prose", -1] = TO_PROSE * STRIDE
+        if kind == "prose":
+            row["other", -1] = FROM_PROSE * STRIDE / 2
+        if kind in ("about", "answer"):
+            row["other", -1] = FROM_PROSE * STRIDE / 2 * (1 + (number == count))
+            row["prose", -1] = FORGETS * STRIDE
+        if kind == "about" and number < count:
+            row["code", number] = FROM_PROSE * STRIDE / 2
+        if kind == "answer":
+            row["code", number] = TO_ANSWER * STRIDE
+        row[kind, number] += 1 - sum(row.values())
+    return [list(row.values()) for row in rows.values()]
 
 
 def _prior(gate: DomainGate) -> list[float]:
-    return [0.5 / gate.num_learn] * gate.num_learn + [0.25, 0.25]
+    shares = {"code": 0.5 / gate.num_learn, "prose": 0.25, "other": 0.25}
+    return [shares.get(kind, 0.0) for kind, _ in states(gate)]
 
 
-def _likelihoods(piece: Piece) -> list[float]:
-    return [math.exp(nats) for nats in [*piece.evidence, 0.0]]
+def _likelihoods(gate: DomainGate, piece: Piece) -> list[float]:
+    nats = [piece.evidence[number if kind == "code" else -1] * (kind != "other") for kind, number in states(gate)]
+    return [math.exp(value) for value in nats]
+
+
+def _begun(gate: DomainGate, belief: list[float], piece: Piece) -> list[float]:
+    """What is thought once a piece has named what it names: prose is about the first language that it names, and about
+    each that it asks for; and once a turn has begun: after prose about a language to learn, the answer."""
+    known = dict.fromkeys(states(gate), 0.0)
+    for (kind, number), share in zip(states(gate), belief, strict=True):
+        if kind in ("prose", "about", "answer") and piece.asks:
+            for language in piece.asks:
+                is_same = kind == "answer" and number == language
+                known["answer" if is_same else "about", language] += share / len(piece.asks)
+        elif kind == "prose" and piece.names:
+            for language in piece.names:
+                known["about", language] += share / len(piece.names)
+        else:
+            known[kind, number] += share
+    for language in range(gate.num_learn if piece.has_turn else 0):
+        known["answer", language] += known["about", language]
+        known["about", language] = 0.0
+    return list(known.values())
+
+
+def _learnt(gate: DomainGate, belief: list[float]) -> float:
+    known = zip(states(gate), belief, strict=True)
+    return sum(share for (kind, _), share in known if kind in ("code", "answer")) / sum(belief)
 
 
 def said_of_text(gate: DomainGate, tokens: list[int]) -> list[float]:
     """p of each token of a text, by what went before its segment."""
-    count, chances, said = gate.num_learn, changes(gate), []
+    chances, said = changes(gate), []
     belief = _prior(gate)
     for number, piece in enumerate(pieces_of(gate, tokens)):
-        p = sum(belief[:count])
+        p = _learnt(gate, belief)
         p = 0.0 if p < gate.bound else 1.0 if p > 1 - gate.bound else p
         if piece.named >= 0:
-            p = 1.0 if piece.named < count else 0.0
+            p = 1.0 if piece.named < gate.num_learn else 0.0
         said += [p if number else gate.start] * piece.size
-        weighed = [b * factor for b, factor in zip(belief, _likelihoods(piece), strict=True)]
-        belief = [
-            sum(w * row[j] for w, row in zip(weighed, chances, strict=True)) / sum(weighed) for j in range(count + 2)
-        ]
+        begun = _begun(gate, belief, piece)
+        weighed = [b * factor for b, factor in zip(begun, _likelihoods(gate, piece), strict=True)]
+        belief = [sum(w * row[j] for w, row in zip(weighed, chances, strict=True)) for j in range(len(weighed))]
+        belief = [b / sum(belief) for b in belief]
     return said
 
 
 def said_of_prompt(gate: DomainGate, tokens: list[int]) -> list[float]:
     """p of each token of a prompt, by all of it: of all ways that its segments may be of states, those that fit."""
-    count, chances, pieces = gate.num_learn, changes(gate), pieces_of(gate, tokens)
-    prior, said = _prior(gate), []
+    chances, pieces, said = changes(gate), pieces_of(gate, tokens), []
+    known = range(len(chances))
     for number, piece in enumerate(pieces):
-        ways = [0.0] * (count + 2)
-        for state in range(count + 2):
-            row = [p * (number != 0 or i == state) for i, p in enumerate(prior)]
+        ways = [0.0 for _ in known]
+        for state in known:
+            row = _prior(gate)
             for later, other in enumerate(pieces):
-                row = [value * factor for value, factor in zip(row, _likelihoods(other), strict=True)]
+                row = _begun(gate, row, other)
+                row = [value * (later != number or i == state) for i, value in enumerate(row)]
+                row = [value * factor for value, factor in zip(row, _likelihoods(gate, other), strict=True)]
                 if later + 1 < len(pieces):
-                    row = [sum(v * way[j] for v, way in zip(row, chances, strict=True)) for j in range(count + 2)]
-                    row = [value * (later + 1 != number or j == state) for j, value in enumerate(row)]
+                    row = [sum(v * way[j] for v, way in zip(row, chances, strict=True)) for j in known]
             ways[state] = sum(row)
-        p = sum(ways[:count]) / sum(ways)
+        p = _learnt(gate, ways)
         named = piece.named_after if number == len(pieces) - 1 else piece.named
-        said += [p if named < 0 else float(named < count)] * piece.size
+        said += [p if named < 0 else float(named < gate.num_learn)] * piece.size
     return said

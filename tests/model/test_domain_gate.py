@@ -98,7 +98,7 @@ def test_what_it_says_of_chunks_is_what_it_says_of_the_whole(seed: int, sizes: l
 
 
 def test_a_fence_that_names_a_language_opens_or_shuts_at_once_and_counts_for_nothing_after_it():
-    gate, words = small_gate(), [7, 8, 9, 10] * 6
+    gate, words = small_gate(), [9, 10, 11, 12] * 6
 
     def said(tokens: list[int]) -> list[float]:
         return gate(torch.tensor(tokens), _plan(torch.arange(len(tokens))[None], None)).tolist()
@@ -117,9 +117,9 @@ def test_in_the_longest_texts_nothing_overflows_and_it_changes_its_mind():
     gate = small_gate(bound=0.05)
     gate.calibration.copy_(torch.tensor([20.0, 0.0]))
     gate.pair_scores.zero_()
-    for one, score in ((7, 127), (8, -127)):
+    for one, score in ((9, 127), (10, -127)):
         gate.pair_scores[0, place(one, one), :2] = score  # for the languages
-    tokens = torch.tensor([7] * 4000 + [8] * 4000 + [7] * 400)
+    tokens = torch.tensor([9] * 4000 + [10] * 4000 + [9] * 400)
     said = gate(tokens, _plan(torch.arange(len(tokens))[None], None))
     assert said.isfinite().all()
     assert said[[999, 1003, 2000, 2003]].tolist() == [1, 0, 0, 1]

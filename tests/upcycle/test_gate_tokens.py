@@ -1,5 +1,6 @@
 """What the domain gate knows of a tokenizer: white space, fences, and what languages are called."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,11 +10,11 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from multipl_judge.languages.table import LANGUAGES
 from multipl_moe.errors import ConfigError
 from multipl_moe.model.domain_gate import NUM_NAMES, DomainGate
-from multipl_moe.model.gate_reading import CLOSES, FENCE, HALF, LINE, OTHER_HALF, SPACE, WORD
+from multipl_moe.model.gate_reading import CLOSES, FENCE, HALF, LINE, OTHER_HALF, SPACE, TURN, WORD
 from multipl_moe.model.moe_config import GateConfig
 from multipl_moe.model.segments import plan_segments
 from multipl_moe.upcycle import gate_tokens
-from multipl_moe.upcycle.gate_tokens import fence_names, token_kinds
+from multipl_moe.upcycle.gate_tokens import fence_names, prose_names, token_kinds
 from tests.train.tiny import World
 
 
@@ -23,6 +24,9 @@ def tokenizer(world: World) -> PreTrainedTokenizerBase:
     tokenizer = AutoTokenizer.from_pretrained(world.base)
     tokenizer.add_tokens(
         ["```", " ```", "``", "`\n", "```\n", "rust", "Rust", "rs", "r", "uby", "python", "zig", "\n\n", "    "]
+    )
+    tokenizer.add_tokens(
+        [" Rust", " rust", " Ru", " ru", "by", " Python", " Cython", " in", " to", " function", " Zig"]
     )
     return tokenizer
 
@@ -36,7 +40,7 @@ def test_tokens_are_words_white_space_or_fences(tokenizer: PreTrainedTokenizerBa
     }
     for text, kind in expected.items():
         assert kinds[tokenizer.convert_tokens_to_ids(text)] == kind, text
-    assert kinds[tokenizer.all_special_ids].tolist() == [WORD] * len(tokenizer.all_special_ids)
+    assert kinds[tokenizer.all_special_ids].tolist() == [TURN] * len(tokenizer.all_special_ids)
     assert kinds[-3:].tolist() == [WORD] * 3
 
 
@@ -73,6 +77,57 @@ def test_a_fence_opens_for_a_language_by_each_of_its_names_and_shuts_for_others(
     plan = plan_segments(torch.arange(len(ids))[None], None, window=None, stride=1, lookahead=False)
     said = float(gate(ids, plan)[-1])
     assert said == p if p is not None else 0.4 < said < 0.6
+
+
+@pytest.mark.parametrize(
+    ("question", "is_open"),
+    [
+        ("a a a a", False),
+        ("a Rust a a", True),
+        ("a rust a a", False),
+        ("a in rust a", True),
+        ("a rust function a", True),
+        ("a Ruby a", True),
+        ("a in ruby a", True),
+        ("Rust a", True),
+        ("a Python a", False),
+        ("a Rust function to a Python a", True),
+        ("a Python function a Rust a", False),
+        ("a Python function in Rust a", True),
+        ("a Rust function to Python a", False),
+        ("a Rust function to Zig a", False),
+        ("a Rust to Python to Rust a", True),
+        ("a Rust a a ```python a ```", True),
+        ("a ```python a in Rust a ```", False),
+        ("a Cython a Rust a", True),
+    ],
+)
+def test_the_answer_to_a_question_that_names_a_language_is_open_and_nothing_before_it(
+    tokenizer: PreTrainedTokenizerBase, question: str, is_open: bool
+):
+    learn = ["rust", "ruby"]
+    gate = DomainGate(GateConfig(learn, start=0.5, stride=1), len(tokenizer))
+    gate.reset_buffers()
+    gate.token_kinds.copy_(token_kinds(tokenizer, len(tokenizer)))
+    gate.names.copy_(fence_names(tokenizer, gate.token_kinds, learn, LANGUAGES))
+    gate.mentions.copy_(prose_names(tokenizer, gate.token_kinds, learn, LANGUAGES))
+    gate.calibration.copy_(torch.tensor([[0.0, -1.0], [0.0, 1.0]]))  # all is prose
+    asked = tokenizer(f"a a a a a a a a {question}", add_special_tokens=False)["input_ids"]
+    turn: Any = tokenizer.eos_token_id
+    said = gate.p_of_text([*asked, turn, *asked[:8]])
+    assert said[8 : len(asked) + 1].max() < 0.5
+    assert (said[len(asked) + 1 :] > 0.5).tolist() == [is_open] * 9
+
+
+def test_a_language_of_ones_own_is_named_by_its_title_and_room_for_names_is_for_those_to_learn(
+    tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch
+):
+    kinds, table = token_kinds(tokenizer, len(tokenizer)), {"lang": replace(LANGUAGES["rust"], title="Cython")}
+    title = tokenizer.convert_tokens_to_ids(" Cython")
+    names = prose_names(tokenizer, kinds, ["lang"], table).tolist()
+    assert [-1, -1, title, 0, 0] in names
+    monkeypatch.setattr(gate_tokens, "NUM_MENTIONS", 3)
+    assert {language for *_, language, _ in prose_names(tokenizer, kinds, ["lang"], table).tolist()} == {0}
 
 
 def test_more_names_than_there_is_room_for_are_refused(

@@ -6,8 +6,8 @@ is in a language to learn. p is the same for all layers and for all tokens of a 
 start, the model is the base bit for bit. The idea is DEMix's (Gururangan et al., arXiv 2108.05036), where no expert is
 the base.
 
-Shapes: B rows, N real tokens, V segments, L languages to learn, C = L + 1 columns of evidence (languages, prose),
-S = L + 2 states (languages, prose, other code).
+Shapes: B rows, N real tokens, V segments, L languages to learn, C = L + 1 columns of scores (languages, prose), E of
+evidence, S states (`gate_states`).
 """
 
 from collections.abc import Sequence
@@ -19,27 +19,25 @@ from transformers import initialization
 
 from multipl_moe.model.float32_buffers import Float32Buffers
 from multipl_moe.model.gate_reading import UNNAMED, GateReading, PrefixState, rows_of
+from multipl_moe.model.gate_states import GateStates
 from multipl_moe.model.moe_config import GateConfig
 from multipl_moe.model.segments import Continuation, SegmentPlan, plan_segments
 
-NUM_NAMES = 128  # languages' names after a fence, at most
+NUM_NAMES, NUM_MENTIONS = 128, 1024  # of languages after a fence, and in prose, at most
 FIRST_TOKEN_SHARE = 2 / 3  # of `start`, for a document's first token: an attention sink, which moves all that follow
-# With each token, how likely other code becomes text to learn, that other code, code of any kind prose, and prose code
-OPENS, SHUTS, TO_PROSE, FROM_PROSE = 2e-5, 1e-5, 4e-4, 4e-3
-PRIOR = 0.5  # that a text is to be learnt, before anything is read; at 0.75 other text moves a sixth further
-
-_MOST_NATS = 20.0  # of a segment's evidence: products of chances stay within what float32 can hold
 
 
 class DomainGate(Float32Buffers):
     """A probability for each segment, from the tokens of its document before it.
 
-    What a text is may change at each segment: a hidden Markov model with a state for each language to learn, one for
-    prose and one for other code, run forward (Rabiner 1989). Prose comes and goes, in chats and in documents, and what
-    comes after it is as likely to be learnt as not; from code to code of another language a text seldom changes. What a
-    token says for a language, or for prose, is by how much likelier it is there, after the token before and after the
-    one before that, than in other code; white space is passed over, as indentation is a matter of taste. `calibration`
+    What a text is may change at each segment: a hidden Markov model with states for each language to learn, for prose
+    and for other code, run forward (`GateStates`). Prose comes and goes, in chats and in documents, and what comes
+    after it is as likely to be learnt as not; from code to code of another language a text seldom changes. What a token
+    says for a language, or for prose, is by how much likelier it is there, after the token before and after the one
+    before that, than in other code; white space is passed over, as indentation is a matter of taste. `calibration`
     makes that a log-likelihood ratio, as pairs are not independent. p is that of the languages together.
+    Prose that names a language is likelier to go on with code in that one. If it is a question in a chat, the answer
+    is of that language, its prose too, until it turns out to be other code.
     A fence that names a language (```rust) leaves nothing to guess: until it closes p is 1 for a language to learn, 0
     for another, and what is between counts for nothing after it.
 
@@ -57,46 +55,35 @@ class DomainGate(Float32Buffers):
         calibration: (2, 2) float32, of languages and of prose: nats for a score of 1, and nats that each token adds.
         names: (NUM_NAMES, 3) int32: the first two tokens of a name after a fence (-1: it has one), and the index of the
             language, L for one that is not learnt; unused rows are -2.
+        mentions: (NUM_MENTIONS, 5) int32: the three tokens of a name in prose (-1: it has fewer), the index as above,
+            and whether it is asked for (1) or named (0); the longest last.
     """
 
     token_kinds: Tensor
     pair_scores: Tensor
     calibration: Tensor
     names: Tensor
+    mentions: Tensor
 
     def __init__(self, config: GateConfig, vocabulary: int) -> None:
         super().__init__()
         self.start, self.bound, self.stride = config.start, config.bound, config.stride
         for name, (shape, dtype) in gate_tensors(config, vocabulary).items():
             self.register_buffer(name, torch.zeros(shape, dtype=dtype))
-        # A list, as buffers that no file holds are lost where a model is made without memory and filled later
-        self._chances = chances(len(config.languages), config.stride)
-
-    @property
-    def _prior(self) -> Tensor:
-        """(S,) what is thought before anything is read."""
-        return self.calibration.new_tensor([*[PRIOR / self.num_learn] * self.num_learn, *[(1 - PRIOR) / 2] * 2])
-
-    @property
-    def _changes(self) -> Tensor:
-        """(S, S) how likely each state is followed by each, a segment later."""
-        return self.calibration.new_tensor(self._chances)
+        self._states = GateStates(len(config.languages), config.stride)
 
     @property
     def num_learn(self) -> int:
         """L."""
         return self.pair_scores.shape[2] - 1
 
-    def _open(self, belief_XS: Tensor) -> Tensor:
-        """(...) how likely text is to be learnt, of how likely each state is."""
-        return belief_XS[..., : self.num_learn].sum(dim=-1)
-
     @torch.no_grad()
     def reset_buffers(self) -> None:
         """A gate that knows nothing, for a model that is made without a file."""
         for buffer in (self.token_kinds, self.pair_scores, self.calibration):
             initialization.zeros_(buffer)
-        initialization.constant_(self.names, -2)
+        for buffer in (self.names, self.mentions):
+            initialization.constant_(buffer, -2)
 
     def resize(self, vocabulary: int) -> None:
         """Follow the size of the vocabulary: new tokens are words that no text had."""
@@ -105,9 +92,9 @@ class DomainGate(Float32Buffers):
 
     def empty_state(self, num_rows: int) -> PrefixState:
         """The state of `num_rows` rows before any token."""
-        nothing = self.calibration.new_zeros(num_rows, self.num_learn + 1)
+        nothing = self.calibration.new_zeros(num_rows, self._states.num_evidence)
         return PrefixState(
-            self._prior.repeat(num_rows, 1),
+            self._states.prior(self.calibration).repeat(num_rows, 1),
             nothing,
             self.calibration.new_full((num_rows,), -1.0),
             torch.zeros(num_rows, 2, dtype=torch.long, device=nothing.device),
@@ -164,22 +151,22 @@ class DomainGate(Float32Buffers):
             return last_p_B[plan.row_of_segment]
         self._read_on(state)
         read = GateReading(self, ids_N, plan, state)
-        sums_VC = self._sums(read).index_add(0, joint.merged_segments, state.partial)
+        sums_VE = self._sums(read).index_add(0, joint.merged_segments, state.partial)
         if joint.begins_segment:
-            belief_VS = self.beliefs(sums_VC[:-1], plan, state)
+            belief_VS = self.beliefs(sums_VE[:-1], plan, state)
             p_V = F.pad(self._decided(belief_VS, read, known_N, bound), (0, 1))
             p_V = p_V.index_put((joint.merged_segments,), last_p_B)[:-1]
             last_BS = F.pad(belief_VS, (0, 0, 0, 1))[joint.last_segments]
         else:
             p_V, last_BS = last_p_B[plan.row_of_segment], state.belief
-        self._carry(state, joint, p_V, last_BS, sums_VC[joint.last_segments])
+        self._carry(state, joint, p_V, last_BS, sums_VE[joint.last_segments])
         state.before, state.named = read.ends()
         return p_V
 
     def _sums(self, read: GateReading) -> Tensor:
-        """(V + 1, C) the evidence of each segment; the last place stands for "none"."""
-        sums_VC = self.calibration.new_zeros(read.plan.num_segments + 1, self.num_learn + 1)
-        return sums_VC.index_add(0, read.plan.segment_of_token, read.evidence())
+        """(V + 1, E) the evidence of each segment; the last place stands for "none"."""
+        sums_VE = self.calibration.new_zeros(read.plan.num_segments + 1, self._states.num_evidence)
+        return sums_VE.index_add(0, read.plan.segment_of_token, read.evidence())
 
     def _read_on(self, state: PrefixState) -> None:
         """Regard what decoding left unread."""
@@ -191,10 +178,10 @@ class DomainGate(Float32Buffers):
             state.before, state.named = read.ends()
             state.unread = state.unread[:, :0]
 
-    def _onward(self, belief_BS: Tensor, evidence_BC: Tensor) -> Tensor:
+    def _onward(self, belief_BS: Tensor, evidence_BE: Tensor) -> Tensor:
         """(B, S) what is thought after one more segment."""
         with torch.autocast(belief_BS.device.type, enabled=False):
-            belief_BS = (belief_BS * _likelihood(evidence_BC)) @ self._changes
+            belief_BS = (belief_BS[:, None] @ self._states.steps(evidence_BE))[:, 0]
         return belief_BS / belief_BS.sum(dim=1, keepdim=True)
 
     def p_of_text(self, ids: Sequence[int], *, at_once: bool = False) -> Tensor:
@@ -210,16 +197,17 @@ class DomainGate(Float32Buffers):
 
     @torch.no_grad()
     def p_of_evidence(self, evidence_BGC: Tensor) -> Tensor:
-        """(B,) p after the segments of texts, of their evidence, (B, G, C); the slow way, for few texts."""
-        belief_BS = self._prior.repeat(len(evidence_BGC), 1)
+        """(B,) p after the segments of texts that name nothing, of their evidence; the slow way, for few texts."""
+        belief_BS = self._states.prior(self.calibration).repeat(len(evidence_BGC), 1)
         for evidence_BC in evidence_BGC.unbind(1):
-            belief_BS = self._onward(belief_BS, evidence_BC)
-        return _bounded(self._open(belief_BS), self.bound)
+            evidence_BE = F.pad(evidence_BC, (0, self._states.num_evidence - evidence_BC.shape[1]))
+            belief_BS = self._onward(belief_BS, evidence_BE)
+        return _bounded(self._states.learnt(belief_BS), self.bound)
 
     def _decided(self, belief_VS: Tensor, read: GateReading, known_N: Tensor | None, bound: float) -> Tensor:
         """(V,) p, given what is thought where each segment begins."""
         named_V = read.named_at_segments()
-        p_V = _bounded(self._open(belief_VS), bound)
+        p_V = _bounded(self._states.learnt(belief_VS), bound)
         p_V = torch.where(named_V == UNNAMED, p_V, (named_V < self.num_learn).float())
         p_V = torch.where(read.begins_document(), self.start, p_V)
         if known_N is None:
@@ -238,35 +226,28 @@ class DomainGate(Float32Buffers):
         if not len(ids_N):
             return self.calibration.new_zeros(plan.num_segments)
         read, counts_B = GateReading(self, ids_N, plan, None), plan.row_of_segment.bincount(minlength=plan.num_rows)
-        evidence_VC = self._sums(read)[:-1]
+        evidence_VE = self._sums(read)[:-1]
         is_segment_BG = torch.arange(int(counts_B.max()), device=ids_N.device) < counts_B[:, None]
-        likelihood_BGS = evidence_VC.new_ones(*is_segment_BG.shape, self.num_learn + 2)
-        likelihood_BGS[is_segment_BG] = _likelihood(evidence_VC)
-        chances_VS = self.beliefs(evidence_VC, plan, None) * self._and_after(likelihood_BGS)[is_segment_BG]
+        evidence_BGE = evidence_VE.new_zeros(*is_segment_BG.shape, self._states.num_evidence)
+        evidence_BGE[is_segment_BG] = evidence_VE
+        before_V1S = self.beliefs(evidence_VE, plan, None)[:, None]
+        with torch.autocast(before_V1S.device.type, enabled=False):
+            belief_VS = (before_V1S @ self._states.begins(evidence_VE))[:, 0] * self._states.likelihood(evidence_VE)
+        chances_VS = belief_VS * self._states.after_each(evidence_BGE)[is_segment_BG]
         named_V, last_B = read.named_at_segments(), counts_B.cumsum(0)[counts_B > 0] - 1
         named_V = named_V.index_put((last_B,), read.named_after(last_B))
-        other_V = chances_VS[:, self.num_learn :].sum(dim=1) / chances_VS.sum(dim=1)
+        other_V = self._states.others(chances_VS) / chances_VS.sum(dim=1)
         return torch.where(named_V == UNNAMED, other_V, (named_V >= self.num_learn).float())
 
-    def _and_after(self, likelihood_BGS: Tensor) -> Tensor:
-        """(B, G, S) how likely each segment and those after it are, by what it is, up to a factor."""
-        after_BS, found, changes = torch.ones_like(likelihood_BGS[:, 0]), [], self._changes.T
-        for likelihood_BS in reversed(likelihood_BGS.unbind(1)):
-            found.append(likelihood_BS * after_BS)
-            with torch.autocast(after_BS.device.type, enabled=False):
-                after_BS = found[-1] @ changes
-            after_BS = after_BS / after_BS.sum(dim=1, keepdim=True)
-        return torch.stack(found[::-1], dim=1)
+    def beliefs(self, evidence_VE: Tensor, plan: SegmentPlan, state: PrefixState | None) -> Tensor:
+        """(V, S): what is thought where each segment begins, of the evidence of all segments, (V, E).
 
-    def beliefs(self, evidence_VC: Tensor, plan: SegmentPlan, state: PrefixState | None) -> Tensor:
-        """(V, S): what is thought where each segment begins, of the evidence of all segments, (V, C).
-
-        One segment takes a belief b to b diag(exp(evidence)) times the chances of a change, a matrix; products of these
-        are made by doubling, so that it takes log V steps. A document's first segment has a matrix that forgets.
+        One segment takes a belief to the next by a matrix; products of these are made by doubling, so that it takes
+        log V steps. A document's first segment has a matrix that forgets.
         """
-        segments = torch.arange(plan.num_segments, device=evidence_VC.device)
-        steps = _likelihood(evidence_VC)[:, :, None] * self._changes
-        begins = self._prior.expand(plan.num_segments, -1)
+        segments = torch.arange(plan.num_segments, device=evidence_VE.device)
+        steps = self._states.steps(evidence_VE)
+        begins = self._states.prior(evidence_VE).expand(plan.num_segments, -1)
         if state is not None:
             begins = F.pad(state.belief, (0, 0, 0, 1), value=1.0)[plan.row_of_segment]
         is_first = plan.first_segments == segments
@@ -281,36 +262,18 @@ class DomainGate(Float32Buffers):
             reach *= 2
         return product[:, 0] / product[:, 0].sum(dim=1, keepdim=True)
 
-    def _carry(self, state: PrefixState, joint: Continuation, p_V: Tensor, last_BS: Tensor, sums_BC: Tensor) -> None:
+    def _carry(self, state: PrefixState, joint: Continuation, p_V: Tensor, last_BS: Tensor, sums_BE: Tensor) -> None:
         """Bring the state up to date: what was thought where each row's last segment began, and its evidence."""
         has_tokens, is_complete = joint.last_segments < len(p_V), joint.is_complete[:, None]
-        last_BS = torch.where(is_complete, self._onward(last_BS, sums_BC), last_BS)
-        sums_BC = sums_BC.masked_fill(is_complete, 0)
+        last_BS = torch.where(is_complete, self._onward(last_BS, sums_BE), last_BS)
+        sums_BE = sums_BE.masked_fill(is_complete, 0)
         state.belief = torch.where(has_tokens[:, None], last_BS, state.belief)
-        state.partial = torch.where(has_tokens[:, None], sums_BC, state.partial)
+        state.partial = torch.where(has_tokens[:, None], sums_BE, state.partial)
         state.last_p = torch.where(has_tokens, F.pad(p_V, (0, 1))[joint.last_segments], state.last_p)
 
 
 def _bounded(p: Tensor, bound: float) -> Tensor:
     return torch.where(p < bound, 0.0, torch.where(p > 1 - bound, 1.0, p))
-
-
-def _likelihood(evidence_C: Tensor) -> Tensor:
-    """(..., S): how much likelier text is in each state than as other code, of nats (..., C)."""
-    return F.pad(evidence_C.clamp(-_MOST_NATS, _MOST_NATS).exp(), (0, 1), value=1.0)
-
-
-def chances(num_learn: int, stride: int) -> list[list[float]]:
-    """(S, S) how likely each state is followed by each, `stride` tokens later."""
-    opens, shuts, to_prose, from_prose = (min(chance * stride, 0.5) for chance in (OPENS, SHUTS, TO_PROSE, FROM_PROSE))
-    stays = (1 - shuts) * (1 - to_prose)
-    rows = [
-        [*(stays * (row == column) for column in range(num_learn)), to_prose, shuts * (1 - to_prose)]
-        for row in range(num_learn)
-    ]
-    rows.append([*[from_prose / 2 / num_learn] * num_learn, 1 - from_prose, from_prose / 2])
-    rows.append([*[opens * (1 - to_prose) / num_learn] * num_learn, to_prose, (1 - opens) * (1 - to_prose)])
-    return rows
 
 
 def gate_tensors(config: GateConfig, vocabulary: int) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
@@ -320,6 +283,7 @@ def gate_tensors(config: GateConfig, vocabulary: int) -> dict[str, tuple[tuple[i
         "pair_scores": ((2, config.pairs, len(config.languages) + 1), torch.int8),
         "calibration": ((2, 2), torch.float32),
         "names": ((NUM_NAMES, 3), torch.int32),
+        "mentions": ((NUM_MENTIONS, 5), torch.int32),
     }
 
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 FLOAT32_BUFFERS = ("segment_threshold", "token_bias", "segment_mean")
 FLOAT32_MODULE = "domain_gates"
-GATE_TABLES = ("token_kinds", "pair_scores", "names")  # of a domain gate, which are whole numbers
+GATE_TABLES = ("token_kinds", "pair_scores", "names", "mentions")  # of a domain gate, which are whole numbers
 
 
 def stays_float32(name: str) -> bool:

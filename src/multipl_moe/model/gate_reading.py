@@ -1,6 +1,6 @@
-"""What tokens say of a text's language, each with the two before it, and what a fence names (`DomainGate`).
+"""What tokens say of a text's language, each with the two before it, and what fences and prose name (`DomainGate`).
 
-Shapes: B rows, N real tokens, V segments, L languages to learn, C = L + 1 with prose, S states, K names.
+Shapes: B rows, N real tokens, V segments, L languages to learn, E columns of evidence, S states, K names.
 """
 
 from dataclasses import dataclass
@@ -13,11 +13,12 @@ from torch.nn import functional as F
 from multipl_moe.model.segments import SegmentPlan
 
 # Kinds of tokens: anything, white space, white space with a line's end, ```, ``` in two tokens
-# (`` and ` with a line's end), and ``` with a line's end in one
-WORD, SPACE, LINE, FENCE, HALF, OTHER_HALF, CLOSES = range(7)
+# (`` and ` with a line's end), ``` with a line's end in one, and what begins or ends a turn of a chat
+WORD, SPACE, LINE, FENCE, HALF, OTHER_HALF, CLOSES, TURN = range(8)
 SYMBOL = 2**20  # and its kind: what stands for all tokens of a kind that is no WORD, beyond every vocabulary
 UNNAMED = -1
 MOST_OF_A_PAIR = 3.0  # nats of a pair's score, a ratio of 20: bounds what one word can do
+OF_A_NAME = 4.0  # nats for prose of a language's name
 
 
 @dataclass
@@ -26,7 +27,7 @@ class PrefixState:
 
     Attributes:
         belief: (B, S) what it thought where the segment began in which the next token lies.
-        partial: (B, C) what the tokens of that segment so far add, in nats.
+        partial: (B, E) what the tokens of that segment so far add, in nats.
         last_p: (B,) p of the last token's segment, which holds until another begins; -1 before any token.
         before: (B, 2) the last two symbols, the newest last; 0 for none.
         named: (B,) the language that a fence names, L for one that is not learnt, -1 for none.
@@ -49,6 +50,7 @@ class GateTables(Protocol):
     pair_scores: Tensor
     calibration: Tensor
     names: Tensor
+    mentions: Tensor
 
 
 class PairReading:
@@ -97,6 +99,7 @@ class GateReading(PairReading):
 
     def __init__(self, tables: GateTables, ids_N: Tensor, plan: SegmentPlan, state: PrefixState | None) -> None:
         super().__init__(tables, ids_N, plan, state)
+        self._is_turn_N = self._symbol_N == SYMBOL + TURN
         self._named_N = self._names()
         self._around_N = self._before()
 
@@ -109,7 +112,7 @@ class GateReading(PairReading):
         parts_NK = (second_N1 == fence) & (first_N1 == name_K) & (ids_N1 == rest_K)
         named_N = torch.where(whole_NK | parts_NK, language_K, UNNAMED).amax(dim=1)
         halves_N = (self._first_N == SYMBOL + HALF) & (self._symbol_N == SYMBOL + OTHER_HALF)
-        is_fence_N = (self._symbol_N == fence) | (self._symbol_N == SYMBOL + CLOSES) | halves_N
+        is_fence_N = (self._symbol_N == fence) | (self._symbol_N == SYMBOL + CLOSES) | halves_N | self._is_turn_N
         changes_N = ((named_N != UNNAMED) | is_fence_N) & self._counts_N
         last_N = torch.where(changes_N, self._places, -1).cummax(0).values
         return self._at(named_N, last_N, self._named_before_N)[0]
@@ -121,15 +124,31 @@ class GateReading(PairReading):
             before_N = F.pad(torch.where(self.plan.is_real, self._places, -1).cummax(0).values, (1, 0), value=-1)[:-1]
         return self._at(self._named_N, before_N, self._named_before_N)[0]
 
+    def _mentioned(self) -> Tensor:
+        """(N, 2 (L + 1)) whether a name in prose ends with a token, of each language, L for one that is not learnt; the
+        second half is of those that are asked for."""
+        third_K, second_K, last_K, language_K, is_asked_K = self.tables.mentions.unbind(1)
+        found_NK = self._ids_N[:, None] == last_K
+        for near_N, name_K in ((self._first_N, second_K), (self._second_N, third_K)):
+            found_NK = found_NK & ((near_N[:, None] == name_K) | (name_K == -1))
+        longest_N = torch.where(found_NK, torch.arange(len(last_K), device=last_K.device), -1).amax(dim=1)
+        num_columns = self.tables.pair_scores.shape[2]
+        column_N = torch.where(longest_N < 0, UNNAMED, (language_K + is_asked_K * num_columns)[longest_N])
+        return column_N[:, None] == torch.arange(2 * num_columns, device=last_K.device)
+
     def evidence(self) -> Tensor:
-        """(N, C) nats that each token says for each language and for prose, 0 between fences that name a language."""
+        """(N, E) what each token says, columns as in `gate_states`, 0 but for turns between fences that name one."""
         first_NC, second_NC = (
             table[places_N].float() for table, places_N in zip(self.tables.pair_scores, self.pairs(), strict=True)
         )
         of_languages, of_prose = self.tables.calibration
         line_C2 = torch.stack([*[of_languages] * (first_NC.shape[1] - 1), of_prose])
-        evidence_NC = line_C2[:, 0] * (MOST_OF_A_PAIR / 127 / 2) * (first_NC + second_NC) + line_C2[:, 1]
-        return evidence_NC.masked_fill((self._around_N != UNNAMED)[:, None], 0.0)
+        said_NC = line_C2[:, 0] * (MOST_OF_A_PAIR / 127 / 2) * (first_NC + second_NC) + line_C2[:, 1]
+        named_NE = self._mentioned()
+        said_NC[:, -1] += named_NE.any(dim=1) * OF_A_NAME
+        said_NE = torch.cat([said_NC, named_NE.to(said_NC.dtype)], dim=1)
+        said_NE = said_NE.masked_fill((self._around_N != UNNAMED)[:, None], 0.0)
+        return torch.cat([said_NE, self._is_turn_N[:, None].to(said_NE.dtype)], dim=1)
 
     def begins(self) -> Tensor:
         """(V,) the first token of each segment."""

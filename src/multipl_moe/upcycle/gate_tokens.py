@@ -1,4 +1,4 @@
-"""What the domain gate must know of a tokenizer: which tokens are white space or fences, and names of languages."""
+"""What the domain gate must know of a tokenizer: white space, fences and turns of chats, and names of languages."""
 
 import torch
 from torch import Tensor
@@ -6,8 +6,9 @@ from transformers import PreTrainedTokenizerBase
 
 from multipl_judge.languages.entry import Language
 from multipl_moe.errors import ConfigError
-from multipl_moe.model.domain_gate import NUM_NAMES
-from multipl_moe.model.gate_reading import CLOSES, FENCE, HALF, LINE, OTHER_HALF, SPACE, WORD
+from multipl_moe.fim_tokens import KNOWN_SPELLINGS
+from multipl_moe.model.domain_gate import NUM_MENTIONS, NUM_NAMES
+from multipl_moe.model.gate_reading import CLOSES, FENCE, HALF, LINE, OTHER_HALF, SPACE, TURN, WORD
 
 _OTHERS = (  # names after a fence for which a gate stays shut, beside those of languages that the package knows
     "bash", "bat", "c", "c++", "clojure", "cmake", "console", "cs", "csharp", "css", "csv", "dart", "diff",
@@ -17,20 +18,33 @@ _OTHERS = (  # names after a fence for which a gate stays shut, beside those of 
     "shell", "sql", "svg", "swift", "tcl", "tex", "toml", "ts", "tsx", "txt", "typescript", "vim", "vue", "xml",
     "yaml", "yml", "zig", "zsh",
 )  # fmt: skip
+_TITLES = (  # of languages in prose that the package does not know; without those that programs in others read or write
+    "Ada", "Bash", "C#", "C++", "C", "Clojure", "COBOL", "Dart", "Elixir", "Erlang", "F#", "Fortran", "Groovy", "Java",
+    "JavaScript", "Kotlin", "Lisp", "MATLAB", "Nim", "Objective-C", "Pascal", "Perl", "PHP", "PowerShell", "Prolog",
+    "Python", "Scala", "Swift", "TypeScript", "VHDL", "Verilog", "Zig",
+)  # fmt: skip
+_NAMED, _ASKED = 0, 1
+_BEFORE_ASKED, _BEFORE_SMALL = ("in", "In", "into", "to", "using"), ("in", "using")
+_AFTER = ("function", "program", "script", "class", "code")
+_SHORT = 2  # letters of a name that is a word or a letter by itself, as Go and C are
 
 
 def token_kinds(tokenizer: PreTrainedTokenizerBase, vocabulary: int) -> Tensor:
-    """(vocabulary,) int8: whether each token is a word, white space, white space with a line's end, or of a fence.
+    """(vocabulary,) int8: whether each token is a word, white space, with a line's end, of a fence, or of a turn.
 
-    A fence whose token holds a line's end names no language. Some tokenizers split that into two tokens.
+    A fence whose token holds a line's end names no language. Some tokenizers split that into two tokens. All special
+    tokens begin or end a turn but those of fill in the middle.
     """
     kinds = torch.full((vocabulary,), WORD, dtype=torch.int8)
     known = min(vocabulary, len(tokenizer))
-    special = set(tokenizer.all_special_ids)
+    added = tokenizer.added_tokens_decoder
+    special = set(tokenizer.all_special_ids) | {number for number, token in added.items() if token.special}
+    in_the_middle = {token for spelling in KNOWN_SPELLINGS.values() for token in spelling}
     for number, text in enumerate(tokenizer.batch_decode([[token] for token in range(known)])):
         text = text or str(tokenizer.convert_ids_to_tokens(number)).replace("\u2581", " ")  # some strip a lone space
         bare, ends_line = text.strip(), text.rstrip(" \t").endswith("\n")
         if number in special:
+            kinds[number] = WORD if text in in_the_middle else TURN
             continue
         if not bare:
             kinds[number] = LINE if "\n" in text else SPACE
@@ -74,6 +88,41 @@ def fence_names(
     sure = [(*tokens, languages.pop()) for tokens, languages in found.items() if len(languages) == 1][:NUM_NAMES]
     names = torch.full((NUM_NAMES, 3), -2, dtype=torch.int32)
     names[: len(sure)] = torch.tensor(sure, dtype=torch.int32).view(-1, 3)
+    return names
+
+
+def prose_names(
+    tokenizer: PreTrainedTokenizerBase, kinds: Tensor, learn: list[str], table: dict[str, Language]
+) -> Tensor:
+    """(NUM_MENTIONS, 5) int32, as `DomainGate.mentions`: what prose calls the languages to learn, and others.
+
+    "Rust" and "rust code" name it, "in Rust" and "in rust" ask for it; "Go" alone does not. A name of more than three
+    tokens is left out, and so is one that is also another's.
+    """
+    found: dict[tuple[int, int, int], set[tuple[int, int]]] = {}
+
+    def add(written: str, language: int, how: int) -> None:
+        tokens = tokenizer(written, add_special_tokens=False)["input_ids"]
+        if max(tokens) < len(kinds) and len(words := [token for token in tokens if kinds[token] != SPACE]) <= 3:
+            padded = (*[-1] * (3 - len(words)), *words)
+            found.setdefault((padded[0], padded[1], padded[2]), set()).add((language, how))
+
+    known = [*enumerate(learn), *((len(learn), name) for name in table if name not in learn and table[name].is_code)]
+    titles = [(language, table[name].title, table[name].other_names) for language, name in known if name in table]
+    learnt = {title for language, title, _ in titles if language < len(learn)}
+    titles += [(len(learn), title, ()) for title in _TITLES if title not in learnt]
+    for language, title, others in titles:
+        for name in (title, *others):
+            plain = [f" a {name}"] if len(name) <= _SHORT else [f" {name}", name]
+            for written in [*plain, *(f" {form} {word}" for word in _AFTER for form in (name, name.lower()))]:
+                add(written, language, _NAMED)
+            for written, words in {name: _BEFORE_ASKED, name.lower(): _BEFORE_SMALL}.items():
+                for word in words:
+                    add(f" {word} {written}", language, _ASKED)
+    sure = [(*tokens, *told.pop()) for tokens, told in found.items() if len(told) == 1]
+    sure = sorted(sure[:NUM_MENTIONS], key=lambda row: -row[:3].count(-1))  # the longest last
+    names = torch.full((NUM_MENTIONS, 5), -2, dtype=torch.int32)
+    names[: len(sure)] = torch.tensor(sure, dtype=torch.int32).view(-1, 5)
     return names
 
 

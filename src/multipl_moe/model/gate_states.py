@@ -1,0 +1,126 @@
+"""What a text may be, as the domain gate sees it, and how that changes along the text (`DomainGate`).
+
+A hidden Markov model (Rabiner 1989). Its states, in this order: each language to learn; for each, the answer to a
+question that names it; for each, prose that names it; prose that names another language; prose; other code.
+
+Shapes: L languages to learn, S = 3 L + 3 states, E = 3 L + 4 columns of evidence of a segment: nats for each language
+and for prose; how often it names each language, and others; how often it asks for each, and others; how often a turn of
+a chat begins in it.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+PRIOR = 0.5  # that a text is to be learnt, before anything is read; at 0.75 other text moves a sixth further
+# With each token, how likely other code becomes text to learn, that other code, code of any kind prose, and prose code
+OPENS, SHUTS, TO_PROSE, FROM_PROSE = 2e-5, 1e-5, 4e-4, 4e-3
+# And prose that names a language is no longer about it, and an answer goes over to code in it
+FORGETS, TO_ANSWER = 1e-4, 3.2e-2
+
+_MOST_NATS = 20.0  # of a segment's evidence: products of chances stay within what float32 can hold
+
+
+class GateStates:
+    """The chances between the states of a gate.
+
+    Args:
+        num_learn: L.
+        stride: tokens of a segment.
+    """
+
+    def __init__(self, num_learn: int, stride: int) -> None:
+        self.num_learn, self.num_states, self.num_evidence = num_learn, 3 * num_learn + 3, 3 * num_learn + 4
+        # Lists, as buffers that no file holds are lost where a model is made without memory and filled later
+        self._chances = _chances(num_learn, stride)
+
+    def prior(self, like: Tensor) -> Tensor:
+        """(S,) what is thought before anything is read."""
+        languages, named = [PRIOR / self.num_learn] * self.num_learn, [0.0] * (2 * self.num_learn + 1)
+        return like.new_tensor([*languages, *named, (1 - PRIOR) / 2, (1 - PRIOR) / 2])
+
+    def changes(self, like: Tensor) -> Tensor:
+        """(S, S) how likely each state is followed by each, a segment later."""
+        return like.new_tensor(self._chances)
+
+    def begins(self, evidence_XE: Tensor) -> Tensor:
+        """(..., S, S) what each state becomes by what a segment names, and by a turn that begins in it.
+
+        Prose is about the first language that it names, and about each that it asks for. After a turn, what was prose
+        about a language to learn is the answer.
+        """
+        count = self.num_learn
+        answers, about, prose = slice(count, 2 * count), slice(2 * count, 3 * count + 1), 3 * count + 1
+        *_, named, asked, turn = evidence_XE.split([count, 1, count + 1, count + 1, 1], dim=-1)
+        named, asked = (part / part.sum(dim=-1, keepdim=True).clamp(min=1) for part in (named, asked))
+        same = torch.eye(self.num_states, device=turn.device, dtype=turn.dtype)
+        found = same.repeat(*turn.shape[:-1], 1, 1)
+        found[..., prose, about], found[..., prose, prose] = named, 1 - named.sum(dim=-1)
+        asks = asked.sum(dim=-1)[..., None, None]
+        told = F.pad(asked, (2 * count, 2))[..., None, :].repeat(*[1] * turn.ndim, 2 * count + 2, 1)
+        own = torch.diag_embed(asked[..., :count])
+        told[..., :count, answers] += own
+        told[..., :count, 2 * count : 3 * count] -= own
+        found[..., count : prose + 1, :] = (1 - asks) * found[..., count : prose + 1, :] + told
+        turned = torch.cat([same[: 2 * count], same[answers], same[3 * count :]])
+        return torch.where(turn[..., None] > 0, found @ turned, found)
+
+    def likelihood(self, evidence_XE: Tensor) -> Tensor:
+        """(..., S) how much likelier a segment is in each state than as other code."""
+        count = self.num_learn
+        languages, prose = evidence_XE[..., :count], evidence_XE[..., count : count + 1]
+        nats_XS = torch.cat([languages, *[prose] * (2 * count + 2)], dim=-1)
+        return F.pad(nats_XS.clamp(-_MOST_NATS, _MOST_NATS).exp(), (0, 1), value=1.0)
+
+    def steps(self, evidence_XE: Tensor) -> Tensor:
+        """(..., S, S) what takes a belief where a segment begins to one where the next does, but for a factor."""
+        onward = self.likelihood(evidence_XE)[..., None] * self.changes(evidence_XE)
+        with torch.autocast(onward.device.type, enabled=False):
+            return self.begins(evidence_XE) @ onward
+
+    def after_each(self, evidence_BGE: Tensor) -> Tensor:
+        """(B, G, S) how likely what comes after each of G segments is, by the state that it is in, up to a factor."""
+        begins_BGSS, likelihood_BGS = self.begins(evidence_BGE), self.likelihood(evidence_BGE)
+        after_BS, found, changes = torch.ones_like(likelihood_BGS[:, 0]), [], self.changes(evidence_BGE).T
+        for number in reversed(range(evidence_BGE.shape[1])):
+            found.append(after_BS)
+            with torch.autocast(after_BS.device.type, enabled=False):
+                within_BS1 = begins_BGSS[:, number] @ (likelihood_BGS[:, number] * after_BS)[..., None]
+                after_BS = within_BS1[..., 0] @ changes
+            after_BS = after_BS / after_BS.sum(dim=1, keepdim=True)
+        return torch.stack(found[::-1], dim=1)
+
+    def learnt(self, belief_XS: Tensor) -> Tensor:
+        """(...) how likely text is in a language to learn, or the answer to a question that names one."""
+        return belief_XS[..., : 2 * self.num_learn].sum(dim=-1)
+
+    def others(self, belief_XS: Tensor) -> Tensor:
+        """(...) how likely it is not."""
+        return belief_XS[..., 2 * self.num_learn :].sum(dim=-1)
+
+
+def _chances(num_learn: int, stride: int) -> list[list[float]]:
+    """(S, S) how likely each state is followed by each, `stride` tokens later."""
+
+    def in_a_segment(chance: float) -> float:
+        return min(chance * stride, 0.5)
+
+    opens, shuts, to_prose, from_prose = map(in_a_segment, (OPENS, SHUTS, TO_PROSE, FROM_PROSE))
+    forgets, to_answer = map(in_a_segment, (FORGETS, TO_ANSWER))
+    languages, answers = range(num_learn), range(num_learn, 2 * num_learn)
+    about = range(2 * num_learn, 3 * num_learn + 1)
+    prose, other = 3 * num_learn + 1, 3 * num_learn + 2
+    rows = [[0.0] * (other + 1) for _ in range(other + 1)]
+    for language in languages:
+        rows[language][prose], rows[language][other] = to_prose, shuts * (1 - to_prose)
+        rows[answers[language]][language] = to_answer
+        rows[about[language]][language] = from_prose / 2
+        rows[prose][language], rows[other][language] = from_prose / 2 / num_learn, opens * (1 - to_prose) / num_learn
+    rows[about[-1]][other] = from_prose / 2
+    for named in (*answers, *about):
+        rows[named][other] += from_prose / 2
+        rows[named][prose] = forgets
+    rows[prose][other], rows[other][prose] = from_prose / 2, to_prose
+    for state, row in enumerate(rows):
+        row[state] = 1 - sum(row)
+    return rows
