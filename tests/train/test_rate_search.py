@@ -60,13 +60,25 @@ def test_trials_take_about_5_percent_of_a_run_and_no_larger_a_batch():
     assert shape(50_000) == (1, 256)
     assert raised_by(TrainingSetup.of(with_train(Recipe(), tokens=50_000))) == 2
     assert raised_by(TrainingSetup.of(with_train(Recipe(), tokens=1_000_000))) == pytest.approx((4 / 3) ** 0.5)
-    assert search_rate(_valley(1e-3), 1e-3, raised=2).learning_rate == 2e-3
     assert shape(300_000) == (1, 468)
     assert trial_shape(TrainingSetup.of(with_train(Recipe(), sequence_tokens=64, tokens=50_000))) == (4, 64)
     assert shape(1_000_000) == (3, 512)
     assert shape(10_000_000) == (4, 512)
     assert search_tokens(TrainingSetup.of(with_train(Recipe(), learning_rate="auto"))) == 8 * 8 * 468
     assert search_tokens(TrainingSetup.of(Recipe())) == 0
+
+
+def test_a_larger_batch_bears_a_higher_rate_but_none_that_lost_in_the_trials():
+    slight, steep = _valley(1e-3, steepness=0.05), _valley(1e-3)
+    found = search_rate(slight, 1e-3, raised=2)
+    assert (found.learning_rate, found.losses[2e-3]) == (2e-3, 2.05)
+    assert "0.002, raised for the larger batch" in found.sentence()
+    assert search_rate(slight, 1e-3, raised=1.3).learning_rate == 1.3e-3
+    lost = search_rate(steep, 1e-3, raised=2)
+    assert lost.learning_rate == 1e-3
+    assert "raised" not in lost.sentence()
+    assert search_rate(steep, 1e-3, raised=1.5).learning_rate == 1.5e-3
+    assert search_rate(lambda rate: math.inf if rate > 1e-3 else slight(rate), 1e-3, raised=2).learning_rate == 1e-3
 
 
 def test_it_begins_where_smollm2_learnt_most_whatever_the_rank(world: World, tmp_path: Path):

@@ -4,7 +4,8 @@ A trial trains some steps at one rate, with a warm-up of its own, on the same se
 is judged by are the losses of its last steps, each taken before the step learns from it. From the rate that is usual
 for what is trained the search goes up by factors of two as long as that helps, or else down. Of the rates whose losses
 are as good as equal the largest is the best: a trial ends at its full rate, whereas a run's falls. As a trial's batch
-is smaller than a run's, and Adam bears a rate in proportion to the root of the batch, the run may take up to twice it.
+is smaller than a run's, and Adam bears a rate in proportion to the root of the batch, the run may take up to twice it,
+but no rate that lost in the trials, which a larger batch does not mend.
 """
 
 import math
@@ -31,6 +32,7 @@ RATE_FILE = "learning_rate.json"
 _MOST_TRIALS = 8
 _AS_GOOD = 0.01  # of the loss
 _MOST_RAISED = 2.0  # times the best trial's rate, however much larger the run's batch
+_TOO_MUCH = 0.05  # of the loss: of a rate that is no longer in reach
 _USUAL_RATES = {"experts": 5e-4, "dense": 3e-4, "dense-ffn": 5e-4}
 _USUAL_RATE_TIMES_ALPHA = 0.128  # of low-rank experts and of LoRA (docs/results.md)
 
@@ -42,15 +44,17 @@ class RateSearch:
     Attributes:
         learning_rate: the one to take.
         losses: by rate, in the order of the trials: the mean over a trial's last steps, infinite where it broke.
+        is_raised: whether it is above the best of the trials.
     """
 
     learning_rate: float
     losses: dict[float, float]
+    is_raised: bool = False
 
     def sentence(self) -> str:
         """It in one line."""
         tried = ", ".join(f"{loss:.3f} at {rate:g}" for rate, loss in sorted(self.losses.items()))
-        raised = "" if self.learning_rate in self.losses else ", raised for the larger batch of the run"
+        raised = "" if not self.is_raised else ", raised for the larger batch of the run"
         return f"learning rate {self.learning_rate:g}{raised}; loss in trials: {tried}"
 
 
@@ -78,7 +82,7 @@ def usual_rate(train: TrainSection, config: Any) -> float:
 def search_rate(loss_at: Callable[[float], float], start: float, raised: float = 1.0) -> RateSearch:
     """Go up from a rate by factors of two while the loss falls, or else down, in at most `_MOST_TRIALS` trials.
 
-    The best one is then multiplied with `raised`, to two digits.
+    The best one is then multiplied with `raised`, to two digits, if no rate up to that lost too much.
 
     Raises:
         TrainingError: the loss was a number at no rate.
@@ -99,7 +103,11 @@ def search_rate(loss_at: Callable[[float], float], start: float, raised: float =
         raise TrainingError(f"train.learning_rate: auto found none: the loss is not finite at any of {tried}")
     enough = losses[best] * (1 + _AS_GOOD)
     largest = max(rate for rate, loss in losses.items() if loss <= enough)
-    return RateSearch(largest if raised == 1 else float(f"{raised * largest:.2g}"), losses)
+    wanted = float(f"{raised * largest:.2g}")
+    reach = losses[best] * (1 + _TOO_MUCH)
+    if raised == 1 or any(largest < rate <= wanted and loss > reach for rate, loss in losses.items()):
+        return RateSearch(largest, losses)
+    return RateSearch(wanted, losses, is_raised=True)
 
 
 def resolved_rate(
