@@ -128,10 +128,11 @@ class GateReading(PairReading):
         """(N, 2 (L + 1)) whether a name in prose ends with a token, of each language, L for one that is not learnt; the
         second half is of those that are asked for."""
         third_K, second_K, last_K, language_K, is_asked_K = self.tables.mentions.unbind(1)
-        found_NK = self._ids_N[:, None] == last_K
+        found_NK = self._ids_N.int()[:, None] == last_K
         for near_N, name_K in ((self._first_N, second_K), (self._second_N, third_K)):
-            found_NK = found_NK & ((near_N[:, None] == name_K) | (name_K == -1))
-        longest_N = torch.where(found_NK, torch.arange(len(last_K), device=last_K.device), -1).amax(dim=1)
+            found_NK &= (near_N.int()[:, None] == name_K) | (name_K == -1)
+        order_K = torch.arange(len(last_K), device=last_K.device, dtype=torch.int16)
+        longest_N = torch.where(found_NK, order_K, UNNAMED).amax(dim=1).long()
         num_columns = self.tables.pair_scores.shape[2]
         column_N = torch.where(longest_N < 0, UNNAMED, (language_K + is_asked_K * num_columns)[longest_N])
         return column_N[:, None] == torch.arange(2 * num_columns, device=last_K.device)

@@ -31,17 +31,15 @@ class GateStates:
 
     def __init__(self, num_learn: int, stride: int) -> None:
         self.num_learn, self.num_states, self.num_evidence = num_learn, 3 * num_learn + 3, 3 * num_learn + 4
-        # Lists, as buffers that no file holds are lost where a model is made without memory and filled later
-        self._chances = _chances(num_learn, stride)
+        # On the processor even where a model is made without memory, and no buffers, as no file holds them
+        prior = [*[PRIOR / num_learn] * num_learn, *[0.0] * (2 * num_learn + 1), (1 - PRIOR) / 2, (1 - PRIOR) / 2]
+        self._prior = torch.tensor(prior, device="cpu")
+        self._changes = torch.tensor(_chances(num_learn, stride), device="cpu")
+        self._begins = _begins(num_learn)
 
     def prior(self, like: Tensor) -> Tensor:
         """(S,) what is thought before anything is read."""
-        languages, named = [PRIOR / self.num_learn] * self.num_learn, [0.0] * (2 * self.num_learn + 1)
-        return like.new_tensor([*languages, *named, (1 - PRIOR) / 2, (1 - PRIOR) / 2])
-
-    def changes(self, like: Tensor) -> Tensor:
-        """(S, S) how likely each state is followed by each, a segment later."""
-        return like.new_tensor(self._chances)
+        return self._prior.to(like)
 
     def begins(self, evidence_XE: Tensor) -> Tensor:
         """(..., S, S) what each state becomes by what a segment names, and by a turn that begins in it.
@@ -49,21 +47,15 @@ class GateStates:
         Prose is about the first language that it names, and about each that it asks for. After a turn, what was prose
         about a language to learn is the answer.
         """
-        count = self.num_learn
-        answers, about, prose = slice(count, 2 * count), slice(2 * count, 3 * count + 1), 3 * count + 1
-        *_, named, asked, turn = evidence_XE.split([count, 1, count + 1, count + 1, 1], dim=-1)
-        named, asked = (part / part.sum(dim=-1, keepdim=True).clamp(min=1) for part in (named, asked))
-        same = torch.eye(self.num_states, device=turn.device, dtype=turn.dtype)
-        found = same.repeat(*turn.shape[:-1], 1, 1)
-        found[..., prose, about], found[..., prose, prose] = named, 1 - named.sum(dim=-1)
-        asks = asked.sum(dim=-1)[..., None, None]
-        told = F.pad(asked, (2 * count, 2))[..., None, :].repeat(*[1] * turn.ndim, 2 * count + 2, 1)
-        own = torch.diag_embed(asked[..., :count])
-        told[..., :count, answers] += own
-        told[..., :count, 2 * count : 3 * count] -= own
-        found[..., count : prose + 1, :] = (1 - asks) * found[..., count : prose + 1, :] + told
-        turned = torch.cat([same[: 2 * count], same[answers], same[3 * count :]])
-        return torch.where(turn[..., None] > 0, found @ turned, found)
+        count = self.num_learn + 1
+        named, asked = evidence_XE[..., count : 2 * count], evidence_XE[..., 2 * count : 3 * count]
+        asked = asked / asked.sum(dim=-1, keepdim=True).clamp(min=1)
+        named = named / named.sum(dim=-1, keepdim=True).clamp(min=1) * (1 - asked.sum(dim=-1, keepdim=True))
+        nothing = 1 - (named + asked).sum(dim=-1, keepdim=True)
+        parts, has_turn = torch.cat([nothing, named, asked], dim=-1), (evidence_XE[..., -1:] > 0).to(evidence_XE.dtype)
+        with torch.autocast(parts.device.type, enabled=False):
+            found = torch.cat([parts * (1 - has_turn), parts * has_turn], dim=-1) @ self._begins.to(parts)
+        return found.unflatten(-1, (self.num_states, self.num_states))
 
     def likelihood(self, evidence_XE: Tensor) -> Tensor:
         """(..., S) how much likelier a segment is in each state than as other code."""
@@ -74,14 +66,14 @@ class GateStates:
 
     def steps(self, evidence_XE: Tensor) -> Tensor:
         """(..., S, S) what takes a belief where a segment begins to one where the next does, but for a factor."""
-        onward = self.likelihood(evidence_XE)[..., None] * self.changes(evidence_XE)
+        onward = self.likelihood(evidence_XE)[..., None] * self._changes.to(evidence_XE)
         with torch.autocast(onward.device.type, enabled=False):
             return self.begins(evidence_XE) @ onward
 
     def after_each(self, evidence_BGE: Tensor) -> Tensor:
         """(B, G, S) how likely what comes after each of G segments is, by the state that it is in, up to a factor."""
         begins_BGSS, likelihood_BGS = self.begins(evidence_BGE), self.likelihood(evidence_BGE)
-        after_BS, found, changes = torch.ones_like(likelihood_BGS[:, 0]), [], self.changes(evidence_BGE).T
+        after_BS, found, changes = torch.ones_like(likelihood_BGS[:, 0]), [], self._changes.to(evidence_BGE).T
         for number in reversed(range(evidence_BGE.shape[1])):
             found.append(after_BS)
             with torch.autocast(after_BS.device.type, enabled=False):
@@ -97,6 +89,26 @@ class GateStates:
     def others(self, belief_XS: Tensor) -> Tensor:
         """(...) how likely it is not."""
         return belief_XS[..., 2 * self.num_learn :].sum(dim=-1)
+
+
+def _begins(num_learn: int) -> Tensor:
+    """(2 (2 L + 3), S S) what each state becomes if nothing is named, each language is named, each is asked for, and
+    the same with a turn."""
+    count, size = num_learn, 3 * num_learn + 3
+    same = torch.eye(size, device="cpu")
+    answers, about, prose = range(count, 2 * count), range(2 * count, 3 * count + 1), 3 * count + 1
+    found = [same]
+    for language in about:  # named
+        found.append(same.clone())
+        found[-1][prose] = same[language]
+    for number, language in enumerate(about):  # asked for
+        found.append(same.clone())
+        found[-1][[*answers, *about, prose]] = same[language]
+        if number < count:
+            found[-1][answers[number]] = same[answers[number]]
+    turned = torch.cat([same[: 2 * count], same[count : 2 * count], same[3 * count :]])
+    without_PSS = torch.stack(found)
+    return torch.cat([without_PSS, without_PSS @ turned]).flatten(1)
 
 
 def _chances(num_learn: int, stride: int) -> list[list[float]]:
