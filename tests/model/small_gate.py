@@ -91,10 +91,10 @@ def _ends_with(name: list[int], tokens: list[int]) -> bool:
 
 
 def states(gate: DomainGate) -> list[tuple[str, int]]:
-    """What a text may be; the last number of `about` is for languages that are not learnt."""
+    """What a text may be; the last number of `about` is for languages that are not learnt, `below` is other code."""
     count = gate.num_learn
-    languages = [(kind, number) for kind in ("code", "answer", "about") for number in range(count)]
-    return [*languages, ("about", count), ("prose", -1), ("other", -1)]
+    kinds = [[(kind, number) for number in range(count)] for kind in ("code", "answer", "about", "below")]
+    return [*kinds[0], *kinds[1], *kinds[2], ("about", count), *kinds[3], ("prose", -1), ("other", -1)]
 
 
 def changes(gate: DomainGate) -> list[list[float]]:
@@ -103,7 +103,7 @@ def changes(gate: DomainGate) -> list[list[float]]:
     rows = {state: dict.fromkeys(known, 0.0) for state in known}
     for (kind, number), row in rows.items():
         for language in range(count):
-            if kind == "other":
+            if kind in ("other", "below"):
                 row["code", language] = OPENS * STRIDE / count * (1 - TO_PROSE * STRIDE)
             if kind == "prose":
                 row["code", language] = FROM_PROSE * STRIDE / 2 / count
@@ -114,12 +114,15 @@ def changes(gate: DomainGate) -> list[list[float]]:
         if kind == "prose":
             row["other", -1] = FROM_PROSE * STRIDE / 2
         if kind in ("about", "answer"):
-            row["other", -1] = FROM_PROSE * STRIDE / 2 * (1 + (number == count))
             row["prose", -1] = FORGETS * STRIDE
         if kind == "about" and number < count:
-            row["code", number] = FROM_PROSE * STRIDE / 2
+            row["code", number] = row["below", number] = FROM_PROSE * STRIDE / 2
+        if (kind, number) == ("about", count):
+            row["other", -1] = FROM_PROSE * STRIDE
+        if kind == "below":
+            row["about", number] = TO_PROSE * STRIDE
         if kind == "answer":
-            row["code", number] = TO_ANSWER * STRIDE
+            row["code", number], row["other", -1] = TO_ANSWER * STRIDE, FROM_PROSE * STRIDE / 2
         row[kind, number] += 1 - sum(row.values())
     return [list(row.values()) for row in rows.values()]
 
@@ -130,13 +133,18 @@ def _prior(gate: DomainGate) -> list[float]:
 
 
 def _likelihoods(gate: DomainGate, piece: Piece) -> list[float]:
-    nats = [piece.evidence[number if kind == "code" else -1] * (kind != "other") for kind, number in states(gate)]
+    nats = [
+        0.0 if kind in ("other", "below") else piece.evidence[number if kind == "code" else -1]
+        for kind, number in states(gate)
+    ]
     return [math.exp(value) for value in nats]
 
 
 def _begun(gate: DomainGate, belief: list[float], piece: Piece) -> list[float]:
     """What is thought once a piece has named what it names: prose is about the first language that it names, and about
-    each that it asks for; and once a turn has begun: after prose about a language to learn, the answer."""
+    each that it asks for; and once a turn has begun: after prose about a language to learn, or code below it, the
+    answer.
+    """
     known = dict.fromkeys(states(gate), 0.0)
     for (kind, number), share in zip(states(gate), belief, strict=True):
         if kind in ("prose", "about", "answer") and piece.asks:
@@ -149,8 +157,8 @@ def _begun(gate: DomainGate, belief: list[float], piece: Piece) -> list[float]:
         else:
             known[kind, number] += share
     for language in range(gate.num_learn if piece.has_turn else 0):
-        known["answer", language] += known["about", language]
-        known["about", language] = 0.0
+        known["answer", language] += known["about", language] + known["below", language]
+        known["about", language] = known["below", language] = 0.0
     return list(known.values())
 
 

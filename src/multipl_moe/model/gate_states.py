@@ -1,16 +1,16 @@
 """What a text may be, as the domain gate sees it, and how that changes along the text (`DomainGate`).
 
 A hidden Markov model (Rabiner 1989). Its states, in this order: each language to learn; for each, the answer to a
-question that names it; for each, prose that names it; prose that names another language; prose; other code.
+question that names it; for each, prose that names it; prose that names another language; for each, other code below
+such prose; prose; other code.
 
-Shapes: L languages to learn, S = 3 L + 3 states, E = 3 L + 4 columns of evidence of a segment: nats for each language
+Shapes: L languages to learn, S = 4 L + 3 states, E = 3 L + 4 columns of evidence of a segment: nats for each language
 and for prose; how often it names each language, and others; how often it asks for each, and others; how often a turn of
 a chat begins in it.
 """
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 PRIOR = 0.5  # that a text is to be learnt, before anything is read; at 0.75 other text moves a sixth further
 # With each token, how likely other code becomes text to learn, that other code, code of any kind prose, and prose code
@@ -30,9 +30,9 @@ class GateStates:
     """
 
     def __init__(self, num_learn: int, stride: int) -> None:
-        self.num_learn, self.num_states, self.num_evidence = num_learn, 3 * num_learn + 3, 3 * num_learn + 4
+        self.num_learn, self.num_states, self.num_evidence = num_learn, 4 * num_learn + 3, 3 * num_learn + 4
         # On the processor even where a model is made without memory, and no buffers, as no file holds them
-        prior = [*[PRIOR / num_learn] * num_learn, *[0.0] * (2 * num_learn + 1), (1 - PRIOR) / 2, (1 - PRIOR) / 2]
+        prior = [*[PRIOR / num_learn] * num_learn, *[0.0] * (3 * num_learn + 1), (1 - PRIOR) / 2, (1 - PRIOR) / 2]
         self._prior = torch.tensor(prior, device="cpu")
         self._changes = torch.tensor(_chances(num_learn, stride), device="cpu")
         self._begins = _begins(num_learn)
@@ -45,7 +45,7 @@ class GateStates:
         """(..., S, S) what each state becomes by what a segment names, and by a turn that begins in it.
 
         Prose is about the first language that it names, and about each that it asks for. After a turn, what was prose
-        about a language to learn is the answer.
+        about a language to learn, or code below it, is the answer.
         """
         count = self.num_learn + 1
         named, asked = evidence_XE[..., count : 2 * count], evidence_XE[..., 2 * count : 3 * count]
@@ -61,8 +61,9 @@ class GateStates:
         """(..., S) how much likelier a segment is in each state than as other code."""
         count = self.num_learn
         languages, prose = evidence_XE[..., :count], evidence_XE[..., count : count + 1]
-        nats_XS = torch.cat([languages, *[prose] * (2 * count + 2)], dim=-1)
-        return F.pad(nats_XS.clamp(-_MOST_NATS, _MOST_NATS).exp(), (0, 1), value=1.0)
+        nothing = torch.zeros_like(prose)
+        nats_XS = torch.cat([languages, *[prose] * (2 * count + 1), *[nothing] * count, prose, nothing], dim=-1)
+        return nats_XS.clamp(-_MOST_NATS, _MOST_NATS).exp()
 
     def steps(self, evidence_XE: Tensor) -> Tensor:
         """(..., S, S) what takes a belief where a segment begins to one where the next does, but for a factor."""
@@ -94,9 +95,9 @@ class GateStates:
 def _begins(num_learn: int) -> Tensor:
     """(2 (2 L + 3), S S) what each state becomes if nothing is named, each language is named, each is asked for, and
     the same with a turn."""
-    count, size = num_learn, 3 * num_learn + 3
+    count, size = num_learn, 4 * num_learn + 3
     same = torch.eye(size, device="cpu")
-    answers, about, prose = range(count, 2 * count), range(2 * count, 3 * count + 1), 3 * count + 1
+    answers, about, prose = range(count, 2 * count), range(2 * count, 3 * count + 1), size - 2
     found = [same]
     for language in about:  # named
         found.append(same.clone())
@@ -106,7 +107,8 @@ def _begins(num_learn: int) -> Tensor:
         found[-1][[*answers, *about, prose]] = same[language]
         if number < count:
             found[-1][answers[number]] = same[answers[number]]
-    turned = torch.cat([same[: 2 * count], same[count : 2 * count], same[3 * count :]])
+    turned, of_answers = same.clone(), same[count : 2 * count]
+    turned[2 * count : 3 * count], turned[3 * count + 1 : prose] = of_answers, of_answers
     without_PSS = torch.stack(found)
     return torch.cat([without_PSS, without_PSS @ turned]).flatten(1)
 
@@ -120,17 +122,21 @@ def _chances(num_learn: int, stride: int) -> list[list[float]]:
     opens, shuts, to_prose, from_prose = map(in_a_segment, (OPENS, SHUTS, TO_PROSE, FROM_PROSE))
     forgets, to_answer = map(in_a_segment, (FORGETS, TO_ANSWER))
     languages, answers = range(num_learn), range(num_learn, 2 * num_learn)
-    about = range(2 * num_learn, 3 * num_learn + 1)
-    prose, other = 3 * num_learn + 1, 3 * num_learn + 2
+    about, below = range(2 * num_learn, 3 * num_learn + 1), range(3 * num_learn + 1, 4 * num_learn + 1)
+    prose, other = 4 * num_learn + 1, 4 * num_learn + 2
     rows = [[0.0] * (other + 1) for _ in range(other + 1)]
     for language in languages:
         rows[language][prose], rows[language][other] = to_prose, shuts * (1 - to_prose)
         rows[answers[language]][language] = to_answer
-        rows[about[language]][language] = from_prose / 2
-        rows[prose][language], rows[other][language] = from_prose / 2 / num_learn, opens * (1 - to_prose) / num_learn
-    rows[about[-1]][other] = from_prose / 2
+        rows[about[language]][language] = rows[about[language]][below[language]] = from_prose / 2
+        rows[below[language]][about[language]] = to_prose
+        rows[prose][language] = from_prose / 2 / num_learn
+        for code in (*below, other):
+            rows[code][language] = opens * (1 - to_prose) / num_learn
+    rows[about[-1]][other] = from_prose
+    for answer in answers:
+        rows[answer][other] = from_prose / 2
     for named in (*answers, *about):
-        rows[named][other] += from_prose / 2
         rows[named][prose] = forgets
     rows[prose][other], rows[other][prose] = from_prose / 2, to_prose
     for state, row in enumerate(rows):
