@@ -194,6 +194,8 @@ def test_the_calibration_is_that_of_a_logistic_regression_in_which_kinds_count_a
     slope, offset = (8 * gate_start.calibrated(evidence, ["rust"])).tolist()
     assert slope == pytest.approx(0.8 / 0.4**2, rel=0.1), "of two normal distributions with one variance"
     assert offset == pytest.approx(-0.4 * slope, rel=0.1)
+    careful = 8 * gate_start.calibrated(evidence, ["rust"], 2.0)
+    assert careful.tolist() == pytest.approx([slope, offset - math.log(2)], rel=0.05), "as odds of one to two"
     apart = {"rust": [torch.ones(9, 1)], "java": [-torch.ones(9, 1)]}
     assert 8 * gate_start.calibrated(apart, ["rust"])[0] <= 10 + 1e-4
 

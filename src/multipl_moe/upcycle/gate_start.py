@@ -68,6 +68,7 @@ _FEWEST_TOKENS = 16  # in a text, at the least
 _CALIBRATES, _READ = 80, 640  # texts of a kind that set the calibration, and tokens of each
 _SEGMENT = 8  # tokens over which a score is calibrated
 _NO_PROSE = -2.0  # nats of a token for prose, where there is none to read
+_ALONE = 1.5  # other text counts so much beside one language: the best of several scores is more careful by itself
 _STEEPEST = 10.0  # nats for a score of 1: what few texts, which nothing confuses, may set
 _AFTER = 64  # tokens after which it is told how far the gate is open
 
@@ -258,7 +259,7 @@ class PairCounts:
     def calibration(self, evidence: dict[str, list[Tensor]]) -> Tensor:
         """(2, 2) as of a gate, of the means over 8 tokens of each kind's held-out texts, (G, C)."""
         of_code = {k: [text_GC[:, :-1] for text_GC in texts] for k, texts in evidence.items() if k not in self._prose}
-        of_languages = calibrated(of_code, self._learn)
+        of_languages = calibrated(of_code, self._learn, _ALONE if len(self._learn) == 1 else 1.0)
         if not self._prose:
             return torch.stack([of_languages, torch.tensor([0.0, _NO_PROSE])])
         of_others = {k: [text_GC[:, -1:] for text_GC in texts] for k, texts in evidence.items() if k not in self._learn}
@@ -291,16 +292,17 @@ def _segments(scores_TC: Tensor) -> Tensor:
     return whole.view(-1, _SEGMENT, whole.shape[1]).mean(dim=1)
 
 
-def calibrated(evidence: dict[str, list[Tensor]], told: Sequence[str]) -> Tensor:
+def calibrated(evidence: dict[str, list[Tensor]], told: Sequence[str], others: float = 1.0) -> Tensor:
     """(2,) nats for a score of 1, and nats that each token adds: logistic regression, all kinds of a side alike.
 
-    Of a segment of `told`, a kind that is to be told from the others, the best of its scores counts.
+    Of a segment of `told`, a kind that is to be told from the others, the best of its scores counts. All the others
+    together count `others` times as much as all of `told`.
     """
     scores, is_learn, weights = [], [], []
     num_others = len(evidence.keys() - set(told))
     for kind, texts in evidence.items():
         best = torch.cat([segments_GC.amax(dim=1) for segments_GC in texts])
-        share = 1 / len(told) if kind in told else 1 / num_others
+        share = 1 / len(told) if kind in told else others / num_others
         scores.append(best)
         is_learn.append(torch.full_like(best, float(kind in told)))
         weights.append(torch.full_like(best, share / max(len(best), 1)))
