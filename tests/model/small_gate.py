@@ -8,7 +8,7 @@ import torch
 
 from multipl_moe.model.domain_gate import DomainGate
 from multipl_moe.model.gate_reading import FENCE, LINE, OF_A_NAME, SPACE, TURN, WORD
-from multipl_moe.model.gate_states import FORGETS, FROM_PROSE, OPENS, SHUTS, TO_ANSWER, TO_PROSE
+from multipl_moe.model.gate_states import FORGETS, FROM_PROSE, OPENS, SHUTS, STAYS, TO_ANSWER, TO_CODE_BELOW, TO_PROSE
 from multipl_moe.model.moe_config import GateConfig
 
 NUM_TOKENS, BLANK, NEW_LINE, TICKS, ONE, OTHER, PART, REST, SPEAKER, IN = 20, 0, 1, 2, 3, 4, 5, 6, 7, 8
@@ -45,12 +45,12 @@ def place(near: int, symbol: int) -> int:
 
 @dataclass
 class Piece:
-    """A segment: nats for each language and for prose; the languages that it names and asks for, the last number for
-    others; whether a turn begins in it; and which language a fence names where it begins, and after it."""
+    """A segment: nats for each language and for prose; the languages that it names and asks for before a turn begins in
+    it, and after that, the last number for others; and which language a fence names where it begins, and after it."""
 
     evidence: list[float]
-    names: list[int]
-    asks: list[int]
+    names: list[list[int]]
+    asks: list[list[int]]
     named: int
     named_after: int
     size: int = 0
@@ -63,7 +63,7 @@ def pieces_of(gate: DomainGate, tokens: list[int]) -> list[Piece]:
     before, named, pieces = [0, 0], -1, []
     for number, token in enumerate(tokens):
         if number % STRIDE == 0:
-            pieces.append(Piece([0.0] * len(lines), [], [], named, named))
+            pieces.append(Piece([0.0] * len(lines), [[], []], [[], []], named, named))
         kind, piece = int(gate.token_kinds[token]), pieces[-1]
         symbol = token if kind == WORD else 2**20 + kind
         if named < 0:
@@ -72,17 +72,19 @@ def pieces_of(gate: DomainGate, tokens: list[int]) -> list[Piece]:
                 piece.evidence[column] += slope * sum(pairs) / 2 / 127 * 3 + offset
             *_, longest = [None, *(row for row in gate.mentions.tolist() if _ends_with(row[:3], [*before, token]))]
             if longest is not None:
-                (piece.asks if longest[4] else piece.names).append(longest[3])
+                (piece.asks if longest[4] else piece.names)[piece.has_turn].append(longest[3])
                 piece.evidence[-1] += OF_A_NAME
         fence = 2**20 + FENCE
         for name, rest, language in gate.names.tolist():
             if (rest == -1 and before[-1] == fence and token == name) or (before == [fence, name] and token == rest):
                 named = language
-        if kind in (FENCE, TURN):
+        turn, line = 2**20 + TURN, 2**20 + LINE
+        begins = kind == TURN and before[-1] != turn and before != [turn, line]
+        if kind == FENCE or begins:
             named = -1
         if kind != SPACE:
             before = [before[-1], symbol]
-        piece.named_after, piece.size, piece.has_turn = named, piece.size + 1, piece.has_turn or kind == TURN
+        piece.named_after, piece.size, piece.has_turn = named, piece.size + 1, piece.has_turn or begins
     return pieces
 
 
@@ -116,7 +118,7 @@ def changes(gate: DomainGate) -> list[list[float]]:
         if kind in ("about", "answer"):
             row["prose", -1] = FORGETS * STRIDE
         if kind == "about" and number < count:
-            row["code", number] = row["below", number] = FROM_PROSE * STRIDE / 2
+            row["code", number], row["below", number] = FROM_PROSE * STRIDE / 2, TO_CODE_BELOW * STRIDE
         if (kind, number) == ("about", count):
             row["other", -1] = FROM_PROSE * STRIDE
         if kind == "below":
@@ -141,25 +143,36 @@ def _likelihoods(gate: DomainGate, piece: Piece) -> list[float]:
 
 
 def _begun(gate: DomainGate, belief: list[float], piece: Piece) -> list[float]:
-    """What is thought once a piece has named what it names: prose is about the first language that it names, and about
-    each that it asks for; and once a turn has begun: after prose about a language to learn, or code below it, the
-    answer.
+    """What is thought once a piece has named what it names, a turn has begun, and it has named what comes after that.
+
+    Prose is about the first language that it names, and about each that it asks for. After prose about a language to
+    learn, or code below it, comes the answer, and half of the answers are done where the next turn begins.
     """
+    known = _named(gate, dict(zip(states(gate), belief, strict=True)), piece.names[0], piece.asks[0])
+    if piece.has_turn:
+        for language in range(gate.num_learn):
+            answered = known["answer", language]
+            known["answer", language] = known["about", language] + known["below", language] + STAYS * answered
+            known["prose", -1] += (1 - STAYS) * answered
+            known["about", language] = known["below", language] = 0.0
+    return list(_named(gate, known, piece.names[1], piece.asks[1]).values())
+
+
+def _named(
+    gate: DomainGate, belief: dict[tuple[str, int], float], names: list[int], asks: list[int]
+) -> dict[tuple[str, int], float]:
     known = dict.fromkeys(states(gate), 0.0)
-    for (kind, number), share in zip(states(gate), belief, strict=True):
-        if kind in ("prose", "about", "answer") and piece.asks:
-            for language in piece.asks:
+    for (kind, number), share in belief.items():
+        if kind in ("prose", "about", "answer") and asks:
+            for language in asks:
                 is_same = kind == "answer" and number == language
-                known["answer" if is_same else "about", language] += share / len(piece.asks)
-        elif kind == "prose" and piece.names:
-            for language in piece.names:
-                known["about", language] += share / len(piece.names)
+                known["answer" if is_same else "about", language] += share / len(asks)
+        elif kind == "prose" and names:
+            for language in names:
+                known["about", language] += share / len(names)
         else:
             known[kind, number] += share
-    for language in range(gate.num_learn if piece.has_turn else 0):
-        known["answer", language] += known["about", language] + known["below", language]
-        known["about", language] = known["below", language] = 0.0
-    return list(known.values())
+    return known
 
 
 def _learnt(gate: DomainGate, belief: list[float]) -> float:

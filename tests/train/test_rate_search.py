@@ -78,6 +78,11 @@ def test_a_larger_batch_bears_a_higher_rate_but_none_that_lost_in_the_trials():
     assert lost.learning_rate == 1e-3
     assert "raised" not in lost.sentence()
     assert search_rate(steep, 1e-3, raised=1.5).learning_rate == 1.5e-3
+    assert search_rate(steep, 1e-3, raised=1.9).learning_rate == 1e-3
+    third = 0.032 / 9
+    assert search_rate(lambda rate: 2.0 + (rate > third), third, raised=2).learning_rate == third
+    nothing = search_rate(slight, 1e-3, raised=1.04)
+    assert (nothing.learning_rate, nothing.is_raised) == (1e-3, False)
     assert search_rate(lambda rate: math.inf if rate > 1e-3 else slight(rate), 1e-3, raised=2).learning_rate == 1e-3
 
 

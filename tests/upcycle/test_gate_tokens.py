@@ -10,7 +10,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from multipl_judge.languages.table import LANGUAGES
 from multipl_moe.errors import ConfigError
 from multipl_moe.model.domain_gate import NUM_NAMES, DomainGate
-from multipl_moe.model.gate_reading import CLOSES, FENCE, HALF, LINE, OTHER_HALF, SPACE, TURN, WORD
+from multipl_moe.model.gate_reading import CLOSES, FENCE, HALF, LINE, OTHER_HALF, SPACE, TURN, WORD, pair_places
 from multipl_moe.model.moe_config import GateConfig
 from multipl_moe.model.segments import plan_segments
 from multipl_moe.upcycle import gate_tokens
@@ -28,6 +28,7 @@ def tokenizer(world: World) -> PreTrainedTokenizerBase:
     tokenizer.add_tokens(
         [" Rust", " rust", " Ru", " ru", "by", " Python", " Cython", " in", " to", " function", " Zig"]
     )
+    tokenizer.chat_template = f"{{{{ messages }}}}{tokenizer.eos_token}"
     return tokenizer
 
 
@@ -40,7 +41,8 @@ def test_tokens_are_words_white_space_or_fences(tokenizer: PreTrainedTokenizerBa
     }
     for text, kind in expected.items():
         assert kinds[tokenizer.convert_tokens_to_ids(text)] == kind, text
-    assert kinds[tokenizer.all_special_ids].tolist() == [TURN] * len(tokenizer.all_special_ids)
+    special = {number: TURN if number == tokenizer.eos_token_id else WORD for number in tokenizer.all_special_ids}
+    assert {number: int(kinds[number]) for number in special} == special, "only what the chat template writes is a turn"
     assert kinds[-3:].tolist() == [WORD] * 3
 
 
@@ -100,23 +102,57 @@ def test_a_fence_opens_for_a_language_by_each_of_its_names_and_shuts_for_others(
         ("a Rust a a ```python a ```", True),
         ("a ```python a in Rust a ```", False),
         ("a Cython a Rust a", True),
+        ("a Go function a", False),
     ],
 )
 def test_the_answer_to_a_question_that_names_a_language_is_open_and_nothing_before_it(
     tokenizer: PreTrainedTokenizerBase, question: str, is_open: bool
 ):
-    learn = ["rust", "ruby"]
-    gate = DomainGate(GateConfig(learn, start=0.5, stride=1), len(tokenizer))
-    gate.reset_buffers()
-    gate.token_kinds.copy_(token_kinds(tokenizer, len(tokenizer)))
-    gate.names.copy_(fence_names(tokenizer, gate.token_kinds, learn, LANGUAGES))
-    gate.mentions.copy_(prose_names(tokenizer, gate.token_kinds, learn, LANGUAGES))
-    gate.calibration.copy_(torch.tensor([[0.0, -1.0], [0.0, 1.0]]))  # all is prose
+    gate = _gate(tokenizer, 1)
     asked = tokenizer(f"a a a a a a a a {question}", add_special_tokens=False)["input_ids"]
     turn: Any = tokenizer.eos_token_id
     said = gate.p_of_text([*asked, turn, *asked[:8]])
     assert said[8 : len(asked) + 1].max() < 0.5
     assert (said[len(asked) + 1 :] > 0.5).tolist() == [is_open] * 9
+
+
+def _gate(tokenizer: PreTrainedTokenizerBase, stride: int) -> DomainGate:
+    """A gate for Rust and Ruby that knows names; all text is prose, but for `c`, which is other code."""
+    learn = ["rust", "ruby"]
+    gate = DomainGate(GateConfig(learn, start=0.5, stride=stride), len(tokenizer))
+    gate.reset_buffers()
+    gate.token_kinds.copy_(token_kinds(tokenizer, len(tokenizer)))
+    gate.names.copy_(fence_names(tokenizer, gate.token_kinds, learn, LANGUAGES))
+    gate.mentions.copy_(prose_names(tokenizer, gate.token_kinds, learn, LANGUAGES))
+    gate.calibration.copy_(torch.tensor([[0.0, -1.0], [1.0, 1.0]]))
+    code: Any = tokenizer.convert_tokens_to_ids("c")
+    gate.pair_scores[0, pair_places(torch.tensor(code), torch.tensor(code), gate.pair_scores.shape[1]), -1] = -127
+    gate.pair_scores[1] = gate.pair_scores[0]
+    return gate
+
+
+@pytest.mark.parametrize("shift", range(8))
+@pytest.mark.parametrize(
+    ("turns", "is_open"),
+    [
+        (["a a a a a a to Rust"], True),
+        (["a Rust function a a a a a a a a a a a a a"], True),
+        (["to Rust cccccccccccccccccccccccccccccccc"], True),
+        (["a Rust function a a a a", "a a a a a a a a", "a a a a a a a a a"], False),
+        (["a Rust function a a a a", "a a a a a a a a", "a a a a a Python function a a a"], False),
+        (["a Rust function a a a a", "a a a a a a a a", "a a a a a to Rust a a a"], True),
+        (["a a a a a", "a a a a a a a a"], False),
+    ],
+)
+def test_wherever_its_segments_lie_a_question_opens_its_own_answer(
+    tokenizer: PreTrainedTokenizerBase, turns: list[str], is_open: bool, shift: int
+):
+    gate = _gate(tokenizer, 8)
+    mark: Any = tokenizer.eos_token_id
+    tokens: list[int] = tokenizer("a" * (20 + shift), add_special_tokens=False)["input_ids"]
+    for text in turns:
+        tokens += [mark, *tokenizer(f" {text}", add_special_tokens=False)["input_ids"]]
+    assert (gate.p_of_text([*tokens, mark, *tokens[:1]], at_once=True)[-1] > 0.5) == is_open
 
 
 def test_a_language_of_ones_own_is_named_by_its_title_and_room_for_names_is_for_those_to_learn(

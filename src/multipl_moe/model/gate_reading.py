@@ -99,9 +99,24 @@ class GateReading(PairReading):
 
     def __init__(self, tables: GateTables, ids_N: Tensor, plan: SegmentPlan, state: PrefixState | None) -> None:
         super().__init__(tables, ids_N, plan, state)
-        self._is_turn_N = self._symbol_N == SYMBOL + TURN
+        self._is_turn_N, self._is_after_turn_N = self._turns()
         self._named_N = self._names()
         self._around_N = self._before()
+
+    def _turns(self) -> tuple[Tensor, Tensor]:
+        """(N,) whether a turn begins, at the first token that marks it, and whether one did before in its segment."""
+        mark, segment_N = SYMBOL + TURN, self.plan.segment_of_token
+        follows_N = (self._first_N == mark) | ((self._first_N == SYMBOL + LINE) & (self._second_N == mark))
+        is_turn_N = (self._symbol_N == mark) & ~follows_N
+        last_N = torch.where(is_turn_N, self._places, -1).cummax(0).values
+        is_after_N = (last_N >= 0) & (segment_N[last_N.clamp(min=0)] == segment_N)
+        if self.state is not None:
+            joint, num_rows = self.plan.continuation, len(self.state.partial)
+            merged_B = torch.arange(num_rows, device=segment_N.device) if joint is None else joint.merged_segments
+            had_turn_V = is_turn_N.new_zeros(self.plan.num_segments + 1)
+            had_turn_V = had_turn_V.index_put((merged_B,), self.state.partial[:, turn_column(self.tables)] > 0)
+            is_after_N = is_after_N | (had_turn_V[segment_N] & (segment_N < self.plan.num_segments))
+        return is_turn_N, is_after_N
 
     def _names(self) -> Tensor:
         """(N,) which language the fence around what follows a token names: L for one not learnt, -1 for none."""
@@ -145,11 +160,12 @@ class GateReading(PairReading):
         of_languages, of_prose = self.tables.calibration
         line_C2 = torch.stack([*[of_languages] * (first_NC.shape[1] - 1), of_prose])
         said_NC = line_C2[:, 0] * (MOST_OF_A_PAIR / 127 / 2) * (first_NC + second_NC) + line_C2[:, 1]
-        named_NE = self._mentioned()
-        said_NC[:, -1] += named_NE.any(dim=1) * OF_A_NAME
-        said_NE = torch.cat([said_NC, named_NE.to(said_NC.dtype)], dim=1)
-        said_NE = said_NE.masked_fill((self._around_N != UNNAMED)[:, None], 0.0)
-        return torch.cat([said_NE, self._is_turn_N[:, None].to(said_NE.dtype)], dim=1)
+        named_NM = self._mentioned() & (self._around_N == UNNAMED)[:, None]
+        said_NC[:, -1] += named_NM.any(dim=1) * OF_A_NAME
+        said_NC = said_NC.masked_fill((self._around_N != UNNAMED)[:, None], 0.0)
+        is_after_N1 = self._is_after_turn_N[:, None]
+        told = (named_NM & ~is_after_N1, self._is_turn_N[:, None], named_NM & is_after_N1)
+        return torch.cat([said_NC, *(part.to(said_NC.dtype) for part in told)], dim=1)
 
     def begins(self) -> Tensor:
         """(V,) the first token of each segment."""
@@ -186,6 +202,11 @@ class GateReading(PairReading):
         second_B = torch.where(counts_B, self._first_N[there_B], self._second_N[there_B])
         before_B2 = torch.where(has_tokens_B[:, None], torch.stack([second_B, newest_B], dim=1), state.before)
         return before_B2, torch.where(has_tokens_B, self._named_N[there_B], state.named)
+
+
+def turn_column(tables: GateTables) -> int:
+    """The column of a segment's evidence that counts turns (`gate_states`)."""
+    return 3 * tables.pair_scores.shape[2]
 
 
 def pair_places(near_N: Tensor, symbol_N: Tensor, num_pairs: int) -> Tensor:

@@ -4,9 +4,9 @@ A hidden Markov model (Rabiner 1989). Its states, in this order: each language t
 question that names it; for each, prose that names it; prose that names another language; for each, other code below
 such prose; prose; other code.
 
-Shapes: L languages to learn, S = 4 L + 3 states, E = 3 L + 4 columns of evidence of a segment: nats for each language
+Shapes: L languages to learn, S = 4 L + 3 states, E = 5 L + 6 columns of evidence of a segment: nats for each language
 and for prose; how often it names each language, and others; how often it asks for each, and others; how often a turn of
-a chat begins in it.
+a chat begins in it; how often it names and asks for them after that.
 """
 
 import torch
@@ -17,6 +17,10 @@ PRIOR = 0.5  # that a text is to be learnt, before anything is read; at 0.75 oth
 OPENS, SHUTS, TO_PROSE, FROM_PROSE = 2e-5, 1e-5, 4e-4, 4e-3
 # And prose that names a language is no longer about it, and an answer goes over to code in it
 FORGETS, TO_ANSWER = 1e-4, 3.2e-2
+TO_CODE_BELOW = (
+    3.2e-2  # what prose about a language becomes other code with: a question about code, which stands below it
+)
+STAYS = 0.5  # of an answer, where the next turn begins
 
 _MOST_NATS = 20.0  # of a segment's evidence: products of chances stay within what float32 can hold
 
@@ -30,11 +34,11 @@ class GateStates:
     """
 
     def __init__(self, num_learn: int, stride: int) -> None:
-        self.num_learn, self.num_states, self.num_evidence = num_learn, 4 * num_learn + 3, 3 * num_learn + 4
+        self.num_learn, self.num_states, self.num_evidence = num_learn, 4 * num_learn + 3, 5 * num_learn + 6
         # On the processor even where a model is made without memory, and no buffers, as no file holds them
         prior = [*[PRIOR / num_learn] * num_learn, *[0.0] * (3 * num_learn + 1), (1 - PRIOR) / 2, (1 - PRIOR) / 2]
-        self._prior = torch.tensor(prior, device="cpu")
-        self._changes = torch.tensor(_chances(num_learn, stride), device="cpu")
+        self._prior = torch.tensor(prior, device="cpu", dtype=torch.float32)
+        self._changes = torch.tensor(_chances(num_learn, stride), device="cpu", dtype=torch.float32)
         self._begins = _begins(num_learn)
 
     def prior(self, like: Tensor) -> Tensor:
@@ -45,16 +49,19 @@ class GateStates:
         """(..., S, S) what each state becomes by what a segment names, and by a turn that begins in it.
 
         Prose is about the first language that it names, and about each that it asks for. After a turn, what was prose
-        about a language to learn, or code below it, is the answer.
+        about a language to learn, or code below it, is the answer, and an answer is done, or goes on.
         """
-        count = self.num_learn + 1
-        named, asked = evidence_XE[..., count : 2 * count], evidence_XE[..., 2 * count : 3 * count]
+        names = 2 * (self.num_learn + 1)
+        _, before, turn, after = evidence_XE.split([self.num_learn + 1, names, 1, names], dim=-1)
+        with torch.autocast(turn.device.type, enabled=False):
+            return self._named(before, (turn > 0).to(turn)) @ self._named(after, torch.zeros_like(turn))
+
+    def _named(self, names_XN: Tensor, turn_X1: Tensor) -> Tensor:
+        named, asked = names_XN.chunk(2, dim=-1)
         asked = asked / asked.sum(dim=-1, keepdim=True).clamp(min=1)
         named = named / named.sum(dim=-1, keepdim=True).clamp(min=1) * (1 - asked.sum(dim=-1, keepdim=True))
-        nothing = 1 - (named + asked).sum(dim=-1, keepdim=True)
-        parts, has_turn = torch.cat([nothing, named, asked], dim=-1), (evidence_XE[..., -1:] > 0).to(evidence_XE.dtype)
-        with torch.autocast(parts.device.type, enabled=False):
-            found = torch.cat([parts * (1 - has_turn), parts * has_turn], dim=-1) @ self._begins.to(parts)
+        parts = torch.cat([1 - (named + asked).sum(dim=-1, keepdim=True), named, asked], dim=-1)
+        found = torch.cat([parts * (1 - turn_X1), parts * turn_X1], dim=-1) @ self._begins.to(parts)
         return found.unflatten(-1, (self.num_states, self.num_states))
 
     def likelihood(self, evidence_XE: Tensor) -> Tensor:
@@ -96,7 +103,7 @@ def _begins(num_learn: int) -> Tensor:
     """(2 (2 L + 3), S S) what each state becomes if nothing is named, each language is named, each is asked for, and
     the same with a turn."""
     count, size = num_learn, 4 * num_learn + 3
-    same = torch.eye(size, device="cpu")
+    same = torch.eye(size, device="cpu", dtype=torch.float32)
     answers, about, prose = range(count, 2 * count), range(2 * count, 3 * count + 1), size - 2
     found = [same]
     for language in about:  # named
@@ -109,6 +116,7 @@ def _begins(num_learn: int) -> Tensor:
             found[-1][answers[number]] = same[answers[number]]
     turned, of_answers = same.clone(), same[count : 2 * count]
     turned[2 * count : 3 * count], turned[3 * count + 1 : prose] = of_answers, of_answers
+    turned[count : 2 * count] = STAYS * of_answers + (1 - STAYS) * same[prose]
     without_PSS = torch.stack(found)
     return torch.cat([without_PSS, without_PSS @ turned]).flatten(1)
 
@@ -120,7 +128,7 @@ def _chances(num_learn: int, stride: int) -> list[list[float]]:
         return min(chance * stride, 0.5)
 
     opens, shuts, to_prose, from_prose = map(in_a_segment, (OPENS, SHUTS, TO_PROSE, FROM_PROSE))
-    forgets, to_answer = map(in_a_segment, (FORGETS, TO_ANSWER))
+    forgets, to_answer, to_below = map(in_a_segment, (FORGETS, TO_ANSWER, TO_CODE_BELOW))
     languages, answers = range(num_learn), range(num_learn, 2 * num_learn)
     about, below = range(2 * num_learn, 3 * num_learn + 1), range(3 * num_learn + 1, 4 * num_learn + 1)
     prose, other = 4 * num_learn + 1, 4 * num_learn + 2
@@ -128,7 +136,7 @@ def _chances(num_learn: int, stride: int) -> list[list[float]]:
     for language in languages:
         rows[language][prose], rows[language][other] = to_prose, shuts * (1 - to_prose)
         rows[answers[language]][language] = to_answer
-        rows[about[language]][language] = rows[about[language]][below[language]] = from_prose / 2
+        rows[about[language]][language], rows[about[language]][below[language]] = from_prose / 2, to_below
         rows[below[language]][about[language]] = to_prose
         rows[prose][language] = from_prose / 2 / num_learn
         for code in (*below, other):

@@ -33,6 +33,7 @@ _MOST_TRIALS = 8
 _AS_GOOD = 0.01  # of the loss
 _MOST_RAISED = 2.0  # times the best trial's rate, however much larger the run's batch
 _TOO_MUCH = 0.05  # of the loss: of a rate that is no longer in reach
+_NEAR = 1.1  # times a rate: as far below such a one it is not in reach either
 _USUAL_RATES = {"experts": 5e-4, "dense": 3e-4, "dense-ffn": 5e-4}
 _USUAL_RATE_TIMES_ALPHA = 0.128  # of low-rank experts and of LoRA (docs/results.md)
 
@@ -82,7 +83,7 @@ def usual_rate(train: TrainSection, config: Any) -> float:
 def search_rate(loss_at: Callable[[float], float], start: float, raised: float = 1.0) -> RateSearch:
     """Go up from a rate by factors of two while the loss falls, or else down, in at most `_MOST_TRIALS` trials.
 
-    The best one is then multiplied with `raised`, to two digits, if no rate up to that lost too much.
+    The best one is then multiplied with `raised`, to two digits, if no rate up to that, or near it, lost too much.
 
     Raises:
         TrainingError: the loss was a number at no rate.
@@ -103,9 +104,9 @@ def search_rate(loss_at: Callable[[float], float], start: float, raised: float =
         raise TrainingError(f"train.learning_rate: auto found none: the loss is not finite at any of {tried}")
     enough = losses[best] * (1 + _AS_GOOD)
     largest = max(rate for rate, loss in losses.items() if loss <= enough)
+    lost = [rate for rate, loss in losses.items() if rate > largest and loss > losses[best] * (1 + _TOO_MUCH)]
     wanted = float(f"{raised * largest:.2g}")
-    reach = losses[best] * (1 + _TOO_MUCH)
-    if raised == 1 or any(largest < rate <= wanted and loss > reach for rate, loss in losses.items()):
+    if raised == 1 or wanted <= largest or wanted * _NEAR >= min(lost, default=math.inf):
         return RateSearch(largest, losses)
     return RateSearch(wanted, losses, is_raised=True)
 

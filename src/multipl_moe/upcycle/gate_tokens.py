@@ -6,7 +6,6 @@ from transformers import PreTrainedTokenizerBase
 
 from multipl_judge.languages.entry import Language
 from multipl_moe.errors import ConfigError
-from multipl_moe.fim_tokens import KNOWN_SPELLINGS
 from multipl_moe.model.domain_gate import NUM_MENTIONS, NUM_NAMES
 from multipl_moe.model.gate_reading import CLOSES, FENCE, HALF, LINE, OTHER_HALF, SPACE, TURN, WORD
 
@@ -32,19 +31,19 @@ _SHORT = 2  # letters of a name that is a word or a letter by itself, as Go and 
 def token_kinds(tokenizer: PreTrainedTokenizerBase, vocabulary: int) -> Tensor:
     """(vocabulary,) int8: whether each token is a word, white space, with a line's end, of a fence, or of a turn.
 
-    A fence whose token holds a line's end names no language. Some tokenizers split that into two tokens. All special
-    tokens begin or end a turn but those of fill in the middle.
+    A fence whose token holds a line's end names no language. Some tokenizers split that into two tokens. Turns begin
+    and end with the special tokens that the chat template writes.
     """
     kinds = torch.full((vocabulary,), WORD, dtype=torch.int8)
     known = min(vocabulary, len(tokenizer))
     added = tokenizer.added_tokens_decoder
     special = set(tokenizer.all_special_ids) | {number for number, token in added.items() if token.special}
-    in_the_middle = {token for spelling in KNOWN_SPELLINGS.values() for token in spelling}
+    template = str(tokenizer.chat_template or "")
     for number, text in enumerate(tokenizer.batch_decode([[token] for token in range(known)])):
         text = text or str(tokenizer.convert_ids_to_tokens(number)).replace("\u2581", " ")  # some strip a lone space
         bare, ends_line = text.strip(), text.rstrip(" \t").endswith("\n")
         if number in special:
-            kinds[number] = WORD if text in in_the_middle else TURN
+            kinds[number] = TURN if str(tokenizer.convert_ids_to_tokens(number)) in template else WORD
             continue
         if not bare:
             kinds[number] = LINE if "\n" in text else SPACE
@@ -97,13 +96,20 @@ def prose_names(
     """(NUM_MENTIONS, 5) int32, as `DomainGate.mentions`: what prose calls the languages to learn, and others.
 
     "Rust" and "rust code" name it, "in Rust" and "in rust" ask for it; "Go" alone does not. A name of more than three
-    tokens is left out, and so is one that is also another's.
+    tokens is left out, and so is one that is also another's, and one not to learn with which a name to learn begins
+    (C, of C++).
     """
     found: dict[tuple[int, int, int], set[tuple[int, int]]] = {}
+    beginnings: set[tuple[int, ...]] = set()
 
     def add(written: str, language: int, how: int) -> None:
         tokens = tokenizer(written, add_special_tokens=False)["input_ids"]
-        if max(tokens) < len(kinds) and len(words := [token for token in tokens if kinds[token] != SPACE]) <= 3:
+        if max(tokens) >= len(kinds):
+            return
+        words = tuple(token for token in tokens if kinds[token] != SPACE)
+        if language < len(learn):
+            beginnings.update(words[:number] for number in range(1, len(words)))
+        if len(words) <= 3 and (language < len(learn) or words not in beginnings):
             padded = (*[-1] * (3 - len(words)), *words)
             found.setdefault((padded[0], padded[1], padded[2]), set()).add((language, how))
 
@@ -112,7 +118,7 @@ def prose_names(
     learnt = {title for language, title, _ in titles if language < len(learn)}
     titles += [(len(learn), title, ()) for title in _TITLES if title not in learnt]
     for language, title, others in titles:
-        for name in (title, *others):
+        for name in dict.fromkeys([title, *others, *(other.capitalize() for other in others)]):
             plain = [f" a {name}"] if len(name) <= _SHORT else [f" {name}", name]
             for written in [*plain, *(f" {form} {word}" for word in _AFTER for form in (name, name.lower()))]:
                 add(written, language, _NAMED)
