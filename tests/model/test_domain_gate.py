@@ -277,6 +277,8 @@ def test_a_documents_first_token_opens_less_wherever_it_lies_unless_the_kind_is_
 def test_a_model_in_bfloat16_has_the_gate_that_was_fitted(tmp_path: Path):
     model = tiny_hybrid("gated")
     fitted = {name: buffer.clone() for name, buffer in model.model.domain_gates["pack"].named_buffers()}
+    text = random_tokens(1, 400)[0].tolist()
+    said = model.model.domain_gates["pack"].p_of_text(text)
     model.save_pretrained(tmp_path)
     loaded: Any = AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.bfloat16)
     for other in (model.to(torch.bfloat16), loaded):
@@ -284,6 +286,7 @@ def test_a_model_in_bfloat16_has_the_gate_that_was_fitted(tmp_path: Path):
         for name, buffer in other.model.domain_gates["pack"].named_buffers():
             assert torch.equal(buffer, fitted[name])
             assert buffer.dtype == fitted[name].dtype
+        assert torch.equal(other.model.domain_gates["pack"].p_of_text(text), said)
         other(random_tokens(2, 29))
 
 
