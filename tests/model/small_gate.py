@@ -78,8 +78,7 @@ def pieces_of(gate: DomainGate, tokens: list[int]) -> list[Piece]:
         for name, rest, language in gate.names.tolist():
             if (rest == -1 and before[-1] == fence and token == name) or (before == [fence, name] and token == rest):
                 named = language
-        turn, line = 2**20 + TURN, 2**20 + LINE
-        begins = kind == TURN and before[-1] != turn and before != [turn, line]
+        begins = kind == TURN and 2**20 + TURN not in before
         if kind == FENCE or begins:
             named = -1
         if kind != SPACE:

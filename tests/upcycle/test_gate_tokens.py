@@ -132,6 +132,7 @@ def _gate(tokenizer: PreTrainedTokenizerBase, stride: int) -> DomainGate:
 
 
 @pytest.mark.parametrize("shift", range(8))
+@pytest.mark.parametrize("marks", ["#", "##a#"])  # as ChatML ends a turn, as Llama 3 does
 @pytest.mark.parametrize(
     ("turns", "is_open"),
     [
@@ -145,14 +146,14 @@ def _gate(tokenizer: PreTrainedTokenizerBase, stride: int) -> DomainGate:
     ],
 )
 def test_wherever_its_segments_lie_a_question_opens_its_own_answer(
-    tokenizer: PreTrainedTokenizerBase, turns: list[str], is_open: bool, shift: int
+    tokenizer: PreTrainedTokenizerBase, turns: list[str], is_open: bool, marks: str, shift: int
 ):
-    gate = _gate(tokenizer, 8)
-    mark: Any = tokenizer.eos_token_id
+    gate, ids = _gate(tokenizer, 8), {"#": tokenizer.eos_token_id, "a": tokenizer.convert_tokens_to_ids("a")}
+    mark: Any = [ids[one] for one in marks]
     tokens: list[int] = tokenizer("a" * (20 + shift), add_special_tokens=False)["input_ids"]
     for text in turns:
-        tokens += [mark, *tokenizer(f" {text}", add_special_tokens=False)["input_ids"]]
-    assert (gate.p_of_text([*tokens, mark, *tokens[:1]], at_once=True)[-1] > 0.5) == is_open
+        tokens += [*mark, *tokenizer(f" {text}", add_special_tokens=False)["input_ids"]]
+    assert (gate.p_of_text([*tokens, *mark, *tokens[:8]])[-1] > 0.5) == is_open  # a segment later at the most
 
 
 def test_a_language_of_ones_own_is_named_by_its_title_and_room_for_names_is_for_those_to_learn(

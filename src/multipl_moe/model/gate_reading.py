@@ -104,9 +104,12 @@ class GateReading(PairReading):
         self._around_N = self._before()
 
     def _turns(self) -> tuple[Tensor, Tensor]:
-        """(N,) whether a turn begins, at the first token that marks it, and whether one did before in its segment."""
+        """(N,) whether a turn begins, and whether one did before in its segment.
+
+        Of marks with one token between them at most, a line's end or who speaks, the first begins it.
+        """
         mark, segment_N = SYMBOL + TURN, self.plan.segment_of_token
-        follows_N = (self._first_N == mark) | ((self._first_N == SYMBOL + LINE) & (self._second_N == mark))
+        follows_N = (self._first_N == mark) | (self._second_N == mark)
         is_turn_N = (self._symbol_N == mark) & ~follows_N
         last_N = torch.where(is_turn_N, self._places, -1).cummax(0).values
         is_after_N = (last_N >= 0) & (segment_N[last_N.clamp(min=0)] == segment_N)
