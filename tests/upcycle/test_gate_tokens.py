@@ -124,7 +124,7 @@ def _gate(tokenizer: PreTrainedTokenizerBase, stride: int) -> DomainGate:
     gate.token_kinds.copy_(token_kinds(tokenizer, len(tokenizer)))
     gate.names.copy_(fence_names(tokenizer, gate.token_kinds, learn, LANGUAGES))
     gate.mentions.copy_(prose_names(tokenizer, gate.token_kinds, learn, LANGUAGES))
-    gate.calibration.copy_(torch.tensor([[0.0, -1.0], [1.0, 1.0]]))
+    gate.calibration.copy_(torch.tensor([[0.0, -1.0], [1.0, 0.3]]))
     code: Any = tokenizer.convert_tokens_to_ids("c")
     gate.pair_scores[0, pair_places(torch.tensor(code), torch.tensor(code), gate.pair_scores.shape[1]), -1] = -127
     gate.pair_scores[1] = gate.pair_scores[0]
@@ -138,7 +138,8 @@ def _gate(tokenizer: PreTrainedTokenizerBase, stride: int) -> DomainGate:
     [
         (["a a a a a a to Rust"], True),
         (["a Rust function a a a a a a a a a a a a a"], True),
-        (["to Rust cccccccccccccccccccccccccccccccc"], True),
+        (["to Rust c c c c c c c c c c c c c c c c c c c c"], True),
+        (["a a a a a a c c c c c c c c c c c c c c c c c c c c c c"], False),
         (["a Rust function a a a a", "a a a a a a a a", "a a a a a a a a a"], False),
         (["a Rust function a a a a", "a a a a a a a a", "a a a a a Python function a a a"], False),
         (["a Rust function a a a a", "a a a a a a a a", "a a a a a to Rust a a a"], True),
