@@ -27,7 +27,7 @@ from transformers import TrainerCallback
 from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_dense, load_hybrid
 from multipl_moe.demo.recipe import DEMO_RECIPE
-from multipl_moe.model.routing_pass import RoutingPass, passing
+from multipl_moe.model.routing_pass import Passing, RoutingPass
 from multipl_moe.model.segments import plan_segments
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.system.allocator import keep_freed_memory
@@ -70,7 +70,7 @@ class OpenBlock(nn.Module):
             self.routing.tell({"pack": torch.ones(plan.num_segments)})
 
     def forward(self, x_BTH: Tensor) -> Tensor:
-        with passing(self.routing):
+        with Passing(self.routing):
             return self.block(x_BTH)
 
 

@@ -72,7 +72,9 @@ def test_it_says_of_packed_and_padded_rows_what_the_words_of_its_class_say(
 
 
 @pytest.mark.parametrize(
-    ("sizes", "windows"), [([1], _WINDOW), ([3, 5, 2], None), ([4], None), ([19, 1], _WINDOW), ([7, 13], None)], ids=str
+    ("sizes", "windows"),
+    [([1], _WINDOW), ([3, 5, 2], None), ([4], None), ([19, 1], _WINDOW), ([7, 13], None), ([24, *[1] * 6, 5], None)],
+    ids=str,
 )
 @pytest.mark.parametrize("seed", range(3))
 def test_what_it_says_of_chunks_is_what_it_says_of_the_whole(seed: int, sizes: list[int], windows: int | None):

@@ -15,7 +15,7 @@ from multipl_moe.model.expert_kinds import add_experts
 from multipl_moe.model.families import FAMILIES
 from multipl_moe.model.gated import Adapter, GatedBlock
 from multipl_moe.model.parameters import count_parameters, trained_names
-from multipl_moe.model.routing_pass import PACK, RoutingPass, passing
+from multipl_moe.model.routing_pass import PACK, Passing, RoutingPass
 from multipl_moe.model.segments import places_for, plan_segments
 from tests.conftest import random_tokens, randomise, randomise_gate, tiny_base_config, tiny_hybrid, tiny_moe
 from tests.model.chunks import logits_in_chunks
@@ -85,7 +85,7 @@ def _compare(
 ) -> None:
     x = torch.randn(*layout.position_ids.shape, 32, generator=torch.Generator().manual_seed(1))
     x_fast, x_slow = x.clone().requires_grad_(), x.clone().requires_grad_()
-    with passing(routing):
+    with Passing(routing):
         y = block(x_fast)
     slow = _slowly(block, moe, x_slow, shares)
     real = torch.ones(x.shape[:2], dtype=torch.bool) if layout.mask is None else layout.mask != 0
@@ -158,7 +158,7 @@ def test_no_tokens_at_all_come_back_as_none(form: str):
     routing = RoutingPass(_plan(layout, 4))
     routing.tell({"rust": torch.zeros(0)})
     x_BTH = torch.zeros(2, 0, 32)
-    with passing(routing):
+    with Passing(routing):
         assert block(x_BTH).shape == x_BTH.shape
 
 

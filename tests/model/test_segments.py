@@ -1,5 +1,8 @@
 """Segments and windows against loops over documents and tokens."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -127,3 +130,30 @@ def test_equal_maxima_of_a_segment_share_the_gradient():
     pool_windows(x, plan, torch.zeros(1))[1].sum().backward()
     assert x.grad is not None
     assert x.grad.flatten().tolist() == [0.5, 0.5, 0, 0]
+
+
+@_QUICK
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=6), st.integers(1, 6), st.booleans())
+def test_a_step_of_one_token_a_row_is_planned_as_any_chunk(positions: list[int], stride: int, masked: bool):
+    column = torch.tensor(positions)[:, None]
+    options: dict[str, Any] = {"stride": stride, "lookahead": False, "cached": True}
+    mask = torch.ones_like(column) if masked else None
+    step = plan_segments(column, mask, window=None, **options)
+    chunk = plan_segments(column, mask, window=stride, **options)
+    assert step.is_step
+    assert step.continuation is not None
+    assert chunk.continuation is not None
+    joint = replace(chunk.continuation, next_windows=None)
+    expected = replace(chunk, window_segments=None, continuation=None)
+    for found, wanted in ((step.continuation, joint), (replace(step, continuation=None), expected)):
+        for name, value in vars(wanted).items():
+            same = getattr(found, name)
+            assert torch.equal(same, value) if isinstance(value, Tensor) else same == value, name
+
+
+def test_no_step_is_one_with_padding_or_without_a_cache_or_of_two_tokens():
+    column, options = torch.tensor([[3], [8]]), {"window": None, "stride": 4, "lookahead": False}
+    assert not plan_segments(column, torch.tensor([[1], [0]]), **options, cached=True).is_step
+    assert not plan_segments(column, None, **options).is_step
+    assert not plan_segments(torch.tensor([[3, 4], [8, 9]]), None, **options, cached=True).is_step
+    assert not plan_segments(column, None, **options, cached=True, num_places=5).is_step

@@ -100,6 +100,7 @@ class DomainGate(Float32Buffers):
             torch.zeros(num_rows, 2, dtype=torch.long, device=nothing.device),
             torch.full((num_rows,), UNNAMED, device=nothing.device),
             torch.zeros(num_rows, 0, dtype=torch.long, device=nothing.device),
+            torch.zeros(num_rows, dtype=torch.bool, device=nothing.device),
         )
 
     @torch.no_grad()
@@ -130,9 +131,10 @@ class DomainGate(Float32Buffers):
     def pass_over(self, plan: SegmentPlan, state: PrefixState | None) -> Tensor:
         """(V,) 0 of tokens that came as embeddings, which it cannot read; after them it knows nothing new."""
         if state is not None:
+            self._read_on(state)
             fresh = self.empty_state(len(state.last_p))
             state.partial, state.before, state.named = fresh.partial, fresh.before, fresh.named
-            state.unread, state.last_p = fresh.unread, torch.zeros_like(state.last_p)
+            state.last_p = torch.zeros_like(state.last_p)
         return self.calibration.new_zeros(plan.num_segments)
 
     def _continued(
@@ -144,12 +146,10 @@ class DomainGate(Float32Buffers):
         known_N: Tensor | None,
         bound: float,
     ) -> Tensor:
-        last_p_B = torch.where(state.last_p < 0, self.start, state.last_p)
-        is_step = plan.real_tokens is None and plan.is_real is None and len(ids_N) == plan.num_rows
-        if is_step and not joint.begins_segment and not bool(joint.is_complete.any()):
-            state.unread, state.last_p = torch.cat([state.unread, ids_N[:, None]], dim=1), last_p_B
-            return last_p_B[plan.row_of_segment]
+        if plan.is_step:
+            return self._stepped(ids_N, plan, state, joint, known_N, bound)
         self._read_on(state)
+        last_p_B = torch.where(state.last_p < 0, self.start, state.last_p)
         read = GateReading(self, ids_N, plan, state)
         sums_VE = self._sums(read).index_add(0, joint.merged_segments, state.partial)
         if joint.begins_segment:
@@ -163,13 +163,32 @@ class DomainGate(Float32Buffers):
         state.before, state.named = read.ends()
         return p_V
 
+    def _stepped(
+        self,
+        ids_B: Tensor,
+        plan: SegmentPlan,
+        state: PrefixState,
+        joint: Continuation,
+        known_B: Tensor | None,
+        bound: float,
+    ) -> Tensor:
+        """(B,) p after one more token a row, which is read when the next segment begins: nobody asks before."""
+        p_B = torch.where(state.last_p < 0, self.start, state.last_p)
+        if joint.begins_segment:
+            self._read_on(state)
+            found_B = self._p_of(state.belief, state.named, state.last_p < 0, known_B, bound)
+            p_B = torch.where(joint.merged_segments == plan.num_segments, found_B, p_B)
+        state.unread, state.last_p = torch.cat([state.unread, ids_B[:, None]], dim=1), p_B
+        state.is_complete = joint.is_complete
+        return p_B
+
     def _sums(self, read: GateReading) -> Tensor:
         """(V + 1, E) the evidence of each segment; the last place stands for "none"."""
         sums_VE = self.calibration.new_zeros(read.plan.num_segments + 1, self._states.num_evidence)
         return sums_VE.index_add(0, read.plan.segment_of_token, read.evidence())
 
     def _read_on(self, state: PrefixState) -> None:
-        """Regard what decoding left unread."""
+        """Regard what decoding left unread, and go on from segments that have all their tokens."""
         num_rows, num_unread = state.unread.shape
         if num_unread:
             plan = rows_of(num_rows, num_unread, state.unread.device)
@@ -177,6 +196,10 @@ class DomainGate(Float32Buffers):
             state.partial = state.partial.index_add(0, plan.segment_of_token, read.evidence())
             state.before, state.named = read.ends()
             state.unread = state.unread[:, :0]
+        is_complete_B1 = state.is_complete[:, None]
+        state.belief = torch.where(is_complete_B1, self._onward(state.belief, state.partial), state.belief)
+        state.partial = state.partial.masked_fill(is_complete_B1, 0)
+        state.is_complete = torch.zeros_like(state.is_complete)
 
     def _onward(self, belief_BS: Tensor, evidence_BE: Tensor) -> Tensor:
         """(B, S) what is thought after one more segment."""
@@ -206,14 +229,17 @@ class DomainGate(Float32Buffers):
 
     def _decided(self, belief_VS: Tensor, read: GateReading, known_N: Tensor | None, bound: float) -> Tensor:
         """(V,) p, given what is thought where each segment begins."""
-        named_V = read.named_at_segments()
-        p_V = _bounded(self._states.learnt(belief_VS), bound)
-        p_V = torch.where(named_V == UNNAMED, p_V, (named_V < self.num_learn).float())
-        p_V = torch.where(read.begins_document(), self.start, p_V)
-        if known_N is None:
-            return p_V
-        known_V = known_N[read.begins()]
-        return torch.where(known_V.isnan(), p_V, known_V)
+        known_V = None if known_N is None else known_N[read.begins()]
+        return self._p_of(belief_VS, read.named_at_segments(), read.begins_document(), known_V, bound)
+
+    def _p_of(
+        self, belief_XS: Tensor, named_X: Tensor, is_start_X: Tensor, known_X: Tensor | None, bound: float
+    ) -> Tensor:
+        """p by what is thought, by the fence around it, at a document's start, or as it is known (else NaN)."""
+        p_X = _bounded(self._states.learnt(belief_XS), bound)
+        p_X = torch.where(named_X == UNNAMED, p_X, (named_X < self.num_learn).float())
+        p_X = torch.where(is_start_X, self.start, p_X)
+        return p_X if known_X is None else torch.where(known_X.isnan(), p_X, known_X)
 
     @torch.no_grad()
     def other_in_prompts(self, ids_N: Tensor, plan: SegmentPlan) -> Tensor:
@@ -264,12 +290,11 @@ class DomainGate(Float32Buffers):
 
     def _carry(self, state: PrefixState, joint: Continuation, p_V: Tensor, last_BS: Tensor, sums_BE: Tensor) -> None:
         """Bring the state up to date: what was thought where each row's last segment began, and its evidence."""
-        has_tokens, is_complete = joint.last_segments < len(p_V), joint.is_complete[:, None]
-        last_BS = torch.where(is_complete, self._onward(last_BS, sums_BE), last_BS)
-        sums_BE = sums_BE.masked_fill(is_complete, 0)
-        state.belief = torch.where(has_tokens[:, None], last_BS, state.belief)
-        state.partial = torch.where(has_tokens[:, None], sums_BE, state.partial)
-        state.last_p = torch.where(has_tokens, F.pad(p_V, (0, 1))[joint.last_segments], state.last_p)
+        has_tokens_B = joint.last_segments < len(p_V)
+        state.belief = torch.where(has_tokens_B[:, None], last_BS, state.belief)
+        state.partial = torch.where(has_tokens_B[:, None], sums_BE, state.partial)
+        state.last_p = torch.where(has_tokens_B, F.pad(p_V, (0, 1))[joint.last_segments], state.last_p)
+        state.is_complete = joint.is_complete & has_tokens_B
 
 
 def _bounded(p: Tensor, bound: float) -> Tensor:

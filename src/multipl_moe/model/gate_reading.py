@@ -26,13 +26,14 @@ class PrefixState:
     """What the gate keeps of the tokens that went before.
 
     Attributes:
-        belief: (B, S) what it thought where the segment began in which the next token lies.
+        belief: (B, S) what it thought where the segment began in which the last token lies.
         partial: (B, E) what the tokens of that segment so far add, in nats.
         last_p: (B,) p of the last token's segment, which holds until another begins; -1 before any token.
         before: (B, 2) the last two symbols, the newest last; 0 for none.
         named: (B,) the language that a fence names, L for one that is not learnt, -1 for none.
         unread: (B, R) ids of that segment's last tokens, which nothing of the above regards yet: in decoding, nobody
-            asks before the segment ends.
+            asks before the next one begins.
+        is_complete: (B,) whether that segment has all its tokens.
     """
 
     belief: Tensor
@@ -41,6 +42,7 @@ class PrefixState:
     before: Tensor
     named: Tensor
     unread: Tensor
+    is_complete: Tensor
 
 
 class GateTables(Protocol):

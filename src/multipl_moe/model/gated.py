@@ -62,6 +62,8 @@ class GatedBlock(nn.Module):
     def forward(self, x_BTH: Tensor) -> Tensor:
         """(B, T, H): F(x) + the sum over packs of p (E(x) - F(x)); to the bit F where all p are 0, E where one is 1."""
         routing = waiting_pass()
+        if routing.is_idle(x_BTH.device):
+            return self.shared_expert(x_BTH)
         names = routing.at_work(self.experts, x_BTH.device)
         shares = {name: share for name in names if (share := routing.share_of(name, x_BTH)) is not None}
         if len(shares) < len(names):  # without a gate, or in training
@@ -104,7 +106,10 @@ def adapt(linear: Any, name: str, rank: int, scale: float) -> None:
 
 
 def _add_adapters(linear: Any, args: tuple[Tensor, ...], y_BTN: Tensor) -> Tensor:
-    routing, (x_BTK,) = waiting_pass(), args
+    routing = waiting_pass()
+    if routing.is_idle(y_BTN.device):
+        return y_BTN
+    (x_BTK,) = args
     for name in routing.at_work(linear.adapters, x_BTK.device):
         y_BTN = y_BTN + linear.adapters[name](x_BTK, routing.share_of(name, x_BTK))
     return y_BTN

@@ -7,8 +7,7 @@ calling thread for as long as the layer runs.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass, replace
 from functools import cache as cached
 from functools import partial
@@ -74,6 +73,7 @@ class RoutingPass:
         self.is_told = False
         self.first_share = 1.0
         self._is_shut: dict[str, bool] = {}
+        self._is_idle: dict[torch.device, bool] = {}
         self._shares: dict[tuple[str, torch.device], Tensor] = {}
         self._batch_gates: dict[int, Tensor] = {}
         self._plans: dict[torch.device, SegmentPlan] = {}
@@ -116,6 +116,12 @@ class RoutingPass:
                     share_N = share_N.new_zeros(x_BTH.shape[:2].numel()).index_copy(0, plan.real_tokens, share_N)
                 self._shares[pack, x_BTH.device] = share_N.view(*x_BTH.shape[:2], 1)
         return self._shares[name, x_BTH.device]
+
+    def is_idle(self, device: torch.device) -> bool:
+        """Whether the gates of all packs are known to be shut for all text; it is asked once a pass and device."""
+        if device not in self._is_idle:
+            self._is_idle[device] = bool(self.open_V) and not self.at_work(self.open_V, device)
+        return self._is_idle[device]
 
     def at_work(self, names: Iterable[str], device: torch.device) -> list[str]:
         """Those of some packs whose gates may be open for some of the text."""
@@ -176,14 +182,17 @@ def waiting_pass() -> RoutingPass:
     return routing
 
 
-@contextmanager
-def passing(routing: RoutingPass) -> Iterator[None]:
+class Passing:  # no `contextmanager`, which takes thrice as long in each layer of each step
     """Let blocks that run meanwhile in this thread find the pass."""
-    before, _WAITING.routing = getattr(_WAITING, "routing", None), routing
-    try:
-        yield
-    finally:
-        _WAITING.routing = before
+
+    def __init__(self, routing: RoutingPass) -> None:
+        self._routing = routing
+
+    def __enter__(self) -> None:
+        self._before, _WAITING.routing = getattr(_WAITING, "routing", None), self._routing
+
+    def __exit__(self, *failure: object) -> None:
+        _WAITING.routing = self._before
 
 
 def carry_routing(layer: nn.Module) -> None:
@@ -196,7 +205,7 @@ def _carrying(layer_class: type[nn.Module]) -> type[nn.Module]:
     """A subclass of the same name, as transformers and accelerate go by names of classes."""
 
     def forward(self: Any, hidden_states: Tensor, *args: Any, routing: RoutingPass, **kwargs: Any) -> Any:
-        with passing(routing):
+        with Passing(routing):
             return layer_class.forward(self, hidden_states, *args, **kwargs)
 
     def reduce(self: Any, protocol: Any) -> tuple[Any, ...]:
