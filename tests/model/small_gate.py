@@ -62,7 +62,7 @@ def pieces_of(gate: DomainGate, tokens: list[int]) -> list[Piece]:
     lines = [gate.calibration[0].tolist()] * gate.num_learn + [gate.calibration[1].tolist()]
     before, named, pieces = [0, 0], -1, []
     for number, token in enumerate(tokens):
-        if number % STRIDE == 0:
+        if number % gate.stride == 0:
             pieces.append(Piece([0.0] * len(lines), [[], []], [[], []], named, named))
         kind, piece = int(gate.token_kinds[token]), pieces[-1]
         symbol = token if kind == WORD else 2**20 + kind
@@ -100,30 +100,34 @@ def states(gate: DomainGate) -> list[tuple[str, int]]:
 
 def changes(gate: DomainGate) -> list[list[float]]:
     """How likely each state is followed by each, a segment later."""
+
+    def soon(chance: float) -> float:
+        return min(chance * gate.stride, 0.5)
+
     count, known = gate.num_learn, states(gate)
     rows = {state: dict.fromkeys(known, 0.0) for state in known}
     for (kind, number), row in rows.items():
         for language in range(count):
             if kind in ("other", "below"):
-                row["code", language] = OPENS * STRIDE / count * (1 - TO_PROSE * STRIDE)
+                row["code", language] = soon(OPENS) / count * (1 - soon(TO_PROSE))
             if kind == "prose":
-                row["code", language] = FROM_PROSE * STRIDE / 2 / count
+                row["code", language] = soon(FROM_PROSE) / 2 / count
         if kind == "code":
-            row["other", -1] = SHUTS * STRIDE * (1 - TO_PROSE * STRIDE)
+            row["other", -1] = soon(SHUTS) * (1 - soon(TO_PROSE))
         if kind in ("code", "other"):
-            row["prose", -1] = TO_PROSE * STRIDE
+            row["prose", -1] = soon(TO_PROSE)
         if kind == "prose":
-            row["other", -1] = FROM_PROSE * STRIDE / 2
+            row["other", -1] = soon(FROM_PROSE) / 2
         if kind in ("about", "answer"):
-            row["prose", -1] = FORGETS * STRIDE
+            row["prose", -1] = soon(FORGETS)
         if kind == "about" and number < count:
-            row["code", number], row["below", number] = FROM_PROSE * STRIDE / 2, TO_CODE_BELOW * STRIDE
+            row["code", number], row["below", number] = soon(FROM_PROSE) / 2, soon(TO_CODE_BELOW)
         if (kind, number) == ("about", count):
-            row["other", -1] = FROM_PROSE * STRIDE
+            row["other", -1] = soon(FROM_PROSE)
         if kind == "below":
-            row["about", number] = TO_PROSE * STRIDE
+            row["about", number] = soon(TO_PROSE)
         if kind == "answer":
-            row["code", number], row["other", -1] = TO_ANSWER * STRIDE, FROM_PROSE * STRIDE / 2
+            row["code", number], row["other", -1] = soon(TO_ANSWER), soon(FROM_PROSE) / 2
         row[kind, number] += 1 - sum(row.values())
     return [list(row.values()) for row in rows.values()]
 
@@ -138,7 +142,7 @@ def _likelihoods(gate: DomainGate, piece: Piece) -> list[float]:
         0.0 if kind in ("other", "below") else piece.evidence[number if kind == "code" else -1]
         for kind, number in states(gate)
     ]
-    return [math.exp(value) for value in nats]
+    return [math.exp(max(-20.0, min(value, 20.0))) for value in nats]
 
 
 def _begun(gate: DomainGate, belief: list[float], piece: Piece) -> list[float]:

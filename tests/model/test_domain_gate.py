@@ -26,12 +26,14 @@ from tests.model.chunks import logits_in_chunks
 from tests.model.layouts import lay_out
 from tests.model.small_gate import (
     BLANK,
+    IN,
     NEW_LINE,
     NUM_TOKENS,
     ONE,
     OTHER,
     PART,
     REST,
+    SPEAKER,
     STRIDE,
     TICKS,
     place,
@@ -50,11 +52,11 @@ def _plan(positions: Tensor, mask: Tensor | None, **settings: Any) -> Any:
 
 
 @settings(max_examples=60)
-@given(rows=_ROWS, seed=st.integers(0, 99), fixed=st.booleans())
+@given(rows=_ROWS, seed=st.integers(0, 99), fixed=st.booleans(), stride=st.sampled_from([1, STRIDE, 7]))
 def test_it_says_of_packed_and_padded_rows_what_the_words_of_its_class_say(
-    rows: list[tuple[int, list[int]]], seed: int, fixed: bool
+    rows: list[tuple[int, list[int]]], seed: int, fixed: bool, stride: int
 ):
-    gate = small_gate()
+    gate = small_gate(stride=stride)
     positions, mask = lay_out(rows, length=1)
     tokens = torch.zeros(positions.shape, dtype=torch.long)
     documents = documents_of(positions, mask)
@@ -62,13 +64,21 @@ def test_it_says_of_packed_and_padded_rows_what_the_words_of_its_class_say(
     for document, text in zip(documents, texts(seed, [len(document) for document in documents]), strict=True):
         for where, token, p in zip(document, text, said_of_text(gate, text), strict=True):
             tokens[where], expected[where] = token, p
-    places = places_for(positions.shape, STRIDE, packed=True) if fixed else None
-    plan = _plan(positions, mask, num_places=places)
+    places = places_for(positions.shape, stride, packed=True) if fixed else None
+    plan = _plan(positions, mask, window=None, stride=stride, num_places=places)
     flat = tokens.flatten() if plan.real_tokens is None else tokens.flatten()[plan.real_tokens]
     said_N = gate(flat, plan)[plan.segment_of_token]
     if plan.is_real is not None:
         said_N = said_N[plan.is_real]
     assert said_N.tolist() == pytest.approx([expected[where] for where in sorted(expected)], abs=1e-4)
+
+
+@pytest.mark.parametrize("slope", [0.2, 3.0])
+def test_in_long_segments_chances_and_evidence_are_bounded_as_the_words_of_its_class_say(slope: float):
+    gate = small_gate(stride=40, bound=0.0)
+    gate.calibration[:, 0] = slope
+    for text in texts(4, [400] * 8):
+        assert gate.p_of_text(text)[:-1].tolist() == pytest.approx(said_of_text(gate, text), abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -113,6 +123,17 @@ def test_a_fence_that_names_a_language_opens_or_shuts_at_once_and_counts_for_not
     assert said([*before, TICKS, OTHER, *[11] * 8])[4:5] == [0.0]
     within = [*learnt[:3], *reversed(learnt[3:-4]), *learnt[-4:]]
     assert said([*before, *within, *words])[6:] == pytest.approx(around[6:])
+
+
+@pytest.mark.parametrize(("asked", "p"), [(ONE, 1.0), (OTHER, 0.0)])
+def test_other_code_below_a_question_leaves_the_answer_in_the_language_that_it_asks_for(asked: int, p: float):
+    gate = small_gate()
+    gate.calibration.copy_(torch.tensor([[1.0, 0.0], [1.0, 0.0]]))
+    gate.pair_scores.zero_()
+    gate.pair_scores[0, place(9, 9)] = -127  # neither of a language nor prose
+    said = gate.p_of_text([*[11] * 6, IN, asked, *[9] * 32, SPEAKER, *[11] * 7])
+    assert said[36] < 0.1
+    assert said[-1] == pytest.approx(p, abs=0.2)
 
 
 def test_in_the_longest_texts_nothing_overflows_and_it_changes_its_mind():

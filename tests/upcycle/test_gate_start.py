@@ -245,3 +245,17 @@ def test_too_little_text_is_told(world: World, tmp_path: Path, monkeypatch: pyte
     with pytest.raises(CorpusError, match="9 files of rust"):
         upcycle(_recipe(world), tmp_path / "hybrid", corpus=world.corpus)
     assert not (tmp_path / "hybrid").exists()
+
+
+@pytest.mark.parametrize(("learn", "share"), [(["rust"], 1.5), (["rust", "go"], 1.0)])
+def test_other_text_counts_for_more_beside_one_language_than_beside_several(learn: list[str], share: float):
+    torch.manual_seed(0)
+    count = len(learn)
+    found = {kind: [torch.cat([torch.randn(900, count), torch.zeros(900, 1)], dim=1)] for kind in [*learn, "C"]}
+    for number, language in enumerate(learn):
+        found[language][0][:, number] += 1
+    counts = gate_start.PairCounts(_gate(*learn), [_row(kind, [7, 8]) for kind in found], learn)
+    of_languages = {kind: [text[:, :-1] for text in texts] for kind, texts in found.items()}
+    expected = gate_start.calibrated(of_languages, learn, share)
+    torch.testing.assert_close(counts.calibration(found)[0], expected)
+    assert not torch.allclose(expected, gate_start.calibrated(of_languages, learn, 2.5 - share), rtol=0.01)
