@@ -1,6 +1,7 @@
 """llama.cpp's server from PyPI's wheel xllamacpp, where its program is not installed: `python -m` this module."""
 
 import argparse
+import os
 import signal
 from typing import Any
 
@@ -22,6 +23,8 @@ def main() -> None:
     library: Any = xllamacpp
     params = library.CommonParams()
     params.model.path = flags.model
+    if (cores := len(os.sched_getaffinity(0))) < (os.cpu_count() or 1):  # llama.cpp starts threads for all there are
+        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = cores
     params.hostnames, params.port = [flags.host], flags.port
     params.n_parallel, params.use_jinja, params.cache_ram_mib = _NUM_SLOTS, True, flags.cache_ram
     params.lora_adapters = [library.CommonAdapterLoraInfo(path, 1.0) for path in flags.lora]

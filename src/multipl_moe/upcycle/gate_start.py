@@ -9,6 +9,7 @@ Shapes: T tokens of a text, P places of pairs, L languages to learn, C = L + 1 c
 first, then prose, then other code).
 """
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from multipl_judge.languages.answers import parts_of
 from multipl_judge.languages.entry import Language
 from multipl_judge.languages.source_text import marked_code
 from multipl_judge.languages.table import language_title
@@ -52,6 +54,7 @@ GATE_BACKGROUND = {  # none may be the name of a language
     "Meson": (".build",),
     "Windows scripts": (".bat", ".cmd"),
 }
+_FENCED = re.compile(r"^ *```[^\n`]*\n(.*?)(?:^ *```|\Z)", re.MULTILINE | re.DOTALL)
 _PROSE = ("plain text", "man pages", "gettext files")  # of these, beside languages to keep that are no code
 _TEXTS = 400  # read of each language
 _BACKGROUND_TEXTS = 100  # read of each kind of other text
@@ -125,12 +128,26 @@ def fit_domain_gate(base_folder: Path, corpus: Path, recipe: Recipe, moe: MoeCon
 
 
 def _texts(corpus: Path, recipe: Recipe) -> dict[str, list[str]]:
-    texts = {name: [file.text for file in read_documents(corpus, "train", name, _TEXTS)] for name in recipe.languages}
+    texts = {
+        name: [written_in(file) for file in read_documents(corpus, "train", name, _TEXTS)] for name in recipe.languages
+    }
     others = package_files(
         GATE_BACKGROUND, recipe.endings, most_files=_BACKGROUND_TEXTS, most_of_one=_MOST_OF_A_PACKAGE
     )
     others |= _others_in(recipe.upcycle.other_text, recipe.endings)
     return texts | {kind: [file.text for file in files] for kind, files in others.items()}
+
+
+def written_in(file: TextFile) -> str:
+    """What of a text is in its language: of a chat the code between the fences of its answers, or answers without any.
+
+    The template and the questions of chats are the same in all languages.
+    """
+    parts = parts_of(file.text, file.cuts)
+    if len(parts) % 2 == 0 or len(parts) == 1:
+        return file.text
+    said = "\n".join(parts[1::2])
+    return "".join(_FENCED.findall(said)) or said
 
 
 def _programs(learn: list[str]) -> dict[str, list[str]]:
