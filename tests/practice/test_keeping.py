@@ -1,16 +1,11 @@
 """What is kept differs from all else that is kept, and holds no problem of a benchmark."""
 
-import pytest
-
-from multipl_judge.problems.extract import completion_of_answer
 from multipl_moe.codegen.completer import Completion, Finish, request_of
-from multipl_moe.codegen.endpoint import chat_prompt
 from multipl_moe.corpus.decontamination.index import BenchmarkIndex
 from multipl_moe.corpus.decontamination.parts import parts_of
 from multipl_moe.practice.journal import PracticeJournal
 from multipl_moe.practice.keeping import kept_rows
-from multipl_moe.recipe.practice import PracticeSection
-from tests.practice.made import task, task_set
+from tests.practice.made import task
 
 BODY = """    total = 0
     for place, value in enumerate(sorted(values)):
@@ -34,8 +29,7 @@ def journal(folder, *answers):
 
 
 def kept(folder, *answers, keep=9, index=None):
-    tasks = task_set(*(asked for asked, _ in answers), index=index or BenchmarkIndex([]))
-    rows, dropped = kept_rows(journal(folder, *answers), PracticeSection(keep_per_task=keep), tasks)
+    rows, dropped = kept_rows(journal(folder, *answers), keep, index or BenchmarkIndex([]))
     return [row["sample"] for row in rows], dropped
 
 
@@ -65,24 +59,3 @@ def test_no_more_of_a_task_than_asked_for(tmp_path):
     one = task("one")
     answers = [(one, f"    return {number}\n") for number in range(4)]
     assert kept(tmp_path, *answers, keep=2) == ([0, 1], {"more of a task": 2})
-
-
-@pytest.mark.parametrize(
-    ("keep_as", "chats"), [("completion", [0, 0, 0, 0]), ("chat", [1] * 4), ("both", [0, 1, 0, 1])]
-)
-def test_a_kept_chat_asks_what_an_endpoint_is_asked_and_means_the_answer_that_passed(tmp_path, keep_as, chats):
-    file = task("file", language="lua", prompt="-- Reads a number and prints it.\n", form="stdin", tests="[]", stop=())
-    asked = [task(name, prompt=f"# Says {name} of n.\ndef {name}(n):\n") for name in ("one", "two", "three")]
-    answers = [(one, f"    return {number}\n") for number, one in enumerate(asked)]
-    answers.insert(1, (file, 'print(io.read("n"))\n'))
-    section = PracticeSection(keep_as=keep_as)
-    rows, _ = kept_rows(journal(tmp_path, *answers), section, task_set(*(one for one, _ in answers)))
-    assert ["messages" in row for row in rows] == [bool(is_chat) for is_chat in chats]
-    for (one, answer), row in zip(answers, rows, strict=True):
-        if "messages" not in row:
-            assert (row["prompt"], row["completion"]) == (one.prompt, answer)
-            continue
-        question, said = row["messages"]
-        assert question["content"] == chat_prompt(one.language, one.prompt, asks_for_file=one.asks_for_file)
-        assert completion_of_answer(one, said["content"]).rstrip().endswith(answer.rstrip())
-        assert (question["role"], said["role"]) == ("user", "assistant")

@@ -75,18 +75,6 @@ def test_the_same_command_does_nothing_more_and_another_model_adds_a_round(tmp_p
     assert {row["sampler"] for row in read_journal(tmp_path / "kept.jsonl")} == {"made", "teacher"}
 
 
-def test_what_was_kept_is_written_as_chats_without_asking_again(tmp_path):
-    run(tmp_path, Answers(some_pass), keep_per_task=2)
-    completions = read_journal(tmp_path / "kept.jsonl")
-    answers = Answers(some_pass)
-    run(tmp_path, answers, keep_per_task=2, keep_as="chat")
-    chats = read_journal(tmp_path / "kept.jsonl")
-    assert not answers.prompts
-    assert [row["seed"] for row in chats] == [row["seed"] for row in completions]
-    for row, chat in zip(completions, chats, strict=True):
-        assert (row["prompt"] + row["completion"]).rstrip() in chat["messages"][1]["content"]
-
-
 @pytest.mark.parametrize("repairs", [0, 1])
 @pytest.mark.parametrize("num_batches", [0, 1, 4, 7])
 def test_interrupted_and_gone_on_with_it_ends_with_the_same_files(tmp_path, num_batches, repairs):

@@ -140,12 +140,7 @@ class EndpointCompleter:
 
     async def _ask(self, client: "AsyncOpenAI", problem: Problem, asked: dict[str, Any]) -> Completion:
         if self._extract is not None:
-            messages: Any = [
-                {
-                    "role": "user",
-                    "content": chat_prompt(problem.language, problem.prompt, asks_for_file=problem.asks_for_file),
-                }
-            ]
+            messages: Any = [{"role": "user", "content": chat_prompt(problem)}]
             answer, finish = await self._read(client.chat.completions.create(messages=messages, **asked))
             cut = text = self._extract(problem, answer)
         else:
@@ -183,20 +178,18 @@ class EndpointCompleter:
         return ConfigError(f"{where} refuses ({reason}); look at the server's log")
 
 
-def chat_prompt(language: str, prompt: str, *, asks_for_file: bool) -> str:
+def chat_prompt(problem: Problem) -> str:
     """What a chat model is asked: the task as the benchmark words it is in the prompt's own comments."""
-    asked = (
-        f"Write this {language} program. Answer with one code block that holds the whole file, and no tests."
-        if asks_for_file
-        else f"Complete this {language} code. Answer with one code block that holds the whole function, what is given "
-        "included, and no tests."
+    language = problem.language
+    if problem.asks_for_file:
+        return (
+            f"Write this {language} program. Answer with one code block that holds the whole file, and no tests.\n\n"
+            f"```{language}\n{problem.prompt.rstrip()}\n```"
+        )
+    return (
+        f"Complete this {language} code. Answer with one code block that holds the whole function, what is given "
+        f"included, and no tests.\n\n```{language}\n{problem.prompt.rstrip()}\n```"
     )
-    return f"{asked}\n\n{code_block(language, prompt)}"
-
-
-def code_block(language: str, text: str) -> str:
-    """The text between fences, of which the first names the language."""
-    return f"```{language}\n{text.rstrip()}\n```"
 
 
 def _tokens_left(reason: str, max_new_tokens: int) -> int:

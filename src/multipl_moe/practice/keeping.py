@@ -6,15 +6,13 @@ from typing import Any
 
 from multipl_judge.judge.outcome import Outcome
 from multipl_judge.languages.table import LANGUAGES
-from multipl_moe.codegen.endpoint import chat_prompt, code_block
+from multipl_moe.corpus.decontamination.index import BenchmarkIndex
 from multipl_moe.corpus.duplicates.minhash import CodeSignature
 from multipl_moe.practice.journal import PracticeJournal
-from multipl_moe.practice.tasks import TaskSet
-from multipl_moe.recipe.practice import PracticeSection
 
 
 def kept_rows(
-    journal: PracticeJournal, section: PracticeSection, task_set: TaskSet
+    journal: PracticeJournal, keep_per_task: int, index: BenchmarkIndex
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """The rows of kept.jsonl, in the order of the samples, and the number of answers that passed and go, by reason.
 
@@ -31,36 +29,22 @@ def kept_rows(
             continue
         task, answer, language = sample["task"], verdict["answer"], sample["language"]
         is_code = language not in LANGUAGES or LANGUAGES[language].is_code
-        if kept[task] >= section.keep_per_task:
+        if kept[task] >= keep_per_task:
             dropped["more of a task"] += 1
-        elif task_set.index.find(sample["prompt"] + answer, language, is_code=is_code):
+        elif index.find(sample["prompt"] + answer, language, is_code=is_code):
             dropped["contaminated"] += 1
         elif not distinct.add(task, sample["prompt"], answer):
             dropped["duplicate"] += 1
         else:
             kept[task] += 1
             made = rounds[sample["round"]]
-            is_chat = section.keep_as == "chat" or (section.keep_as == "both" and len(rows) % 2 == 1)
-            asks_for_file = task in task_set.tasks and task_set.tasks[task].asks_for_file
             rows.append(
-                {"language": language, **_written(language, sample["prompt"], answer, is_chat, asks_for_file)}
-                | {"task": task}
+                {"language": language, "prompt": sample["prompt"], "completion": answer, "task": task}
                 | {"sampler": made["sampler"], "temperature": made["maker"]["settings"]["temperature"]}
                 | {name: sample[name] for name in ("seed", "sample", "repair", "round")}
                 | {"verdict": verdict["outcome"]}
             )
     return rows, dict(dropped)
-
-
-def _written(language: str, prompt: str, answer: str, is_chat: bool, asks_for_file: bool) -> dict[str, Any]:
-    if not is_chat:
-        return {"prompt": prompt, "completion": answer}
-    whole = answer if asks_for_file else prompt + answer
-    said = {
-        "user": chat_prompt(language, prompt, asks_for_file=asks_for_file),
-        "assistant": code_block(language, whole),
-    }
-    return {"messages": [{"role": role, "content": content} for role, content in said.items()]}
 
 
 class _Distinct:

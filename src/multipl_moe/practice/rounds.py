@@ -63,7 +63,7 @@ def practise(
             if stopped:
                 break
     finally:
-        rows, dropped = kept_rows(journal, section, task_set)
+        rows, dropped = kept_rows(journal, section.keep_per_task, task_set.index)
         write_journal(output / KEPT_FILE, rows)
         result = summary(journal, maker, rows, dropped, task_set, section, stopped=stopped)
         write_json(output / REPORT_FILE, result)

@@ -41,11 +41,6 @@ class PracticeSection(Section):
         default=1, ge=1, description="Rounds of each sampler; each samples anew what has not passed often enough."
     )
     keep_per_task: int = Field(default=3, ge=1, description="Maximum number of answers to keep per task.")
-    keep_as: Literal["completion", "chat", "both"] = Field(
-        default="completion",
-        description="How kept answers are written: completion: as what goes on from the task's prompt; chat: as the "
-        "answer to a question, for models that are asked by chat; both: every other one as a chat.",
-    )
     show_solution: bool = Field(
         default=False,
         description="Show the task's solution in Python as a comment above it, if one of `tasks` has it.",

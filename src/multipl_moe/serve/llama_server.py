@@ -23,7 +23,8 @@ def main() -> None:
     library: Any = xllamacpp
     params = library.CommonParams()
     params.model.path = flags.model
-    if (cores := len(os.sched_getaffinity(0))) < (os.cpu_count() or 1):  # llama.cpp starts threads for all there are
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if cores < (os.cpu_count() or 1):  # else llama.cpp starts threads for all there are
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = cores
     params.hostnames, params.port = [flags.host], flags.port
     params.n_parallel, params.use_jinja, params.cache_ram_mib = _NUM_SLOTS, True, flags.cache_ram
