@@ -82,18 +82,28 @@ def test_in_long_segments_chances_and_evidence_are_bounded_as_the_words_of_its_c
 
 
 @pytest.mark.parametrize(
-    ("sizes", "windows"),
-    [([1], _WINDOW), ([3, 5, 2], None), ([4], None), ([19, 1], _WINDOW), ([7, 13], None), ([24, *[1] * 6, 5], None)],
+    ("sizes", "windows", "stride"),
+    [
+        ([1], _WINDOW, STRIDE),
+        ([3, 5, 2], None, STRIDE),
+        ([4], None, STRIDE),
+        ([19, 1], _WINDOW, STRIDE),
+        ([7, 13], None, STRIDE),
+        ([24, *[1] * 6, 5], None, STRIDE),
+        ([2], None, 1),
+    ],
     ids=str,
 )
 @pytest.mark.parametrize("seed", range(3))
-def test_what_it_says_of_chunks_is_what_it_says_of_the_whole(seed: int, sizes: list[int], windows: int | None):
-    gate, tokens = small_gate(), torch.tensor(texts(seed, [40] * 3))
+def test_what_it_says_of_chunks_is_what_it_says_of_the_whole(
+    seed: int, sizes: list[int], windows: int | None, stride: int
+):
+    gate, tokens = small_gate(stride=stride), torch.tensor(texts(seed, [40] * 3))
     positions = torch.arange(40) - torch.tensor([[0], [3], [22]])  # rows with padding before them, to other segments
     if seed == 2:
         positions = torch.arange(5, 45).expand(3, -1)  # rows that begin in the middle of a segment
     mask = positions >= 0
-    plan = _plan(positions, mask)
+    plan = _plan(positions, mask, stride=stride)
     flat = tokens.flatten() if plan.real_tokens is None else tokens.flatten()[plan.real_tokens]
     whole = gate(flat, plan)[plan.segment_of_token]
     assert len(whole.unique()) > 5
@@ -101,12 +111,31 @@ def test_what_it_says_of_chunks_is_what_it_says_of_the_whole(seed: int, sizes: l
     for size in [*sizes, *[1] * 40]:
         chunk = slice(begin, min(begin + size, 40))
         real = mask[:, chunk]
-        plan = _plan(positions[:, chunk], real, window=windows, cached=True)
+        plan = _plan(positions[:, chunk], real, window=windows, stride=stride, cached=True)
         said[:, chunk][real] = gate(tokens[:, chunk][real], plan, state)[plan.segment_of_token]
         begin = chunk.stop
         if begin == 40:
             break
     torch.testing.assert_close(said[mask], whole, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("num_read", [11, 12])
+def test_complete_segments_before_embeddings_count_after_them(num_read: int):
+    def said_after(tokens: list[int], sizes: list[int]) -> Tensor:
+        gate, begin = small_gate(bound=0.0), 0
+        state, p = gate.empty_state(1), torch.zeros(0)
+        for size in [*sizes, -8, 20 - num_read]:
+            end = begin + abs(size)
+            plan = _plan(torch.arange(begin, end)[None], None, window=None, cached=True)
+            p = gate.pass_over(plan, state) if size < 0 else gate(torch.tensor(tokens[begin:end]), plan, state)
+            begin = end
+        return p[1:]
+
+    text = [9, 10, 11, 12] * 7
+    steps, chunk = (said_after(text, sizes) for sizes in ([1] * num_read, [num_read]))
+    torch.testing.assert_close(steps, chunk, rtol=0, atol=1e-6)
+    others = said_after([*text[:8], 13, 14, 15, 16, *text[12:]], [num_read])
+    assert torch.equal(others, chunk) == (num_read < 12)
 
 
 def test_a_fence_that_names_a_language_opens_or_shuts_at_once_and_counts_for_nothing_after_it():

@@ -11,11 +11,10 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from multipl_judge.languages.answers import cuts_of
 from multipl_judge.languages.own import valid_name
 from multipl_moe.checkpoints.loading import load_dense, load_hybrid
 from multipl_moe.checkpoints.tensors import copy_companions
-from multipl_moe.corpus.documents import TextFile, documents_path, read_documents
+from multipl_moe.corpus.documents import documents_path, read_documents
 from multipl_moe.errors import ConfigError, CorpusError
 from multipl_moe.model.domain_gate import DomainGate
 from multipl_moe.model.gate_reading import pairs_of
@@ -108,7 +107,7 @@ def _as_chat(row: dict[str, Any]) -> dict[str, Any]:
         "<|im_start|>user\nWrite what I ask for.<|im_end|>\n<|im_start|>assistant\n",
         row["text"].rstrip("\n"),
     )
-    said, after = f"Here it is:\n```rust\n{code}\n```\nIt works.", "<|im_end|>\n"
+    said, after = f"Here it is:\n```\n{code}\n```\nIt works.", "<|im_end|>\n"
     cuts = [len(question), len(question + said)]
     return row | {"text": question + said + after, "metadata": row["metadata"] | {"cuts": cuts}}
 
@@ -126,22 +125,6 @@ def test_of_chats_it_is_fitted_to_the_code_that_they_hold(gated: Path, world: Wo
         dict(load_hybrid(folder).model.domain_gates["pack"].named_buffers()) for folder in (gated, tmp_path / "chats")
     )
     assert all(torch.equal(value, chats[name]) for name, value in files.items())
-
-
-@pytest.mark.parametrize(
-    ("parts", "written"),
-    [
-        (["fn f() {\n"], "fn f() {\n"),
-        (["fn f() {\n", "    1\n}\n"], "fn f() {\n    1\n}\n"),
-        (["Ask: ", "In words alone.", "<end>"], "In words alone."),
-        (["```\nno\n```", "So:\n```rust\nfn f() {}\n```\nor\n  ```\nfn g() {}\n  ```\n", "<end>"],
-         "fn f() {}\nfn g() {}\n"),
-        (["```\nno\n```", "So:\n```go\nfunc f() {", "<end>"], "func f() {"),
-        (["Ask: ", "one", "<end>", "two", "<end>"], "one\ntwo"),
-    ],
-)  # fmt: skip
-def test_what_of_a_text_is_in_its_language(parts: list[str], written: str):
-    assert gate_start.written_in(TextFile("a", "".join(parts), "MIT", tuple(cuts_of(parts)))) == written
 
 
 def test_a_pairs_score_is_how_much_likelier_it_is_in_text_of_a_language_than_in_other_text():

@@ -7,15 +7,42 @@ import pytest
 import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from multipl_judge.languages.answers import cuts_of
 from multipl_judge.languages.table import LANGUAGES
+from multipl_moe.corpus.documents import TextFile
 from multipl_moe.errors import ConfigError
 from multipl_moe.model.domain_gate import NUM_NAMES, DomainGate
 from multipl_moe.model.gate_reading import CLOSES, FENCE, HALF, LINE, OTHER_HALF, SPACE, TURN, WORD, pair_places
 from multipl_moe.model.moe_config import GateConfig
 from multipl_moe.model.segments import plan_segments
 from multipl_moe.upcycle import gate_tokens
-from multipl_moe.upcycle.gate_tokens import fence_names, prose_names, token_kinds
+from multipl_moe.upcycle.gate_tokens import fence_names, prose_names, token_kinds, written_in
 from tests.train.tiny import World
+
+
+@pytest.mark.parametrize(
+    ("parts", "written"),
+    [
+        (["fn f() {\n"], "fn f() {\n"),
+        (["fn f() {\n", "    1\n}\n"], "fn f() {\n    1\n}\n"),
+        (["Ask: ", "In words alone.", "<end>"], "In words alone."),
+        (["Ask: ", "one", "<end>", "two", "<end>"], "one\ntwo"),
+        (["```\nno\n```", "So:\n```Rust\nf\n```\nor\n\t~~~ rs\ng\n\t~~~\n", "<end>"], "f\ng\n"),
+        (["Ask: ", "````rust\na\n```\nb\n````\n```text\nno\n```\n```\nits output\n```", "<end>"], "a\n```\nb\n"),
+        (["Ask: ", "First:\n```bash\ncargo run\n```\nthen\n```\nf", "<end>"], "f"),
+        (["Ask: ", "```bash\ncargo run\n```", "<end>"], ""),
+        (["Ask: ", "```f``` it is:\n```\ng\n```", "<end>"], "g\n"),
+    ],
+)
+def test_of_chats_the_code_in_their_answers_is_in_the_language(parts: list[str], written: str):
+    file = TextFile("a", "".join(parts), "MIT", tuple(cuts_of(parts)))
+    assert written_in(file, "rust", LANGUAGES) == written
+
+
+def test_of_chats_in_words_the_answers_are_in_the_language():
+    parts = ["Ask: ", "Run\n```sh\nls\n```\nin a shell.", "<end>"]
+    file = TextFile("a", "".join(parts), "MIT", tuple(cuts_of(parts)))
+    assert written_in(file, "english", LANGUAGES) == parts[1]
 
 
 @pytest.fixture(scope="module")

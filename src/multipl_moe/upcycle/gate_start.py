@@ -9,7 +9,6 @@ Shapes: T tokens of a text, P places of pairs, L languages to learn, C = L + 1 c
 first, then prose, then other code).
 """
 
-import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +21,6 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from multipl_judge.languages.answers import parts_of
 from multipl_judge.languages.entry import Language
 from multipl_judge.languages.source_text import marked_code
 from multipl_judge.languages.table import language_title
@@ -35,7 +33,7 @@ from multipl_moe.model.gate_reading import MOST_OF_A_PAIR, pairs_of
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.start_tokens import start_tokens
-from multipl_moe.upcycle.gate_tokens import fence_names, prose_names, token_kinds
+from multipl_moe.upcycle.gate_tokens import fence_names, prose_names, token_kinds, written_in
 
 GATE_BACKGROUND = {  # none may be the name of a language
     "JSON": (".json",),
@@ -54,7 +52,6 @@ GATE_BACKGROUND = {  # none may be the name of a language
     "Meson": (".build",),
     "Windows scripts": (".bat", ".cmd"),
 }
-_FENCED = re.compile(r"^ *```[^\n`]*\n(.*?)(?:^ *```|\Z)", re.MULTILINE | re.DOTALL)
 _PROSE = ("plain text", "man pages", "gettext files")  # of these, beside languages to keep that are no code
 _TEXTS = 400  # read of each language
 _BACKGROUND_TEXTS = 100  # read of each kind of other text
@@ -128,26 +125,16 @@ def fit_domain_gate(base_folder: Path, corpus: Path, recipe: Recipe, moe: MoeCon
 
 
 def _texts(corpus: Path, recipe: Recipe) -> dict[str, list[str]]:
+    table = recipe.language_table
     texts = {
-        name: [written_in(file) for file in read_documents(corpus, "train", name, _TEXTS)] for name in recipe.languages
+        name: [written_in(file, name, table) for file in read_documents(corpus, "train", name, _TEXTS)]
+        for name in recipe.languages
     }
     others = package_files(
         GATE_BACKGROUND, recipe.endings, most_files=_BACKGROUND_TEXTS, most_of_one=_MOST_OF_A_PACKAGE
     )
     others |= _others_in(recipe.upcycle.other_text, recipe.endings)
     return texts | {kind: [file.text for file in files] for kind, files in others.items()}
-
-
-def written_in(file: TextFile) -> str:
-    """What of a text is in its language: of a chat the code between the fences of its answers, or answers without any.
-
-    The template and the questions of chats are the same in all languages.
-    """
-    parts = parts_of(file.text, file.cuts)
-    if len(parts) % 2 == 0 or len(parts) == 1:
-        return file.text
-    said = "\n".join(parts[1::2])
-    return "".join(_FENCED.findall(said)) or said
 
 
 def _programs(learn: list[str]) -> dict[str, list[str]]:

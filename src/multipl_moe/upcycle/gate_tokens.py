@@ -1,10 +1,14 @@
 """What the domain gate must know of a tokenizer: white space, fences and turns of chats, and names of languages."""
 
+import re
+
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from multipl_judge.languages.answers import parts_of
 from multipl_judge.languages.entry import Language
+from multipl_moe.corpus.documents import TextFile
 from multipl_moe.errors import ConfigError
 from multipl_moe.model.domain_gate import NUM_MENTIONS, NUM_NAMES
 from multipl_moe.model.gate_reading import CLOSES, FENCE, HALF, LINE, OTHER_HALF, SPACE, TURN, WORD
@@ -22,10 +26,28 @@ _TITLES = (  # of languages in prose that the package does not know; without tho
     "JavaScript", "Kotlin", "Lisp", "MATLAB", "Nim", "Objective-C", "Pascal", "Perl", "PHP", "PowerShell", "Prolog",
     "Python", "Scala", "Swift", "TypeScript", "VHDL", "Verilog", "Zig",
 )  # fmt: skip
+_FENCED = re.compile(r"^[ \t]*(```+|~~~+)[ \t]*([^\s`]*)[^\n`]*\n(.*?)(?:^[ \t]*\1|\Z)", re.MULTILINE | re.DOTALL)
 _NAMED, _ASKED = 0, 1
 _BEFORE_ASKED, _BEFORE_SMALL = ("in", "In", "into", "to", "using"), ("in", "using")
 _AFTER = ("function", "program", "script", "class", "code")
 _SHORT = 2  # letters of a name that is a word or a letter by itself, as Go and C are
+
+
+def written_in(file: TextFile, name: str, table: dict[str, Language]) -> str:
+    """What of a text of a language is written in it: of a chat the code in its answers, or answers without a fence.
+
+    The template and the questions of chats are the same in all languages. Blocks whose fence names another language, or
+    none beside some that name this one, such as a program's output, are left out.
+    """
+    parts = parts_of(file.text, file.cuts)
+    if len(parts) == 1 or len(parts) % 2 == 0:  # a file, or an answer to no chat
+        return file.text
+    said = "\n".join(parts[1::2])
+    if not table[name].is_code or not (blocks := _FENCED.findall(said)):
+        return said
+    own = {written.casefold() for written in _written(name, table[name])}
+    named = "".join(code for _, mark, code in blocks if mark.casefold() in own)
+    return named or "".join(code for _, mark, code in blocks if not mark)
 
 
 def token_kinds(tokenizer: PreTrainedTokenizerBase, vocabulary: int) -> Tensor:
