@@ -53,6 +53,13 @@ def without_comments(code: str, language: str) -> str:
     return _pattern(language).sub(lambda match: match[0] if match["comment"] is None else " ", code)
 
 
+def masked_comments(code: str, language: str) -> str:
+    """The code with comments blanked out, every other character where it was."""
+    return _pattern(language).sub(
+        lambda match: match[0] if match["comment"] is None else re.sub(r"[^\n]", " ", match[0]), code
+    )
+
+
 def comments(code: str, language: str) -> list[str]:
     """The comments of the code."""
     return [match["comment"] for match in _pattern(language).finditer(code) if match["comment"] is not None]

@@ -16,12 +16,20 @@ import warnings
 from string import Template
 
 from multipl_judge.languages.entries import ENTRIES
-from multipl_judge.languages.source_text import BRACES, body_end, function_name, masked, without_comments
+from multipl_judge.languages.source_text import (
+    BRACES,
+    body_end,
+    function_name,
+    masked,
+    masked_comments,
+    without_comments,
+)
 from multipl_judge.problems.forms import failing_body
 from multipl_judge.problems.language_codes import language_of
-from multipl_judge.problems.problem import Problem
+from multipl_judge.problems.problem import Problem, cut_at_stop
 
 _MARKED_FENCE = re.compile(r"^[ \t]*+```[ \t]*+([^\s`]*+)[^\n`]*+\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
+_DOCSTRING = re.compile(r"[ \t]*(\"\"\"|\'\'\').*?\1\s*\Z", re.DOTALL)
 _SEVERAL_FILES = ("cpp", "java")  # where what a program needs may stand in several files that make one
 _DEFINITION = {
     "go": r"\bfunc\s+{name}\s*\([^{{}}]{{0,2000}}\{{",
@@ -79,6 +87,35 @@ def completion_of_answer(problem: Problem, answer: str) -> str:
     if problem.language in ENTRIES and _defines(code, name, problem.language):
         return _after_failing(code, name, problem)
     return after_prompt(problem, code)
+
+
+def continuation_of_answer(problem: Problem, answer: str) -> str | None:
+    """What goes on from the prompt in an answer with the whole function, to learn from; None where nothing does.
+
+    `completion_of_answer` may put the function after one that fails, or rename it: that passes the tests, and is
+    nothing to learn to write. Here the answer must repeat the prompt, but for comments, white space and a docstring,
+    and ends where a model that goes on from the prompt is stopped.
+    """
+    language, name = problem.language, _name(problem)
+    if name is None or problem.form == "mbpp" or (language not in ENTRIES and language != "python"):
+        return completion_of_answer(problem, answer)
+    code = _code(answer, name, language)
+    for given in (problem.prompt, _DOCSTRING.sub("", problem.prompt)):
+        if (rest := _after_code(given, code, language)) is not None:
+            return cut_at_stop(rest, problem.stop)
+    return None
+
+
+def _after_code(given: str, code: str, language: str) -> str | None:
+    """The code after what is given, comments and white space apart; None where it begins otherwise."""
+    written, place = masked_comments(code, language), 0
+    for character in "".join(masked_comments(given, language).split()):
+        place += len(written[place:]) - len(written[place:].lstrip())
+        if not written.startswith(character, place):
+            return None
+        place += 1
+    line, newline, after = code[place:].partition("\n")
+    return after if newline and not line.strip() and given.endswith("\n") else code[place:]
 
 
 def is_whole_answer(problem: Problem, text: str, *, is_program: bool = False) -> bool:

@@ -103,7 +103,7 @@ def practice(
 def _completer(
     recipe: "Recipe", task_set: "TaskSet", model: str | None, endpoint: str | None, name: str | None, chat: bool
 ) -> "Completer":
-    from multipl_judge.problems.extract import completion_of_answer
+    from multipl_judge.problems.extract import continuation_of_answer
     from multipl_moe.codegen.endpoint import EndpointCompleter
     from multipl_moe.codegen.local import LocalCompleter
 
@@ -114,7 +114,7 @@ def _completer(
     assert name is not None
 
     def extract(asked: Any, answer: str) -> str:
-        return completion_of_answer(task_set.tasks[asked.key], answer)
+        return continuation_of_answer(task_set.tasks[asked.key], answer) or ""
 
     return EndpointCompleter(endpoint, name, extract=extract if chat else None, concurrency=settings.batch_sequences)
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from multipl_judge.judge.outcome import Outcome
-from multipl_judge.problems.extract import completion_of_answer
+from multipl_judge.problems.extract import completion_of_answer, continuation_of_answer
 from multipl_judge.problems.problem import Problem
 from tests.multipl_judge.problems.translated import TRANSLATED
 
@@ -128,3 +128,32 @@ def test_no_answer_takes_long_to_read(language, text, samples):
     begun = time.process_time()
     completion_of_answer(samples[f"starter-{language}"], text)
     assert time.process_time() - begun < 10
+
+
+LUA = Problem("mine", "double", "lua", "-- Twice n.\nlocal function double(n)\n", "", "multipl_e", ("\nlocal",))
+PYTHON = Problem("mine", "double", "python", 'def double(n):\n    """Twice n."""\n', "", "starter", ("\ndef",))
+
+
+@pytest.mark.parametrize(
+    ("problem", "code", "continuation"),
+    [
+        (LUA, "-- Twice n.\nlocal function double(n)\n  return 2 * n\nend\n", "  return 2 * n\nend\n"),
+        (LUA, "local function double( n ) -- so\n\n  return 2 * n\nend\n", " -- so\n\n  return 2 * n\nend\n"),
+        (LUA, "local function double(n) return 2 * n end\nlocal m = 1\n", " return 2 * n end"),
+        (LUA, "local function two() return 2 end\nlocal function double(n) return two() * n end\n", None),
+        (LUA, "function double(n)\n  return 2 * n\nend\n", None),
+        (LUA, "local function double(", None),
+        (PYTHON, 'def double(n):\n    """Twice n."""\n    return 2 * n\n', "    return 2 * n\n"),
+        (PYTHON, "def double(n):\n    # Two times.\n    return 2 * n\n", "    # Two times.\n    return 2 * n\n"),
+        (PYTHON, "def double(m):\n    return 2 * m\n", None),
+    ],
+)
+def test_what_goes_on_from_the_prompt_is_what_is_learnt(problem: Problem, code: str, continuation: str | None):
+    answer = f"Sure! Here it is:\n\n```{problem.language}\n{code}```\n\nIt doubles.\n"
+    assert continuation_of_answer(problem, answer) == continuation
+
+
+@pytest.mark.parametrize("name", ["multipl_e-ruby", "multipl_e-rust", "mbpp-python"])
+def test_where_a_completion_is_a_body_or_a_module_it_is_that(name: str, samples):
+    found = continuation_of_answer(samples[name], answer(name))
+    assert found == completion_of_answer(samples[name], answer(name))
