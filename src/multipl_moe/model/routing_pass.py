@@ -182,7 +182,7 @@ def waiting_pass() -> RoutingPass:
     return routing
 
 
-class Passing:  # no `contextmanager`, which takes thrice as long in each layer of each step
+class Passing:  # no `contextmanager`, which takes twice as long in each layer of each step
     """Let blocks that run meanwhile in this thread find the pass."""
 
     def __init__(self, routing: RoutingPass) -> None:

@@ -172,7 +172,7 @@ def plan_segments(
 
 
 def _step(positions_B: Tensor, rows_B: Tensor, stride: int) -> SegmentPlan:
-    """What the general way comes to with one real token a row and no windows, in a sixth of its time."""
+    """What the general way comes to with one real token a row and no windows, in a quarter of its time."""
     place_B, num_rows = positions_B % stride, len(rows_B)
     is_merged_B = place_B != 0
     continuation = Continuation(
