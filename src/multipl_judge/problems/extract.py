@@ -93,23 +93,32 @@ def continuation_of_answer(problem: Problem, answer: str) -> str | None:
     """What goes on from the prompt in an answer with the whole function, to learn from; None where nothing does.
 
     `completion_of_answer` may put the function after one that fails, or rename it: that passes the tests, and is
-    nothing to learn to write. Here the answer must repeat the prompt, but for comments, white space and a docstring,
-    and ends where a model that goes on from the prompt is stopped.
+    nothing to learn to write. Here the answer must repeat the prompt from the function's name on, but for comments,
+    white space and a docstring, and have no other code before it (`function f(x)` may stand for `local function f(x)`).
+    It ends where a model that goes on from the prompt is stopped.
     """
     language, name = problem.language, _name(problem)
     if name is None or problem.form == "mbpp" or (language not in ENTRIES and language != "python"):
         return completion_of_answer(problem, answer)
     code = _code(answer, name, language)
     for given in (problem.prompt, _DOCSTRING.sub("", problem.prompt)):
-        if (rest := _after_code(given, code, language)) is not None:
+        if (rest := _after_code(given, code, name, language)) is not None:
             return cut_at_stop(rest, problem.stop)
     return None
 
 
-def _after_code(given: str, code: str, language: str) -> str | None:
+def _after_code(given: str, code: str, name: str, language: str) -> str | None:
     """The code after what is given, comments and white space apart; None where it begins otherwise."""
-    written, place = masked_comments(code, language), 0
-    for character in "".join(masked_comments(given, language).split()):
+    pattern = re.compile(_PLAIN_DEFINITION.get(language, _ANY_MENTION).format(name=re.escape(name)), re.MULTILINE)
+    defined = [pattern.search(masked(text, language)) for text in (given, code)]
+    starts = [text.rfind(name, 0, found.end()) for text, found in zip((given, code), defined, strict=True) if found]
+    if len(starts) < 2:
+        return None
+    given_bare, written = (masked_comments(text, language) for text in (given, code))
+    before, place = iter("".join(given_bare[: starts[0]].split())), starts[1]
+    if not all(character in before for character in "".join(written[:place].split())):
+        return None
+    for character in "".join(given_bare[starts[0] :].split()):
         place += len(written[place:]) - len(written[place:].lstrip())
         if not written.startswith(character, place):
             return None

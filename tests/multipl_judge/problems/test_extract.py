@@ -131,6 +131,10 @@ def test_no_answer_takes_long_to_read(language, text, samples):
 
 
 LUA = Problem("mine", "double", "lua", "-- Twice n.\nlocal function double(n)\n", "", "multipl_e", ("\nlocal",))
+OCAML, OCAML_ONCE = (
+    Problem("mine", "double", "ocaml", f"(* Twice n. *)\nlet {rec}double n =\n", "", "multipl_e", ("\nlet",))
+    for rec in ("rec ", "")
+)
 PYTHON = Problem("mine", "double", "python", 'def double(n):\n    """Twice n."""\n', "", "starter", ("\ndef",))
 
 
@@ -141,7 +145,11 @@ PYTHON = Problem("mine", "double", "python", 'def double(n):\n    """Twice n."""
         (LUA, "local function double( n ) -- so\n\n  return 2 * n\nend\n", " -- so\n\n  return 2 * n\nend\n"),
         (LUA, "local function double(n) return 2 * n end\nlocal m = 1\n", " return 2 * n end"),
         (LUA, "local function two() return 2 end\nlocal function double(n) return two() * n end\n", None),
-        (LUA, "function double(n)\n  return 2 * n\nend\n", None),
+        (LUA, "function double(n)\n  return 2 * n\nend\n", "  return 2 * n\nend\n"),
+        (LUA, "function double(m)\n  return 2 * m\nend\n", None),
+        (OCAML, "let rec double n = 2 * n\n", " 2 * n\n"),
+        (OCAML, "let double n =\n  2 * n\n", "  2 * n\n"),
+        (OCAML_ONCE, "let rec double n =\n  if n = 0 then 0 else 2 + double (n - 1)\n", None),
         (LUA, "local function double(", None),
         (PYTHON, 'def double(n):\n    """Twice n."""\n    return 2 * n\n', "    return 2 * n\n"),
         (PYTHON, "def double(n):\n    # Two times.\n    return 2 * n\n", "    # Two times.\n    return 2 * n\n"),
