@@ -100,7 +100,8 @@ def continuation_of_answer(problem: Problem, answer: str) -> str | None:
     language, name = problem.language, _name(problem)
     if name is None or problem.form == "mbpp" or (language not in ENTRIES and language != "python"):
         return completion_of_answer(problem, answer)
-    code = _code(answer, name, language)
+    if not _defines(code := _code(answer, name, language), name, language):
+        return completion_of_answer(problem, answer)
     for given in (problem.prompt, _DOCSTRING.sub("", problem.prompt)):
         if (rest := _after_code(given, code, name, language)) is not None:
             return cut_at_stop(rest, problem.stop)
@@ -109,7 +110,7 @@ def continuation_of_answer(problem: Problem, answer: str) -> str | None:
 
 def _after_code(given: str, code: str, name: str, language: str) -> str | None:
     """The code after what is given, comments and white space apart; None where it begins otherwise."""
-    pattern = re.compile(_PLAIN_DEFINITION.get(language, _ANY_MENTION).format(name=re.escape(name)), re.MULTILINE)
+    pattern = re.compile(_PLAIN_DEFINITION[language].format(name=re.escape(name)), re.MULTILINE)
     defined = [pattern.search(masked(text, language)) for text in (given, code)]
     starts = [text.rfind(name, 0, found.end()) for text, found in zip((given, code), defined, strict=True) if found]
     if len(starts) < 2:
@@ -119,10 +120,9 @@ def _after_code(given: str, code: str, name: str, language: str) -> str | None:
     if not all(character in before for character in "".join(written[:place].split())):
         return None
     for character in "".join(given_bare[starts[0] :].split()):
-        place += len(written[place:]) - len(written[place:].lstrip())
-        if not written.startswith(character, place):
+        if not (found := re.compile(rf"\s*{re.escape(character)}").match(written, place)):
             return None
-        place += 1
+        place = found.end()
     line, newline, after = code[place:].partition("\n")
     return after if newline and not line.strip() and given.endswith("\n") else code[place:]
 

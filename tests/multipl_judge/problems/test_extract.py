@@ -151,6 +151,7 @@ PYTHON = Problem("mine", "double", "python", 'def double(n):\n    """Twice n."""
         (OCAML, "let double n =\n  2 * n\n", "  2 * n\n"),
         (OCAML_ONCE, "let rec double n =\n  if n = 0 then 0 else 2 + double (n - 1)\n", None),
         (LUA, "local function double(", None),
+        (LUA, "  return 2 * n\nend\n", "  return 2 * n\nend\n"),
         (PYTHON, 'def double(n):\n    """Twice n."""\n    return 2 * n\n', "    return 2 * n\n"),
         (PYTHON, "def double(n):\n    # Two times.\n    return 2 * n\n", "    # Two times.\n    return 2 * n\n"),
         (PYTHON, "def double(m):\n    return 2 * m\n", None),
