@@ -109,10 +109,9 @@ def continuation_of_answer(problem: Problem, answer: str) -> str | None:
 
 
 def _after_code(given: str, code: str, name: str, language: str) -> str | None:
-    """The code after what is given, comments and white space apart; None where it begins otherwise."""
-    pattern = re.compile(_PLAIN_DEFINITION[language].format(name=re.escape(name)), re.MULTILINE)
-    defined = [pattern.search(masked(text, language)) for text in (given, code)]
-    starts = [text.rfind(name, 0, found.end()) for text, found in zip((given, code), defined, strict=True) if found]
+    """The code after what is given from the function's name on; None where it begins otherwise, or with other code."""
+    defined = [(text, _definition(text, name, language)) for text in (given, code)]
+    starts = [text.rfind(name, 0, found.end()) for text, found in defined if found]
     if len(starts) < 2:
         return None
     given_bare, written = (masked_comments(text, language) for text in (given, code))
@@ -167,8 +166,12 @@ def _name(problem: Problem) -> str | None:
 
 
 def _defines(code: str, name: str, language: str) -> bool:
+    return _definition(code, name, language) is not None
+
+
+def _definition(code: str, name: str, language: str) -> re.Match[str] | None:
     pattern = _PLAIN_DEFINITION.get(language, _ANY_MENTION).format(name=re.escape(name))
-    return re.search(pattern, masked(code, language), re.MULTILINE) is not None
+    return re.search(pattern, masked(code, language), re.MULTILINE)
 
 
 def _code(answer: str, name: str | None, language: str) -> str:

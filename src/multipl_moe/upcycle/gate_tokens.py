@@ -1,4 +1,5 @@
-"""What the domain gate must know of a tokenizer: white space, fences and turns of chats, and names of languages."""
+"""What the domain gate must know of a tokenizer: white space, fences and turns of chats, names of languages, and
+what of a text is in its language."""
 
 import re
 
