@@ -59,6 +59,8 @@ class RoundProgress:
         return self.passed / max(self.answers, 1)
 
     def __str__(self) -> str:
+        if not self.answers:
+            return "none judged yet"
         return (
             f"{self.passed:,} of {self.answers:,} pass ({self.share:.1%}), "
             f"{len(self.tasks_passed):,} of {len(self.tasks):,} tasks"
