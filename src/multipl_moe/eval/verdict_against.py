@@ -1,12 +1,12 @@
-"""Two models judged on the same problems: what changed, by language and benchmark and as means."""
+"""Two models judged on the same problems: what changed, by language and benchmark and as means, and that in words."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from multipl_judge.problems.problem import Problem
 from multipl_moe.errors import ConfigError
-from multipl_moe.eval.clusters import TaskScores
-from multipl_moe.eval.paired import Pair, compare_tasks
+from multipl_moe.eval.clusters import TaskScores, mean_of_languages
+from multipl_moe.eval.intervals import estimate_difference
 from multipl_moe.eval.tally import Result, TaskTally
 from multipl_moe.eval.verdict import (
     VerdictSettings,
@@ -20,6 +20,9 @@ from multipl_moe.eval.verdict import (
     tells_built,
 )
 from multipl_moe.runs.verdict import Difference, Shares, Verdict, VerdictComparison
+
+_Pair = tuple[TaskScores, TaskScores]
+"""Before and after, of the same tasks in the same order."""
 
 
 def judge_against(
@@ -67,9 +70,39 @@ def compare_verdicts(
     )
 
 
+def compare_tasks(languages: Sequence[Sequence[_Pair]], where: str = "") -> Difference:
+    """Difference of the means over languages; of each language come the pairs of each of its sets.
+
+    `where` ends the sentence that is told of it.
+    """
+    changes = [[_changes(before, after) for before, after in sets] for sets in languages]
+    values = [value for sets in changes for scores in sets for value in scores.values]
+    gained, lost = sum(value > 0 for value in values), sum(value < 0 for value in values)
+    before, after = (mean_of_languages([[pair[side] for pair in sets] for sets in languages]) for side in (0, 1))
+    change = estimate_difference(changes)
+    low, high = (100 * end for end in change.interval)
+    what = f"{100 * change.value:+.1f} points ({100 * before:.1f}% to {100 * after:.1f}%)"
+    extent = f"{len(values)} tasks{where}"
+    if is_noise := low <= 0 <= high:
+        sentence = f"{what} is within noise: of {extent}, anything from {low:+.1f} to {high:+.1f} may be true"
+    else:
+        sentence = f"{what} is more than noise: {gained} tasks gained and {lost} lost, of {extent}"
+    return Difference(
+        tasks=len(values),
+        before=before,
+        after=after,
+        difference=change.value,
+        interval=change.interval,
+        gained=gained,
+        lost=lost,
+        is_noise=is_noise,
+        sentence=sentence,
+    )
+
+
 def _pair(
     tasks: Sequence[TaskTally], old: Mapping[str, TaskTally], score: Callable[[Sequence[TaskTally]], TaskScores]
-) -> Pair:
+) -> _Pair:
     return score([old[task.problem.key] for task in tasks]), score(tasks)
 
 
@@ -80,6 +113,12 @@ def _compare_cell(old: Mapping[str, TaskTally], tasks: Sequence[TaskTally]) -> D
     return change.but(parses_or_compiles=Shares.narrowed(compare_tasks([[_pair(tasks, old, built_scores)]])))
 
 
-def _compare_means(names: list[str], languages: list[list[Pair]]) -> Difference:
+def _compare_means(names: list[str], languages: list[list[_Pair]]) -> Difference:
     where = f" in {len(languages)} language{'s' if len(languages) > 1 else ''}"
     return compare_tasks(languages, where).but(languages=names)
+
+
+def _changes(before: TaskScores, after: TaskScores) -> TaskScores:
+    if list(before.clusters) != list(after.clusters):
+        raise ValueError("the two sides of a paired comparison must hold the same tasks in the same order")
+    return TaskScores([new - old for old, new in zip(before.values, after.values, strict=True)], after.clusters)
