@@ -15,8 +15,7 @@ from benchmarks.llama_cpp_reader import LlamaCppModel
 from multipl_moe.checkpoints.loading import load_dense, load_hybrid
 from multipl_moe.errors import BaseModelError, ConfigError, OutputError
 from multipl_moe.generate.text import load_tokenizer
-from multipl_moe.packs.adapter_gguf import write_adapter_gguf
-from multipl_moe.packs.adapters import export_adapters
+from multipl_moe.packs.adapters import export_adapters, write_adapter_gguf
 from multipl_moe.packs.canary import load_canaries
 from multipl_moe.packs.compose import compose
 from multipl_moe.packs.write import write_pack

@@ -12,7 +12,7 @@ from benchmarks.llama_cpp_reader import LlamaCppModel
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.errors import BaseModelError, ConfigError, OutputError
 from multipl_moe.export.gguf import write_gguf
-from multipl_moe.packs.adapter_gguf import write_adapter_gguf
+from multipl_moe.packs.adapters import write_adapter_gguf
 from multipl_moe.packs.canary import load_canaries
 from multipl_moe.packs.switch import export_switch
 from multipl_moe.packs.switch_gguf import control_tokens

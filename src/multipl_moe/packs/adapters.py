@@ -1,28 +1,35 @@
 """`export --adapter`: packs as adapters that engines load, with the means to know that one is really on."""
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from transformers import PretrainedConfig
+import numpy as np
+from gguf import MODEL_ARCH, MODEL_ARCH_NAMES, GGUFWriter, get_tensor_name_map
+from safetensors import safe_open
+from torch import Tensor
+from transformers import PreTrainedConfig
 
 from multipl_moe.checkpoints.base import hub_id, resolve_base
 from multipl_moe.checkpoints.loading import load_config
-from multipl_moe.checkpoints.tensors import CheckpointReader
+from multipl_moe.checkpoints.tensors import PEFT_PREFIX, CheckpointReader
 from multipl_moe.errors import BaseModelError, ConfigError
-from multipl_moe.export.gguf import require_writable
+from multipl_moe.export.gguf import require_writable, rows_for_llama_cpp
+from multipl_moe.export.gguf_architectures import gguf_architecture, unsupported
 from multipl_moe.export.gguf_files import GgufFiles
 from multipl_moe.export.model_card import CARD_FILE
-from multipl_moe.packs.adapter_gguf import write_adapter_gguf
 from multipl_moe.packs.canary import CANARY_FILE, Canary, canaries_of, load_canaries, save_canaries
 from multipl_moe.packs.card import adapters_card
-from multipl_moe.packs.files import Pack
+from multipl_moe.packs.files import ADAPTER_FILE, Pack
 from multipl_moe.packs.text_gate import TextGate
+from multipl_moe.runs.folder import read_json
 from multipl_moe.system.staging import refuse_existing, staged_folder
 
 TOKENIZER_FOLDER = "tokenizer"
 _TAKEN = {"base", "auto", "composed", TOKENIZER_FOLDER}  # names of other things, in the folder or for clients
+# Bases that are not written as GGUF here, but elsewhere.
+_OTHERS = {"gemma2": MODEL_ARCH.GEMMA2, "gemma3_text": MODEL_ARCH.GEMMA3}
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,7 @@ def export_adapters(
     return AdapterExport(canaries, tuple(output / name for name in base_gguf), without_gguf)
 
 
-def _write_adapters(packs: Mapping[str, Path], config: PretrainedConfig, base_gguf: str, folder: Path) -> str | None:
+def _write_adapters(packs: Mapping[str, Path], config: PreTrainedConfig, base_gguf: str, folder: Path) -> str | None:
     """Write each pack for peft and vLLM, and for llama.cpp and Ollama; returns why these cannot have it, if so."""
     for name, pack in packs.items():
         shutil.copytree(pack, folder / name)
@@ -112,3 +119,53 @@ def gates_of(folder: Path) -> tuple[dict[str, Pack], TextGate]:
     folders = {name: folder / name for name in load_canaries(folder / CANARY_FILE)}
     packs = {name: Pack.load(one) for name, one in folders.items()}
     return packs, TextGate.load(folders, tokenizer=folder / TOKENIZER_FOLDER)
+
+
+def write_adapter_gguf(adapter: Path, base: PreTrainedConfig, file: Path) -> None:
+    """Write an adapter's factors in float32, as llama.cpp's `convert_lora_to_gguf.py` does.
+
+    llama.cpp puts such a file on a base, at a scale that each request may give.
+
+    Args:
+        adapter: folder with adapter_config.json and adapter_model.safetensors.
+        base: configuration of the model that it goes with.
+
+    Raises:
+        BaseModelError: llama.cpp does not compute this base, or has no name for a matrix.
+        OutputError: `file` exists.
+    """
+    refuse_existing(file)
+    settings = read_json(adapter / "adapter_config.json")
+    other = _OTHERS.get(base.model_type)
+    architecture = None if other else gguf_architecture(base)
+    arch = other or architecture.arch  # pyright: ignore[reportOptionalMemberAccess]
+    writer = GGUFWriter(file, MODEL_ARCH_NAMES[arch])
+    try:
+        writer.add_type("adapter")
+        writer.add_name(file.stem)
+        writer.add_string("adapter.type", "lora")
+        writer.add_float32("adapter.lora.alpha", float(settings["lora_alpha"]))
+        turns = architecture is not None and architecture.rotates_neighbours
+        for name, values in _factors(adapter, base, arch, turns=turns):
+            writer.add_tensor(name, values)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+    finally:
+        writer.close()
+
+
+def _factors(
+    adapter: Path, base: PreTrainedConfig, arch: MODEL_ARCH, *, turns: bool
+) -> Iterator[tuple[str, np.ndarray]]:
+    names = get_tensor_name_map(arch, base.num_hidden_layers)
+    with safe_open(adapter / ADAPTER_FILE, "pt") as stored:
+        for key in stored.keys():  # noqa: SIM118 (no mapping)
+            module, _, factor = key.removeprefix(PEFT_PREFIX).removesuffix(".weight").rpartition(".")
+            name = names.get_name(module)
+            if name is None:
+                raise unsupported(base, f"its matrix {module} has no name there")
+            values: Tensor = stored.get_tensor(key).float()
+            if turns and factor == "lora_B":
+                values = rows_for_llama_cpp(module, values, base)
+            yield f"{name}.weight.{factor.lower()}", values.contiguous().numpy()
