@@ -6,6 +6,10 @@ underscores of snake_case do not count, so a problem's text is the same in any l
 *Structure* (`code_ngrams`): the tokens of code without comments, commas, semicolons and braces; literals are all alike,
 and an identifier is only the distance to where it stood before, so renaming changes nothing, but which variable is used
 where does (parameterised matching: Baker 1993). The n-grams of a language match only those of the same one.
+
+Both are hashed whole arrays at a time: a corpus is read at memory speed, not at Python's. All arithmetic is modulo
+2^64. A word's hash is that of its bytes alone, wherever it stands, so that equal words have equal hashes; an n-gram's
+is cut to 32 bits, of which an index of some 100,000 hits one by chance in 40,000 n-grams.
 """
 
 import re
@@ -15,11 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multipl_judge.languages.source_text import marked_code
-from multipl_moe.corpus.decontamination.hashing import Bytes, Hashes, ngram_hashes, spread, word_hashes
 
 TEXT_WORDS = 8
 CODE_TOKENS = 12
 
+_Hashes = NDArray[np.uint64]
+_Bytes = NDArray[np.uint8]
+
+_BASE = 0x9E3779B97F4A7C15
+_INVERSE = pow(_BASE, -1, 1 << 64)
+_SPREAD = np.uint64(0xBF58476D1CE4E5B9)
 _WORD_BYTES = np.zeros(256, bool)
 _WORD_BYTES[[*b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_", *range(128, 256)]] = True
 _SIGN_BYTES = ~_WORD_BYTES
@@ -44,23 +53,23 @@ KEYWORDS = re.findall(
 def text_ngrams(text: str) -> NDArray[np.uint32]:
     """The hash of each `TEXT_WORDS` consecutive words, in order."""
     data = np.frombuffer(text.replace("_", "").lower().encode("utf-8", "surrogatepass"), np.uint8)
-    return ngram_hashes(word_hashes(data, *_spans(_WORD_BYTES[data])), TEXT_WORDS)
+    return _ngram_hashes(_word_hashes(data, *_spans(_WORD_BYTES[data])), TEXT_WORDS)
 
 
 def code_ngrams(text: str, language: str) -> NDArray[np.uint32]:
     """The hash of the structure of each `CODE_TOKENS` consecutive tokens, in order."""
     code = marked_code(text, language).encode("utf-8", "surrogatepass")
     tokens, previous = _tokens(np.frombuffer(code, np.uint8))
-    return ngram_hashes(tokens, CODE_TOKENS, previous=previous, salt=_salt(language))
+    return _ngram_hashes(tokens, CODE_TOKENS, previous=previous, salt=_salt(language))
 
 
-def _tokens(data: Bytes) -> tuple[Hashes, NDArray[np.int64]]:
+def _tokens(data: _Bytes) -> tuple[_Hashes, NDArray[np.int64]]:
     """The hash of each token (all numbers alike, all names alike), and where the same name stood before, or -1.
 
     Places that are too far back to be in one n-gram are -1 too.
     """
     begins, ends = _spans(_WORD_BYTES[data])
-    words = word_hashes(data, begins, ends)
+    words = _word_hashes(data, begins, ends)
     is_number = _DIGITS[data[begins]]
     keywords = _keyword_hashes()
     is_name = ~is_number & (keywords[np.searchsorted(keywords[:-1], words)] != words)
@@ -71,10 +80,10 @@ def _tokens(data: Bytes) -> tuple[Hashes, NDArray[np.int64]]:
     ranks[order] = np.arange(len(order))
     previous = _previous(ranks[: len(begins)][is_name], words[is_name], len(order))
     words[is_name] = _NAME
-    return spread(np.concatenate([words, data[signs].astype(np.uint64)])[order]), previous
+    return _spread(np.concatenate([words, data[signs].astype(np.uint64)])[order]), previous
 
 
-def _previous(ranks: NDArray[np.int64], names: Hashes, count: int) -> NDArray[np.int64]:
+def _previous(ranks: NDArray[np.int64], names: _Hashes, count: int) -> NDArray[np.int64]:
     """For each of `count` tokens where the same name stood before, or -1."""
     bits = np.uint64(count.bit_length())
     # Sorted by name and then by place, in one number: what is cut off a hash is no loss within one text.
@@ -92,7 +101,7 @@ def _spans(is_inside: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.i
 
 
 @lru_cache(maxsize=1)
-def _keyword_hashes() -> Hashes:
+def _keyword_hashes() -> _Hashes:
     return np.sort(np.concatenate([_hash_of(word) for word in KEYWORDS]))
 
 
@@ -101,6 +110,75 @@ def _salt(language: str) -> int:
     return int(_hash_of(language)[0])
 
 
-def _hash_of(word: str) -> Hashes:
+def _hash_of(word: str) -> _Hashes:
     data = np.frombuffer(word.encode(), np.uint8)
-    return word_hashes(data, np.array([0]), np.array([len(data)]))
+    return _word_hashes(data, np.array([0]), np.array([len(data)]))
+
+
+def _word_hashes(data: _Bytes, begins: NDArray[np.intp], ends: NDArray[np.intp]) -> _Hashes:
+    """The hash of each word: `data` are the bytes of a text, in which words lie from `begins` to `ends`, in order."""
+    powers, inverses = _powers(_capacity(len(data)))
+    sums = np.empty(len(data) + 1, np.uint64)
+    sums[0] = 0
+    np.cumsum((data + np.uint64(1)) * powers[: len(data)], out=sums[1:])
+    return _spread((sums[ends] - sums[begins]) * inverses[begins])
+
+
+def _ngram_hashes(
+    words: _Hashes, size: int, *, previous: NDArray[np.int64] | None = None, salt: int = 0
+) -> NDArray[np.uint32]:
+    """The hash of each `size` consecutive words, given by their hashes; none if there are fewer.
+
+    Args:
+        previous: at each word's place, where it stood before, or -1. An n-gram then depends on where in it a word
+            stood before, and on the word itself only if it did not.
+        salt: n-grams of different salts differ.
+    """
+    count = len(words) - size + 1
+    if count < 1:
+        return np.empty(0, np.uint32)
+    powers, inverses = _powers(_capacity(len(words)))
+    powers = powers[: len(words)]
+    if previous is None:
+        totals = _window_sums(words * powers, size)
+    else:
+        again = np.flatnonzero(previous >= 0)
+        before = previous[again]
+        coded = words.copy()
+        coded[again] = _spread((again - before).astype(np.uint64))
+        totals = _window_sums(coded * powers, size)
+        # In the n-grams that begin after `before` the word has not stood before: there it counts as itself.
+        changes = np.zeros(len(words) + 1, np.uint64)
+        difference = (words[again] - coded[again]) * powers[again]
+        changes[before + 1] += difference
+        changes[again + 1] -= difference
+        totals += np.cumsum(changes, dtype=np.uint64)[:count]
+    mixed = _spread(totals * inverses[:count] + np.uint64(salt))
+    return (mixed >> np.uint64(32)).astype(np.uint32)
+
+
+def _window_sums(values: _Hashes, size: int) -> _Hashes:
+    sums = np.zeros(len(values) + 1, np.uint64)
+    np.cumsum(values, out=sums[1:])
+    return sums[size:] - sums[:-size]
+
+
+def _spread(values: _Hashes) -> _Hashes:
+    """Values whose bits all depend on all bits."""
+    values = (values ^ (values >> np.uint64(29))) * _SPREAD
+    return values ^ (values >> np.uint64(32))
+
+
+@lru_cache(maxsize=8)
+def _powers(count: int) -> tuple[_Hashes, _Hashes]:
+    tables = []
+    for factor in (_BASE, _INVERSE):
+        steps = np.full(count, factor, np.uint64)
+        steps[0] = 1
+        tables.append(np.cumprod(steps, dtype=np.uint64))
+    return tables[0], tables[1]
+
+
+def _capacity(length: int) -> int:
+    """A table's length: a power of two that holds as much, so that few tables are made."""
+    return max(1 << 16, 1 << length.bit_length())
