@@ -59,7 +59,9 @@ class _Answered:
         whole = setting.tokenizer.decode(self.tokens)
         prompt, answer = whole[: starts[0]], whole[starts[0] :]
         picks = [(0, picker.pick(None, None, prompt).adapter)]
-        picks += [(end, picker.pick(None, None, prompt + answer[:end]).adapter) for end in looks(answer)]
+        picks += [
+            (end, picker.pick(None, None, prompt + answer[:end]).adapter) for end in looks(answer, before=len(prompt))
+        ]
         self.begin, self.end = begin, min(read.end, len(self.tokens))
         latest = [next(pick for place, pick in reversed(picks) if place <= start - starts[0]) for start in starts]
         self.is_open = torch.tensor([pick is not None for pick in latest])

@@ -80,6 +80,9 @@ class EngineStub:
             return JSONResponse({"choices": [{"text": text, "logprobs": logprobs}]})
         if body.get("stream"):
             return StreamingResponse(self._events(text, chat), media_type="text/event-stream")
+        last = body["messages"][-1] if chat else {}
+        if self.llama_cpp and isinstance(last, dict) and last.get("role") == "assistant":
+            text = last["content"] + text  # as that server does of a whole answer alone
         choice = {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
         usage = {"prompt_tokens": 3, "completion_tokens": len(text)}
         return JSONResponse({"choices": [choice | {"finish_reason": "stop"}], "usage": usage})

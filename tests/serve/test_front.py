@@ -17,7 +17,7 @@ from transformers import AutoTokenizer
 
 from multipl_moe.packs.text_gate import Opened
 from multipl_moe.serve.engines import ENGINES
-from multipl_moe.serve.front import PICK_HEADER, build_front
+from multipl_moe.serve.front import PICK_HEADER, build_front, looks
 from multipl_moe.serve.picking import Picker
 from tests.fixtures import CHAT_TEMPLATE, save_tokenizer
 from tests.serve.conftest import client_of, listening, send
@@ -162,6 +162,31 @@ def test_an_answer_that_opens_a_fence_is_continued_with_the_right_pick(client: O
     assert names == ["base", "systems", "base"]
     left = [body["max_tokens"] for _, body in engine.asked[-3:]]
     assert left[0] == 100 > left[1] > left[2] > 0
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_is_not_continued_where_a_stop_string_may_have_begun(client: OpenAI, engine, stream):
+    before = len(engine.asked)
+    answer: Any = chat(client, stream=stream, stop=["x", "\n\n"])
+    assert list(answer)
+    chat(client, stop=["x", "\t\n"])
+    assert [name for name, _ in engine.asked[before:]] == ["base", "base", "systems", "base"]
+
+
+def test_an_answer_that_the_client_began_is_picked_by_where_it_ends(client: OpenAI, engine: EngineStub, kind: str):
+    asked: Any = [{"role": "user", "content": "Complete this."}, {"role": "assistant", "content": "Here:\n```rust\n"}]
+    ways = {"add_generation_prompt": False, "continue_final_message": True}
+    for extra in ({}, ways):
+        chat(client, messages=asked, extra_body=extra)
+    goes_on = [kind == "llama-server", True]  # others begin an answer of their own unless they are told
+    assert [name for name, _ in engine.asked[-2:]] == ["systems" if begun else "base" for begun in goes_on]
+
+
+def test_the_gates_look_at_a_long_text_less_often():
+    line, fence = 39 * "x" + "\n", "```\n"
+    assert list(looks(4 * line)) == [40, 80, 120, 160]
+    assert list(looks(4 * line, before=9_900)) == [120]
+    assert list(looks(4 * line + fence, before=10**6)) == [164]
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -7,15 +7,19 @@ import shlex
 import shutil
 import socket
 import sys
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from multipl_moe.cli.app import console
 from multipl_moe.cli.options import require_folders, require_token
 from multipl_moe.errors import BaseModelError, ConfigError
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
 
 _ENGINES = ("vllm", "llama-server", "transformers")  # the first that can serves
 _STOP_S = 5
@@ -94,15 +98,11 @@ def _become(engine: str, model: Path, address: list[str], name: str, token: str 
 def _serve_adapters(
     folder: Path, engine: str | None, base: str | None, engine_url: str | None, host: str, port: int, token: str | None
 ) -> None:
-    try:
-        import uvicorn
-
-        from multipl_moe.serve.front import build_front
-    except ImportError:
-        raise ConfigError("serve: some packages are missing; install them with pip install -e '.[serve]'") from None
+    _require_packages()
     from multipl_moe.packs.adapters import gates_of
     from multipl_moe.serve.engine_process import engine_running, free_port
     from multipl_moe.serve.engines import ENGINES, KEY_OF, adapters_held, first_command
+    from multipl_moe.serve.front import build_front
     from multipl_moe.serve.picking import Picker
 
     if engine not in ENGINES and not (engine is None and engine_url is None):
@@ -126,9 +126,7 @@ def _serve_adapters(
         app = build_front(*front, token=token, host=host, key=key, on_pick=_say)
         url = _url(host, listener)
         console.print(f"serving auto, base, {', '.join(packs)} at {url}; Ctrl-C stops", soft_wrap=True)
-        config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=_STOP_S)
-        with suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run([listener])
+        _run(app, listener, app.state.engine.aclose)  # answers under way end, as the engine is gone for them
     console.print("stopped")
 
 
@@ -169,12 +167,7 @@ def _gguf_of(model: Path) -> Path | None:
 
 
 def _serve(model: Path, name: str, host: str, token: str | None, listener: socket.socket) -> None:
-    from transformers.utils.import_utils import is_serve_available
-
-    if not is_serve_available():
-        raise ConfigError("serve: some packages are missing; install them with pip install -e '.[serve]'")
-
-    import uvicorn
+    _require_packages()
     from fastapi import HTTPException
 
     from multipl_moe.checkpoints.loading import load_model
@@ -191,9 +184,26 @@ def _serve(model: Path, name: str, host: str, token: str | None, listener: socke
     def refuse(*args: object) -> None:
         raise HTTPException(503, "the server is stopping")
 
+    async def stop() -> None:
+        loaded.register_forward_pre_hook(refuse)  # answers under way end at the next token
+
+    _run(app, listener, stop)
+
+
+def _require_packages() -> None:
+    from transformers.utils.import_utils import is_serve_available
+
+    if not is_serve_available():
+        raise ConfigError("serve: some packages are missing; install them with pip install -e '.[serve]'")
+
+
+def _run(app: "Starlette", listener: socket.socket, stop: Callable[[], Awaitable[None]]) -> None:
+    """Serve until Ctrl-C; `stop` ends the answers that are under way then."""
+    import uvicorn
+
     class Server(uvicorn.Server):
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            loaded.register_forward_pre_hook(refuse)  # answers under way end at the next token
+            await stop()
             await super().shutdown(sockets)
 
     config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=_STOP_S)

@@ -41,6 +41,14 @@ class Vllm:
         rest = [*body["messages"], {"role": "assistant", "content": answer}]
         return body | {"messages": rest, "add_generation_prompt": False, "continue_final_message": True}
 
+    def goes_on(self, body: dict[str, Any]) -> bool:
+        """Whether a chat goes on with its last message, in place of a new one."""
+        return bool(body.get("continue_final_message"))
+
+    def written(self, text: str, begun: str) -> str:
+        """Of the text of a whole chat answer that was begun, what the engine wrote."""
+        return text
+
 
 @dataclass(frozen=True)
 class LlamaServer(Vllm):
@@ -54,6 +62,14 @@ class LlamaServer(Vllm):
     def continued(self, body: dict[str, Any], answer: str) -> dict[str, Any]:
         """Of a chat: an answer that was begun comes last."""
         return body | {"messages": [*body["messages"], {"role": "assistant", "content": answer}]}
+
+    def goes_on(self, body: dict[str, Any]) -> bool:
+        """Whether a chat goes on with its last message: always where that is an answer."""
+        return bool(body["messages"]) and body["messages"][-1].get("role") == "assistant"
+
+    def written(self, text: str, begun: str) -> str:
+        """Without what was begun, which it repeats in a whole answer and not in a streamed one."""
+        return text.removeprefix(begun)
 
 
 @dataclass(frozen=True)

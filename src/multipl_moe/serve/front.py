@@ -27,7 +27,8 @@ from multipl_moe.serve.picking import AUTO, Pick, Picker, is_auto
 PICK_HEADER = "x-multipl-moe-pack"
 _PATHS = ("/v1/completions", "/v1/chat/completions", "/infill")
 _MOST_PICKS = 16  # of one answer
-_LOOK_CHARACTERS = 20  # few lines are shorter; each look reads all of the text
+_LOOK_CHARACTERS = 20  # few lines are shorter
+_LOOK_SHARE = 0.01  # of the text so far, all of which each look reads
 _LINE = re.compile(r".*\n")
 _FENCE = re.compile(r"[ \t]*(?:```|~~~)")
 # What reading a body raises that is no request.
@@ -50,7 +51,7 @@ def build_front(
     key: str | None = None,
     on_pick: Callable[[str], None] = lambda told: None,
 ) -> Starlette:
-    """The application.
+    """The application; its `state.engine` is the client, which whoever stops it closes first.
 
     Args:
         engine: how its requests ask for adapters.
@@ -74,6 +75,7 @@ def build_front(
     routes += [Route("/v1/models", front.models), Route("/health", front.health)]
     app = Starlette(routes=routes, lifespan=lifespan)
     guard(app, token, host)
+    app.state.engine = front.client
     return app
 
 
@@ -103,7 +105,8 @@ class _Front:
             if not all(value is None or isinstance(value, str) for value in (told, language)):
                 raise ConfigError("model, language: give names")
             is_told = bool(language) or not is_auto(told)
-            text = "" if is_told else self.picker.prompt_of(path, body)
+            goes_on = not is_told and path == "/v1/chat/completions" and self.engine.goes_on(body)
+            text = "" if is_told else self.picker.prompt_of(path, body, goes_on=goes_on)
             pick = await run_in_threadpool(self.picker.pick, told, language, text)
         except _UNREADABLE as error:
             told = str(error) if isinstance(error, ConfigError) else f"the request cannot be read ({error!r})"
@@ -124,7 +127,7 @@ class _Front:
         usage: dict[str, int] = {}
         while asked.may_switch:
             answer = _answer_of(found)
-            text = _text_of(answer)
+            text = self._written(asked, answer)
             place = await self._switch(asked, text)
             is_end = place is not None and place[0] == len(text) and _ends(answer)
             rest = None if place is None or is_end else self._rest(asked, text[: place[0]], place[1])
@@ -137,7 +140,7 @@ class _Front:
         if asked.answer:
             answer = _answer_of(found)
             _add_usage(usage, answer)
-            _put_before(answer, asked.answer)
+            _put(answer, asked.answer + self._written(asked, answer))
             answer["usage"] = usage or answer.get("usage")
             return JSONResponse(answer, headers=_told(asked))
         return Response(found.content, found.status_code, _told(asked), found.headers.get("content-type"))
@@ -183,12 +186,18 @@ class _Front:
 
     async def _switch(self, asked: "_Asked", answer: str) -> tuple[int, Pick] | None:
         """The end of the first line of an answer after which another pick is right, and that pick."""
-        for end in looks(answer, asked.seen):
+        for end in looks(answer, asked.seen, len(asked.prompt) + len(asked.answer)):
             asked.seen = end
+            if asked.may_stop_after(answer[:end]):
+                continue
             pick = await run_in_threadpool(self.picker.pick, None, None, asked.prompt + asked.answer + answer[:end])
             if pick.adapter != asked.pick.adapter and len(asked.picks) < _MOST_PICKS:
                 return end, pick
         return None
+
+    def _written(self, asked: "_Asked", answer: dict[str, Any]) -> str:
+        text = _text_of(answer)
+        return self.engine.written(text, asked.answer) if "messages" in asked.body else text
 
     def _rest(self, asked: "_Asked", text: str, pick: Pick) -> "_Asked | None":
         return asked.continued(self.engine, text, pick, self.picker)
@@ -198,11 +207,16 @@ class _Front:
         self.on_pick(f"{asked.path}: {goes_on}{asked.pick.name}, by {asked.pick.by}")
 
     async def _ask(self, asked: "_Asked") -> httpx.Response:
-        return await self.client.post(asked.path, json=self.engine.body(asked.body, asked.pick.adapter))
+        return await self._send(asked, stream=False)
 
     async def _open(self, asked: "_Asked") -> httpx.Response:
+        return await self._send(asked, stream=True)
+
+    async def _send(self, asked: "_Asked", *, stream: bool) -> httpx.Response:
+        if self.client.is_closed:
+            raise httpx.ConnectError("the server is stopping")
         body = self.engine.body(asked.body, asked.pick.adapter)
-        return await self.client.send(self.client.build_request("POST", asked.path, json=body), stream=True)
+        return await self.client.send(self.client.build_request("POST", asked.path, json=body), stream=stream)
 
 
 @dataclass
@@ -244,6 +258,13 @@ class _Asked:
         messages = self.first.get("messages")  # objects, as the gates could read them
         return bool(messages) and messages[-1].get("role") != "assistant"  # else the client began the answer
 
+    def may_stop_after(self, text: str) -> bool:
+        """Whether a stop string may have begun at the end of a text: no engine would see both its ends."""
+        given = self.first.get("stop")
+        stops = [given] if isinstance(given, str) else given if isinstance(given, list) else []
+        begun = (stop[:length] for stop in stops if isinstance(stop, str) for length in range(1, len(stop)))
+        return text.endswith(tuple(begun))
+
     def continued(self, engine: Vllm, text: str, pick: Pick, picker: Picker) -> "_Asked | None":
         """The request for what follows some new text of the answer; None: no token is left to write."""
         answer, body = self.answer + text, dict(self.first)
@@ -260,11 +281,12 @@ class _Asked:
         return replace(self, body=body, pick=pick, answer=answer, seen=0)
 
 
-def looks(answer: str, seen: int = 0) -> Iterator[int]:
+def looks(answer: str, seen: int = 0, before: int = 0) -> Iterator[int]:
     """Where the gates look at an answer again, after `seen`: at the end of each line with a fence, and of others now
-    and then."""
+    and then, less often in a long text; `before` characters stand before the answer."""
     for line in _LINE.finditer(answer, seen):
-        if _FENCE.match(line[0]) or line.end() - seen >= _LOOK_CHARACTERS:
+        enough = max(_LOOK_CHARACTERS, _LOOK_SHARE * (before + line.end()))
+        if _FENCE.match(line[0]) or line.end() - seen >= enough:
             seen = line.end()
             yield seen
 
@@ -319,10 +341,10 @@ def _ends(event: dict[str, Any]) -> bool:
     return bool(_choice(event).get("finish_reason")) or not event.get("choices")
 
 
-def _put_before(answer: dict[str, Any], text: str) -> None:
+def _put(answer: dict[str, Any], text: str) -> None:
     choice = _choice(answer)
     part, key = (choice["message"], "content") if isinstance(choice.get("message"), dict) else (choice, "text")
-    part[key] = text + _text_of(answer)
+    part[key] = text
 
 
 def _add_usage(usage: dict[str, int], answer: dict[str, Any]) -> None:

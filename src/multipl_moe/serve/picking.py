@@ -64,8 +64,11 @@ class Picker:
         best = max(opened, key=lambda name: opened[name].p, default=None)
         return Pick(best if best is not None and opened[best].since is not None else None, "text")
 
-    def prompt_of(self, path: str, body: Mapping[str, Any]) -> str:
-        """The text that the engine goes on from; raises ConfigError or LookupError where there is none."""
+    def prompt_of(self, path: str, body: Mapping[str, Any], *, goes_on: bool = False) -> str:
+        """The text that the engine goes on from; raises ConfigError or LookupError where there is none.
+
+        `goes_on` says that it goes on with the last message of a chat.
+        """
         prompt = body.get("prompt")
         if path == "/infill":
             return f"{body.get('input_prefix') or ''}{prompt or ''}"
@@ -79,7 +82,9 @@ class Picker:
             return prompt
         messages = [message | {"content": _text_of(message.get("content"))} for message in body["messages"]]
         try:
-            return str(self.gates.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+            before, begun = (messages[:-1], messages[-1]["content"]) if goes_on else (messages, "")
+            asked = self.gates.tokenizer.apply_chat_template(before, tokenize=False, add_generation_prompt=True)
+            return f"{asked}{begun}"
         except Exception:  # templates raise what they like; the engine has its own, and the gates need text alone
             return "\n".join(message["content"] for message in messages)
 
