@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -372,6 +373,30 @@ def test_a_hundred_streams_at_once_are_all_answered(kind: str, picker: Picker):
 
     with in_front(engine, picker) as url:
         assert all(asyncio.run(all_of_them(url)))
+
+
+def test_answers_under_way_end_in_words_when_the_front_is_stopped(kind: str, picker: Picker):
+    is_asked, may_end = threading.Event(), threading.Event()
+
+    def hang(name: str, body: dict[str, Any]) -> str:
+        is_asked.set()
+        may_end.wait(30)
+        return "late"
+
+    async def stop_meanwhile(behind: str) -> list[httpx.Response]:
+        front = build_front(ENGINES[kind](list(LANGUAGES)), behind.removesuffix("/v1"), picker, token=None)
+        transport, body = httpx.ASGITransport(front), {"prompt": "x"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost/v1") as client:
+            under_way = asyncio.create_task(client.post("/completions", json=body))
+            await asyncio.to_thread(is_asked.wait, 30)
+            await front.state.engine.aclose()
+            return [await under_way, await client.post("/completions", json=body)]
+
+    with listening(EngineStub(list(LANGUAGES), hang, kind=kind).app) as behind:
+        answers = asyncio.run(stop_meanwhile(behind))
+        may_end.set()
+    assert [answer.status_code for answer in answers] == [502, 502]
+    assert all("does not answer" in answer.json()["error"]["message"] for answer in answers)
 
 
 def test_without_the_token_nothing_is_answered(kind: str, picker: Picker):
