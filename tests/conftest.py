@@ -15,7 +15,7 @@ import pytest
 import torch
 from hypothesis import settings
 from torch import Tensor, nn
-from transformers import AutoConfig, PreTrainedConfig
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedTokenizerFast
 
 from multipl_judge.judge.sandbox import Sandbox
 from multipl_judge.languages.harnesses import HARNESSES
@@ -24,6 +24,7 @@ from multipl_moe import MoeConfig, MultiplMoeConfig, MultiplMoeForCausalLM
 from multipl_moe.model.gate_reading import SPACE
 from multipl_moe.model.moe_config import PACK
 from multipl_moe.model.routing_config import RoutingConfig
+from tests.fixtures import save_tokenizer
 from tests.multipl_judge.problems.samples import write_bench
 
 pytest_plugins = ["tests.selection"]
@@ -34,6 +35,17 @@ settings.load_profile("busy")
 VOCABULARY = 61
 CAUSAL_PRESETS = ["causal", "token-only", "gated", "gated-single"]
 
+TINY_BASE = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 256,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
 _FAMILY_KEYS: dict[str, dict[str, Any]] = {
     "llama": {"mlp_bias": True},
     "gemma2": {"head_dim": 8, "query_pre_attn_scalar": 8, "final_logit_softcapping": 5.0, "sliding_window": 16},
@@ -63,6 +75,22 @@ def bubblewrap() -> None:
 def small_bench(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project's own problems in the formats and the layout of the files in `bench`."""
     return write_bench(tmp_path_factory.mktemp("bench"))
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory):
+    """The tiny world of tests/train/tiny.py, which is imported here as many tests do without."""
+    from tests.train.tiny import tiny_world
+
+    return tiny_world(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """One token for each byte, and an end-of-text token."""
+    folder = tmp_path_factory.mktemp("tokenizer")
+    save_tokenizer(folder)
+    return PreTrainedTokenizerFast.from_pretrained(folder)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -124,19 +152,8 @@ def tables():
 
 def tiny_base_config(family: str = "llama", **overrides: Any) -> PreTrainedConfig:
     """A base of three layers with hidden size 32; biases, softcaps and scalings of its family in use."""
-    values = {
-        "vocab_size": VOCABULARY,
-        "hidden_size": 32,
-        "intermediate_size": 48,
-        "num_hidden_layers": 3,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "max_position_embeddings": 256,
-        "bos_token_id": 1,
-        "eos_token_id": 2,
-        "tie_word_embeddings": False,
-    }
-    return AutoConfig.for_model(family, **(values | _FAMILY_KEYS.get(family, {}) | overrides))
+    values = TINY_BASE | {"tie_word_embeddings": False} | _FAMILY_KEYS.get(family, {}) | overrides
+    return AutoConfig.for_model(family, **values)
 
 
 def tiny_moe(preset: str = "causal", **overrides: Any) -> MoeConfig:
@@ -175,6 +192,13 @@ def changed_moe(moe: MoeConfig, **overrides: Any) -> MoeConfig:
         for name, own in keys.items()
     }
     return replace(moe, **changes)
+
+
+def tiny_dense(family: str = "llama", seed: int = 0, **overrides: Any) -> Any:
+    """A base in evaluation mode whose every weight is random; overrides are keys of its configuration."""
+    model = AutoModelForCausalLM.from_config(tiny_base_config(family, **overrides))
+    randomise(model, seed)
+    return model.eval()
 
 
 def tiny_hybrid(preset: str = "causal", family: str = "llama", **moe_overrides: Any) -> Any:

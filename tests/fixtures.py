@@ -28,12 +28,18 @@ def moe_section(preset: str = "single", **settings: Any) -> dict[str, Any]:
     return section | ({"routing": {}} if preset == "single" else {})
 
 
+def byte_level(splitter: pre_tokenizers.PreTokenizer | None = None, pieces: Iterable[str] = (), merges=()) -> Tokenizer:
+    """A BPE of these pieces, each with its number in their order, and merges; without pieces, to be trained."""
+    vocabulary = {piece: index for index, piece in enumerate(pieces)}
+    tokenizer = Tokenizer(models.BPE(vocabulary, list(merges)))
+    tokenizer.pre_tokenizer = splitter or pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
 def save_tokenizer(folder: Path) -> None:
     """A tokenizer of one token per byte and an end-of-text token."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE({character: index for index, character in enumerate(alphabet)}, []))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer = byte_level(pieces=sorted(pre_tokenizers.ByteLevel.alphabet()))
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>").save_pretrained(folder)
 
 
@@ -44,11 +50,9 @@ def add_tokens(folder: Path, *texts: str) -> None:
     tokenizer.save(str(folder / "tokenizer.json"))
 
 
-def save_trained_tokenizer(folder: Path, texts: Iterable[str]) -> int:
-    """A byte-level tokenizer of 300 tokens at most, trained on texts, with an end-of-text token; returns its size."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
+def trained_tokenizer(texts: Iterable[str], splitter: pre_tokenizers.PreTokenizer | None = None) -> Tokenizer:
+    """A byte-level tokenizer of 300 tokens at most, trained on texts, with an end-of-text token."""
+    tokenizer = byte_level(splitter)
     trainer = trainers.BpeTrainer(
         vocab_size=300,
         special_tokens=["<|endoftext|>"],
@@ -56,6 +60,12 @@ def save_trained_tokenizer(folder: Path, texts: Iterable[str]) -> int:
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def save_trained_tokenizer(folder: Path, texts: Iterable[str]) -> int:
+    """Save a tokenizer that is trained on texts; returns its size."""
+    tokenizer = trained_tokenizer(texts)
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>").save_pretrained(folder)
     return tokenizer.get_vocab_size()
 
@@ -97,6 +107,11 @@ def save_beginning_texts(source: Path, folder: Path, start: str = "<s>", templat
     )
     tokenizer.save_pretrained(folder)
     return tokenizer.bos_token_id
+
+
+def interrupt(*args: Any, **kwargs: Any) -> Any:
+    """Stands for a function in which Ctrl-C is pressed."""
+    raise KeyboardInterrupt
 
 
 def tree(folder: Path) -> dict[str, bytes]:

@@ -15,7 +15,7 @@ from multipl_moe.packs.write import write_pack
 from multipl_moe.upcycle.convert import upcycle
 from tests.conftest import tiny_base_config
 from tests.export.test_gguf import save_dense
-from tests.train.tiny import World, source_text, tiny_recipe, tiny_world
+from tests.train.tiny import source_text, tiny_recipe
 
 _FOLDER = Path(__file__).parents[2] / "benchmarks"
 _TINY = {
@@ -32,11 +32,6 @@ _TINY = {
     "train.save_every_steps": 2,
     "train.log_every_steps": 2,
 }
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory) -> World:
-    return tiny_world(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

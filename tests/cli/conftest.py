@@ -5,11 +5,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from transformers import AutoModelForCausalLM
 
 from multipl_moe import cli
 from multipl_moe.recipe.recipe import load_recipe
-from tests.conftest import randomise, tiny_base_config
+from tests.conftest import tiny_dense
 from tests.corpus.conftest import write_files
 from tests.fixtures import NUM_TOKENS, moe_section, save_tokenizer, tree
 
@@ -69,9 +68,7 @@ def refused(run, tmp_path):
 def base(tmp_path_factory) -> Path:
     """A tiny random base with a tokenizer."""
     folder = tmp_path_factory.mktemp("cli") / "base"
-    model = AutoModelForCausalLM.from_config(tiny_base_config(vocab_size=NUM_TOKENS, max_position_embeddings=1024))
-    randomise(model)
-    model.save_pretrained(folder)
+    tiny_dense(vocab_size=NUM_TOKENS, max_position_embeddings=1024).save_pretrained(folder)
     save_tokenizer(folder)
     return folder
 

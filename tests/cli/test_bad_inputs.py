@@ -15,7 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.fixtures import tree
+from tests.fixtures import interrupt, tree
 
 from .conftest import SHORT, TWO
 
@@ -165,9 +165,9 @@ def test_a_base_with_wrong_tensors_is_told_by_its_own_name(refused, places, tmp_
 
 
 def test_an_output_that_is_a_link_to_nothing_is_refused_before_the_work(refused, places, tmp_path, monkeypatch):
-    monkeypatch.setattr("multipl_moe.upcycle.convert.write_beside_base", _interrupt)
+    monkeypatch.setattr("multipl_moe.upcycle.convert.write_beside_base", interrupt)
     (tmp_path / "out").symlink_to("gone")
-    monkeypatch.setattr("multipl_moe.train.trainer.train_in_held_folder", _interrupt)
+    monkeypatch.setattr("multipl_moe.train.trainer.train_in_held_folder", interrupt)
     for words in (
         ["upcycle", "out", "--base", places["base"]],
         ["corpus", "out", "--base", places["base"]],
@@ -267,7 +267,7 @@ def test_a_corpus_that_lacks_a_part_is_refused(refused, places, tmp_path, broken
 
 
 def test_resume_says_where_there_is_nothing_to_resume(run, places, tmp_path, monkeypatch):
-    monkeypatch.setattr("multipl_moe.train.trainer.train_in_held_folder", _interrupt)
+    monkeypatch.setattr("multipl_moe.train.trainer.train_in_held_folder", interrupt)
     outcome = run("train", places["hybrid"], places["corpus"], "out", "--resume", *TWO)
     assert outcome.code == 130
     assert "--resume: out holds nothing to go on from; this is the start" in outcome.out
@@ -275,10 +275,6 @@ def test_resume_says_where_there_is_nothing_to_resume(run, places, tmp_path, mon
     (tmp_path / "out" / "recipe.yaml").write_text(f"{{learn: [rust], keep: [python], base: {places['base']}}}")
     outcome = run("train", places["hybrid"], places["corpus"], "out", "--resume", *TWO)
     assert "nothing to go on" not in outcome.out
-
-
-def _interrupt(*args: object, **hooks: object) -> None:
-    raise KeyboardInterrupt
 
 
 @pytest.mark.usefixtures("_bad_sources")

@@ -7,6 +7,13 @@ import pytest
 
 from multipl_judge.judge.preflight import LanguageCheck
 from multipl_moe.runs.result import Change, Changes
+from tests.fixtures import interrupt
+
+
+@pytest.fixture
+def flags(base, sources) -> list[str]:
+    """Those that name the base and the folder of sources."""
+    return ["--set", f"base={base}", "--set", f"corpus.sources=[{{kind: folder, path: {sources}}}]"]
 
 
 def _metrics(learn: list[float]) -> Changes:
@@ -15,23 +22,21 @@ def _metrics(learn: list[float]) -> Changes:
 
 
 @pytest.mark.parametrize(("interval", "code"), [([-0.2, -0.1], 0), ([-0.1, 0.01], 1)])
-def test_a_demo_without_a_gain_ends_with_1(run, base, sources, monkeypatch, interval, code):
+def test_a_demo_without_a_gain_ends_with_1(run, flags, monkeypatch, interval, code):
     monkeypatch.setattr("multipl_moe.demo.steps.Demo.run", lambda demo: _metrics(interval))
-    folder = ["--set", f"corpus.sources=[{{kind: folder, path: {sources}}}]", "--set", f"base={base}"]
     languages = ["--set", "learn=[rust]", "--set", "keep=[python]"]
-    assert run("demo", "--output", "out", *folder, *languages).code == code
+    assert run("demo", "--output", "out", *flags, *languages).code == code
 
 
-def test_tokens_and_minutes_reach_the_demo(run, base, sources, monkeypatch):
+def test_tokens_and_minutes_reach_the_demo(run, flags, monkeypatch):
     made: list[Any] = []
     monkeypatch.setattr("multipl_moe.demo.steps.Demo.run", lambda demo: made.append(demo) or _metrics([-0.2, -0.1]))
-    folder = ["--set", f"corpus.sources=[{{kind: folder, path: {sources}}}]", "--set", f"base={base}"]
-    assert run("demo", *folder, "--tokens", "61440", "--minutes", "20").code == 0
-    assert run("demo", *folder).code == 0
+    assert run("demo", *flags, "--tokens", "61440", "--minutes", "20").code == 0
+    assert run("demo", *flags).code == 0
     assert [(demo.recipe.train.tokens, demo.minutes) for demo in made] == [(61_440, 20), (100_352, None)]
 
 
-def test_what_toolchains_and_errors_say_is_told_as_it_is(run, base, sources, monkeypatch):
+def test_what_toolchains_and_errors_say_is_told_as_it_is(run, flags, monkeypatch):
     said = "cannot load [/usr/lib/x.so]; pip install -e '.[benchmarks]'"
 
     def tell(demo: Any) -> Changes:
@@ -39,7 +44,7 @@ def test_what_toolchains_and_errors_say_is_told_as_it_is(run, base, sources, mon
         return _metrics([-0.2, -0.1])
 
     monkeypatch.setattr("multipl_moe.demo.steps.Demo.run", tell)
-    outcome = run("demo", "--set", f"base={base}", "--set", f"corpus.sources=[{{kind: folder, path: {sources}}}]")
+    outcome = run("demo", *flags)
     assert outcome.code == 0, outcome.err
     assert f"rust: programs are not scored: {said}" in " ".join(outcome.out.split())
 
@@ -48,11 +53,8 @@ def test_what_toolchains_and_errors_say_is_told_as_it_is(run, base, sources, mon
 def until_planned(run, base, sources, monkeypatch):
     """Starts a demo that is interrupted once the corpus is built; takes where the source is to be, and other flags."""
 
-    def stop(*args: Any) -> None:
-        raise KeyboardInterrupt
-
     def until_planned(*flags: str, source: Path = sources) -> Any:
-        monkeypatch.setattr("multipl_moe.demo.steps.measure_throughput", stop)
+        monkeypatch.setattr("multipl_moe.demo.steps.measure_throughput", interrupt)
         settings = f"base={base}", "learn=[rust]", "keep=[python]", f"corpus.sources=[{{kind: folder, path: {source}}}]"
         return run("demo", "--output", "out", *(word for each in settings for word in ("--set", each)), *flags)
 

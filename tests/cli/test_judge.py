@@ -3,13 +3,10 @@
 import io
 import json
 import sys
-from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
 
-from multipl_judge.languages.harnesses import HARNESSES
-from multipl_judge.languages.toolchains import TOOLCHAINS
 from multipl_moe.errors import TasksUnfinishedError
 from multipl_moe.eval.judged_rows import RowJudge, Rows
 from multipl_moe.runs.journal import read_journal
@@ -35,14 +32,12 @@ ROWS = [
 
 
 @pytest.fixture
-def rows(tmp_path) -> Iterator[str]:
+def rows(tables, tmp_path) -> str:
     """The rows as text, also in rows.jsonl; a recipe with their language beside it."""
     (tmp_path / "shell.yaml").write_text(_SHELL)
     text = "".join(json.dumps(row) + "\n" for row in ROWS)
     (tmp_path / "rows.jsonl").write_text(text)
-    yield text
-    for table in (TOOLCHAINS, HARNESSES):
-        table.pop("posix-shell", None)
+    return text
 
 
 @pytest.mark.usefixtures("bubblewrap")

@@ -1,17 +1,16 @@
 """Problems and completers for the tests of this folder."""
 
-from pathlib import Path
 from typing import Any
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from multipl_judge.problems.problem import Problem
 from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
 from multipl_moe.codegen.completer import Completion, Finish, Request
 from multipl_moe.recipe.codegen import CodegenSection
-from tests.conftest import randomise, tiny_base_config, tiny_moe
-from tests.fixtures import NUM_TOKENS, save_tokenizer
+from tests.conftest import randomise, tiny_base_config, tiny_dense, tiny_moe
+from tests.fixtures import NUM_TOKENS, byte_level
 
 PROMPTS = [
     "fn main() {",
@@ -34,33 +33,22 @@ def settings(**values: Any) -> CodegenSection:
     return CodegenSection.model_validate({"max_new_tokens": 24} | values)
 
 
-def byte_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """One token for each byte, and an end-of-text token."""
-    save_tokenizer(folder)
-    return PreTrainedTokenizerFast.from_pretrained(folder)
-
-
 def tiny_model(preset: str | None = "causal", family: str = "llama", **base: Any) -> Any:
     """A random model of bytes; dense without a preset."""
     values = {"vocab_size": NUM_TOKENS, "eos_token_id": NUM_TOKENS - 1} | base
-    config = tiny_base_config(family, **values)
     if preset is None:
-        model: Any = AutoModelForCausalLM.from_config(config)
-    else:
-        model = MultiplMoeForCausalLM(MultiplMoeConfig(text_config=config, moe=tiny_moe(preset).to_dict()))
+        return tiny_dense(family, **values)
+    config = tiny_base_config(family, **values)
+    model: Any = MultiplMoeForCausalLM(MultiplMoeConfig(text_config=config, moe=tiny_moe(preset).to_dict()))
     randomise(model)
     return model.eval()
 
 
 def merging_tokenizer(*words: str) -> PreTrainedTokenizerFast:
     """Bytes, whole words as tokens of their own (to decode, not to encode), and an end-of-text token."""
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    spelled = [byte_level.pre_tokenize_str(word)[0][0] for word in words]
-    vocabulary = {piece: index for index, piece in enumerate(dict.fromkeys([*sorted(alphabet), *spelled]))}
-    tokenizer = Tokenizer(models.BPE(vocabulary, []))
-    tokenizer.pre_tokenizer = byte_level
-    tokenizer.decoder = decoders.ByteLevel()
+    splitter = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    spelled = [splitter.pre_tokenize_str(word)[0][0] for word in words]
+    tokenizer = byte_level(splitter, dict.fromkeys([*sorted(splitter.alphabet()), *spelled]))
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>")
 
 

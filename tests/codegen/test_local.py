@@ -13,15 +13,10 @@ from multipl_moe.codegen.completer import Completion, Finish, request_of
 from multipl_moe.codegen.generation import generate_samples
 from multipl_moe.codegen.local import LocalCompleter, fingerprint
 from multipl_moe.errors import ConfigError
-from tests.codegen.problems import byte_tokenizer, problem, problems, settings, tiny_model
+from tests.codegen.problems import problem, problems, settings, tiny_model
 from tests.conftest import randomise_gate
 
 MODELS = [("causal", "llama"), (None, "llama"), ("token-only", "gemma3_text"), (None, "gemma2"), ("paper", "llama")]
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory):
-    return byte_tokenizer(tmp_path_factory.mktemp("tokenizer"))
 
 
 def completer_of(tokenizer, preset="causal", family="llama", **base):

@@ -4,10 +4,13 @@ import multiprocessing
 import signal
 import time
 
+from transformers import PreTrainedTokenizerFast
+
 from multipl_moe.codegen.generation import generate_samples
 from multipl_moe.codegen.local import LocalCompleter
 from multipl_moe.codegen.samples import SAMPLES_FILE
-from tests.codegen.problems import byte_tokenizer, problems, settings, tiny_model
+from tests.codegen.problems import problems, settings, tiny_model
+from tests.fixtures import save_tokenizer
 
 POSED = problems(("e", "\n}"), num_problems=12)
 DRAWN = {"batch_sequences": 4, "temperature": 0.9, "top_p": 0.95, "num_samples": 2}
@@ -24,7 +27,8 @@ class Slow(LocalCompleter):
 
 
 def run(folder, chosen, kind=LocalCompleter):
-    tokenizer = byte_tokenizer(folder.parent / "tokenizer")
+    save_tokenizer(folder.parent / "tokenizer")
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder.parent / "tokenizer")
     return generate_samples(POSED, kind("tiny", tiny_model(), tokenizer), chosen, folder)
 
 

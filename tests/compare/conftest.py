@@ -8,7 +8,7 @@ import yaml
 from multipl_moe.compare import session
 from multipl_moe.compare.schema import Comparison, load_comparison
 from multipl_moe.report.comparison_page import comparison_markdown
-from tests.train.tiny import World, tiny_world
+from tests.train.tiny import World
 
 
 @pytest.fixture(scope="module")
@@ -21,11 +21,6 @@ def markdown_alone():
             lambda output, result: (output / "comparison.md").write_text(comparison_markdown(result)),
         )
         yield
-
-
-@pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return tiny_world(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,7 @@ from multipl_moe.report.comparison_page import write_comparison
 from multipl_moe.system.staging import held_folder
 from multipl_moe.train.trainer import train_in_held_folder, train_model
 from tests.eval.judged import problems, results
+from tests.fixtures import interrupt
 from tests.report.judged import of_model
 from tests.train.conftest import Interrupt
 from tests.train.tiny import tensors, with_train
@@ -210,23 +211,18 @@ def test_edited_recipe_files_are_another_comparison(world, tmp_path: Path):
 
 
 @pytest.mark.extended
-def test_wherever_a_run_is_stopped_it_goes_on_to_the_same_numbers(
-    finished: Path, comparison, result, tmp_path: Path, monkeypatch
-):
+def test_wherever_a_run_is_stopped_it_goes_on_to_the_same_numbers(finished, comparison, result, tmp_path, monkeypatch):
     one = _with_method(comparison, "causal", seeds=[3])
-
-    def stop(*args, **kwargs):
-        raise KeyboardInterrupt
 
     def train_a_step(recipe, *args, callbacks, **kwargs):
         return train_in_held_folder(recipe, *args, callbacks=[*callbacks, Interrupt(0)], **kwargs)
 
     shutil.copytree(finished, tmp_path / "out", ignore=shutil.ignore_patterns("causal-*"))
     places = (
-        ("runs.folder.environment", stop),  # while the run's folder is made
-        ("compare.run.upcycle", stop),
+        ("runs.folder.environment", interrupt),  # while the run's folder is made
+        ("compare.run.upcycle", interrupt),
         ("compare.run.train_in_held_folder", train_a_step),
-        ("compare.run.load_model", stop),
+        ("compare.run.load_model", interrupt),
     )
     for place, stopping in places:
         with monkeypatch.context() as patch:

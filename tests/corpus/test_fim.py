@@ -12,20 +12,17 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from multipl_moe.corpus.fim import FimCut, FimRule, arranged, cut_parts, joins_exactly, undo_fim
 from multipl_moe.fim_tokens import FimTokens
+from tests.fixtures import byte_level
 
 FIM = FimTokens(1000, 1001, 1002)
 SPACE = "\u2581"
 
 
-def byte_level() -> Tokenizer:
+def merging() -> Tokenizer:
     """Merges that a cut may fall into, within a word and within a character's bytes."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    merged = ["ab", "abc", "Ġa", "Ã©"]
     merges = [("a", "b"), ("ab", "c"), ("Ġ", "a"), ("Ã", "©")]
-    tokenizer = Tokenizer(models.BPE({text: index for index, text in enumerate([*alphabet, *merged])}, merges))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    return tokenizer
+    merged = ["".join(merge) for merge in merges]
+    return byte_level(pieces=[*sorted(pre_tokenizers.ByteLevel.alphabet()), *merged], merges=merges)
 
 
 def llama_like() -> Tokenizer:
@@ -40,7 +37,7 @@ def llama_like() -> Tokenizer:
     return tokenizer
 
 
-TOKENIZERS: dict[str, Any] = {"byte-level": byte_level(), "Llama": llama_like()}
+TOKENIZERS: dict[str, Any] = {"byte-level": merging(), "Llama": llama_like()}
 TEXTS = st.text(st.one_of(st.sampled_from("ab é\r\n"), st.characters(exclude_categories=["Cs"])), max_size=40)
 
 DECOMPOSED = st.text(st.one_of(st.sampled_from("e\u0301a\u030a\u00e9b "), st.characters(exclude_categories=["Cs"])))
@@ -80,7 +77,7 @@ def test_undone_any_document_is_what_it_was_and_no_token_is_lost_or_doubled(name
 
 @given(text=DECOMPOSED, form=st.sampled_from(["plain", "psm", "spm"]), piece=st.sampled_from([None, 1, 7]))
 def test_of_a_tokenizer_that_normalises_each_part_comes_back_normalised(text, form, piece):
-    tokenizer = byte_level()
+    tokenizer = merging()
     tokenizer.normalizer = normalizers.NFC()
     cuts = rule(float(form != "plain"), float(form == "spm"), piece=piece).cuts(text, "path")
     undone = "".join(decode(tokenizer, encode(tokenizer, text, cut)) for cut in cuts or [None])

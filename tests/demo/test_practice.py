@@ -12,13 +12,14 @@ from multipl_moe.demo import practice, steps
 from multipl_moe.demo.recipe import DEMO_RECIPE, without_missing_languages
 from multipl_moe.errors import ConfigError
 from multipl_moe.recipe.recipe import load_recipe, validate_recipe
+from tests.fixtures import interrupt
 from tests.practice.made import Answers
-from tests.train.tiny import tiny_recipe, tiny_world
+from tests.train.tiny import tiny_recipe
 
 
 @pytest.fixture
-def recipe(tmp_path, tmp_path_factory):
-    world, tasks = tiny_world(tmp_path_factory), tmp_path / "mine.jsonl"
+def recipe(world, tmp_path):
+    tasks = tmp_path / "mine.jsonl"
     rows = [
         {
             "id": f"add{n}",
@@ -46,10 +47,6 @@ def answered(monkeypatch: pytest.MonkeyPatch, text_of: Any) -> Answers:
 
 def start(recipe, output, monkeypatch) -> str:
     """The demo up to where it measures its speed."""
-
-    def interrupt(*args: Any) -> None:
-        raise KeyboardInterrupt
-
     monkeypatch.setattr(steps, "measure_throughput", interrupt)
     monkeypatch.setattr(steps, "random_hybrid", lambda recipe: None)
     told = io.StringIO()

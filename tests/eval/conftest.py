@@ -1,13 +1,15 @@
-"""The tiny world of tests/train/tiny.py, and a small measured result."""
+"""A small measured result, and the tokenizer of the tiny world."""
+
+from typing import Any
 
 import pytest
+from transformers import AutoTokenizer
 
 from tests.eval.measured import after, before, metrics, recipe, records, training
-from tests.train.tiny import World, tiny_world
 
-__all__ = ["after", "before", "metrics", "recipe", "records", "training", "world"]
+__all__ = ["after", "before", "metrics", "recipe", "records", "training"]
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return tiny_world(tmp_path_factory)
+def tokenizer(world) -> Any:
+    return AutoTokenizer.from_pretrained(world.base)

@@ -23,11 +23,6 @@ def _settings(**values: int) -> EvalSection:
 
 
 @pytest.fixture(scope="module")
-def tokenizer(world: World) -> Any:
-    return AutoTokenizer.from_pretrained(world.base)
-
-
-@pytest.fixture(scope="module")
 def started(world: World) -> Any:
     """The tokenizer with its token 0 in front of every text."""
     tokenizer = AutoTokenizer.from_pretrained(world.base)

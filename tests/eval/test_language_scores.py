@@ -1,10 +1,7 @@
 """Scores of all languages of a recipe, and what the routers did in each."""
 
-from typing import Any
-
 import pytest
 import torch
-from transformers import AutoTokenizer
 
 from multipl_moe.checkpoints.loading import load_dense, load_hybrid
 from multipl_moe.corpus.documents import read_documents
@@ -13,11 +10,6 @@ from multipl_moe.eval.language_scores import LanguageScores, score_languages
 from multipl_moe.model.statistics import observe_routing
 from multipl_moe.upcycle.convert import upcycle
 from tests.train.tiny import World, tiny_recipe
-
-
-@pytest.fixture(scope="module")
-def tokenizer(world: World) -> Any:
-    return AutoTokenizer.from_pretrained(world.base)
 
 
 @pytest.fixture(scope="module")

@@ -7,15 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from multipl_judge.languages.harnesses import HARNESSES
-from multipl_judge.languages.toolchains import TOOLCHAINS
 from multipl_moe.eval.own_language import parts_of_language
 from multipl_moe.recipe.language_template import first_problem, language_recipe
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 
 
 @pytest.fixture
-def recipe(tmp_path: Path):
+def recipe(tables, tmp_path: Path):
     """Of shell scripts, two files of which lie in a folder and one in a repository that is held out."""
     for name, number in {"ours": 2, "theirs": 1}.items():
         (tmp_path / name).mkdir()
@@ -32,9 +30,7 @@ def recipe(tmp_path: Path):
     text = language_recipe("mine", "file", file, sources=sources)
     file.write_text(text.replace("packages: [dash]", "packages: [mine]"))
     (tmp_path / "mine.jsonl").write_text(first_problem("mine", "file"))
-    yield load_recipe(file)
-    for table in (TOOLCHAINS, HARNESSES):
-        table.pop("mine", None)
+    return load_recipe(file)
 
 
 def test_nothing_is_missing_of_a_whole_language(bubblewrap, recipe: Recipe):

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoTokenizer
 
 from multipl_moe import MultiplMoeConfig
 from multipl_moe.checkpoints.loading import load_hybrid
@@ -30,11 +29,6 @@ _KEYS = {
     "layers",
     "is_healthy",
 }
-
-
-@pytest.fixture(scope="module")
-def tokenizer(world: World) -> Any:
-    return AutoTokenizer.from_pretrained(world.base)
 
 
 @pytest.fixture

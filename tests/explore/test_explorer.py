@@ -10,14 +10,9 @@ import torch
 from multipl_moe.errors import ConfigError
 from multipl_moe.explore.explorer import MOST_TOKENS, Explorer
 from multipl_moe.generate.text import TextGenerator
-from tests.codegen.problems import byte_tokenizer, tiny_model
+from tests.codegen.problems import tiny_model
 
 PROMPT = "let x ="
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory):
-    return byte_tokenizer(tmp_path_factory.mktemp("tokenizer"))
 
 
 def written(model, tokenizer, **known) -> str:

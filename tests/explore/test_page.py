@@ -3,12 +3,8 @@
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Thread
-from typing import Any
 
 import pytest
-import uvicorn
 from playwright.sync_api import Browser, Page, expect
 from transformers import AutoTokenizer
 
@@ -19,23 +15,9 @@ from multipl_moe.model.expert_use import ExpertUse
 from tests.codegen.problems import tiny_model
 from tests.conftest import changed_moe, randomise_gate
 from tests.fixtures import save_tokenizer
+from tests.serve.conftest import listening
 
 TYPED = "let a = 1; // ${1 + 1} {{value}} <script>window.bad = 1</script>"
-
-
-@contextmanager
-def serving(app: Any) -> Iterator[str]:
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
-    thread = Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        thread.join(0.05)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +30,8 @@ def address(tmp_path_factory) -> Iterator[str]:
     use = ExpertUse({name: {1: [0.1] * 7, 2: [0.1] * 7} for name in ("rust", "go")})
     explorer = Explorer(model, AutoTokenizer.from_pretrained(folder), None, use)
     samples = samples_of(folder, changed_moe(model.config.moe_config, languages=["rust"]), use)
-    with serving(build_app(explorer, samples, "tiny")) as url:
-        yield url
+    with listening(build_app(explorer, samples, "tiny")) as url:
+        yield url.removesuffix("/v1")
 
 
 @pytest.fixture

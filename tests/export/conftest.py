@@ -96,19 +96,26 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> Exports:
     return exports
 
 
-def load_alone(root: Path, folders: list[Path], tokens: torch.Tensor) -> dict[str, Any]:
-    """Results of load_alone.py by folder name."""
-    torch.save(tokens, root / "tokens.pt")
+def run_alone(code: str, modules: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a program that cannot ask anybody anything."""
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    script = Path(__file__).with_name("load_alone.py")
-    arguments = [json.dumps([str(folder) for folder in folders]), root / "tokens.pt", root / "copies", root / "out.pt"]
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", WITHOUT.format(str(script)), *map(str, arguments)],
-        env=environment | {"HF_MODULES_CACHE": str(root / "modules"), "HF_HUB_OFFLINE": "1"},
+    environment |= {"HF_MODULES_CACHE": str(modules), "HF_HUB_OFFLINE": "1"}
+    return subprocess.run(
+        [sys.executable, "-P", "-c", code, *arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def load_alone(root: Path, folders: list[Path], tokens: torch.Tensor) -> dict[str, Any]:
+    """Results of load_alone.py by folder name."""
+    torch.save(tokens, root / "tokens.pt")
+    script = Path(__file__).with_name("load_alone.py")
+    arguments = [json.dumps([str(folder) for folder in folders]), root / "tokens.pt", root / "copies", root / "out.pt"]
+    done = run_alone(WITHOUT.format(str(script)), root / "modules", *map(str, arguments))
     assert done.returncode == 0, done.stderr
     return torch.load(root / "out.pt", weights_only=True)
 

@@ -17,15 +17,10 @@ from multipl_moe.model.expert_use import ExpertUse, expert_names
 from multipl_moe.system.staging import shutil as staging_shutil
 from multipl_moe.upcycle.convert import upcycle
 from tests.fixtures import save_tokenizer, tree
-from tests.train.tiny import World, tiny_world
+from tests.train.tiny import World
 from tests.upcycle.conftest import recipe_for, save_base
 
 from .conftest import save_hybrid
-
-
-@pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return tiny_world(tmp_path_factory)
 
 
 @pytest.fixture

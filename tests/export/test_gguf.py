@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 from gguf import GGMLQuantizationType, GGUFReader
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers, processors
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GgufConfig, PreTrainedTokenizerFast
 
 from multipl_moe.errors import BaseModelError
 from multipl_moe.export.gguf import write_gguf
-from tests.conftest import randomise, tiny_base_config
+from tests import fixtures
+from tests.conftest import tiny_dense
 from tests.fixtures import save_tokenizer
 from tests.train.tiny import SUFFIXES, source_text
 
@@ -51,18 +52,9 @@ def digits_then_bytes() -> pre_tokenizers.PreTokenizer:
 
 
 def trained_tokenizer(splitter: pre_tokenizers.PreTokenizer | None = None) -> Tokenizer:
-    """A byte-level BPE of about 300 tokens, the end of text among them."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = splitter or byte_level()  # pyright: ignore[reportAttributeAccessIssue] (a setter)
-    tokenizer.decoder = decoders.ByteLevel()  # pyright: ignore[reportAttributeAccessIssue]
-    trainer = trainers.BpeTrainer(
-        vocab_size=300,
-        special_tokens=[END],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator([source_text(name, seed) for name in SUFFIXES for seed in range(2)], trainer)
-    return tokenizer
+    """A tokenizer of about 300 tokens, the end of text among them."""
+    texts = [source_text(name, seed) for name in SUFFIXES for seed in range(2)]
+    return fixtures.trained_tokenizer(texts, splitter)
 
 
 def save_fast(tokenizer: Tokenizer, folder: Path, **special: Any) -> None:
@@ -76,9 +68,7 @@ def save_dense(folder: Path, family: str = "llama", dtype: torch.dtype = torch.f
     values = {"vocab_size": tokenizer.get_vocab_size() + 3, "bos_token_id": 0, "eos_token_id": 0}
     if family == "llama":
         values["mlp_bias"] = False
-    model = AutoModelForCausalLM.from_config(tiny_base_config(family, **(values | overrides)))
-    randomise(model)
-    model.to(dtype).save_pretrained(folder)
+    tiny_dense(family, **(values | overrides)).to(dtype).save_pretrained(folder)
     save_fast(tokenizer, folder)
     return folder
 

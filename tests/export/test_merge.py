@@ -19,7 +19,6 @@ from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.upcycle.convert import upcycle
 from tests.conftest import random_tokens, tiny_hybrid
 from tests.train.tiny import tensors as weights_in
-from tests.train.tiny import tiny_world
 from tests.upcycle.conftest import recipe_for, save_base
 
 LOW_RANK = {"type": "lora", "rank": 4, "alpha": 3.0}
@@ -216,8 +215,7 @@ def test_a_hybrid_whose_use_is_another_s_is_refused(tmp_path):
         merged(hybrid, tmp_path / "dense")
 
 
-def test_copies_cost_nothing_and_other_experts_something(tmp_path, tmp_path_factory):
-    world = tiny_world(tmp_path_factory)
+def test_copies_cost_nothing_and_other_experts_something(world, tmp_path):
     model = load_hybrid(world.hybrid)
     use = random_use(model.config.moe_config, "rust")
     for layer in model.hybrid_layers.values():

@@ -4,9 +4,7 @@ import ast
 import importlib
 import inspect
 import json
-import os
 import re
-import subprocess
 import sys
 from importlib.metadata import requires
 from pathlib import Path
@@ -26,7 +24,7 @@ from multipl_moe.model.transformers_version import (
     require_supported_transformers,
 )
 
-from .conftest import CASES, Case, Exports, load_reference, save_hybrid
+from .conftest import CASES, Case, Exports, load_reference, run_alone, save_hybrid
 from .load_alone import compute, last_hidden_state
 
 LLAMA = Case("causal")
@@ -44,20 +42,6 @@ def references(exports: Exports) -> dict[str, Any]:
         name: compute(model, exports.tokens) | {"decoder": last_hidden_state(model.model, exports.tokens)}
         for name, model in models.items()
     }
-
-
-def run_alone(code: str, modules: Path) -> subprocess.CompletedProcess[str]:
-    """Run a program that cannot ask anybody anything."""
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    environment |= {"HF_MODULES_CACHE": str(modules), "HF_HUB_OFFLINE": "1"}
-    return subprocess.run(
-        [sys.executable, "-P", "-c", code],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def code_in(folder: Path) -> list[Path]:

@@ -7,15 +7,10 @@ import pytest
 import torch
 
 from multipl_moe.generate.reading import Reading, read_text
-from tests.codegen.problems import byte_tokenizer, tiny_model
+from tests.codegen.problems import tiny_model
 from tests.conftest import randomise_gate
 
 TEXT = "fn naïve(x: u8) -> '→'"
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory):
-    return byte_tokenizer(tmp_path_factory.mktemp("tokenizer"))
 
 
 def bits_of(model, tokenizer, text, **known):

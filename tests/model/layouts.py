@@ -5,6 +5,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from tests.conftest import random_tokens
+
+
+def left_padded(lengths: Sequence[int], seed: int) -> tuple[Tensor, Tensor]:
+    """Tokens and mask of rows of these lengths, with padding on the left."""
+    longest = max(lengths)
+    mask = torch.stack([(torch.arange(longest) >= longest - length).long() for length in lengths])
+    return random_tokens(len(lengths), longest, seed) * mask, mask
+
 
 def lay_out(rows: Sequence[tuple[int, Sequence[int]]], length: int = 1, garbage: int = 0) -> tuple[Tensor, Tensor]:
     """Position ids and mask of rows of (padding on the left, document lengths), filled up on the right."""

@@ -18,6 +18,7 @@ from multipl_moe.model.fusion import fuse_weights
 from multipl_moe.model.statistics import observe_with
 from tests.conftest import CAUSAL_PRESETS, random_tokens, tiny_hybrid
 from tests.model.chunks import logits_in_chunks
+from tests.model.layouts import left_padded
 
 FAMILIES = ["llama", "qwen2", "qwen3", "gemma2", "gemma3_text", "mistral"]
 TOLERANCE = {"rtol": 0, "atol": 1e-4}
@@ -28,15 +29,8 @@ def _full(model: Any, tokens: Tensor) -> Tensor:
     return model(tokens).logits
 
 
-def _left_padded(lengths: list[int]) -> tuple[Tensor, Tensor]:
-    longest = max(lengths)
-    tokens = random_tokens(len(lengths), longest, seed=5)
-    mask = torch.stack([(torch.arange(longest) >= longest - length).long() for length in lengths])
-    return tokens * mask, mask
-
-
 def _generate(model: Any, lengths: list[int], **settings: Any) -> Tensor:
-    tokens, mask = _left_padded(lengths)
+    tokens, mask = left_padded(lengths, seed=5)
     torch.manual_seed(0)
     return model.generate(tokens, attention_mask=mask, max_new_tokens=15, eos_token_id=None, pad_token_id=0, **settings)
 

@@ -10,19 +10,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from multipl_moe import MultiplMoeConfig
 from multipl_moe.model.families import FAMILIES
-from tests.conftest import VOCABULARY, random_tokens, tiny_base_config, tiny_hybrid, tiny_moe
-
-_OF_BASE = {
-    "vocab_size": VOCABULARY,
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 256,
-    "bos_token_id": 1,
-    "eos_token_id": 2,
-}
+from tests.conftest import TINY_BASE, VOCABULARY, random_tokens, tiny_base_config, tiny_hybrid, tiny_moe
 
 
 def _config(family: str = "llama", preset: str = "causal", **moe: Any) -> MultiplMoeConfig:
@@ -32,7 +20,7 @@ def _config(family: str = "llama", preset: str = "causal", **moe: Any) -> Multip
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_bases_numbers_are_readable_at_the_top(family: str):
     config = _config(family)
-    assert {name: getattr(config, name) for name in _OF_BASE} == _OF_BASE
+    assert {name: getattr(config, name) for name in TINY_BASE} == TINY_BASE
     assert config.pad_token_id == config.base_config.pad_token_id
 
 
@@ -47,7 +35,7 @@ def test_nothing_is_stored_twice_and_what_is_stored_can_be_read_again(tmp_path: 
     config.eos_token_id = 5
     config.save_pretrained(tmp_path)
     stored = json.loads((tmp_path / "config.json").read_text())
-    derived = {*_OF_BASE, "pad_token_id", "num_experts", "num_experts_per_tok", "router_aux_loss_coef"}
+    derived = {*TINY_BASE, "pad_token_id", "num_experts", "num_experts_per_tok", "router_aux_loss_coef"}
     assert not derived & stored.keys()
     assert stored["text_config"]["eos_token_id"] == 5
     loaded = AutoConfig.from_pretrained(tmp_path)

@@ -17,7 +17,7 @@ from multipl_moe.model.gated import Adapter, GatedBlock
 from multipl_moe.model.parameters import count_parameters, trained_names
 from multipl_moe.model.routing_pass import PACK, Passing, RoutingPass
 from multipl_moe.model.segments import places_for, plan_segments
-from tests.conftest import random_tokens, randomise, randomise_gate, tiny_base_config, tiny_hybrid, tiny_moe
+from tests.conftest import random_tokens, randomise, randomise_gate, tiny_base_config, tiny_dense, tiny_hybrid, tiny_moe
 from tests.model.chunks import logits_in_chunks
 from tests.model.test_hybrid import _FFNS, LAYOUTS, Layout
 
@@ -179,19 +179,11 @@ def composed(form: str, packs: tuple[str, ...], **overrides: Any) -> Any:
             if f".{name}" in path and isinstance(part, Adapter | nn.Linear):
                 randomise(part, seed + len(path))
         randomise_gate(model, seed, name)
-    base = dict(_dense(0).named_parameters())
+    base = dict(tiny_dense().named_parameters())
     with torch.no_grad():
         for path, parameter in model.named_parameters():
             if (key := path.replace(".shared_expert", "")) in base:
                 parameter.copy_(base[key])
-    return model.eval()
-
-
-def _dense(seed: int) -> Any:
-    from transformers import AutoModelForCausalLM
-
-    model = AutoModelForCausalLM.from_config(tiny_base_config())
-    randomise(model, seed)
     return model.eval()
 
 
@@ -238,7 +230,7 @@ def _without_packs(form: str) -> Any:
 def test_with_all_gates_shut_a_model_is_its_base_to_the_bit(form: str, packs: tuple[str, ...]):
     told, shut, bare = composed(form, packs), _shut(composed(form, packs), *packs), _without_packs(form)
     tokens = random_tokens(2, 23)
-    assert torch.equal(shut(tokens).logits, _dense(0)(tokens).logits)
+    assert torch.equal(shut(tokens).logits, tiny_dense()(tokens).logits)
     for found, expected in ((_runs(shut), _runs(bare)), (_runs(told, open_share=0.0), _runs(bare, open_share=0.0))):
         assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
 
@@ -248,7 +240,7 @@ def test_with_all_gates_shut_a_model_is_its_base_to_the_bit(form: str, packs: tu
 def test_while_the_others_are_shut_a_model_is_the_one_with_that_pack_to_the_bit(form: str):
     model, alone = _shut(composed(form, ("lua", "rust", "ocaml")), "lua", "ocaml"), composed(form, ("rust",))
     found, expected = _runs(model), _runs(alone)
-    assert not torch.allclose(found[0], _dense(0)(random_tokens(2, 23)).logits, atol=1e-3)
+    assert not torch.allclose(found[0], tiny_dense()(random_tokens(2, 23)).logits, atol=1e-3)
     assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
 
 
@@ -283,7 +275,7 @@ def test_an_open_pack_is_pefts_lora_to_the_bit(alpha: float):
     model = composed("all", ("rust",), alpha=alpha)
     names = [name for name, part in model.named_modules() if isinstance(part, nn.Linear) and hasattr(part, "adapters")]
     config = LoraConfig(r=4, lora_alpha=alpha, target_modules=names)  # pyright: ignore[reportArgumentType] (takes fractions)
-    lora: Any = get_peft_model(_dense(0), config).eval()
+    lora: Any = get_peft_model(tiny_dense(), config).eval()
     for name in names:
         ours, theirs = model.get_submodule(name).adapters["rust"], lora.base_model.model.get_submodule(name)
         theirs.lora_A["default"].weight.copy_(ours.lora_A)

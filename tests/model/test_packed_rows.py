@@ -10,24 +10,18 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from transformers import AutoModelForCausalLM, modeling_flash_attention_utils
+from transformers import modeling_flash_attention_utils
 
 from multipl_moe.data.packed import PackedTokens
 from multipl_moe.data.packing import PACKINGS
 from multipl_moe.model.documents import IGNORED_LABEL, PADDING_POSITION, attention_arguments
-from tests.conftest import VOCABULARY, random_tokens, randomise, tiny_base_config, tiny_hybrid
+from tests.conftest import VOCABULARY, random_tokens, tiny_dense, tiny_hybrid
 from tests.corpus.token_files import write_tokens
 
 _LENGTHS, _SIZE = [21, 50, 9, 30, 5], 40
 
 
-def _dense() -> Any:
-    model = AutoModelForCausalLM.from_config(tiny_base_config())
-    randomise(model)
-    return model.eval()
-
-
-_MODELS = {"hybrid": tiny_hybrid, "dense": _dense, "sliding window": lambda: tiny_hybrid(family="gemma3_text")}
+_MODELS = {"hybrid": tiny_hybrid, "dense": tiny_dense, "sliding window": lambda: tiny_hybrid(family="gemma3_text")}
 
 
 @pytest.fixture
@@ -129,7 +123,7 @@ def test_flash_attention_is_told_where_documents_begin_in_every_row(kind: str, p
 def test_a_dense_model_that_is_told_does_the_same(positions: Tensor):
     real = positions != PADDING_POSITION
     assert not real.all()
-    model, tokens = _dense(), random_tokens(*positions.shape, seed=1)
+    model, tokens = tiny_dense(), random_tokens(*positions.shape, seed=1)
     expected = _logits(model, tokens, positions)
     _use_flash(model)
     with torch.no_grad():

@@ -12,6 +12,7 @@ from transformers import DynamicCache, GenerationConfig
 from multipl_moe.model.segments import plan_segments
 from tests.conftest import CAUSAL_PRESETS, random_tokens, tiny_hybrid
 from tests.model.chunks import logits_in_chunks
+from tests.model.layouts import left_padded
 from tests.model.small_gate import ONE, OTHER, STRIDE, TICKS, said_of_prompt, small_gate, texts
 from tests.model.test_gated import composed
 
@@ -44,15 +45,10 @@ def test_a_fence_at_a_prompts_end_decides_for_what_is_written_next(name: int, ex
     assert 0 < found[0] < 1
 
 
-def _rows(lengths: list[int], total: int) -> tuple[Tensor, Tensor]:
-    mask = torch.stack([(torch.arange(total) >= total - length).long() for length in lengths])
-    return random_tokens(len(lengths), total, seed=4) * mask, mask
-
-
 @torch.no_grad()
 def test_a_row_is_read_alone_whatever_is_beside_it_and_padding_is_shut():
     model = tiny_hybrid("gated")
-    tokens, mask = _rows([29, 8, 1, 17], 29)
+    tokens, mask = left_padded([29, 8, 1, 17], seed=4)
     read = model.model.read_prompt(tokens, mask)
     assert not read[mask == 0].any()
     for row, length in enumerate([29, 8, 1, 17]):
@@ -84,7 +80,7 @@ def test_of_several_packs_the_likeliest_works_if_any_does(num_rows: int, num_tok
 @pytest.mark.parametrize("sizes", [(1,), (5, 1), (3, 5, 2, 9), (22, 1)], ids=str)
 @torch.no_grad()
 def test_what_was_read_holds_for_the_prompt_in_chunks_as_in_the_whole(sizes: tuple[int, ...]):
-    tokens, mask = _rows([30, 21, 14], 30)
+    tokens, mask = left_padded([30, 21, 14], seed=4)
     for model in (tiny_hybrid("gated"), tiny_hybrid("gated-single"), composed("full", ("rust", "ocaml"))):
         told = {"prompt_share": model.model.read_prompt(tokens[:, :22], mask[:, :22])}
         whole = model(tokens, attention_mask=mask, **told).logits
@@ -122,7 +118,7 @@ def test_a_short_prompt_is_open_or_shut_as_if_the_language_were_told():
 @torch.no_grad()
 def test_padding_is_told_by_its_token_where_there_is_no_mask_as_transformers_does():
     model = tiny_hybrid("gated")
-    tokens, mask = _rows([12, 5], 12)
+    tokens, mask = left_padded([12, 5], seed=4)
     expected = model.generate(tokens, attention_mask=mask, max_new_tokens=9, **_GREEDY)
     assert torch.equal(model.generate(tokens, max_new_tokens=9, **_GREEDY), expected)
     assert torch.equal(model.generate(input_ids=tokens, max_new_tokens=9, **_GREEDY), expected)

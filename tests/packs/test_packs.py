@@ -7,10 +7,8 @@ from typing import Any
 import pytest
 import torch
 from peft import PeftModel
-from safetensors.torch import load_file
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoModelForCausalLM
 
-from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
 from multipl_moe.checkpoints.loading import load_dense, load_hybrid
 from multipl_moe.errors import BaseModelError, ConfigError, OutputError
 from multipl_moe.export.folder import ExportSettings, export_model
@@ -19,39 +17,15 @@ from multipl_moe.packs.files import Pack
 from multipl_moe.packs.write import write_pack
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.train.methods import load_for_training
-from tests.conftest import random_tokens, randomise, randomise_gate, tiny_hybrid, tiny_moe
+from tests.conftest import random_tokens, tiny_hybrid
 from tests.fixtures import save_tokenizer
+from tests.packs.conftest import pack_of, trained
 from tests.upcycle.conftest import save_base
-
-LORA = {"type": "lora", "rank": 4, "alpha": 8.0}  # a scale that no rounding tells from PEFT's
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = save_base(tmp_path_factory.mktemp("base"), "qwen2")
-    save_tokenizer(folder)
-    return folder
-
-
-def trained(folder: Path, base: Path, languages: list[str], seed: int = 1, size: float = 1.0, **moe: Any) -> Path:
-    """A model on the base whose experts, of a size, and gate are random."""
-    values = {"layers": [0, 1, 2], "languages": languages} | LORA | moe
-    config = MultiplMoeConfig(text_config=AutoConfig.from_pretrained(base), moe=tiny_moe("single", **values).to_dict())
-    model: Any = MultiplMoeForCausalLM(config)
-    randomise(model)
-    weights = load_file(base / "model.safetensors")
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if (value := weights.get(name.replace(".shared_expert.", "."))) is not None:
-                parameter.copy_(value)
-            elif ".pack." in name:
-                generator = torch.Generator().manual_seed(seed)
-                noise = torch.randn(parameter.shape, generator=generator) * size / parameter.shape[-1] ** 0.5
-                frozen = weights.get(name.replace(".experts.pack.", "."), torch.zeros(()))
-                parameter.copy_(frozen + noise)
-    if languages:
-        randomise_gate(model, seed)
-    model.save_pretrained(folder)
     save_tokenizer(folder)
     return folder
 
@@ -84,10 +58,7 @@ def test_peft_loads_a_pack_as_it_is(tmp_path: Path, base: Path, targets: str):
 
 
 def test_packs_add_up_and_one_that_is_left_out_leaves_what_was_there(tmp_path: Path, base: Path):
-    packs = {}
-    for seed, name in enumerate(("rust", "ocaml"), 1):
-        packs[name] = tmp_path / name
-        write_pack(trained(tmp_path / f"{name}-model", base, [name], seed), packs[name])
+    packs = {name: pack_of(tmp_path, base, name, seed) for seed, name in enumerate(("rust", "ocaml"), 1)}
     compose(str(base), packs, tmp_path / "both")
     model: Any = AutoModelForCausalLM.from_pretrained(tmp_path / "both")
     assert model.config.moe_config.gate.languages == ["ocaml", "rust"]
@@ -148,9 +119,8 @@ def test_what_no_pack_holds_is_refused(tmp_path: Path, base: Path):
 
 
 def test_a_model_of_packs_is_not_trained_on(tmp_path: Path, base: Path):
-    write_pack(trained(tmp_path / "model", base, ["rust"]), tmp_path / "rust")
-    write_pack(trained(tmp_path / "other", base, ["lua"], 2), tmp_path / "lua")
-    compose(str(base), {"rust": tmp_path / "rust", "lua": tmp_path / "lua"}, tmp_path / "composed")
+    packs = {"rust": pack_of(tmp_path, base, "rust"), "lua": pack_of(tmp_path, base, "lua", 2)}
+    compose(str(base), packs, tmp_path / "composed")
     with pytest.raises(BaseModelError, match="is put together of packs; train one by itself"):
         load_for_training(Recipe().train, tmp_path / "composed")
     with pytest.raises(ValueError, match="open_share: in training gates are open"):
@@ -158,9 +128,8 @@ def test_a_model_of_packs_is_not_trained_on(tmp_path: Path, base: Path):
 
 
 def test_the_card_of_an_exported_model_names_its_packs(tmp_path: Path, base: Path):
-    write_pack(trained(tmp_path / "model", base, ["rust"]), tmp_path / "rust")
-    write_pack(trained(tmp_path / "other", base, ["lua"], 2, rank=8), tmp_path / "lua")
-    compose(str(base), {"rust": tmp_path / "rust", "lua": tmp_path / "lua"}, tmp_path / "composed")
+    packs = {"rust": pack_of(tmp_path, base, "rust"), "lua": pack_of(tmp_path, base, "lua", 2, rank=8)}
+    compose(str(base), packs, tmp_path / "composed")
     export_model(tmp_path / "composed", tmp_path / "export", ExportSettings())
     card = (tmp_path / "export" / "README.md").read_text()
     assert "| pack lua | rank 8, opens for Lua |" in card
@@ -192,11 +161,8 @@ def test_routers_and_biases_fit_no_pack(tmp_path: Path):
 
 
 def test_packs_that_cannot_work_in_one_model_are_refused_with_all_reasons(tmp_path: Path, base: Path):
-    packs = {}
     changes: dict[str, dict[str, Any]] = {"ocaml": {}, "perl": {"stride": 8}, "rust": {"stride": 2, "layers": [1, 2]}}
-    for name, moe in changes.items():
-        packs[name] = tmp_path / name
-        write_pack(trained(tmp_path / f"{name}-model", base, [name], **moe), packs[name])
+    packs = {name: pack_of(tmp_path, base, name, **moe) for name, moe in changes.items()}
     with pytest.raises(ConfigError) as refused:
         compose(str(base), packs, tmp_path / "composed")
     assert len(refused.value.problems) == 2

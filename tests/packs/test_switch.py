@@ -16,10 +16,9 @@ from multipl_moe.packs.adapters import write_adapter_gguf
 from multipl_moe.packs.canary import load_canaries
 from multipl_moe.packs.switch import export_switch
 from multipl_moe.packs.switch_gguf import control_tokens
-from multipl_moe.packs.write import write_pack
 from tests.export.test_gguf import LLAMA3_ROPE, digits_then_bytes, save_fast, trained_tokenizer
 from tests.export.test_llama_cpp import WIDE
-from tests.packs.test_packs import trained
+from tests.packs.conftest import pack_of
 from tests.upcycle.conftest import save_base
 
 TURNS = 20
@@ -44,9 +43,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_fast(tokenizer, base)
     for seed, (name, targets) in enumerate({"rust": "all", "ocaml": "ffn", "lua": "all"}.items(), 1):
         layers = [0, 1, 2] if targets == "all" else [1, 2]
-        model = trained(root / f"{name}-model", base, [name], seed, 0.5, targets=targets, rank=4 * seed, layers=layers)
-        write_pack(model, root / name)
-        write_adapter_gguf(root / name, load_config(base), root / f"{name}.gguf")
+        pack = pack_of(root, base, name, seed, size=0.5, targets=targets, rank=4 * seed, layers=layers)
+        write_adapter_gguf(pack, load_config(base), root / f"{name}.gguf")
     write_gguf(base, root / "base.gguf")
     folders = {"rust": "rust", "ocaml": "ocaml", "lua": "lua", "four": "rust", "five": "ocaml", "six": "lua"}
     files = export_switch({name: root / folder for name, folder in folders.items()}, root / "one", str(base), ("Q8_0",))

@@ -12,9 +12,8 @@ from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.model.gate_reading import pairs_of
 from multipl_moe.packs.compose import compose
 from multipl_moe.packs.text_gate import Opened, TextGate
-from multipl_moe.packs.write import write_pack
 from tests.fixtures import save_tokenizer
-from tests.packs.test_packs import trained
+from tests.packs.conftest import pack_of
 from tests.upcycle.conftest import save_base
 
 _TEXT = "fn main() { let x = 1; } and then some words of prose, and def f(x): return x + 1"
@@ -25,11 +24,7 @@ def packs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Pat
     folder = tmp_path_factory.mktemp("packs")
     base = save_base(folder / "base", "qwen2")
     save_tokenizer(base)
-    made = {}
-    for seed, name in enumerate(("lua", "rust")):
-        made[name] = folder / name
-        write_pack(trained(folder / f"{name}-model", base, [name], seed=seed), made[name])
-    return base, made
+    return base, {name: pack_of(folder, base, name, seed) for seed, name in enumerate(("lua", "rust"))}
 
 
 def test_it_says_what_the_composed_model_says(packs: tuple[Path, dict[str, Path]], tmp_path: Path):

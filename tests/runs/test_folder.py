@@ -8,14 +8,12 @@ from multipl_moe.errors import OutputError
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.runs.folder import open_run, read_json, write_json
 from multipl_moe.runs.journal import append_to_journal
+from tests.fixtures import interrupt
 
 
 def test_the_recipe_comes_last_so_that_a_folder_that_has_one_is_whole(tmp_path: Path, monkeypatch):
-    def stop() -> None:
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
-        patch.setattr("multipl_moe.runs.folder.environment", stop)
+        patch.setattr("multipl_moe.runs.folder.environment", interrupt)
         with pytest.raises(KeyboardInterrupt):
             open_run(tmp_path / "run", Recipe())
     assert list((tmp_path / "run").iterdir()) == []

@@ -1,4 +1,4 @@
-"""The tiny world of tests/train/tiny.py, and one training run in it that is watched from inside."""
+"""One training run in the tiny world that is watched from inside."""
 
 import os
 import signal
@@ -12,20 +12,18 @@ import torch
 from rich.console import Console
 from transformers import TrainerCallback
 
+from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.journal import read_journal
+from multipl_moe.train.plan import TrainingPlan, plan_training, starting_config
 from multipl_moe.train.progress import TrainingProgress
 from multipl_moe.train.result import TrainResult
 from multipl_moe.train.setup import tokens_per_step
 from multipl_moe.train.trainer import train_model
-from tests.train.tiny import World, answers_world, tensors, tiny_world, with_train
+from tests.train.tiny import World, answers_world, tensors, with_train
 
+RUNTIME_BYTES = 1000
 RUN_FILES = {"model", "training.json", "recipe.yaml", "environment.json"}
 """What a finished run leaves in its folder."""
-
-
-@pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return tiny_world(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +40,8 @@ class Watcher(TrainerCallback):
     optimised: set[str] = field(default_factory=set)
     with_state: set[str] = field(default_factory=set)
     frozen_gradients: list[str] = field(default_factory=list)
+    saves: list[int] = field(default_factory=list)
+    metrics: list[dict[str, float]] = field(default_factory=list)
 
     def on_train_begin(self, args, state, control, **kwargs):
         for index, layer in enumerate(kwargs["model"].model.layers):
@@ -60,6 +60,12 @@ class Watcher(TrainerCallback):
     def on_log(self, args, state, control, logs=None, **kwargs):
         if logs and "loss" in logs:
             self.losses.append(float(logs["loss"]))
+
+    def on_save(self, args, state, control, **kwargs):
+        self.saves.append(state.global_step)
+
+    def on_evaluate(self, args, state, control, metrics=None, **kwargs):
+        self.metrics.append(dict(metrics or {}))
 
     def _noting(self, index: int) -> Callable:
         def note(module, args, output) -> None:
@@ -106,6 +112,16 @@ def train_told(
     per_step = tokens_per_step(with_train(world.recipe, **values).train)
     train(world, folder, TrainingProgress(folder, per_step, console or Console(quiet=True)), *callbacks, **values)
     return read_journal(folder / "metrics.jsonl")
+
+
+def plan_of(recipe: Recipe, folder: Path) -> TrainingPlan:
+    """The plan of a run that starts from a model that exists."""
+    return plan_training(recipe, starting_config(recipe, folder), runtime_bytes=RUNTIME_BYTES)
+
+
+@pytest.fixture(scope="module")
+def plan_of_world(world: World) -> TrainingPlan:
+    return plan_of(world.recipe, world.hybrid)
 
 
 def changed(before: Path, after: Path) -> set[str]:

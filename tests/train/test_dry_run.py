@@ -9,24 +9,16 @@ from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.train.dry_run import _Ledger
 from multipl_moe.train.methods import load_for_training, prepare
-from multipl_moe.train.plan import TrainingPlan, plan_training, starting_config
+from multipl_moe.train.plan import TrainingPlan
 from multipl_moe.train.setup import TrainingSetup, enable_checkpointing
 from multipl_moe.upcycle.convert import upcycle
+from tests.train.conftest import plan_of
 from tests.train.tiny import World, tiny_recipe, with_train
 
 _ROWS, _TOKENS = 4, 32
 _HIDDEN, _INTERMEDIATE, _LAYERS, _HEADS, _HEAD_SIZE, _KV_SIZE = 32, 48, 3, 4, 8, 16
 _FEED_FORWARD = 3 * _HIDDEN * _INTERMEDIATE
 _ATTENTION = 2 * _HIDDEN * _HIDDEN + 2 * _HIDDEN * _KV_SIZE
-
-
-def _plan(recipe: Recipe, folder: Path) -> TrainingPlan:
-    return plan_training(recipe, starting_config(recipe, folder), runtime_bytes=0)
-
-
-@pytest.fixture(scope="module")
-def plan_of_world(world: World) -> TrainingPlan:
-    return _plan(world.recipe, world.hybrid)
 
 
 def _real_step(recipe: Recipe, folder: Path) -> _Ledger:
@@ -56,14 +48,12 @@ def _real_step(recipe: Recipe, folder: Path) -> _Ledger:
 )
 def test_a_dry_run_holds_and_moves_what_the_real_step_does(world: World, method: str, checkpointing: bool):
     recipe = with_train(world.recipe, method=method, gradient_checkpointing=checkpointing)
-    planned, real = _plan(recipe, world.base).step, _real_step(recipe, world.base)
+    planned, real = plan_of(recipe, world.base).step, _real_step(recipe, world.base)
     assert planned.activation_bytes == pytest.approx(real.peak_bytes, rel=0.01)
     assert planned.moved_bytes == pytest.approx(real.moved_bytes, rel=0.01)
 
 
-def test_a_dry_run_of_a_hybrid_holds_and_moves_what_the_real_step_does_but_for_uneven_loads(
-    world: World, plan_of_world: TrainingPlan
-):
+def test_a_dry_run_of_a_hybrid_holds_and_moves_what_the_real_step_does_but_for_uneven_loads(world, plan_of_world):
     planned, real = plan_of_world.step, _real_step(world.recipe, world.hybrid)
     assert planned.activation_bytes == pytest.approx(real.peak_bytes, rel=0.1)
     assert planned.moved_bytes == pytest.approx(real.moved_bytes, rel=0.1)
@@ -74,7 +64,7 @@ def test_one_expert_in_the_frozen_blocks_place_is_dry_run_without_that_block(wor
     moe = {"preset": "single", "num_token_experts": None, "num_segment_experts": None}
     recipe = tiny_recipe(world.base, world.sources, moe=moe, train={"compute_dtype": dtype, "attention": "eager"})
     upcycle(recipe, tmp_path / "hybrid")
-    planned, real = _plan(recipe, tmp_path / "hybrid").step, _real_step(recipe, tmp_path / "hybrid")
+    planned, real = plan_of(recipe, tmp_path / "hybrid").step, _real_step(recipe, tmp_path / "hybrid")
     assert planned.flops == real.flops
     assert planned.activation_bytes == pytest.approx(real.peak_bytes, rel=0.02)
     assert planned.moved_bytes == pytest.approx(real.moved_bytes, rel=0.02)
@@ -85,7 +75,7 @@ def test_where_tokens_have_fixed_places_their_rows_are_held_and_the_work_is_that
 ):
     for module in ("model.hybrid", "train.dry_run"):
         monkeypatch.setattr(f"multipl_moe.{module}.takes_places", lambda device: True)  # as on a GPU
-    planned = _plan(world.recipe, world.hybrid)
+    planned = plan_of(world.recipe, world.hybrid)
     assert planned.memory.activation_bytes > 1.1 * plan_of_world.memory.activation_bytes
     assert planned.memory.activation_bytes == pytest.approx(_real_step(world.recipe, world.hybrid).peak_bytes, rel=0.1)
     assert planned.step.flops == pytest.approx(plan_of_world.step.flops, rel=0.01)
@@ -97,7 +87,7 @@ def test_low_rank_experts_can_be_dry_run_in_any_rank(world: World, tmp_path: Pat
     moe = {"type": "lora", "rank": rank}
     recipe = tiny_recipe(world.base, world.sources, moe=moe, train={"compute_dtype": dtype})
     upcycle(recipe, tmp_path / "hybrid")
-    planned = _plan(recipe, tmp_path / "hybrid").memory.activation_bytes
+    planned = plan_of(recipe, tmp_path / "hybrid").memory.activation_bytes
     assert planned == pytest.approx(_real_step(recipe, tmp_path / "hybrid").peak_bytes, rel=0.1)
 
 
@@ -129,7 +119,7 @@ def test_work_of_all_weights_is_three_times_the_forward_pass(world: World):
     recipe = with_train(world.recipe, method="dense", attention="eager")
     layer, head, attention = _forward_products(load_config(world.base).vocab_size)
     token = _LAYERS * (layer + attention) + head
-    assert _plan(recipe, world.base).step.flops == 3 * _ROWS * _TOKENS * token
+    assert plan_of(recipe, world.base).step.flops == 3 * _ROWS * _TOKENS * token
 
 
 def test_work_goes_backward_only_where_something_trains(world: World):
@@ -138,13 +128,13 @@ def test_work_goes_backward_only_where_something_trains(world: World):
     layer, head, attention = _forward_products(load_config(world.base).vocab_size)
     forward = _LAYERS * (layer + attention) + head
     backward = head + 2 * _FEED_FORWARD + 2 * _HIDDEN * _INTERMEDIATE  # no gradient of the block's input is needed
-    plan = _plan(recipe, world.base)
+    plan = plan_of(recipe, world.base)
     assert plan.step.flops == _ROWS * _TOKENS * (forward + backward)
-    again = _plan(with_train(recipe, gradient_checkpointing=True), world.base).step.flops - plan.step.flops
+    again = plan_of(with_train(recipe, gradient_checkpointing=True), world.base).step.flops - plan.step.flops
     assert 0 < again <= _ROWS * _TOKENS * (layer + attention)
 
 
 def test_accumulated_passes_cost_work_and_no_memory(world: World, plan_of_world: TrainingPlan):
-    twice = _plan(with_train(world.recipe, accumulation_steps=2), world.hybrid)
+    twice = plan_of(with_train(world.recipe, accumulation_steps=2), world.hybrid)
     assert twice.step.flops == 2 * plan_of_world.step.flops
     assert twice.memory == plan_of_world.memory

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import TrainerCallback
 
 from multipl_moe.checkpoints.loading import load_dense, load_hybrid
 from multipl_moe.corpus.documents import read_documents
@@ -14,7 +13,7 @@ from multipl_moe.errors import CorpusError
 from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.runs.journal import read_journal
 from multipl_moe.train.held_out import HeldOut
-from tests.train.conftest import Run, changed, train_told
+from tests.train.conftest import Run, Watcher, changed, train_told
 from tests.train.tiny import World, with_train
 
 
@@ -71,17 +70,9 @@ def test_of_held_out_answers_completions_and_their_ends_count_as_read_by_one(wit
     assert held_out.losses(model)["rust.answers"] == pytest.approx(sum(nats) / len(nats), rel=1e-4)
 
 
-class _Metrics(TrainerCallback):
-    def __init__(self) -> None:
-        self.metrics: list[dict[str, float]] = []
-
-    def on_evaluate(self, args, state, control, metrics=None, **kwargs):
-        self.metrics.append(dict(metrics or {}))
-
-
 def test_training_is_the_same_with_and_without_it(world: World, run: Run, tmp_path: Path):
     lines = {}
-    seen = _Metrics()
+    seen = Watcher()
     for name, every in {"without": None, "with": 1}.items():
         records = train_told(world, tmp_path / name, seen, eval_every_steps=every, eval_tokens=512)
         assert changed(tmp_path / name / "model", run.result.model_folder) == set()
@@ -100,7 +91,7 @@ def test_training_is_the_same_with_and_without_it(world: World, run: Run, tmp_pa
 
 
 def test_it_is_measured_after_the_last_step_too(world: World, tmp_path: Path):
-    train_told(world, tmp_path, _Metrics(), tokens=3 * 128, eval_every_steps=2, eval_tokens=128)
+    train_told(world, tmp_path, tokens=3 * 128, eval_every_steps=2, eval_tokens=128)
     assert [record["step"] for record in read_journal(tmp_path / "held_out.jsonl")] == [2, 3]
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from transformers import TrainerCallback
 
 from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.runs.journal import read_journal
@@ -30,10 +29,6 @@ _ROUTER_KEYS = {
 }
 
 
-def _train(world: World, folder: Path, console: Console, *callbacks: TrainerCallback, **train) -> list[dict[str, Any]]:
-    return train_told(world, folder, *callbacks, console=console, **train)
-
-
 @pytest.fixture(scope="module")
 def console() -> Console:
     return Console(file=io.StringIO(), width=160)
@@ -41,7 +36,7 @@ def console() -> Console:
 
 @pytest.fixture(scope="module")
 def lines(world: World, console: Console, tmp_path_factory) -> list[dict[str, Any]]:
-    return _train(world, tmp_path_factory.mktemp("progress"), console)
+    return train_told(world, tmp_path_factory.mktemp("progress"), console=console)
 
 
 def test_keys_of_a_line_are_frozen(lines):
@@ -68,7 +63,7 @@ def test_values_are_those_of_the_run(lines):
 
 
 def test_statistics_start_anew_with_each_line(world: World, console: Console, tmp_path: Path, lines):
-    every_step = _train(world, tmp_path / "run", console, log_every_steps=1)
+    every_step = train_told(world, tmp_path / "run", console=console, log_every_steps=1)
     for line in lines[2:]:
         pair = every_step[line["step"] - 2 : line["step"]]
         expected = sum(one["routers"]["1"]["token_load"][0] for one in pair) / 2
@@ -86,28 +81,24 @@ def test_bar_shows_loss_speed_and_router_health(console: Console, lines):
 
 
 @pytest.mark.extended
-def test_resumed_run_drops_the_lines_after_its_checkpoint_and_adds_its_own(
-    world: World, console: Console, tmp_path: Path, lines
-):
+def test_resumed_run_drops_the_lines_after_its_checkpoint_and_adds_its_own(world, console: Console, tmp_path, lines):
     folder = tmp_path / "run"
     with pytest.raises(RuntimeError, match="power cut"):
-        _train(world, folder, console, PowerCut(9))
+        train_told(world, folder, PowerCut(9), console=console)
     assert [line["step"] for line in read_journal(folder / "metrics.jsonl")] == [1, 2, 4, 6, 8]  # saved at 5
     marked = [line | {"loss": 99.0} for line in read_journal(folder / "metrics.jsonl")]
     (folder / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in marked))
     (folder / "held_out.jsonl").write_text('{"step": 5, "loss": 1.0}\n{"step": 6, "loss": 1.0}\n')
-    resumed = _train(world, folder, console)
+    resumed = train_told(world, folder, console=console)
     assert (folder / "held_out.jsonl").read_text() == '{"step": 5, "loss": 1.0}\n'
     assert [line["step"] for line in resumed] == [1, 2, 4, 6, 8, 10, 12]
     assert [line["loss"] == 99.0 for line in resumed] == [True, True, True, False, False, False, False]
     assert [line["loss"] for line in resumed[4:]] == [line["loss"] for line in lines[4:]]
 
 
-def test_a_run_from_the_beginning_drops_all_old_lines_and_ends_with_one_however_short_it_is(
-    world: World, console: Console, tmp_path: Path
-):
+def test_a_run_from_the_beginning_drops_all_old_lines_and_ends_with_one_however_short_it_is(world, console, tmp_path):
     (tmp_path / "metrics.jsonl").write_text('{"step": 1, "loss": 99.0}\n')
-    lines = _train(world, tmp_path, console, tokens=2 * 128, log_every_steps=5)
+    lines = train_told(world, tmp_path, console=console, tokens=2 * 128, log_every_steps=5)
     assert [line["step"] for line in lines] == [1, 2]
     assert lines[0]["loss"] != 99.0
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, TrainerCallback
+from transformers import AutoModelForCausalLM
 
 from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.cli.app import main
@@ -25,6 +25,7 @@ from multipl_moe.train.methods import prepare
 from multipl_moe.train.result import TrainResult
 from multipl_moe.train.trainer import train_model
 from multipl_moe.upcycle.convert import upcycle
+from tests.fixtures import interrupt
 from tests.train.conftest import RUN_FILES, Interrupt, PowerCut, Run, Watcher, changed, train
 from tests.train.tiny import World, tensors, tiny_recipe
 
@@ -144,10 +145,10 @@ _SHAPES = {
 }
 
 
-@pytest.mark.parametrize(("shape", "step"), [("rows", 0), ("one-row-accumulated", 5), ("checkpointing", 6)])
-def test_run_that_is_interrupted_and_goes_on_ends_with_the_same_weights(
-    world: World, tmp_path: Path, shape: str, step: int
-):
+@pytest.mark.parametrize(
+    ("shape", "step"), [("rows", 0), ("rows", 11), ("one-row-accumulated", 5), ("checkpointing", 6)]
+)
+def test_run_that_is_interrupted_and_goes_on_ends_with_the_same_weights(world: World, tmp_path, shape: str, step: int):
     whole = train(world, tmp_path / "whole", **_SHAPES[shape])
     broken = tmp_path / "broken"
     with pytest.raises(KeyboardInterrupt):
@@ -175,9 +176,7 @@ def test_training_on_answers_goes_on_to_the_same_weights(with_answers: World, tm
     assert (resumed.data, resumed.frozen_sha256) == (whole.data, whole.frozen_sha256)
 
 
-def test_a_run_from_python_goes_on_from_the_command_line(
-    run: Run, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_run_from_python_goes_on_from_the_command_line(run: Run, world: World, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         train(world, tmp_path / "run", Interrupt(3))
     recipe = str(tmp_path / "run" / "recipe.yaml")
@@ -189,20 +188,8 @@ def test_a_run_from_python_goes_on_from_the_command_line(
     assert changed(tmp_path / "run" / "model", run.result.model_folder) == set()
 
 
-def test_interrupt_in_the_last_step_loses_nothing(run: Run, world: World, tmp_path: Path):
-    with pytest.raises(KeyboardInterrupt):
-        train(world, tmp_path, Interrupt(11))
-    resumed = train(world, tmp_path)
-    assert changed(resumed.model_folder, run.result.model_folder) == set()
-
-
 @pytest.mark.parametrize("function", ["calibrate_routing", "copy_companions", "write_json"])
-def test_run_stopped_after_its_last_step_goes_on_without_training_again(
-    run: Run, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str
-):
-    def interrupt(*args, **kwargs) -> None:
-        raise KeyboardInterrupt
-
+def test_run_stopped_after_its_last_step_goes_on_without_training_again(run, world, tmp_path, monkeypatch, function):
     with monkeypatch.context() as patch:
         patch.setattr(f"multipl_moe.train.trainer.{function}", interrupt)
         with pytest.raises(KeyboardInterrupt):
@@ -213,20 +200,12 @@ def test_run_stopped_after_its_last_step_goes_on_without_training_again(
     assert changed(tmp_path / "model", run.result.model_folder) == set()
 
 
-class _Saves(TrainerCallback):
-    def __init__(self) -> None:
-        self.steps: list[int] = []
-
-    def on_save(self, args, state, control, **kwargs):
-        self.steps.append(state.global_step)
-
-
 def test_a_run_that_goes_on_saves_as_often_as_its_recipe_says_now(world: World, tmp_path: Path):
-    saves = _Saves()
+    watcher = Watcher()
     with pytest.raises(KeyboardInterrupt):
-        train(world, tmp_path, saves, Interrupt(5), save_every_steps=3)
-    train(world, tmp_path, saves, save_every_steps=4)
-    assert saves.steps == [3, 6, 8, 12]
+        train(world, tmp_path, watcher, Interrupt(5), save_every_steps=3)
+    train(world, tmp_path, watcher, save_every_steps=4)
+    assert watcher.saves == [3, 6, 8, 12]
 
 
 def test_folder_that_holds_a_trained_model_is_refused_before_training(world: World, run: Run):

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 from torch import Tensor
-from transformers import AutoModelForCausalLM, TrainingArguments
+from transformers import TrainingArguments
 
 from multipl_moe.corpus import build_corpus
 from multipl_moe.eval.bits_per_byte import FileScore
 from multipl_moe.recipe.recipe import Recipe, validate_recipe
 from multipl_moe.upcycle.convert import upcycle
-from tests.conftest import randomise, tiny_base_config
+from tests.conftest import tiny_dense
 from tests.fixtures import moe_section, save_trained_tokenizer
 
 SUFFIXES = {"rust": ".rs", "go": ".go", "python": ".py", "english": ".md"}
@@ -156,10 +156,7 @@ def write_sources(folder: Path) -> None:
 def write_base(folder: Path) -> None:
     """A random Llama of three layers with a byte-level tokenizer of about 300 tokens."""
     size = save_trained_tokenizer(folder, [source_text(name, seed) for name in SUFFIXES for seed in range(4)])
-    config = tiny_base_config(vocab_size=size, bos_token_id=0, eos_token_id=0)
-    model = AutoModelForCausalLM.from_config(config)
-    randomise(model)
-    model.save_pretrained(folder)
+    tiny_dense(vocab_size=size, bos_token_id=0, eos_token_id=0).save_pretrained(folder)
 
 
 def tensors(folder: Path) -> dict[str, Tensor]:

@@ -4,20 +4,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from transformers import AutoModelForCausalLM
 
 from multipl_moe.recipe.recipe import Recipe, validate_recipe
-from tests.conftest import randomise, tiny_base_config, tiny_moe
-from tests.train.tiny import World, tiny_world
+from tests.conftest import tiny_dense, tiny_moe
 
 
 def save_base(
     folder: Path, family: str = "llama", max_shard_size: str = "5GB", seed: int = 0, **overrides: Any
 ) -> Path:
     """A random base of the family in Hugging Face format."""
-    model = AutoModelForCausalLM.from_config(tiny_base_config(family, **overrides))
-    randomise(model, seed)
-    model.save_pretrained(folder, max_shard_size=max_shard_size)
+    tiny_dense(family, seed, **overrides).save_pretrained(folder, max_shard_size=max_shard_size)
     return folder
 
 
@@ -30,11 +26,6 @@ def recipe_for(base: Path, preset: str = "causal", seed: int = 0, **upcycle: Any
 def names_in(folder: Path) -> list[str]:
     """Names of everything in a folder, hidden files too."""
     return sorted(path.name for path in folder.iterdir())
-
-
-@pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return tiny_world(tmp_path_factory)
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-import torch
-from safetensors.torch import save_file
-from transformers import AutoConfig
+
+from tests.upcycle.conftest import save_base
 
 NUM_LAYERS, HIDDEN, INTERMEDIATE = 16, 256, 1024
 LARGEST_TENSOR = 4 * HIDDEN * INTERMEDIATE
@@ -35,37 +35,17 @@ print(json.dumps({"growth": peak() - before}))
 """
 
 
-def save_plain_base(folder: Path, num_layers: int) -> None:
-    """A Llama base of random weights, without making the model."""
-    config = AutoConfig.for_model(
-        "llama",
-        vocab_size=64,
-        hidden_size=HIDDEN,
-        intermediate_size=INTERMEDIATE,
-        num_hidden_layers=num_layers,
-        num_attention_heads=4,
-        num_key_value_heads=4,
-        tie_word_embeddings=True,
-    )
-    config.save_pretrained(folder)
-    tensors = {"model.embed_tokens.weight": torch.randn(64, HIDDEN), "model.norm.weight": torch.ones(HIDDEN)}
-    for layer in range(num_layers):
-        prefix = f"model.layers.{layer}"
-        for name in ("input_layernorm", "post_attention_layernorm"):
-            tensors[f"{prefix}.{name}.weight"] = torch.ones(HIDDEN)
-        for name in "qkvo":
-            tensors[f"{prefix}.self_attn.{name}_proj.weight"] = torch.randn(HIDDEN, HIDDEN)
-        for name in ("gate", "up"):
-            tensors[f"{prefix}.mlp.{name}_proj.weight"] = torch.randn(INTERMEDIATE, HIDDEN)
-        tensors[f"{prefix}.mlp.down_proj.weight"] = torch.randn(HIDDEN, INTERMEDIATE)
-    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
-
-
 @pytest.mark.extended
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak of memory from /proc")
 def test_the_memory_of_a_conversion_is_bounded_by_a_few_tensors(tmp_path):
-    save_plain_base(tmp_path / "small", 1)
-    save_plain_base(tmp_path / "large", NUM_LAYERS)
+    sizes: dict[str, Any] = {
+        "vocab_size": 64,
+        "hidden_size": HIDDEN,
+        "intermediate_size": INTERMEDIATE,
+        "num_key_value_heads": 4,
+    }
+    for name, num_layers in (("small", 1), ("large", NUM_LAYERS)):
+        save_base(tmp_path / name, num_hidden_layers=num_layers, **sizes)
     done = subprocess.run([sys.executable, "-c", SCRIPT, str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     growth = json.loads(done.stdout)["growth"]

@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.movement import answers as module
 from multipl_moe.eval.movement.answers import MAX_NEW_TOKENS, base_answers, read_prompts
+from tests.fixtures import interrupt
 from tests.train.tiny import World
 
 PROMPTS = {"chat": ["What is the sky?", "Hi"], "code": ["Write a loop.", "Sum in SQL, please: 1 and 2"]}
@@ -95,15 +96,11 @@ def test_prompts_that_leave_no_room_are_left_out(base, tokenizer):
 
 def test_a_stopped_making_leaves_nothing(base, tokenizer, cache, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr("multipl_moe.codegen.local.LocalCompleter.likeliest_tokens", _interrupt)
+        patch.setattr("multipl_moe.codegen.local.LocalCompleter.likeliest_tokens", interrupt)
         with pytest.raises(KeyboardInterrupt):
             base_answers(base, tokenizer, PROMPTS)
     assert list((cache / "answers").glob("*.json")) == []
     assert base_answers(base, tokenizer, PROMPTS)
-
-
-def _interrupt(*args: Any, **kwargs: Any) -> Any:
-    raise KeyboardInterrupt
 
 
 def test_the_package_asks_a_hundred_prompts_about_no_language_that_it_teaches():

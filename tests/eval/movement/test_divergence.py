@@ -8,18 +8,15 @@ import pytest
 import torch
 from scipy import stats
 from torch import Tensor
-from transformers import AutoModelForCausalLM
 
 from multipl_moe.eval.movement import divergence
 from multipl_moe.eval.movement.divergence import CountedText, TextMovement, measure_movement, summarise_movement
-from tests.conftest import VOCABULARY, random_tokens, randomise, tiny_base_config, tiny_hybrid
+from tests.conftest import VOCABULARY, random_tokens, tiny_dense, tiny_hybrid
 
 
 @pytest.fixture(scope="module")
 def base() -> Any:
-    model = AutoModelForCausalLM.from_config(tiny_base_config())
-    randomise(model)
-    return model.eval()
+    return tiny_dense()
 
 
 @pytest.fixture(scope="module", params=["dense", "hybrid", "more rows"])

@@ -33,11 +33,6 @@ def other(monkeypatch) -> dict[str, list[TextFile]]:
     return kinds
 
 
-@pytest.fixture
-def tokenizer(world: World) -> Any:
-    return AutoTokenizer.from_pretrained(world.base)
-
-
 def _moved(world: World, model: Any, tokenizer: Any, **sections: Any) -> Any:
     recipe = tiny_recipe(world.base, world.sources, **sections)
     return movement_of(recipe, str(world.base), model, tokenizer, world.corpus)
