@@ -4,14 +4,10 @@ import runpy
 import sys
 from pathlib import Path
 
-import pytest
-
 _EXAMPLE = Path(__file__).parents[1] / "examples" / "python_api.py"
 
 
-def test_the_example_teaches_its_tiny_base_rust_and_proves_what_stayed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
+def test_the_example_teaches_its_tiny_base_rust_and_proves_what_stayed(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [str(_EXAMPLE), "--output", str(tmp_path / "out")])
     names = runpy.run_path(str(_EXAMPLE), run_name="__main__")
     assert names["converted"].verification.passed

@@ -12,9 +12,7 @@ from tests.fixtures import save_beginning_texts, save_tokenizer
 @pytest.mark.parametrize(
     ("template", "num_starts"), [("{} $A", 1), ("{0} $A {0}", 1), ("$A {}", 0), ("$A", 0), ("{0} {0} $A", 2)]
 )
-def test_what_stands_in_front_of_a_text_counts_and_not_what_closes_it_or_is_only_named(
-    tmp_path: Path, template: str, num_starts: int
-):
+def test_what_stands_in_front_of_a_text_counts_and_not_what_closes_it_or_is_only_named(tmp_path, template, num_starts):
     save_tokenizer(tmp_path)
     start = save_beginning_texts(tmp_path, tmp_path / "started", template=template)
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "started")

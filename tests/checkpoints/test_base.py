@@ -19,7 +19,7 @@ from multipl_moe.checkpoints.base import base_licence, hub_id, resolve_base, spl
 from multipl_moe.checkpoints.packaged import PACKAGED_BASES
 from multipl_moe.errors import BaseModelError
 from tests.conftest import tiny_base_config
-from tests.fixtures import save_tokenizer
+from tests.fixtures import interrupt, save_tokenizer
 from tests.upcycle.conftest import names_in
 
 GGUF_CONTENT = b"stands for a GGUF file"
@@ -151,9 +151,6 @@ def test_a_converted_tokenizer_splits_text_as_its_gguf_file_says(tmp_path, name,
 
 
 def test_an_interrupted_conversion_of_a_gguf_file_leaves_no_base(tmp_path, cache, gguf_reads, monkeypatch):
-    def interrupt(**kwargs):
-        raise KeyboardInterrupt
-
     monkeypatch.setattr(base_module.AutoModelForCausalLM, "from_pretrained", interrupt)
     (tmp_path / "model.gguf").write_bytes(b"one")
     with pytest.raises(KeyboardInterrupt):

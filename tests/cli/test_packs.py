@@ -3,7 +3,7 @@
 import json
 
 from tests.fixtures import save_tokenizer
-from tests.packs.test_packs import trained
+from tests.packs.conftest import trained
 from tests.upcycle.conftest import save_base
 
 

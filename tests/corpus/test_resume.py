@@ -24,6 +24,7 @@ from multipl_moe.corpus.split import SplitByFile
 from multipl_moe.corpus.tokens import LanguageTokenizer
 from multipl_moe.errors import OutputError
 from multipl_moe.recipe.recipe import Recipe
+from tests.fixtures import interrupt
 
 from .conftest import content, on_executor, program, recipe_of, write_files
 
@@ -139,9 +140,6 @@ def test_kill_9_from_outside_leaves_no_process_behind_that_goes_on_writing(corpu
 
 
 def test_another_recipe_starts_anew_and_says_so(corpus, corpus_recipe, tokenizer_folder, tmp_path, monkeypatch):
-    def interrupt(*args: Any) -> None:
-        raise KeyboardInterrupt
-
     other = corpus_recipe.model_copy(update={"seed": 9})
     with monkeypatch.context() as patch:
         patch.setattr(SplitByFile, "_is_held_out", interrupt)

@@ -52,9 +52,7 @@ def _of(tokens: int = _RECIPE.train.tokens, changes: Mapping[str, Any] | None = 
 
 @settings(max_examples=50)
 @given(tokens=_tokens, speed=_speeds, used_s=_used, minutes=st.none() | st.floats(1, 600))
-def test_minutes_only_shorten_never_below_the_floor_and_never_in_silence(
-    tokens: int, speed: float, used_s: float, minutes: float | None
-):
+def test_minutes_only_shorten_never_below_the_floor_and_never_in_silence(tokens, speed, used_s, minutes):
     recipe = _of(tokens)
     floor = plan_demo(_of(min(tokens, FEWEST_TOKENS)), tokens_per_s=speed, used_s=used_s)
     if minutes is not None and floor.total_s > 60 * minutes:
@@ -103,9 +101,7 @@ def test_the_estimate_grows_with_the_tokens_and_covers_every_step(few: int, more
 
 @settings(max_examples=50)
 @given(tokens=_tokens, speed=_speeds, used_s=_used, problems=st.integers(1, 200), new_tokens=st.integers(1, 512))
-def test_programs_are_a_taste_and_calibration_is_in_proportion(
-    tokens: int, speed: float, used_s: float, problems: int, new_tokens: int
-):
+def test_programs_are_a_taste_and_calibration_is_in_proportion(tokens, speed, used_s, problems, new_tokens):
     recipe = _of(tokens).with_settings("programs", problems_per_language=problems)
     recipe = recipe.with_settings("codegen", max_new_tokens=new_tokens)
     plan = plan_demo(recipe, tokens_per_s=speed, used_s=used_s)

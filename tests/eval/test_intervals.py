@@ -26,9 +26,7 @@ def _width(estimate: Estimate) -> float:
         (1, 29, 0.0009, 0.1776),
     ],
 )
-def test_greedy_tasks_get_the_published_interval_of_clopper_and_pearson(
-    passed: int, tasks: int, low: float, high: float
-):
+def test_greedy_tasks_get_the_published_interval_of_clopper_and_pearson(passed, tasks, low, high):
     interval = estimate_rate([[scores_of(*[1.0] * passed, *[0.0] * (tasks - passed))]])
     assert interval.value == passed / tasks
     assert (interval.low, interval.high) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))

@@ -159,9 +159,7 @@ def _times(number: str, word: str) -> float:
 @pytest.mark.parametrize(
     ("difference", "is_noise", "gains"), [(0.1, False, True), (0.1, True, False), (-0.1, False, False)]
 )
-def test_of_a_run_that_practised_programs_come_first_and_decide(
-    metrics, difference: float, is_noise: bool, gains: bool
-):
+def test_of_a_run_that_practised_programs_come_first_and_decide(metrics, difference, is_noise, gains):
     of_bits = _metrics(_row(-0.2, -0.3, -0.1), _row(0.001, -0.003, 0.005))
     shares = {"before": 0.0, "after": difference, "difference": difference, "interval": (0.0, 0.0)}
     counts = {"tasks": 9, "gained": 1, "lost": 0, "is_noise": is_noise, "sentence": "what changed"}

@@ -64,9 +64,7 @@ class _LeaveAsItIs(HfQuantizer):
         return True
 
 
-def test_loading_with_a_quantiser_is_told_that_experts_stay_as_they_are(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-):
+def test_loading_with_a_quantiser_is_told_that_experts_stay_as_they_are(tmp_path, caplog, monkeypatch):
     monkeypatch.setitem(AUTO_QUANTIZATION_CONFIG_MAPPING, "nothing", _Nothing)
     monkeypatch.setitem(AUTO_QUANTIZER_MAPPING, "nothing", _LeaveAsItIs)
     tiny_hybrid().save_pretrained(tmp_path)

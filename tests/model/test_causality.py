@@ -127,9 +127,7 @@ def test_the_first_hybrid_layer_in_training_sees_no_later_token_with_several_row
     assert max(changes.values()) <= _TOLERANCE, changes
 
 
-def test_deeper_layers_in_training_see_later_tokens_only_by_way_of_the_other_rows_thresholds(
-    monkeypatch: pytest.MonkeyPatch,
-):
+def test_deeper_layers_in_training_see_later_tokens_only_by_way_of_the_other_rows_thresholds(monkeypatch):
     """A row's future moves the thresholds of the other rows; what these choose then moves its own, a layer deeper."""
     computed, found = segment_moe.threshold_from_other_rows, []
     for seed in range(6):
@@ -234,9 +232,7 @@ def test_segment_experts_and_windows_matter_in_these_models():
 @pytest.mark.parametrize(
     ("left", "length", "fill"), [([0, 9, 33, 0], 38, 0), ([5, 1, 2, 0], 43, 7), ([16, 25, 49, 0], 64, 7)]
 )
-def test_neither_padding_nor_other_sequences_change_logits_in_evaluation(
-    model: MultiplMoeForCausalLM, left: list[int], length: int, fill: int
-):
+def test_neither_padding_nor_other_sequences_change_logits_in_evaluation(model, left, length, fill):
     sequences = [random_tokens(1, n, seed=n)[0] for n in (38, 29, 5, 0)]
     _, mask = lay_out([(begin, [len(sequence)]) for begin, sequence in zip(left, sequences, strict=True)], length)
     ids = torch.full_like(mask, fill).masked_scatter(mask == 1, torch.cat(sequences))

@@ -59,9 +59,7 @@ def _assert_equal(actual: Tensor, expected: Tensor, mask: Tensor | None = None) 
         pytest.param("gated-single", "full", torch.float32, "eager", {}, marks=pytest.mark.extended),
     ],
 )
-def test_evaluation_in_one_graph_equals_evaluation_without(
-    preset: str, expert_type: str, dtype: torch.dtype, backend: str, inputs: dict[str, Tensor]
-):
+def test_evaluation_in_one_graph_equals_evaluation_without(preset, expert_type, dtype, backend, inputs):
     model = _model(preset, dtype, type=expert_type)
     tokens = random_tokens(2, 13)
     logits = _compile(model, backend)(tokens, **inputs).logits
@@ -118,9 +116,7 @@ def _train(model: Any, forward: Any, inputs: dict[str, Tensor], num_steps: int =
         ),
     ],
 )
-def test_training_in_one_graph_goes_to_the_same_weights_thresholds_and_biases(
-    preset: str, expert_type: str, dtype: torch.dtype, inputs: dict[str, Tensor]
-):
+def test_training_in_one_graph_goes_to_the_same_weights_thresholds_and_biases(preset, expert_type, dtype, inputs):
     graphs = CompileCounterWithBackend("eager")
     model = _model(preset, dtype, type=expert_type).train()
     plain = copy.deepcopy(model)

@@ -53,9 +53,7 @@ def _plan(positions: Tensor, mask: Tensor | None, **settings: Any) -> Any:
 
 @settings(max_examples=60)
 @given(rows=_ROWS, seed=st.integers(0, 99), fixed=st.booleans(), stride=st.sampled_from([1, STRIDE, 7]))
-def test_it_says_of_packed_and_padded_rows_what_the_words_of_its_class_say(
-    rows: list[tuple[int, list[int]]], seed: int, fixed: bool, stride: int
-):
+def test_it_says_of_packed_and_padded_rows_what_the_words_of_its_class_say(rows, seed, fixed, stride):
     gate = small_gate(stride=stride)
     positions, mask = lay_out(rows, length=1)
     tokens = torch.zeros(positions.shape, dtype=torch.long)
@@ -95,9 +93,7 @@ def test_in_long_segments_chances_and_evidence_are_bounded_as_the_words_of_its_c
     ids=str,
 )
 @pytest.mark.parametrize("seed", range(3))
-def test_what_it_says_of_chunks_is_what_it_says_of_the_whole(
-    seed: int, sizes: list[int], windows: int | None, stride: int
-):
+def test_what_it_says_of_chunks_is_what_it_says_of_the_whole(seed, sizes, windows, stride):
     gate, tokens = small_gate(stride=stride), torch.tensor(texts(seed, [40] * 3))
     positions = torch.arange(40) - torch.tensor([[0], [3], [22]])  # rows with padding before them, to other segments
     if seed == 2:
@@ -230,9 +226,7 @@ def _gradients(layer: nn.Module, y: Tensor) -> list[Tensor]:
         *(("causal", "lora", in_places) for in_places in (False, True)),
     ],
 )
-def test_the_output_lies_between_the_frozen_block_and_the_layer(
-    preset: str, expert_type: str, in_places: bool, monkeypatch: pytest.MonkeyPatch
-):
+def test_the_output_lies_between_the_frozen_block_and_the_layer(preset, expert_type, in_places, monkeypatch):
     monkeypatch.setattr(hybrid_module, "takes_places", lambda device: in_places)
     overrides = {"fusion": "fixed"} if preset == "fixed" else {}
     layer = _layer("causal" if preset == "fixed" else preset, type=expert_type, **overrides)
@@ -367,9 +361,7 @@ def test_a_row_that_is_known_to_be_of_another_kind_can_be_in_a_batch_that_trains
 
 @torch.no_grad()
 @pytest.mark.parametrize("preset", ["gated", "gated-single"])
-def test_where_the_gate_itself_never_opens_the_model_is_the_base_and_no_expert_runs(
-    preset: str, monkeypatch: pytest.MonkeyPatch
-):
+def test_where_the_gate_itself_never_opens_the_model_is_the_base_and_no_expert_runs(preset: str, monkeypatch):
     model, tokens = tiny_hybrid(preset, start=0.0), random_tokens(2, 29)
     expected = model(tokens, open_share=0.0).logits
     assert not torch.allclose(model(tokens).logits, expected, atol=1e-3)

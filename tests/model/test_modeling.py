@@ -88,9 +88,7 @@ _PLAIN = {"c_fc.weight": (48, 32), "c_fc.bias": (48,), "c_proj.weight": (32, 48)
         ("starcoder2", _PLAIN, {"experts.up_proj": (3 + 3, 48, 32)} | _DOWN | _BIASES),
     ],
 )
-def test_files_have_the_names_and_shapes_of_the_design(
-    tmp_path: Path, family: str, ffn: dict[str, tuple[int, ...]], experts: dict[str, tuple[int, ...]]
-):
+def test_files_have_the_names_and_shapes_of_the_design(tmp_path, family, ffn, experts):
     model = tiny_hybrid(family=family, layers=[2])
     model.save_pretrained(tmp_path)
     with safe_open(tmp_path / "model.safetensors", "pt") as file:

@@ -78,9 +78,7 @@ def test_segments_windows_and_pooling_equal_the_loops_whatever_the_padding_holds
 
 @_QUICK
 @given(rows_of, st.integers(0, 2), st.integers(1, 5), st.integers(1, 4), st.booleans())
-def test_places_of_a_fixed_number_hold_the_same_segments(
-    rows: list[Row], garbage: int, stride: int, multiple: int, lookahead: bool
-):
+def test_places_of_a_fixed_number_hold_the_same_segments(rows, garbage, stride, multiple, lookahead):
     positions, mask = lay_out(rows, garbage=garbage)
     num_places = places_for(positions.shape, stride, packed=True)
     _check(positions, mask, stride * multiple, stride, lookahead, num_places)

@@ -22,7 +22,7 @@ from multipl_moe.packs.write import write_pack
 from tests.export.test_gguf import QWEN2_SPLIT, digits_then_bytes, save_fast, split_by, trained_tokenizer
 from tests.export.test_llama_cpp import WIDE
 from tests.fixtures import tree
-from tests.packs.test_packs import trained
+from tests.packs.conftest import trained
 from tests.upcycle.conftest import save_base
 
 TOKENS = [5, 17, 42, 9, 5, 5, 61, 30, 2, 8, 77]

@@ -25,9 +25,7 @@ def _write(folder: Path, metrics: RunResult, records: list[dict[str, Any]], **va
     return (folder / "report.html").read_text(encoding="utf-8")
 
 
-def test_page_loads_and_runs_nothing_and_tells_numbers_verdict_recipe_and_seed(
-    tmp_path: Path, metrics, records, recipe
-):
+def test_page_loads_and_runs_nothing_and_tells_numbers_verdict_recipe_and_seed(tmp_path, metrics, records, recipe):
     page = _write(tmp_path, metrics, records, recipe=recipe)
     assert _write(tmp_path, metrics, records, recipe=recipe) == page, "equal results give equal bytes"
     assert (tmp_path / "gain.png").read_bytes().startswith(b"\x89PNG")

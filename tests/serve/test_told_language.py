@@ -38,7 +38,6 @@ def test_a_request_may_tell_the_language_to_a_domain_gate(tmp_path):
 
 def test_a_chat_may_tell_it_too_streamed_or_not(tmp_path):
     model, tokenizer = load_served(save_model(tmp_path / "gated"))
-    tokenizer.chat_template = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<answer>"
     with served(model, tokenizer) as url, client_of(url) as client:
         asked: Any = {"model": NAME, "messages": [{"role": "user", "content": "Hello"}], "max_completion_tokens": 16}
         said = {}

@@ -2,7 +2,6 @@
 
 import os
 import signal
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -103,9 +102,7 @@ def test_a_request_that_comes_while_processes_agree_is_kept_for_the_next_step(mo
     assert (stopper.requested, stopper.preempted) == (True, True)
 
 
-def test_what_another_process_is_asked_after_the_last_step_stops_this_one_too(
-    world: World, tmp_path: Path, monkeypatch
-):
+def test_what_another_process_is_asked_after_the_last_step_stops_this_one_too(world: World, tmp_path, monkeypatch):
     """Otherwise one process would leave and the others wait for it at the next place where all meet."""
 
     class AskedElsewhere(TrainerCallback):

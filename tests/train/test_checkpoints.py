@@ -127,9 +127,7 @@ def test_checkpoint_of_another_model_or_recipe_is_refused(world: World, tmp_path
 # A full disk
 
 
-def test_space_for_checkpoints_and_model_is_asked_for_before_training(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_space_for_checkpoints_and_model_is_asked_for_before_training(world: World, tmp_path, monkeypatch):
     model = load_hybrid(world.hybrid)
     prepare(model, world.recipe)
     num_trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
@@ -154,9 +152,7 @@ def test_space_for_checkpoints_and_model_is_asked_for_before_training(
     assert not (tmp_path / "run").exists()
 
 
-def test_what_a_run_to_go_on_with_has_on_disk_is_taken_into_account(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_what_a_run_to_go_on_with_has_on_disk_is_taken_into_account(world: World, tmp_path, monkeypatch):
     model = load_hybrid(world.hybrid)
     prepare(model, world.recipe)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=0))
@@ -166,9 +162,7 @@ def test_what_a_run_to_go_on_with_has_on_disk_is_taken_into_account(
 
 
 @pytest.mark.parametrize("part", ["_save_optimizer_and_scheduler", "write_json"])
-def test_full_disk_in_a_save_leaves_the_checkpoint_before_it(
-    run: Run, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
-):
+def test_full_disk_in_a_save_leaves_the_checkpoint_before_it(run: Run, world: World, tmp_path, monkeypatch, part: str):
     owner = ordered_trainer if hasattr(ordered_trainer, part) else ordered_trainer.OrderedTrainer
     original, calls = getattr(owner, part), []
 

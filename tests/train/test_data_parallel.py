@@ -168,9 +168,7 @@ def _of_one(name: str, world: World, folder: Path) -> _Outcome:
 
 @pytest.mark.extended
 @pytest.mark.parametrize("name", ["ddp", pytest.param("accumulated", marks=_extended)])
-def test_two_processes_train_as_one_at_the_same_global_batch(
-    name: str, decided: World, folder: Path, tmp_path: Path, request: pytest.FixtureRequest
-):
+def test_two_processes_train_as_one_at_the_same_global_batch(name, decided, folder, tmp_path, request):
     one = _of_one(name, decided, tmp_path / "one")
     for two in _results(name, request):
         assert len(two[name].losses) == {"ddp": 10, "accumulated": 6}[name]
@@ -193,9 +191,7 @@ def test_two_processes_train_as_one_at_the_same_global_batch(
     ("name", "whole"),
     [("fsdp2", "ddp"), pytest.param("sharded-accumulated", "accumulated", marks=_extended)],
 )
-def test_sharded_processes_train_as_whole_ones(
-    name: str, whole: str, decided: World, folder: Path, request: pytest.FixtureRequest
-):
+def test_sharded_processes_train_as_whole_ones(name: str, whole: str, decided: World, folder: Path, request):
     for two in _results(name, request):
         assert two[name].sharded
         assert not two[whole].sharded

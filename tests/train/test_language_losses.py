@@ -2,7 +2,6 @@
 
 import copy
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 import torch
@@ -76,9 +75,7 @@ class SlowLosses(TrainerCallback):
     ("method", "accumulation", "kind"),
     [("experts", 1, "with_answers"), ("experts", 2, "world"), ("lora", 1, "with_answers")],
 )
-def test_losses_by_language_equal_a_slow_reference(
-    request: pytest.FixtureRequest, tmp_path: Path, method: str, accumulation: int, kind: str
-):
+def test_losses_by_language_equal_a_slow_reference(request, tmp_path, method: str, accumulation: int, kind: str):
     world: World = request.getfixturevalue(kind)
     values = {"weights": _WEIGHTS, "method": method, "accumulation_steps": accumulation}
     data = training_data(with_train(world.recipe, **values), world.corpus, 32 * accumulation)

@@ -1,7 +1,5 @@
 """Training of low-rank experts: the loss falls, nothing frozen moves, and the result can be written out in full."""
 
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -20,9 +18,7 @@ from tests.train.tiny import World, tiny_recipe
 
 
 @pytest.mark.parametrize(("preset", "compute_dtype"), [("causal", "float32"), ("token-only", "bfloat16")])
-def test_the_loss_falls_and_only_factors_and_routers_move(
-    world: World, tmp_path: Path, preset: str, compute_dtype: str
-):
+def test_the_loss_falls_and_only_factors_and_routers_move(world: World, tmp_path, preset: str, compute_dtype: str):
     segments = {} if preset == "causal" else {"num_segment_experts": 0}
     recipe = tiny_recipe(
         world.base,

@@ -11,9 +11,7 @@ from multipl_moe.train.plan import plan_training
 from tests.train.tiny import World, tiny_recipe, with_train
 
 
-def test_a_run_that_fits_has_no_note_and_one_that_does_not_has_its_size_and_what_helps(
-    world: World, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_run_that_fits_has_no_note_and_one_that_does_not_has_its_size_and_what_helps(world: World, monkeypatch):
     recipe = tiny_recipe(world.base, world.sources, moe={"preset": "single", "languages": None})
     monkeypatch.setattr(module, "usable_bytes", lambda: 10**15)
     took, note = run_notes(recipe, world.hybrid)

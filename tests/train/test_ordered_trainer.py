@@ -5,7 +5,6 @@ import json
 import math
 import shutil
 import signal
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain, repeat
 from pathlib import Path
@@ -87,9 +86,7 @@ def test_another_corpus_is_not_gone_on_with(world: World, tmp_path: Path):
 
 
 @pytest.mark.parametrize("method", ["dense", "lora"])
-def test_attention_of_dense_models_is_told_where_documents_begin(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
-):
+def test_attention_of_dense_models_is_told_where_documents_begin(world: World, tmp_path, monkeypatch, method: str):
     monkeypatch.setattr(batch_arguments, "takes_document_bounds", lambda attention: True)
     told: list[dict[str, Any]] = []
 
@@ -133,9 +130,7 @@ class _Gradients(TrainerCallback):
 @pytest.mark.parametrize(
     ("method", "batch", "accumulation"), [("dense", 9, 1), ("dense", 3, 3), ("dense", 1, 9), ("lora", 3, 3)]
 )
-def test_a_step_s_loss_is_the_mean_of_all_tokens_that_count(
-    world: World, tmp_path: Path, method: str, batch: int, accumulation: int
-):
+def test_a_step_s_loss_is_the_mean_of_all_tokens_that_count(world, tmp_path, method, batch, accumulation):
     values = {"sequence_tokens": 17, "batch_sequences": batch, "accumulation_steps": accumulation, "tokens": 9 * 17}
     recipe = with_train(world.recipe, method=method, max_grad_norm=1e9, log_every_steps=1, **values)
     model = load_for_training(recipe.train, world.base)
@@ -180,9 +175,7 @@ class _Poison(TrainerCallback):
         ("the gradient's norm is inf", 1, lambda: _Poison(8, 1e30, weight="model.layers.1.mlp.experts.down_proj")),
     ],
 )
-def test_a_step_that_is_not_finite_ends_the_run_before_it_is_learnt(
-    world: World, tmp_path: Path, problem: str, accumulation: int, poison: Callable[[], _Poison]
-):
+def test_a_step_that_is_not_finite_ends_the_run_before_it_is_learnt(world, tmp_path, problem, accumulation, poison):
     values = {"accumulation_steps": accumulation, "tokens": 12 * 128 * accumulation}
     last = tmp_path / "run" / "checkpoints" / "checkpoint-5"
     for spoilt in (poison(), poison()):  # from the beginning, and resumed

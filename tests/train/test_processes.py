@@ -37,9 +37,7 @@ def test_all_processes_make_a_step(world: World, second_of_two):
 
 
 @pytest.mark.parametrize("wanted", ["ddp", "fsdp2"])
-def test_a_distribution_that_one_process_would_not_use_is_refused_before_anything_loads(
-    world: World, tmp_path: Path, wanted: str
-):
+def test_a_distribution_that_one_process_would_not_use_is_refused_before_anything_loads(world, tmp_path, wanted: str):
     with pytest.raises(ConfigError, match=f"train.distribution: {wanted} needs several processes.*torchrun"):
         train_model(with_train(world.recipe, distribution=wanted), tmp_path / "none", tmp_path / "none", tmp_path)
 

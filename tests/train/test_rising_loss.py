@@ -25,9 +25,7 @@ def learnt(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train(world, folder, method="dense", learning_rate=1e-2, tokens=40 * 4 * 32).model_folder
 
 
-def test_a_rate_far_too_high_is_told_once_with_the_remedy_and_one_that_learns_is_not(
-    world: World, learnt: Path, tmp_path: Path
-):
+def test_a_rate_far_too_high_is_told_once_with_the_remedy_and_one_that_learns_is_not(world, learnt: Path, tmp_path):
     def run(rate: float, *callbacks) -> tuple[list[str], list[str]]:
         told: list[str] = []
         recipe = with_train(world.recipe, method="dense", learning_rate=rate, tokens=24 * 4 * 32)

@@ -99,9 +99,7 @@ def test_accumulation_makes_steps_larger(world: World):
         (False, False, False, torch.float32),
     ],
 )
-def test_auto_is_bfloat16_only_where_the_hardware_has_it(
-    world: World, monkeypatch: pytest.MonkeyPatch, has_gpu: bool, gpu_has_it: bool, cpu_has_it: bool, dtype: torch.dtype
-):
+def test_auto_is_bfloat16_only_where_the_hardware_has_it(world, monkeypatch, has_gpu, gpu_has_it, cpu_has_it, dtype):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: gpu_has_it)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": cpu_has_it})

@@ -251,9 +251,7 @@ def test_no_language_can_have_the_name_of_a_kind_of_other_text(kind: str):
         valid_name(kind)
 
 
-def test_without_any_other_text_there_is_nothing_to_tell_from(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_without_any_other_text_there_is_nothing_to_tell_from(world: World, tmp_path, monkeypatch):
     monkeypatch.setattr(gate_start, "package_files", lambda *args, **settings: {})
     monkeypatch.setattr(
         gate_start, "read_documents", lambda *args: read_documents(*args) if args[2] in ("rust", "go") else []

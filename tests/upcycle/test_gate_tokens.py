@@ -94,9 +94,7 @@ def test_tokens_are_words_white_space_or_fences(tokenizer: PreTrainedTokenizerBa
         ("```python\na\n```\nrust a", None),
     ],
 )
-def test_a_fence_opens_for_a_language_by_each_of_its_names_and_shuts_for_others(
-    tokenizer: PreTrainedTokenizerBase, text: str, p: float | None
-):
+def test_a_fence_opens_for_a_language_by_each_of_its_names_and_shuts_for_others(tokenizer, text, p):
     learn = ["rust", "ruby"]
     gate = DomainGate(GateConfig(learn, start=0.5, stride=1), len(tokenizer))
     gate.reset_buffers()
@@ -132,9 +130,7 @@ def test_a_fence_opens_for_a_language_by_each_of_its_names_and_shuts_for_others(
         ("a Go function a", False),
     ],
 )
-def test_the_answer_to_a_question_that_names_a_language_is_open_and_nothing_before_it(
-    tokenizer: PreTrainedTokenizerBase, question: str, is_open: bool
-):
+def test_the_answer_to_a_question_that_names_a_language_is_open_and_nothing_before_it(tokenizer, question, is_open):
     gate = _gate(tokenizer, 1)
     asked = tokenizer(f"a a a a a a a a {question}", add_special_tokens=False)["input_ids"]
     turn: Any = tokenizer.eos_token_id
@@ -173,9 +169,7 @@ def _gate(tokenizer: PreTrainedTokenizerBase, stride: int) -> DomainGate:
         (["a a a a a", "a a a a a a a a"], False),
     ],
 )
-def test_wherever_its_segments_lie_a_question_opens_its_own_answer(
-    tokenizer: PreTrainedTokenizerBase, turns: list[str], is_open: bool, marks: str, shift: int
-):
+def test_wherever_its_segments_lie_a_question_opens_its_own_answer(tokenizer, turns, is_open, marks, shift):
     gate, ids = _gate(tokenizer, 8), {"#": tokenizer.eos_token_id, "a": tokenizer.convert_tokens_to_ids("a")}
     mark: Any = [ids[one] for one in marks]
     tokens: list[int] = tokenizer("a" * (20 + shift), add_special_tokens=False)["input_ids"]
@@ -184,9 +178,7 @@ def test_wherever_its_segments_lie_a_question_opens_its_own_answer(
     assert (gate.p_of_text([*tokens, *mark, *tokens[:8]])[-1] > 0.5) == is_open  # a segment later at the most
 
 
-def test_a_language_of_ones_own_is_named_by_its_title_and_room_for_names_is_for_those_to_learn(
-    tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_language_of_ones_own_is_named_by_its_title_and_room_for_names_is_for_those_to_learn(tokenizer, monkeypatch):
     kinds, table = token_kinds(tokenizer, len(tokenizer)), {"lang": replace(LANGUAGES["rust"], title="Cython")}
     title = tokenizer.convert_tokens_to_ids(" Cython")
     names = prose_names(tokenizer, kinds, ["lang"], table).tolist()
@@ -195,9 +187,7 @@ def test_a_language_of_ones_own_is_named_by_its_title_and_room_for_names_is_for_
     assert {language for *_, language, _ in prose_names(tokenizer, kinds, ["lang"], table).tolist()} == {0}
 
 
-def test_more_names_than_there_is_room_for_are_refused(
-    tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch
-):
+def test_more_names_than_there_is_room_for_are_refused(tokenizer: PreTrainedTokenizerBase, monkeypatch):
     kinds = token_kinds(tokenizer, len(tokenizer))
     assert (fence_names(tokenizer, kinds, ["rust"], LANGUAGES)[:, 0] >= 0).sum() <= NUM_NAMES
     monkeypatch.setattr(gate_tokens, "NUM_NAMES", 1)

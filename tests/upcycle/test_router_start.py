@@ -99,9 +99,7 @@ def test_the_same_text_and_seed_give_the_same_routers_and_experts_stay_as_they_w
     assert not any("expert" in name for name in changed)
 
 
-def test_what_was_measured_is_recorded_and_told(
-    made: dict[str, UpcycleReport], world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_what_was_measured_is_recorded_and_told(made: dict[str, UpcycleReport], world: World, tmp_path, monkeypatch):
     report, plain = made["a"], made["plain"]
     record = json.loads((report.output / "upcycle.json").read_text())["router_start"]
     assert report.router_start is not None

@@ -1,10 +1,9 @@
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from multipl_judge.judge.outcome import Judgement, Outcome
+from multipl_judge.judge.outcome import Outcome
 from multipl_judge.problems import forms
 from multipl_judge.problems.autocodebench import read_autocodebench
 from multipl_judge.problems.problem import Problem
@@ -70,9 +69,7 @@ def posed(folder: Path, *rows: dict[str, str]) -> list[Problem]:
 
 
 @pytest.mark.parametrize(("language", "tests"), [*((name, None) for name in ROWS), *PLAIN.items()])
-def test_its_solution_passes_and_a_spoilt_one_fails(
-    language: str, tests: str | None, tmp_path: Path, judged: Callable[[Problem, str], Judgement]
-):
+def test_its_solution_passes_and_a_spoilt_one_fails(language, tests, tmp_path, judged):
     (problem,) = posed(tmp_path, row(language, tests))
     assert problem.reference is not None
     judgement = judged(problem, problem.reference)
@@ -82,9 +79,7 @@ def test_its_solution_passes_and_a_spoilt_one_fails(
     assert forms.tests_run(problem) > 0
 
 
-def test_a_solution_that_replaces_what_runs_the_tests_does_not_pass(
-    tmp_path: Path, judged: Callable[[Problem, str], Judgement]
-):
+def test_a_solution_that_replaces_what_runs_the_tests_does_not_pass(tmp_path, judged):
     (problem,) = posed(tmp_path, row("python"))
     assert problem.reference is not None
     trick = "import builtins\nbuiltins.exec = builtins.compile = lambda *values, **named: builtins.eval('None')\n"

@@ -21,9 +21,7 @@ def exercise(folder: Path, language: str) -> Problem:
 
 
 @pytest.mark.parametrize("language", TRACKS)
-def test_the_example_passes_a_spoilt_one_fails_and_leaving_is_no_pass(
-    language: str, tmp_path: Path, judged: Callable[[Problem, str], Judgement]
-):
+def test_the_example_passes_a_spoilt_one_fails_and_leaving_is_no_pass(language, tmp_path, judged):
     problem = exercise(tmp_path, language)
     assert problem.language == language
     assert problem.reference is not None
@@ -96,9 +94,7 @@ def test_a_track_has_to_be_named_and_to_be_one(tmp_path: Path):
         ("cpp", "#define run() name\n"),
     ],
 )
-def test_a_solution_that_changes_its_framework_does_not_pass(
-    language: str, trick: str, tmp_path: Path, judged: Callable[[Problem, str], Judgement]
-):
+def test_a_solution_that_changes_its_framework_does_not_pass(language, trick, tmp_path, judged):
     problem = exercise(tmp_path, language)
     assert problem.reference is not None
     assert judged(problem, trick + problem.reference.replace(*TRACKS[language].wrong)).outcome != Outcome.passed
@@ -122,9 +118,7 @@ SHELL = {
 
 
 @pytest.mark.usefixtures("tables")
-def test_a_track_of_ones_own_language_is_judged_by_its_test_command(
-    tmp_path: Path, judged_own: Callable[[Problem, str], Judgement]
-):
+def test_a_track_of_ones_own_language_is_judged_by_its_test_command(tmp_path, judged_own):
     names = {"solution": ["lib/parcel.mine"], "test": ["test/parcel_test.mine"], "example": [".meta/example.mine"]}
     texts = {
         ".meta/config.json": json.dumps({"files": names}),

@@ -66,9 +66,7 @@ def posed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Problem]:
 
 
 @pytest.mark.parametrize("language", PROGRAMS)
-def test_a_program_that_answers_passes(
-    language: str, posed: dict[str, Problem], judged: Callable[[Problem, str], Judgement]
-):
+def test_a_program_that_answers_passes(language, posed, judged):
     problem = posed[language]
     assert problem.reference is not None
     assert judged(problem, problem.reference).outcome == Outcome.passed
@@ -86,9 +84,7 @@ def test_a_program_that_answers_passes(
         ("import os\nos._exit(0)\n", Outcome.wrong_answer, "case 1 of 2"),
     ],
 )
-def test_what_a_program_does_is_told(
-    program: str, outcome: Outcome, told: str, posed: dict[str, Problem], judged: Callable[[Problem, str], Judgement]
-):
+def test_what_a_program_does_is_told(program, outcome, told, posed, judged):
     judgement = judged(posed["python"], program)
     assert (judgement.outcome, told in judgement.output) == (outcome, True), judgement.output
 
