@@ -22,12 +22,6 @@ def test_the_command_line_ends_with_1_unless_all_are_on(run, tmp_path):
 _ASK = ("check", "http://127.0.0.1:9/v1", "--canary")
 
 
-def test_a_file_that_is_no_canary_is_refused(refused, tmp_path):
-    (tmp_path / "canary.json").write_text("[]")
-    assert "canary.json: []: must be keys with values" in refused(*_ASK, "canary.json")
-    assert "missing.json" in refused(*_ASK, "missing.json")
-
-
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -47,11 +47,6 @@ def test_the_corpus_folder_is_written_to_only_if_asked(run, refused, corpus, tmp
     assert (tmp_path / "mine" / "page.html").is_file()
 
 
-def test_nothing_is_overwritten(refused, corpus, tmp_path):
-    (tmp_path / "inspect.html").write_text("precious")
-    assert "inspect.html exists" in refused("inspect", corpus)
-
-
 @pytest.mark.parametrize("damaged", ["documents/train/rust.jsonl.gz", "dropped.jsonl.gz", "manifest.json"])
 def test_a_broken_folder_is_one_line(refused, corpus, tmp_path, damaged):
     shutil.copytree(corpus, tmp_path / "mine")

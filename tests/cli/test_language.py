@@ -8,17 +8,13 @@ from multipl_judge.languages.harnesses import HARNESSES
 from multipl_judge.languages.toolchains import TOOLCHAINS
 from tests.fixtures import tree
 
+pytestmark = pytest.mark.usefixtures("tables")
+
 
 def _forget() -> None:
     """As if another process began: the tables of this one, without the language."""
     for table in (TOOLCHAINS, HARNESSES):
         table.pop("mine", None)
-
-
-@pytest.fixture(autouse=True)
-def tables():
-    yield
-    _forget()
 
 
 def test_a_language_is_begun_and_then_tried(run, bubblewrap, tmp_path):
@@ -49,21 +45,3 @@ def test_a_language_is_begun_and_then_tried(run, bubblewrap, tmp_path):
     )
     assert "held-out text, theirs" in whole.out
     assert json.loads((tmp_path / "other.jsonl").read_text())["language"] == "mine"
-
-
-def test_what_cannot_be_begun_is_refused(refused, tmp_path):
-    assert "the package knows it" in refused("language", "rust")
-    assert "a name has lower-case letters" in refused("language", "C#")
-    assert "known: stdin, file, compiled, ml, vm" in refused("language", "mine", "--kind", "scripts")
-    assert "'mine': " in refused("language", "mine", "--extensions", "mine")
-    for name in ("x.jsonl", "x", ".yaml"):
-        assert f"output: {name} must end in .yaml" in refused("language", "mine", "--output", name)
-    assert "nowhere is not a folder" in refused("language", "mine", "--output", "nowhere/mine.yaml")
-    (tmp_path / "mine.yaml").write_text("learn: [rust]\n")
-    assert "edit it, or leave out --kind to try it" in refused("language", "mine", "--kind", "vm")
-    assert "own_languages has no mine; there are: none" in refused("language", "mine")
-
-
-def test_an_unknown_language_leads_here(refused):
-    assert "begin with `multipl-moe language tcl`" in refused("corpus", "out", "--learn", "tcl")
-    assert "begin with `multipl-moe language tcl`" in refused("doctor", "--languages", "tcl")

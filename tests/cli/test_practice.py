@@ -74,29 +74,6 @@ def test_too_little_is_told_and_ends_with_1(run, world):
     assert "Too little passes: let the model learn source text of the language first;" in outcome.out
 
 
-def test_bad_input_is_refused_and_leaves_nothing(refused, world, tmp_path):
-    assert "give one of --model and --endpoint" in refused("practice", "out", *WAYS)
-    assert "both or none" in refused("practice", "out", "--endpoint", "http://x/v1", *WAYS)
-    assert "--chat: only for --endpoint" in refused("practice", "out", "--model", "m", "--chat", *WAYS)
-    assert "name the tasks" in refused("practice", "out", "--model", "m")
-    assert "at temperature 0" in refused(
-        "practice",
-        "out",
-        "--model",
-        "m",
-        *WAYS,
-        "--rounds",
-        "2",
-        "--set",
-        "practice.codegen.temperature=0.0",
-        "--set",
-        "practice.codegen.num_samples=1",
-    )
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "notes.txt").write_text("mine")
-    assert "holds no practice" in refused("practice", "other", "--model", "m", *WAYS)
-
-
 def test_a_server_is_asked_for_a_batch_at_once_and_code_is_taken_out_for_the_plain_task(monkeypatch):
     made = {}
     monkeypatch.setattr(endpoint, "EndpointCompleter", lambda *arguments, **ways: made.update(ways))

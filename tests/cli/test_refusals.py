@@ -7,6 +7,7 @@ import pytest
 _TWO = "--learn rust --keep python"
 _BPB = "eval out --metric bpb"
 _OF_HYBRID = "{hybrid} {corpus} out"
+_PRACTICE = "--learn ruby --tasks own.jsonl --set corpus.decontaminate=none"
 _LONG = "--set eval.window_tokens=2000 --set eval.tokens_per_file=2000"
 
 _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
@@ -38,8 +39,19 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
         "--source {sources} --learn cobol": "unknown languages cobol",
         "--source {sources} --learn ,": "learn: []",
         f"--source empty {_TWO}": "corpus.sources.0: empty: the folder holds no file",
+        "--learn tcl": "begin with `multipl-moe language tcl`",
     },
     f"corpus {250 * 'x'}": {"--base {base}": "x.partial: File name too long; choose a shorter one"},
+    "language": {
+        "rust": "the package knows it",
+        "C#": "a name has lower-case letters",
+        "other --kind scripts": "known: stdin, file, compiled, ml, vm",
+        "other --extensions mine": "'mine': ",
+        **{f"mine --output {name}": f"output: {name} must end in .yaml" for name in ("x.jsonl", "x", ".yaml")},
+        "mine --output nowhere/mine.yaml": "nowhere is not a folder",
+        "mine --kind vm": "edit it, or leave out --kind to try it",
+        "mine": "own_languages has no mine; there are: none",
+    },
     "train": {
         "none nothing out": ("model: none is not a folder", "corpus: nothing is not a folder"),
         f"smollm2-135m {{corpus}} out {_TWO}": "train.method experts needs a hybrid, which `multipl-moe upcycle` makes",
@@ -49,6 +61,7 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
         f"{{hybrid}} empty out {_TWO}": "rust has no tokens",
         f"{_OF_HYBRID} --tokens 0": "'--tokens'",
         f"{_OF_HYBRID} --learning-rate 0": "train.learning_rate: 0: must be above 0",
+        f"{_OF_HYBRID} {_TWO} --set train.method=dense": "is a hybrid; train.method dense trains its dense base",
         f"nobody {{corpus}} out {_TWO} --set train.method=lora": "nobody is neither a folder nor a GGUF file nor a hub",
         f"{{hybrid}} {{corpus}} mine --resume {_TWO}": "mine holds no run",
         f"{{hybrid}} {{corpus}} text.csv --resume {_TWO}": "text.csv is a file; choose a folder",
@@ -140,14 +153,62 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
         "{hybrid}": "not a corpus",
         "none": "corpus: none is not a folder",
         "{corpus} --output mine": "mine exists",
+        "{corpus} --output text.csv": "text.csv exists",
         "{corpus} --output none/page.html": "none is not a folder",
         300 * "x": "xx: File name too long; choose a shorter one",
+    },
+    "practice": {
+        f"out {_PRACTICE}": "give one of --model and --endpoint",
+        f"out --endpoint http://x/v1 {_PRACTICE}": "both or none",
+        f"out --model m --chat {_PRACTICE}": "--chat: only for --endpoint",
+        "out --model m": "name the tasks",
+        f"out --model m {_PRACTICE} --rounds 2 --set practice.codegen.temperature=0.0 "
+        "--set practice.codegen.num_samples=1": "at temperature 0",
+        f"mine --model m {_PRACTICE}": "holds no practice",
+    },
+    "compare": {"out nowhere.yaml": "cannot read the recipe"},
+    "doctor": {
+        "--languages cobol": "--languages: cobol not known; known: python",
+        "--languages tcl": "begin with `multipl-moe language tcl`",
+        "--model {hybrid}": "--model: only with --plan",
+        "--memory 24GB": "--memory: only with --plan",
+    },
+    "doctor --plan": {
+        "none.yaml": "cannot read the recipe",
+        "compared.yaml --model {hybrid}": "compared.yaml is a comparison",
+        "mine.yaml --device cuda": "--device: say with --memory",
+        "mine.yaml --memory much": "--memory: 'much' is not a size",
+        "mine.yaml --memory 24": "--memory: '24' is not a size",
+        "mine.yaml --languages rust": "--languages: not with --plan",
+        "mine.yaml --unsafe-no-sandbox": "--unsafe-no-sandbox: not with",
+        "mine.yaml --base {base} --set train.optimizer=adamw_8bit": "adamw_8bit needs a CUDA GPU",
+        "mine.yaml --model {hybrid} --set train.method=dense": "is a hybrid; train.method dense cannot train it",
+        "mine.yaml --model {base}": "is not a hybrid",
+        "mine.yaml --base {base} --set moe.experts.layers=last:9": "outside the base's 3 layers",
+        "mine.yaml --set base=none.gguf": "none.gguf does not exist",
+    },
+    "serve": {
+        "nothing": "nothing is not a folder",
+        "empty --host 0.0.0.0 --port 0": "--token: needed on 0.0.0.0",
+        "empty --host :: --port 0": "--token: needed on ::",
+        "empty --host 0.0.0.0 --port 0 --token x": "has no config.json",
+        "empty --host 'no such host'": "--host: 'no such host' is not an address",
+        "empty --host 192.0.2.1 --port 0 --token x": "--port: 192.0.2.1:0 cannot be used",
+        **{
+            f"empty --token {token}": "--token: it must have visible ASCII characters"
+            for token in ("''", "'two words'", "größer", "'line\nfeed'")
+        },
+    },
+    "check http://127.0.0.1:9/v1": {
+        "--canary wrong.json": "wrong.json: []: must be keys with values",
+        "--canary missing.json": "missing.json",
     },
     "demo --set 'corpus.sources=[{{kind: folder, path: {sources}}}]'": {
         **dict.fromkeys(("--minutes 0", "--minutes inf"), "'--minutes'"),
         "--tokens 1000000000000": "sequences are more than the 100,000,000 whose order can be drawn",
         "--tokens 1024": "fewer than 10 steps",
         "--set base=nonsense": "nonsense is neither",
+        "--set train.method=lora": "train.method: lora trains the dense base",
         "--set tokens=3": "unknown key",
     },
 }
@@ -157,7 +218,8 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
     ("command", "problems"),
     [(f"{verb} {flags}", problems) for verb, rows in _REFUSED.items() for flags, problems in rows.items()],
 )
-def test_bad_input_is_refused(refused, base, hybrid, sources, corpus, tmp_path, command, problems):
+def test_bad_input_is_refused(refused, base, hybrid, sources, corpus, tmp_path, monkeypatch, command, problems):
+    monkeypatch.delenv("MULTIPL_MOE_TOKEN", raising=False)
     for name in ("empty", "mine/model", "done", "begun"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "text.csv").touch()
@@ -165,6 +227,11 @@ def test_bad_input_is_refused(refused, base, hybrid, sources, corpus, tmp_path, 
     (tmp_path / "wrong.json").write_text("[]")
     (tmp_path / "done" / "training.json").write_text("{}")
     (tmp_path / "begun" / "recipe.yaml").write_text("seed: 5\n")
+    (tmp_path / "mine.yaml").write_text("learn: [rust]\n")
+    (tmp_path / "compared.yaml").write_text("tokens: 100\nmethods: {a: {title: a}}\n")
+    (tmp_path / "own.jsonl").write_text(
+        '{"id": "a", "language": "ruby", "prompt": "def f(n)\\n", "tests": "assert_equal(4, f(2))\\n"}\n'
+    )
     words = shlex.split(command.format(base=base, hybrid=hybrid, sources=sources, corpus=corpus))
     problems = (problems,) if isinstance(problems, str) else problems
     told = refused(*words, num_problems=len(problems))

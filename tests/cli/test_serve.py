@@ -21,16 +21,6 @@ def _no_token(monkeypatch):
     monkeypatch.delenv("MULTIPL_MOE_TOKEN", raising=False)
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
-def test_an_address_that_others_can_reach_needs_a_token(refused, host, tmp_path):
-    assert f"--token: needed on {host}" in refused("serve", tmp_path, "--host", host, "--port", 0)
-
-
-@pytest.mark.parametrize("token", ["", "two words", "größer", "line\nfeed"])
-def test_a_token_that_no_header_can_carry_is_refused(refused, token, tmp_path):
-    assert "--token: it must have visible ASCII characters" in refused("serve", tmp_path, "--token", token)
-
-
 def test_the_environment_gives_the_token(refused, monkeypatch, tmp_path):
     monkeypatch.setenv("MULTIPL_MOE_TOKEN", "not one")
     assert "--token: it must have visible ASCII characters" in refused("serve", tmp_path, "--host", "0.0.0.0")
@@ -40,18 +30,6 @@ def test_a_taken_port_is_told(refused, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         assert f"--port: 127.0.0.1:{port} cannot be used" in refused("serve", tmp_path, "--port", port)
-
-
-def test_a_host_that_is_none_is_told(refused, tmp_path):
-    assert "--host: 'no such host' is not an address" in refused("serve", tmp_path, "--host", "no such host")
-    assert "--port: 192.0.2.1:0 cannot be used" in refused(
-        "serve", tmp_path, "--host", "192.0.2.1", "--port", 0, "--token", "x"
-    )
-
-
-def test_a_folder_that_holds_no_model_is_told(refused, tmp_path):
-    assert "nothing is not a folder" in refused("serve", "nothing")
-    assert "has no config.json" in refused("serve", tmp_path, "--port", 0, "--token", "x", "--host", "0.0.0.0")
 
 
 def test_missing_packages_are_told_with_the_remedy(refused, monkeypatch, tmp_path):
