@@ -6,31 +6,6 @@ from multipl_moe.recipe.recipe import validate_recipe
 from tests.recipe.refusals import problems_of
 
 
-def test_slurm_needs_a_partition():
-    (problem,) = problems_of({"corpus": {"executor": {"kind": "slurm"}}})
-    assert problem == "recipe: corpus.executor: slurm: needed for kind slurm; give at least its partition"
-
-
-@pytest.mark.parametrize(
-    ("tokens", "problem"),
-    [
-        (["<p>", "<m>", "<p>"], "corpus.fim: tokens: prefix, middle and suffix need three different ones"),
-        (["<p>", "<m>"], "corpus.fim.tokens: "),
-        (["<p>", "", "<s>"], "corpus.fim.tokens.1: "),
-    ],
-)
-def test_fill_in_the_middle_needs_three_different_tokens(tokens, problem):
-    (found,) = problems_of({"corpus": {"fim": {"tokens": tokens}}})
-    assert problem in found
-
-
-def test_licences_that_spdx_does_not_know_are_refused_with_the_nearest():
-    problems = problems_of({"corpus": {"licences": {"allow": ["MTI", "BSD-*"], "deny": ["GLP-*"]}}})
-    assert problems == [
-        "recipe: corpus.licences: unknown SPDX licence 'MTI'; did you mean 'MIT'?; no SPDX licence matches 'GLP-*'"
-    ]
-
-
 def test_sizes_that_leave_no_file_are_refused():
     (problem,) = problems_of({"corpus": {"min_file_bytes": 500, "max_file_bytes": 499}})
     assert problem == "recipe: corpus: min_file_bytes: 500: must be at most max_file_bytes"

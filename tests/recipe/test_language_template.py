@@ -10,14 +10,14 @@ import yaml
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from multipl_judge.languages.harnesses import HARNESSES
 from multipl_judge.languages.own import add_languages
 from multipl_judge.languages.table import LANGUAGES
-from multipl_judge.languages.toolchains import TOOLCHAINS
 from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.eval.references import check_references, prepare_reference_set
 from multipl_moe.recipe.language_template import Kind, example_left, first_problem, language_recipe, problems_beside
 from multipl_moe.recipe.recipe import Recipe, load_recipe, parse_value, validate_recipe
+
+pytestmark = pytest.mark.usefixtures("tables")
 
 ROOT = Path(__file__).parents[2]
 _SHOWN = Path("recipes/own-language.yaml")
@@ -43,14 +43,6 @@ def _written(folder: Path, kind: Kind) -> Recipe:
     file.write_text(language_recipe("mine", kind, file))
     problems_beside(file).write_text(first_problem("mine", kind))
     return load_recipe(file)
-
-
-@pytest.fixture(autouse=True)
-def tables():
-    """The tables of this process, without the language afterwards."""
-    yield
-    for table in (TOOLCHAINS, HARNESSES):
-        table.pop("mine", None)
 
 
 def test_all_languages_to_keep_have_text_and_a_budget(tmp_path: Path):

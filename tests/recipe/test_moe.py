@@ -1,7 +1,5 @@
 """The layer's section of a recipe."""
 
-from typing import Any
-
 import pytest
 
 from multipl_moe.errors import ConfigError
@@ -11,49 +9,11 @@ from tests.conftest import tiny_base_config
 from tests.recipe.refusals import problems_of
 
 
-def _causal(**routing: Any) -> dict[str, Any]:
-    return {"preset": "causal", "routing": routing}
-
-
-@pytest.mark.parametrize(
-    ("values", "beginning", "remedy"),
-    [
-        (
-            {"preset": "causal", "routing": {"segment_window": 50}},
-            "moe.routing.segment_window: 50 ",
-            "multiple of moe.gate.stride (16); use 48",
-        ),
-        ({"preset": "best"}, "moe.preset: 'best' ", "causal, paper, token-only, single"),
-        (
-            {"preset": "causal", "routing": {"token_top_k": 9}},
-            "moe.routing.token_top_k: 9 ",
-            "between 1 and num_token_experts (6)",
-        ),
-        ({"routing": {"segment_max_experts": 2}}, "moe.routing.segment_max_experts: ", "preset single has no routers"),
-        (_causal(token_weight=0.0), "moe.routing.token_weight", "must be above 0"),
-        ({"preset": "paper", "gate": {"stride": 48}}, "moe.routing.segment_window: 64 ", "use 48"),
-    ],
-)
-def test_the_settings_of_the_layer_are_checked_with_the_recipe(values, beginning, remedy):
-    (problem,) = problems_of({"moe": values})
-    assert problem.startswith(f"recipe: {beginning}")
-    assert remedy in problem
-
-
-def test_all_problems_of_the_layer_are_told_at_once():
-    problems = problems_of(
-        {
-            "moe": {
-                "preset": "causal",
-                "routing": {"segment_window": 50, "segment_max_experts": 0, "router_aux_loss_coef": -1.0},
-            }
-        }
-    )
-    assert [problem.split(": ")[1] for problem in problems] == [
-        "moe.routing.segment_window",
-        "moe.routing.segment_max_experts",
-        "moe.routing.router_aux_loss_coef",
-    ]
+def test_the_settings_of_the_layer_are_checked_with_the_recipe_and_all_problems_told_at_once():
+    routing = {"segment_window": 50, "segment_max_experts": 0, "router_aux_loss_coef": -1.0}
+    problems = problems_of({"moe": {"preset": "causal", "routing": routing}})
+    assert [problem.split(": ")[:2] for problem in problems] == [["recipe", f"moe.routing.{key}"] for key in routing]
+    assert "50 must be a multiple of moe.gate.stride (16); use 48" in problems[0]
 
 
 def test_what_sets_full_experts_apart_is_refused_for_low_rank_ones_all_at_once():

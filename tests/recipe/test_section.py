@@ -47,8 +47,3 @@ def test_a_budget_that_is_none_is_refused_in_one_line(value):
     (problem,) = problems_of({"corpus": {"max_bytes_per_language": value}})
     assert "corpus.max_bytes_per_language: " in problem
     assert "must be a number of bytes above 0, or null for all files" in problem
-
-
-def test_a_budget_of_an_unknown_language_is_refused():
-    (problem,) = problems_of({"corpus": {"max_bytes_per_language": {"cobol": None}}})
-    assert "unknown languages cobol" in problem
