@@ -53,10 +53,11 @@ def test_a_failure_or_an_interrupt_leaves_nothing(tmp_path, error):
     assert names_in(tmp_path) == []
 
 
-def test_what_a_killed_run_left_is_cleared(tmp_path):
-    (tmp_path / ".out.partial").mkdir()
+@pytest.mark.parametrize("kind", [staged_folder, partial(resumable_folder, can_go_on=lambda staging: False)])
+def test_what_a_killed_run_left_and_cannot_be_gone_on_with_is_cleared(tmp_path, kind):
+    (tmp_path / ".out.partial" / "deep").mkdir(parents=True)
     (tmp_path / ".out.partial" / "stale").touch()
-    with staged_folder(tmp_path / "out"):
+    with kind(tmp_path / "out"):
         pass
     assert names_in(tmp_path / "out") == []
 
@@ -74,14 +75,6 @@ def test_a_resumable_folder_stays_when_it_is_stopped_and_is_gone_on_with(tmp_pat
         assert (staging / "file").read_text() == "half"
     assert names_in(tmp_path) == ["out"]
     assert names_in(tmp_path / "out") == ["file"]
-
-
-def test_a_resumable_folder_that_cannot_be_gone_on_with_is_emptied(tmp_path):
-    (tmp_path / ".out.partial" / "deep").mkdir(parents=True)
-    (tmp_path / ".out.partial" / "stale").touch()
-    with resumable_folder(tmp_path / "out", lambda staging: False):
-        pass
-    assert names_in(tmp_path / "out") == []
 
 
 def test_bad_input_leaves_nothing_of_a_resumable_folder(tmp_path):

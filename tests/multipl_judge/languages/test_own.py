@@ -3,6 +3,7 @@
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -23,7 +24,7 @@ from multipl_moe.recipe.recipe import Recipe, load_recipe, validate_recipe
 from multipl_moe.report.corpus_tables import corpus_table
 from multipl_moe.report.plots import gain_plot
 from multipl_moe.report.tables import result_table
-from tests.train.tiny import World, tiny_world
+from tests.train.tiny import World
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "recipes" / "own-language.yaml"
@@ -34,11 +35,6 @@ RULES = {
     "line_comment": ";;",
     "block_comment": ["(*", "*)"],
 }
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return tiny_world(tmp_path_factory)
 
 
 @pytest.fixture
@@ -150,20 +146,6 @@ def test_another_entry_under_a_name_of_this_process_is_refused(tables):
         add_languages(validate_recipe(values).own_languages)
 
 
-@pytest.mark.parametrize(
-    ("key", "text", "told"),
-    [
-        ("ending", "$tests\nmy $foo = 1;", r"ending: \$foo is nothing to fill in .*\$two"),
-        ("call", "run($tests)", r"call: \$tests is nothing to fill in \(there are \$class_name\)"),
-    ],
-)
-def test_a_dollar_sign_that_stands_for_nothing_is_told(key, text, told):
-    values = example()
-    values["own_languages"]["tcl"]["harness"][key] = text
-    with pytest.raises(ConfigError, match=rf"tcl\.harness: {told}.*; write \$\$ for a dollar sign"):
-        validate_recipe(values)
-
-
 def test_a_doubled_dollar_sign_is_a_dollar_sign_in_the_program(tables):
     values = example()
     values["own_languages"]["tcl"]["harness"] |= {
@@ -177,34 +159,38 @@ def test_a_doubled_dollar_sign_is_a_dollar_sign_in_the_program(tables):
     assert all(line in source for line in ("a $foo\nrest", "b $foo Sample\n c $foo"))
 
 
-@pytest.mark.parametrize("pair", [["(", "x"], ["a", "\\1"]])
-def test_what_takes_the_place_of_published_tests_is_tried_when_it_is_read(pair):
-    values = example()
-    values["own_languages"]["tcl"]["harness"]["multipl_e"] = [pair]
-    with pytest.raises(ConfigError, match=r"tcl\.harness: multipl_e: .*: no regular expression"):
-        validate_recipe(values)
-
-
 OUTSIDE = ["../victim", "/tmp/victim", "sub/y.pl", "..", ".", "", "a\0"]
+_NO_EXPRESSION = "no regular expression"
+_HARNESS: list[tuple[dict[str, Any], str]] = [
+    (
+        {"ending": "$tests\nmy $foo = 1;"},
+        r"ending: \$foo is nothing to fill in .*\$two.*; write \$\$ for a dollar sign",
+    ),
+    (
+        {"call": "run($tests)"},
+        r"call: \$tests is nothing to fill in \(there are \$class_name\).*; write \$\$ for a dollar sign",
+    ),
+    *(({"multipl_e": [pair]}, f"multipl_e: .*: {_NO_EXPRESSION}") for pair in (["(", "x"], ["a", "\\1"])),
+]
+_TOOLCHAIN: list[tuple[dict[str, Any], str]] = [
+    *(({key: "("}, f"{key}: {_NO_EXPRESSION}") for key in ("failed_assertion", "crashed", "uncompiled", "unparsed")),
+    ({"main": [r"class \w+"]}, r"main: .* needs a group"),
+    ({"executables": {}}, r"executables: must not be empty"),
+    ({"environment": {"A=B": "x"}}, r"environment: 'A=B' is no variable"),
+    ({"run_limits": {"cpu_s": -5, "memory_bytes": 2**30}}, r"run_limits\.cpu_s: -5\.0: must be above 0"),
+    ({"compile_limits": {"cpu_s": 1, "memory_bytes": 0}}, r"compile_limits\.memory_bytes: 0: must be above 0"),
+    *(({"source": name}, r"source: .* must be the name of a file, without folders") for name in OUTSIDE),
+]
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
-    [
-        ({"failed_assertion": "("}, "failed_assertion: no regular expression"),
-        *(({key: "("}, f"{key}: no regular expression") for key in ("crashed", "uncompiled", "unparsed")),
-        ({"main": [r"class \w+"]}, r"main: .* needs a group"),
-        ({"executables": {}}, r"executables: must not be empty"),
-        ({"environment": {"A=B": "x"}}, r"environment: 'A=B' is no variable"),
-        ({"run_limits": {"cpu_s": -5, "memory_bytes": 2**30}}, r"run_limits\.cpu_s: -5\.0: must be above 0"),
-        ({"compile_limits": {"cpu_s": 1, "memory_bytes": 0}}, r"compile_limits\.memory_bytes: 0: must be above 0"),
-        *(({"source": name}, r"source: .* must be the name of a file, without folders") for name in OUTSIDE),
-    ],
+    ("part", "changes", "told"),
+    [*(("harness", *row) for row in _HARNESS), *(("toolchain", *row) for row in _TOOLCHAIN)],
 )
-def test_a_toolchain_that_cannot_be_run_is_told(changes, told):
+def test_what_no_program_could_be_made_or_run_with_is_told(part, changes, told):
     values = example()
-    values["own_languages"]["tcl"]["toolchain"] |= changes
-    with pytest.raises(ConfigError, match=rf"tcl\.toolchain: {told}"):
+    values["own_languages"]["tcl"][part] |= changes
+    with pytest.raises(ConfigError, match=rf"tcl\.{part}: {told}"):
         validate_recipe(values)
 
 
