@@ -91,11 +91,6 @@ def without(name: str) -> Callable[[Path], object]:
     return lambda folder: change_weights(folder, {name: None})
 
 
-def truncated(folder: Path) -> None:
-    file = folder / "model.safetensors"
-    file.write_bytes(file.read_bytes()[:1000])
-
-
 _MISSING: dict[str, tuple[Callable[[Path], object], str]] = {
     f"without {name}": (without(name), rf"missing: {name}")
     for name in (
@@ -111,15 +106,9 @@ _BROKEN: dict[str, tuple[Callable[[Path], object], str]] = _MISSING | {
         r"unexpected: model\.layers\.0\.mlp\.experts\.down_proj",
     ),
     "another shape": (lambda folder: change_weights(folder, {NAME: torch.zeros(5, 32, 48)}), NAME),
-    "truncated": (truncated, "hybrid"),
-    "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "hybrid"),
     "no configuration": (
         lambda folder: (folder / "config.json").unlink(),
         r"no config\.json; give a folder that `multipl-moe upcycle` wrote",
-    ),
-    "dense": (
-        lambda folder: AutoModelForCausalLM.from_config(tiny_base_config()).save_pretrained(folder),
-        r"is not a hybrid .*multipl-moe upcycle",
     ),
 }
 

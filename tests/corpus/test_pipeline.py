@@ -69,15 +69,6 @@ def test_near_duplicates_stay_if_asked_and_the_terminal_stays_quiet(sources_fold
     assert "Processing done" in (tmp_path / "out" / "logs" / "1_read" / "logs" / "task_00000.log").read_text()
 
 
-def test_equal_texts_are_kept_once_whatever_their_language(corpus):
-    folder, manifest = corpus
-    texts = [
-        text for language in ("rust", "python") for split in documents(folder, language).values() for text in split
-    ]
-    assert texts.count(program(100)) == 1
-    assert sum(counts.dropped["exact_duplicate"] for counts in manifest.languages.values()) == 1
-
-
 def test_every_file_found_is_either_in_the_corpus_or_among_those_dropped(tokenizer_folder, tmp_path):
     source = tmp_path / "in"
     write_files(source, ".rs", 12)

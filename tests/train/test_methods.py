@@ -3,39 +3,26 @@
 from pathlib import Path
 
 import pytest
-from transformers import TrainerCallback
 
 from multipl_moe.checkpoints.loading import load_config, load_dense
-from multipl_moe.errors import BaseModelError
 from multipl_moe.train.methods import METHODS, load_for_training, prepare
-from multipl_moe.train.trainer import train_model
-from tests.train.conftest import changed, train
+from tests.train.conftest import changed, train_told
 from tests.train.tiny import World, with_train
-
-
-class _Losses(TrainerCallback):
-    def __init__(self) -> None:
-        self.values: list[float] = []
-
-    def on_log(self, args, state, control, logs=None, **kwargs):
-        self.values += [logs["loss"]] if logs and "loss" in logs else []
-
 
 _DENSE = ["dense", "dense-ffn", "lora"]
 
 
 @pytest.mark.parametrize("method", _DENSE)
 def test_dense_methods_lower_the_loss_and_save_a_dense_model(world: World, tmp_path: Path, method: str):
-    losses = _Losses()
-    result = train(world, tmp_path, losses, method=method)
-    assert losses.values[-1] < losses.values[0] - 0.1
-    assert load_config(result.model_folder).model_type == "llama"
-    moved = changed(world.base, result.model_folder)
+    lines, model = train_told(world, tmp_path, method=method), tmp_path / "model"
+    assert lines[-1]["loss"] < lines[0]["loss"] - 0.1
+    assert load_config(model).model_type == "llama"
+    moved = changed(world.base, model)
     layers = {"dense": (0, 1, 2), "dense-ffn": (1, 2), "lora": (0, 1, 2)}[method]
     assert {int(name.split(".")[2]) for name in moved if ".mlp." in name} == set(layers)
     assert any("self_attn" in name for name in moved) == (method != "dense-ffn")
     assert ("model.embed_tokens.weight" in moved) == (method == "dense")
-    load_dense(result.model_folder)
+    load_dense(model)
 
 
 def test_audit_names_what_trains(world: World):
@@ -51,11 +38,3 @@ def test_audit_names_what_trains(world: World):
     assert sizes["dense-ffn"] == 2 * (3 * 32 * 48 + 2 * 48 + 32)
     linear = [(32, 32), (32, 16), (32, 16), (32, 32), (32, 48), (32, 48), (48, 32)]
     assert sizes["lora"] == 3 * 2 * sum(rows + columns for rows, columns in linear)
-
-
-def test_each_method_refuses_the_other_kind_of_model(world: World, tmp_path: Path):
-    with pytest.raises(BaseModelError, match=r"is a hybrid; train\.method dense trains its dense base"):
-        train_model(with_train(world.recipe, method="dense"), world.hybrid, world.corpus, tmp_path / "run")
-    with pytest.raises(BaseModelError, match="is not a hybrid"):
-        train_model(world.recipe, world.base, world.corpus, tmp_path / "run")
-    assert not (tmp_path / "run").exists()

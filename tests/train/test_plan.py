@@ -8,36 +8,26 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS
-from multipl_moe.recipe.recipe import Recipe, load_recipe
+from multipl_moe.recipe.recipe import load_recipe
 from multipl_moe.train.machine import MachineSpeed
 from multipl_moe.train.methods import METHODS, load_for_training, prepare
 from multipl_moe.train.plan import TrainingPlan, plan_training, remedies, starting_config
 from tests.conftest import tiny_base_config
+from tests.train.conftest import RUNTIME_BYTES, plan_of
 from tests.train.tiny import World, tensors, tiny_recipe, with_train
 
-_RUNTIME = 1000
 _HIDDEN, _INTERMEDIATE = 32, 48
-
-
-def _plan(recipe: Recipe, folder: Path) -> TrainingPlan:
-    return plan_training(recipe, starting_config(recipe, folder), runtime_bytes=_RUNTIME)
 
 
 def _start(world: World, method: str) -> Path:
     return world.hybrid if method == "experts" else world.base
 
 
-@pytest.fixture(scope="module")
-def plan_of_world(world: World) -> TrainingPlan:
-    return _plan(world.recipe, world.hybrid)
-
-
 @pytest.mark.parametrize("method", METHODS)
 def test_counts_and_bytes_are_those_of_the_loaded_model(world: World, method: str):
     recipe = with_train(world.recipe, method=method)
-    plan = _plan(recipe, _start(world, method))
+    plan = plan_of(recipe, _start(world, method))
     model = load_for_training(recipe.train, _start(world, method))
     audit = prepare(model, recipe)
     assert plan.parameters.trained == audit.num_trained
@@ -56,15 +46,15 @@ def test_counts_and_bytes_are_those_of_the_loaded_model(world: World, method: st
 @pytest.mark.parametrize("method", METHODS)
 def test_a_plan_without_a_model_is_that_of_the_model_that_upcycle_makes(world: World, method: str):
     recipe = with_train(world.recipe, method=method)
-    planned = plan_training(recipe, starting_config(recipe), runtime_bytes=_RUNTIME)
-    assert planned == _plan(recipe, _start(world, method))
+    planned = plan_training(recipe, starting_config(recipe), runtime_bytes=RUNTIME_BYTES)
+    assert planned == plan_of(recipe, _start(world, method))
 
 
 @pytest.mark.parametrize("layers", ["all", "last:2"], ids=["read by a hybrid layer", "read below"])
 def test_a_run_behind_a_domain_gate_is_planned_as_that_without_one(world: World, layers: str):
     moe = {"layers": layers, "preset": "single"}
     recipes = [tiny_recipe(world.base, world.sources, moe=moe | {"languages": gate}) for gate in (None, [])]
-    gated, plain = (plan_training(one, starting_config(one), runtime_bytes=_RUNTIME) for one in recipes)
+    gated, plain = (plan_training(one, starting_config(one), runtime_bytes=RUNTIME_BYTES) for one in recipes)
     assert gated.memory == plain.memory
     assert gated.parameters == plain.parameters
 
@@ -78,7 +68,7 @@ def test_active_parameters_leave_out_experts_that_a_token_does_not_visit(plan_of
 def test_the_parts_of_memory_add_up(plan_of_world: TrainingPlan):
     memory = plan_of_world.memory
     parts = vars(memory)
-    assert parts["runtime_bytes"] == _RUNTIME + 128 * 2**19
+    assert parts["runtime_bytes"] == RUNTIME_BYTES + 128 * 2**19
     assert len(parts) == 8
     assert all(value >= 0 for value in parts.values())
     assert memory.total_bytes == sum(parts.values())
@@ -87,11 +77,9 @@ def test_the_parts_of_memory_add_up(plan_of_world: TrainingPlan):
 
 
 @pytest.mark.parametrize(("compute", "trained_bytes"), [("bfloat16", 2), ("float32", 0)])
-def test_trained_weights_of_a_bfloat16_checkpoint_stay_mapped_where_frozen_ones_need_it(
-    world: World, compute: str, trained_bytes: int
-):
+def test_trained_weights_of_a_bfloat16_checkpoint_stay_mapped_where_frozen_ones_need_it(world, compute, trained_bytes):
     recipe = tiny_recipe(world.base, world.sources, upcycle={"dtype": "bfloat16"}, train={"compute_dtype": compute})
-    plan = plan_training(recipe, starting_config(recipe), runtime_bytes=_RUNTIME)
+    plan = plan_training(recipe, starting_config(recipe), runtime_bytes=RUNTIME_BYTES)
     assert plan.memory.mapped_bytes == trained_bytes * plan.parameters.trained
     assert plan.checkpoint_bytes == 2 * plan.parameters.total
 
@@ -102,15 +90,13 @@ _SIZES = st.tuples(st.integers(1, 4), st.sampled_from([16, 32, 48]), st.integers
 @pytest.mark.extended
 @settings(max_examples=8)
 @given(sizes=_SIZES, more=st.sampled_from([0, 1, 2]), method=st.sampled_from(["experts", "dense-ffn"]))
-def test_more_rows_tokens_or_layers_need_more_memory_and_work(
-    world: World, sizes: tuple[int, int, int], more: int, method: str
-):
+def test_more_rows_tokens_or_layers_need_more_memory_and_work(world, sizes, more, method):
     larger = [size + (16 if place == 1 else 1) * (place == more) for place, size in enumerate(sizes)]
     plans = []
     for rows, tokens, layers in (sizes, larger):
         recipe = tiny_recipe(world.base, world.sources, moe={"layers": f"last:{min(layers, 3)}"})
         recipe = with_train(recipe, method=method, batch_sequences=rows, sequence_tokens=tokens)
-        plans.append(plan_training(recipe, starting_config(recipe), runtime_bytes=_RUNTIME))
+        plans.append(plan_training(recipe, starting_config(recipe), runtime_bytes=RUNTIME_BYTES))
     small, large = plans
     if more == 2 and sizes[2] == 3:
         assert small == large
@@ -121,8 +107,8 @@ def test_more_rows_tokens_or_layers_need_more_memory_and_work(
 
 def test_checkpointing_needs_less_memory_and_more_work(world: World):
     recipe = with_train(world.recipe, method="dense", sequence_tokens=64)
-    without = _plan(recipe, world.base)
-    with_it = _plan(with_train(recipe, gradient_checkpointing=True), world.base)
+    without = plan_of(recipe, world.base)
+    with_it = plan_of(with_train(recipe, gradient_checkpointing=True), world.base)
     assert with_it.memory.activation_bytes < without.memory.activation_bytes
     assert with_it.step.flops > without.step.flops
 
@@ -134,7 +120,7 @@ def test_checkpointing_needs_less_memory_and_more_work(world: World):
 def test_other_families_and_precisions_can_be_planned(world: World, tmp_path: Path, family: str, dtype: str):
     tiny_base_config(family).save_pretrained(tmp_path)
     recipe = with_train(world.recipe, compute_dtype=dtype).model_copy(update={"base": str(tmp_path)})
-    plan = plan_training(recipe, starting_config(recipe), runtime_bytes=_RUNTIME)
+    plan = plan_training(recipe, starting_config(recipe), runtime_bytes=RUNTIME_BYTES)
     assert plan.memory.activation_bytes > 0
 
 
@@ -153,7 +139,7 @@ def test_time_is_work_over_speed():
 def test_all_that_is_read_is_in_the_whole_time(world: World):
     recipe = with_train(world.recipe, calibration_tokens=640, eval_every_steps=5, eval_tokens=96)
     recipe = recipe.with_settings("eval", files_per_language=3, tokens_per_file=10, moved_share=0.5)
-    plan, speed = _plan(recipe, world.hybrid), MachineSpeed(flops_per_s=1e9, bytes_per_s=1e9)
+    plan, speed = plan_of(recipe, world.hybrid), MachineSpeed(flops_per_s=1e9, bytes_per_s=1e9)
     assert plan.calibration_tokens == 640
     assert (plan.steps, plan.held_out_tokens) == (12, 3 * 96)  # after 5, 10 and 12 steps
     assert plan.scored_tokens == 2 * round(30 * (len(recipe.languages) + 0.5 * len(recipe.keep)))
@@ -162,22 +148,20 @@ def test_all_that_is_read_is_in_the_whole_time(world: World):
     assert rest == pytest.approx(plan.forward_seconds(num_read, speed))
     assert 0 < plan.forward_seconds(recipe.train.tokens, speed) < plan.seconds(speed)
     without = with_train(recipe, method="dense", eval_every_steps=None)
-    assert _plan(without, world.base).calibration_tokens == _plan(without, world.base).held_out_tokens == 0
+    assert plan_of(without, world.base).calibration_tokens == plan_of(without, world.base).held_out_tokens == 0
 
 
 def test_a_router_that_stores_nothing_is_not_calibrated(world: World):
     moe = {"layers": "last:2", "preset": "single"}
     recipe = tiny_recipe(world.base, world.sources, moe=moe)
-    assert plan_training(recipe, starting_config(recipe), runtime_bytes=_RUNTIME).calibration_tokens == 0
+    assert plan_training(recipe, starting_config(recipe), runtime_bytes=RUNTIME_BYTES).calibration_tokens == 0
 
 
 @given(tokens=st.integers(1, 10**6), every=st.none() | st.integers(1, 50))
 @settings(max_examples=6)
-def test_a_plan_of_another_length_is_that_of_the_recipe(
-    world: World, plan_of_world: TrainingPlan, tokens: int, every: int | None
-):
+def test_a_plan_of_another_length_is_that_of_the_recipe(world, plan_of_world, tokens, every):
     other = with_train(world.recipe, tokens=tokens, eval_every_steps=every, learning_rate=0.5)
-    assert plan_of_world.with_length(other) == _plan(other, world.hybrid)
+    assert plan_of_world.with_length(other) == plan_of(other, world.hybrid)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -205,9 +189,7 @@ def test_each_remedy_makes_the_run_smaller(world: World, tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize("sections", [{"upcycle": {"noise": 0.1}}, {"moe": {"type": "lora"}}], ids=str)
-def test_low_rank_experts_are_a_remedy_only_where_the_recipe_allows_them(
-    world: World, tmp_path: Path, sections: dict[str, Any]
-):
+def test_low_rank_experts_are_a_remedy_only_where_the_recipe_allows_them(world, tmp_path, sections: dict[str, Any]):
     recipe = tiny_recipe(world.base, world.sources, **sections)
     (tmp_path / "run.yaml").write_text(recipe.to_yaml())
     changes = remedies(recipe, starting_config(recipe), has_model=False)
@@ -232,12 +214,3 @@ def test_bfloat16_is_a_remedy_only_where_it_is_fast(world: World, monkeypatch: p
     monkeypatch.setattr("multipl_moe.train.plan.fast_dtype", lambda: fast)
     changes = remedies(world.recipe, starting_config(world.recipe), has_model=True)
     assert ({"train.compute_dtype": "bfloat16"} in changes) == (fast == torch.bfloat16)
-
-
-def test_what_cannot_be_trained_is_refused(world: World):
-    with pytest.raises(BaseModelError, match=r"is a hybrid; train\.method dense cannot train it"):
-        starting_config(with_train(world.recipe, method="dense"), world.hybrid)
-    with pytest.raises(BaseModelError, match="is not a hybrid"):
-        starting_config(world.recipe, world.base)
-    with pytest.raises(ConfigError, match="outside the base's 3 layers"):
-        starting_config(tiny_recipe(world.base, world.sources, moe={"layers": "last:4"}))
