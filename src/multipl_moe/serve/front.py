@@ -120,7 +120,7 @@ class _Front:
         except ValueError as error:  # what JSON cannot say
             return refusal(f"the request is none that an engine can read ({error})")
         except httpx.HTTPError as error:
-            return refusal(f"the engine does not answer ({error or type(error).__name__})", 502)
+            return refusal(f"the engine does not answer ({str(error) or type(error).__name__})", 502)
 
     async def _whole(self, asked: "_Asked") -> Response:
         found = await self._ask(asked)
