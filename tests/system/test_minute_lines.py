@@ -51,6 +51,15 @@ def test_a_log_gets_a_line_when_the_pace_is_known_and_then_one_a_minute(monkeypa
     assert console.file.getvalue() == shown  # pyright: ignore[reportAttributeAccessIssue]
 
 
+@pytest.mark.parametrize(("seconds", "told"), [(0, "1 minute"), (119, "1 minute"), (120, "2 minutes")])
+def test_what_has_passed_is_no_more_than_it_was(monkeypatch, seconds, told):
+    clock = [7.0]
+    monkeypatch.setattr(_CLOCK, lambda: clock[0])
+    lines = MinuteLines(Console(quiet=True), "reading")
+    clock[0] += seconds
+    assert lines.line() == f"reading: {told} so far"
+
+
 def test_what_was_done_before_it_began_is_no_pace():
     lines = MinuteLines(Console(quiet=True), "judging")
     lines.update(10, 16)

@@ -67,7 +67,8 @@ def test_threads_leave_busy_processors_alone(monkeypatch: pytest.MonkeyPatch, sh
     monkeypatch.setattr("psutil.cpu_percent", lambda seconds: 100 * share)
     told = leave_busy_processors()
     assert count == [left]
-    assert (told is None) == (left == threads)
+    assert (told is None) == (share <= 0.25)
+    assert told is None or ("thread" in told) == (left < threads)
 
 
 @pytest.mark.parametrize("compute_dtype", ["float32", "bfloat16"])

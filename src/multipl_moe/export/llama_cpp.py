@@ -46,7 +46,7 @@ def load_llama_cpp() -> LlamaCpp:
     try:
         return LlamaCpp()
     except (ImportError, OSError, RuntimeError) as error:
-        raise ConfigError(f"llama.cpp: {error}; install it with: pip install 'multipl-moe[llamacpp]'") from error
+        raise ConfigError(f"llama.cpp: {error}; install it with: pip install -e '.[llamacpp]'") from error
 
 
 def quantise(file: Path, target: Path, kind: str) -> None:

@@ -35,7 +35,6 @@ def write_pack_card(folder: Path, name: str, pack: Pack, provenance: Provenance)
         name=name,
         base=base,
         served_base=provenance.base_hub_id or base,
-        pack_name="-".join(pack.languages) or "pack",
         size=f"{size / 1e6:.1f} MB",
         rank=rank,
         served_rank=served_rank(rank),

@@ -44,7 +44,7 @@ class MinuteLines:
         marks = self._marks  # another thread makes new ones
         now, (begin, first), (last, done) = time.monotonic(), marks[0], marks[-1]
         if done == first:
-            return f"{self.title}: {minutes_of(now - begin)} so far"
+            return f"{self.title}: {_minutes(max(int((now - begin) / 60), 1))} so far"
         since, before = marks[0 if len(marks) == 2 else 1]
         per_s = (done - before) / max(last - since, 1e-9)
         left = max((self._total - done) / per_s - (now - last), 0)
@@ -70,8 +70,11 @@ class MinuteLines:
 
 def minutes_of(seconds: float) -> str:
     """Whole minutes in words, rounded up."""
-    minutes = whole_minutes(seconds)
-    return "1 minute" if minutes == 1 else f"{minutes:,} minutes"
+    return _minutes(whole_minutes(seconds))
+
+
+def _minutes(number: int) -> str:
+    return "1 minute" if number == 1 else f"{number:,} minutes"
 
 
 def whole_minutes(seconds: float) -> int:

@@ -57,7 +57,7 @@ def others_share() -> float:
 
 
 def leave_busy_processors() -> str | None:
-    """Let PyTorch use only as many threads as processors are free, one at least; a sentence where that are fewer.
+    """Let PyTorch use only as many threads as processors are free, one at least; a sentence where others use many.
 
     Threads of one matrix product wait for each other: beside programs that use all processors, two train at a tenth of
     the speed of one. On a GPU nothing changes.
@@ -65,11 +65,12 @@ def leave_busy_processors() -> str | None:
     if torch.cuda.is_available() or (share := others_share()) <= _BUSY_SHARE:
         return None
     free = max(round((1 - share) * (psutil.cpu_count() or 1)), 1)
+    told = f"other programs use {share:.0%} of this machine's processors"
     if free >= torch.get_num_threads():
-        return None
+        return f"{told}, so all takes longer than it else would"
     torch.set_num_threads(free)
     threads = "one thread" if free == 1 else f"{free} threads"
-    return f"other programs use {share:.0%} of this machine's processors: {threads} here, as more would wait for them"
+    return f"{told}: {threads} here, as more would wait for them"
 
 
 @dataclass(frozen=True)
