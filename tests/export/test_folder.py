@@ -67,7 +67,8 @@ def test_a_merged_model_is_dense_and_its_cost_is_measured(world, trained, tmp_pa
     settings = ExportSettings(corpus=world.corpus, recipe=world.recipe, anyway=True)
     steps: list[str] = []
     report = export_model(trained, tmp_path / "out", settings, steps.append)
-    assert steps == ["weights", "merging", "bits per byte of base, hybrid and merged model"]
+    scored = [f"bits per byte of the {name} of 3" for name in ("base, 1", "hybrid, 2", "merged model, 3")]
+    assert steps == ["weights", "merging", *scored]
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
     assert model.config.model_type == "llama"
     assert report.merge_cost is not None

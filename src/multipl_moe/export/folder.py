@@ -259,9 +259,8 @@ def _write_merged(
     recipe = settings.recipe or Recipe()
     on_step("merging")
     weights = merge_to_dense(model, staging, settings.dtype, settings.merge_for)
-    on_step("bits per byte of base, hybrid and merged model")
     base = (provenance.upcycle or {}).get("base") or recipe.base
-    cost = merge_cost(recipe, base, model, staging, settings.corpus)
+    cost = merge_cost(recipe, base, model, staging, settings.corpus, on_step)
     if not (settings.anyway or cost.has_gain):
         raise ConfigError(
             f"--merge: the merged model is not better than its base ({cost.from_base.sentence}); export the "

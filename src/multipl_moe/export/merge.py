@@ -93,7 +93,14 @@ def _plan(
     return _plan_mean(model, config, dtype, mean), found
 
 
-def merge_cost(recipe: Recipe, base: str, hybrid: Path, dense: Path, corpus: Path) -> MergeCost:
+def merge_cost(
+    recipe: Recipe,
+    base: str,
+    hybrid: Path,
+    dense: Path,
+    corpus: Path,
+    on_step: Callable[[str], None] = lambda told: None,
+) -> MergeCost:
     """What merging costs, and what of the gain stays: bits per byte of all three models on the corpus' held-out files.
 
     Args:
@@ -101,8 +108,12 @@ def merge_cost(recipe: Recipe, base: str, hybrid: Path, dense: Path, corpus: Pat
         base: what the hybrid was made from, by any name that a recipe can have.
         hybrid, dense: folders, with tokenizers.
         corpus: folder that `build_corpus` wrote.
+        on_step: called with each model as its turn comes, as all take about as long.
     """
-    scores = [score_folder(recipe, folder, corpus) for folder in (resolve_base(base), hybrid, dense)]
+    scores = []
+    for title, folder in (("base", resolve_base(base)), ("hybrid", hybrid), ("merged model", dense)):
+        on_step(f"bits per byte of the {title}, {len(scores) + 1} of 3")
+        scores.append(score_folder(recipe, folder, corpus))
     gain, cost = (compare_scores(recipe, before, scores[2]) for before in scores[:2])
     gain = gain.but(sentence=outcome_sentence(recipe, gain))
     return MergeCost(from_hybrid=cost, from_base=gain, has_gain=has_gain(recipe, gain))
