@@ -1,6 +1,7 @@
 """`export --adapter`: what engines load is what was trained, off to the bit, and canaries tell which it is."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,14 @@ def test_on_a_quantised_base_scale_0_is_its_base_too(exported: Path):
 
 def test_an_exported_adapter_is_its_pack(made, exported: Path):
     assert all(tree(exported / name) == tree(pack) for name, pack in made[1].items())
+
+
+def test_an_export_into_a_pack_s_folder_holds_the_pack_s_own_files(made, tmp_path: Path):
+    base, packs = made
+    pack = shutil.copytree(packs["rust"], tmp_path / "rust")
+    (pack / "link").symlink_to("nothing")
+    export_adapters({"rust": pack}, pack / "adapter", str(base))
+    assert tree(pack / "adapter" / "rust") == tree(packs["rust"])
 
 
 def test_canaries_are_log_probabilities_of_likely_tokens(made, exported: Path, tmp_path: Path):

@@ -21,13 +21,14 @@ from multipl_moe.export.gguf_files import GgufFiles
 from multipl_moe.export.model_card import CARD_FILE
 from multipl_moe.packs.canary import CANARY_FILE, Canary, canaries_of, load_canaries, save_canaries
 from multipl_moe.packs.card import adapters_card
-from multipl_moe.packs.files import ADAPTER_FILE, Pack
+from multipl_moe.packs.files import ADAPTER_FILE, CONFIG_FILE, GATE_FILE, PACK_FILE, Pack
 from multipl_moe.packs.text_gate import TextGate
 from multipl_moe.runs.folder import read_json
 from multipl_moe.system.staging import refuse_existing, staged_folder
 
 TOKENIZER_FOLDER = "tokenizer"
 _TAKEN = {"base", "auto", "composed", TOKENIZER_FOLDER}  # names of other things, in the folder or for clients
+_FILES = (CONFIG_FILE, ADAPTER_FILE, GATE_FILE, PACK_FILE, CARD_FILE)  # a pack's own; the export may lie beside them
 # Bases that are not written as GGUF here, but elsewhere.
 _OTHERS = {"gemma2": MODEL_ARCH.GEMMA2, "gemma3_text": MODEL_ARCH.GEMMA3}
 
@@ -99,7 +100,10 @@ def export_adapters(
 def _write_adapters(packs: Mapping[str, Path], config: PreTrainedConfig, base_gguf: str, folder: Path) -> str | None:
     """Write each pack for peft and vLLM, and for llama.cpp and Ollama; returns why these cannot have it, if so."""
     for name, pack in packs.items():
-        shutil.copytree(pack, folder / name)
+        (folder / name).mkdir()
+        for file in _FILES:
+            if (pack / file).is_file():
+                shutil.copy2(pack / file, folder / name)
     try:
         for name, pack in packs.items():
             write_adapter_gguf(pack, config, folder / f"{name}.gguf")
@@ -135,7 +139,7 @@ def write_adapter_gguf(adapter: Path, base: PreTrainedConfig, file: Path) -> Non
         OutputError: `file` exists.
     """
     refuse_existing(file)
-    settings = read_json(adapter / "adapter_config.json")
+    settings = read_json(adapter / CONFIG_FILE)
     other = _OTHERS.get(base.model_type)
     architecture = None if other else gguf_architecture(base)
     arch = other or architecture.arch  # pyright: ignore[reportOptionalMemberAccess]

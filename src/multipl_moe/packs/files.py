@@ -26,7 +26,7 @@ from multipl_moe.runs.result import Found
 
 PACK_FILE = "pack.json"
 GATE_FILE = "gate.safetensors"
-ADAPTER_FILE = "adapter_model.safetensors"
+CONFIG_FILE, ADAPTER_FILE = "adapter_config.json", "adapter_model.safetensors"  # by PEFT's names
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
