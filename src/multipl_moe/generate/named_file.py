@@ -10,7 +10,9 @@ from multipl_judge.languages.table import LANGUAGES, endings_of
 # Before a file's text: tokens of prompts for fill in the middle; else a comment in its head with nothing but its path.
 _FILE_TOKEN = re.compile(r"(?:<\|file_sep\|>|<file_sep>|<filename>)[ ]*([^\s<]+)")
 _FILL_TOKEN = re.compile(r"\s*<[|\w]+>\s*")  # of fill in the middle, where a prompt begins
-_PATH_ALONE = re.compile(r"\W+(?:(?:path|file|filename)\s*:\s*)?([\w./\\-]+\.\w+)\W*", re.IGNORECASE)
+# The path begins with a letter or digit, for else a long line of points would be tried from each of them.
+_PATH_ALONE = re.compile(r"\W+(?:(?:path|file|filename)\s*:\s*[./\\-]*)?(\w[\w./\\-]*\.\w+)\W*", re.IGNORECASE)
+_LONGEST_NAME = 255  # of a file on a disk; of a longer text all endings are too many to look up
 
 
 def language_of_named_file(text: str, endings: Mapping[str, str] | None = None) -> str | None:
@@ -23,7 +25,8 @@ def language_of_named_file(text: str, endings: Mapping[str, str] | None = None) 
     if not (names := _FILE_TOKEN.findall(text) or _paths_in_head(text)):
         return None
     known = {ending: name for name, one in LANGUAGES.items() for ending in one.extensions} | dict(endings or {})
-    return next((known[ending] for ending in endings_of(PurePath(names[-1])) if ending in known), None)
+    path = PurePath(names[-1][-_LONGEST_NAME:])
+    return next((known[ending] for ending in endings_of(path) if ending in known), None)
 
 
 def _paths_in_head(text: str) -> list[str]:
