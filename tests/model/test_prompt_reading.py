@@ -115,6 +115,20 @@ def test_a_short_prompt_is_open_or_shut_as_if_the_language_were_told():
     assert not torch.equal(written[9.0], written[-9.0])
 
 
+@pytest.mark.parametrize("several", [{"num_beams": 2}, {"num_beams": 2, "num_return_sequences": 2}], ids=str)
+@torch.no_grad()
+def test_what_is_told_of_all_rows_holds_for_their_beams_too(several: dict[str, Any]):
+    model, tokens = composed("lora", ("lua", "rust")), random_tokens(3, 9)
+    settings: dict[str, Any] = _GREEDY | several | {"max_new_tokens": 6}
+    one = torch.tensor([[1.0, 0.0]])
+    expected = model.generate(tokens, open_share=one.expand(3, -1), **settings)
+    assert not torch.equal(expected, model.generate(tokens, open_share=0.0, **settings))
+    assert torch.equal(model.generate(tokens, open_share=one, **settings), expected)
+    assert torch.equal(model.generate(input_ids=tokens, open_share=one, **settings), expected)
+    number = model.generate(tokens, open_share=torch.tensor(1.0), **settings)
+    assert torch.equal(number, model.generate(tokens, open_share=1.0, **settings))
+
+
 @torch.no_grad()
 def test_padding_is_told_by_its_token_where_there_is_no_mask_as_transformers_does():
     model = tiny_hybrid("gated")

@@ -166,6 +166,9 @@ class MultiplMoeForCausalLM(MultiplMoePreTrainedModel, GenerationMixin):
         """
         if kwargs.get("open_share") is None and "prompt_share" not in kwargs:
             kwargs["prompt_share"] = self._read_prompt(*args[:2], **kwargs)
+        if isinstance(told := kwargs.get("open_share"), Tensor):
+            inputs = [*args[:1], *map(kwargs.get, ("inputs", "input_ids", "inputs_embeds"))]
+            kwargs["open_share"] = _for_each_row(told, next((one for one in inputs if one is not None), None))
         if not self._moe.is_causal:
             if kwargs.get("use_cache") or kwargs.get("cache") is not None or kwargs.get("cache_implementation"):
                 raise ValueError(NO_CACHE.format(self._moe.preset))
@@ -193,3 +196,11 @@ class MultiplMoeForCausalLM(MultiplMoePreTrainedModel, GenerationMixin):
             if pad is not None and pad not in (ends if isinstance(ends, list) else [ends]):
                 mask = inputs != pad
         return self.model.read_prompt(inputs, mask)
+
+
+def _for_each_row(told: Tensor, inputs: Tensor | None) -> Tensor | float:
+    """`open_share` in the forms that transformers repeats rightly for beams and several answers to a prompt: it repeats
+    the rows of each tensor, so what holds for all rows must be a number, or stand in each."""
+    if not told.ndim:
+        return float(told)
+    return told.expand(len(inputs), -1) if inputs is not None and told.ndim == 2 and len(told) == 1 else told
