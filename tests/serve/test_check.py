@@ -3,6 +3,10 @@
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.packs.canary import Canary
@@ -90,8 +94,52 @@ def test_a_canary_that_tells_nothing_counts_for_nothing():
         (["rust"], "{url}", "other", "--base: 'other' is no model"),
         (["rust"], "http://127.0.0.1:9/v1", None, "does not answer"),
         (["rust"], "{url}/x", None, "lists no models"),
+        (["rust"], f"http://{'a' * 300}.org/v1", None, "does not answer"),
     ],
 )
 def test_servers_that_cannot_be_asked_are_refused(adapters: list[str], url: str, base: str | None, reason: str):
     with listening(EngineStub(adapters).app) as found, pytest.raises(ConfigError, match=reason):
         list(check_server(url.format(url=found), {"rust": CANARIES}, base=base))
+
+
+@pytest.mark.parametrize(
+    "told", ['"-0.1"', "[-0.1]", "9" * 400, "NaN", "1e999", "[" * 100_000 + "]" * 100_000], ids=len
+)
+def test_what_is_no_log_probability_is_refused_in_a_line(told: str):
+    async def answer(request: Request) -> Response:
+        return Response(f'{{"choices": [{{"text": "", "logprobs": {{"top_logprobs": [{{"(": {told}}}]}}}}]}}')
+
+    app = EngineStub(["rust"]).app
+    app.router.routes.insert(0, Route("/v1/completions", answer, methods=["POST"]))
+    with listening(app) as url, pytest.raises(ConfigError, match=r"tells no log-probabilities of completions \(.*\)$"):
+        list(check_server(url, {"rust": CANARIES[:1]}))
+
+
+@pytest.mark.parametrize("path", ["/lora-adapters", "/v1/models"])
+def test_lists_that_are_nested_too_deep_to_be_read_are_refused(path: str):
+    async def answer(request: Request) -> Response:
+        return Response("[" * 100_000 + "]" * 100_000)
+
+    app = EngineStub(["rust"]).app
+    app.router.routes.insert(0, Route(path, answer))
+    with listening(app) as url, pytest.raises(ConfigError, match=r"URL: .* (does not answer|lists no models)"):
+        list(check_server(url, {"rust": CANARIES}))
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
+def test_no_proxy_is_asked_for_a_server_of_this_machine(host: str, monkeypatch: pytest.MonkeyPatch):
+    asked = []
+
+    async def answer(request: Request, error: Exception) -> Response:
+        asked.append(request.url)
+        return Response(status_code=502)
+
+    with listening(Starlette(exception_handlers={404: answer})) as proxy:
+        for name in ("NO_PROXY", "no_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, "" if "no" in name.lower() else proxy.removesuffix("/v1"))
+        with pytest.raises(ConfigError, match="does not answer"):
+            list(check_server(f"http://{host}:9/v1", {"rust": CANARIES}))
+        assert not asked
+        with pytest.raises(ConfigError, match="lists no models"):
+            list(check_server("http://elsewhere.invalid/v1", {"rust": CANARIES}))
+    assert asked

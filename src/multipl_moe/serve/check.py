@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from math import isfinite
 from operator import mul
 from typing import Any
 
@@ -16,6 +17,8 @@ from multipl_moe.serve.engines import ENGINES, kind_of, llama_cpp_adapters
 _TIMEOUT_S = 120.0
 _NEAR = 0.5  # of the way from the base to the adapter
 _IN_ONE_BATCH = 4  # requests of each kind, at once
+_NONSENSE = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)  # of what is read
+_HERE: dict[str, None] = {f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")}  # no proxy reaches it
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ def check_server(
     Raises:
         ConfigError: the server does not answer, has no such adapter, or tells no log-probabilities.
     """
-    with httpx.Client(timeout=_TIMEOUT_S, headers={"Authorization": f"Bearer {token}"} if token else {}) as client:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    with httpx.Client(timeout=_TIMEOUT_S, headers=headers, mounts=_HERE) as client:
         server = _Server(client, url.rstrip("/"), base, canaries)
         for name, several in canaries.items():
             adapter, base_place = (_place(several, [server.ask(one, to) for one in several]) for to in (name, None))
@@ -89,11 +93,11 @@ class _Server:
         try:
             loras = llama_cpp_adapters(client, url.removesuffix("/v1"))
             found = client.get(url + "/models")
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, RecursionError) as error:  # a name may be too long
             raise ConfigError(f"URL: {url} does not answer ({error})") from error
         rows: list[dict[str, Any]] = []
         models: list[str] = []
-        with suppress(ValueError, LookupError, TypeError):
+        with suppress(*_NONSENSE):
             rows = found.json()["data"]
             models = [str(row["id"]) for row in rows]
         if not models:
@@ -126,8 +130,11 @@ class _Server:
             choice = found.json()["choices"][0]
             if choice["logprobs"] is None and choice["text"] in ("", "\ufffd"):
                 return None  # llama.cpp tells nothing of an answer that ends at once or with half a character
-            return _likely(choice["logprobs"]).get(canary.token)
-        except (httpx.HTTPError, ValueError, LookupError, TypeError, AttributeError) as error:
+            told = _likely(choice["logprobs"]).get(canary.token)
+            if told is not None and not isfinite(told):
+                raise ValueError(f"{told} for {canary.token!r}")
+            return told
+        except (httpx.HTTPError, *_NONSENSE) as error:
             raise ConfigError(f"URL: {self.url} tells no log-probabilities of completions ({error!r})") from error
 
 
