@@ -64,8 +64,8 @@ def test_the_language_of_a_text_opens_the_gate_or_shuts_it(tmp_path):
         known = told_language(of.model.config, language)
         return of.generate(prompt, lambda text: None, max_new_tokens=20, **known).tolist()
 
-    assert written(generator, language="one") == written(plain)
-    shut, settings = written(generator, language="python"), {"max_new_tokens": 20, "do_sample": False}
+    assert written(generator, language="one") == written(generator, language="One") == written(plain)
+    shut, settings = written(generator, language="Python"), {"max_new_tokens": 20, "do_sample": False}
     assert shut == generator.model.generate(prompt, open_share=0.0, **settings)[0].tolist() != written(plain)
     with pytest.raises(ConfigError, match="language: this model has no domain gate"):
         written(plain, language="one")

@@ -144,6 +144,7 @@ def told_language(config: PreTrainedConfig, language: str | None, text: str = ""
         return {} if share is None else {"open_share": share}
     if not isinstance(language, str):  # pyright: ignore[reportUnnecessaryIsInstance] (of a request's body)
         raise ConfigError(f"language: {language!r} is not a name, such as rust")
+    language = language.lower()  # as all names are
     share = open_share_of(config, language)
     if share is None:
         raise ConfigError("language: this model has no domain gate that it could open or shut; leave it out")
