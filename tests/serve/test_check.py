@@ -1,5 +1,6 @@
 """`check` tells adapters that are on from those that are off or wrong, of both forms of servers."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -100,6 +101,18 @@ def test_a_canary_that_tells_nothing_counts_for_nothing():
 def test_servers_that_cannot_be_asked_are_refused(adapters: list[str], url: str, base: str | None, reason: str):
     with listening(EngineStub(adapters).app) as found, pytest.raises(ConfigError, match=reason):
         list(check_server(url.format(url=found), {"rust": CANARIES}, base=base))
+
+
+def test_a_server_that_takes_too_long_is_no_server_without_log_probabilities(monkeypatch: pytest.MonkeyPatch):
+    async def answer(request: Request) -> Response:
+        await asyncio.sleep(1)
+        return Response()
+
+    monkeypatch.setattr("multipl_moe.serve.check._TIMEOUT_S", 0.2)
+    app = EngineStub(["rust"]).app
+    app.router.routes.insert(0, Route("/v1/completions", answer, methods=["POST"]))
+    with listening(app) as url, pytest.raises(ConfigError, match=r"did not answer within 0\.2 s"):
+        list(check_server(url, {"rust": CANARIES[:1]}))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from multipl_moe.cli.app import console
+from multipl_moe.cli.app import console, working
 from multipl_moe.cli.options import require_token
 
 
@@ -28,14 +28,15 @@ def check(
     from multipl_moe.serve.check import check_server
 
     all_on = True
-    for name, found in check_server(url, load_canaries(canary), token=token, base=base):
-        places = [
-            f"{what} {'names no token that either finds likely' if place is None else f'{place:.2f}'}"
-            for what, place in (("asked for it", found.adapter), ("for the base", found.base))
-        ]
-        told = f"{name}: {found.verdict} ({', '.join(places)}; 0 is the base, 1 the adapter)"
-        if found.in_one_batch != found.verdict:
-            told += f"; {found.in_one_batch} if both are asked for at once"
-        console.print(told, soft_wrap=True)
-        all_on &= found.verdict == found.in_one_batch == "on"
+    with working("asking the server"):
+        for name, found in check_server(url, load_canaries(canary), token=token, base=base):
+            places = [
+                f"{what} {'names no token that either finds likely' if place is None else f'{place:.2f}'}"
+                for what, place in (("asked for it", found.adapter), ("for the base", found.base))
+            ]
+            told = f"{name}: {found.verdict} ({', '.join(places)}; 0 is the base, 1 the adapter)"
+            if found.in_one_batch != found.verdict:
+                told += f"; {found.in_one_batch} if both are asked for at once"
+            console.print(told, soft_wrap=True)
+            all_on &= found.verdict == found.in_one_batch == "on"
     raise typer.Exit(0 if all_on else 1)

@@ -134,6 +134,9 @@ class _Server:
             if told is not None and not isfinite(told):
                 raise ValueError(f"{told} for {canary.token!r}")
             return told
+        except httpx.TimeoutException as error:
+            busy = f"URL: {self.url} did not answer within {self.client.timeout.read:g} s; ask when it has less to do"
+            raise ConfigError(busy) from error
         except (httpx.HTTPError, *_NONSENSE) as error:
             raise ConfigError(f"URL: {self.url} tells no log-probabilities of completions ({error!r})") from error
 
