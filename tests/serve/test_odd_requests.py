@@ -28,6 +28,7 @@ def test_scoring_refuses_unknown_fields_and_more_than_fits(held, client, monkeyp
     [
         ({"temperature": "hot"}, "temperature: 'hot' is not int or float"),
         ({"temperature": -1}, "temperature: -1 is below 0"),
+        ({"temperature": 1e308}, r"temperature: 1e\+308 is .* above 100"),
         ({"top_p": 0}, "top_p: 0 is not above 0"),
         ({"top_p": [1], "seed": 1.5}, "top_p: .* seed: "),
         ({"max_tokens": "3"}, "max_tokens: '3' is not int"),
@@ -50,6 +51,17 @@ def test_values_of_other_types_are_refused_and_cost_the_next_request_nothing(url
     connection.close()
     assert [status for status, _ in found] == [400, 200]
     assert re.search(reason, found[0][1])
+
+
+@pytest.mark.parametrize("temperature", [1e-320, 1e-39, 1e-5])
+@pytest.mark.parametrize("path", ["/v1/completions", "/v1/chat/completions"])
+def test_a_temperature_that_logits_cannot_be_divided_by_takes_the_likeliest_token(url, path, temperature):
+    text = {"messages": [{"role": "user", "content": "x"}]} if "chat" in path else {"prompt": PROMPT}
+    asked = {"model": NAME, "max_tokens": 12} | text
+    found = [send(url, "POST", path, asked | {"temperature": one}) for one in (temperature, 0)]
+    assert [status for status, _ in found] == [200, 200]
+    cold, greedy = (json.loads(answer)["choices"] for _, answer in found)
+    assert cold == greedy
 
 
 def test_a_body_that_the_handlers_do_not_expect_is_refused_in_a_line(url):

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import inf
 from typing import Any, cast
 
 import torch
@@ -23,7 +22,7 @@ from transformers.cli.serving.utils import GenerationState
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.generate.context import decoding_context
-from multipl_moe.generate.text import TextGenerator, told_language
+from multipl_moe.generate.text import COLDEST, TextGenerator, told_language
 from multipl_moe.serve.guard import guard, refusal
 
 _NEUTRAL = {"n": 1, "best_of": 1, "presence_penalty": 0}  # transformers ignores other values in silence
@@ -42,6 +41,7 @@ _KINDS: dict[str, tuple[type, ...]] = {  # of what a request may have; transform
     "language": (str,),
     "suffix": (str,),
 }
+_HOTTEST = 100  # of temperatures: at it all tokens are as good as equally likely
 _USUAL_TOKENS = 1024  # of an answer, if a request gives no max_tokens
 MOST_SCORES = 2**29  # tokens of a prompt times those of the vocabulary: all scores are in memory at once
 
@@ -146,7 +146,7 @@ class _Chats(ChatCompletionHandler):
 
     async def handle_request(self, body: dict, request_id: str) -> Any:
         held = self.model_manager
-        _require_kinds(body)
+        body = _checked(body)
         try:
             told = told_language(held.model.config, body.pop("language", None))
         except ConfigError as error:
@@ -168,7 +168,7 @@ class _Completions(CompletionHandler):
     model_manager: _OneModel
 
     async def handle_request(self, body: dict, request_id: str) -> Any:
-        _require_kinds(body)
+        body = _checked(body)
         suffix, language, echo, given = (body.pop(key, None) for key in ("suffix", "language", "echo", "prompt"))
         self._validate_request(body)
         is_list = isinstance(given, list) and not all(isinstance(token, int) for token in given)
@@ -228,8 +228,11 @@ class _Completions(CompletionHandler):
         return JSONResponse(head | {"choices": choices})
 
 
-def _require_kinds(body: dict) -> None:
-    """Refuse values of another type than a request may have; raises HTTPException with all of them."""
+def _checked(body: dict) -> dict:
+    """A request whose values can be answered; below `COLDEST` its temperature is 0, as for `TextGenerator`.
+
+    Raises HTTPException with all values of another type than a request may have.
+    """
     wrong = [
         f"{key}: {value!r} is not {' or '.join(kind.__name__ for kind in kinds)}"
         for key, kinds in _KINDS.items()
@@ -239,12 +242,14 @@ def _require_kinds(body: dict) -> None:
     stop = body.get("stop")
     if isinstance(stop, list) and not all(isinstance(text, str) for text in stop):
         wrong.append("stop: give texts")
-    if not wrong and not 0 <= (body.get("temperature") or 0) < inf:
-        wrong.append(f"temperature: {body['temperature']} is below 0 or infinite")
+    temperature = body.get("temperature") or 0
+    if not wrong and not 0 <= temperature <= _HOTTEST:
+        wrong.append(f"temperature: {temperature} is below 0 or above {_HOTTEST}")
     if not wrong and not 0 < (1 if (top_p := body.get("top_p")) is None else top_p) <= 1:
         wrong.append(f"top_p: {body['top_p']} is not above 0 and at most 1")
     if wrong:
         raise HTTPException(400, "; ".join(wrong))
+    return body | {"temperature": 0} if 0 < temperature < COLDEST else body
 
 
 @torch.inference_mode()
