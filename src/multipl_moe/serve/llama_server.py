@@ -30,7 +30,10 @@ def main() -> None:
     params.n_parallel, params.use_jinja, params.cache_ram_mib = _NUM_SLOTS, True, flags.cache_ram
     params.lora_adapters = [library.CommonAdapterLoraInfo(path, 1.0) for path in flags.lora]
     params.lora_init_without_apply = flags.lora_init_without_apply
-    server = library.Server(params)  # it stops with the object
+    try:
+        server = library.Server(params)  # it stops with the object
+    except RuntimeError as error:  # llama.cpp has said why; a traceback would hide it
+        parser.exit(1, f"--model, --lora: {' or '.join([flags.model, *flags.lora])} cannot be loaded ({error})\n")
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         signal.pause()
