@@ -1,4 +1,4 @@
-"""What stands in for an engine with adapters: it writes scripted text, streamed a few characters at a time."""
+"""What stands in for an engine with adapters, which writes scripted text a few characters at a time, and for gates."""
 
 import asyncio
 import json
@@ -11,7 +11,27 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from multipl_moe.packs.text_gate import Opened
+
+LANGUAGES = {"systems": ["rust", "go"], "ml": ["ocaml"]}  # by name of the pack
 Writer = Callable[[str, dict[str, Any]], str]
+
+
+class GatesStub:
+    """Opens a pack after a fence that names its language, until it closes, and after `fn `."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+
+    def after(self, text: str, *, at_once: bool) -> dict[str, Opened]:
+        assert at_once
+        fences = [line for line in text.splitlines(keepends=True) if line.startswith("```") and line.endswith("\n")]
+        named = fences[-1].strip("`\n") if len(fences) % 2 else ""
+        opened = {
+            name: named in known or (name == "systems" and not fences and "fn " in text)
+            for name, known in LANGUAGES.items()
+        }
+        return {name: Opened(float(is_open), 0 if is_open else None) for name, is_open in opened.items()}
 
 
 class EngineStub:

@@ -16,35 +16,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from transformers import AutoTokenizer
 
-from multipl_moe.packs.text_gate import Opened
 from multipl_moe.serve.engines import ENGINES
 from multipl_moe.serve.front import PICK_HEADER, build_front, looks
 from multipl_moe.serve.picking import Picker
 from tests.fixtures import CHAT_TEMPLATE, save_tokenizer
 from tests.serve.conftest import client_of, listening, send
-from tests.serve.engine_stub import EngineStub
+from tests.serve.engine_stub import LANGUAGES, EngineStub, GatesStub
 
-LANGUAGES = {"systems": ["rust", "go"], "ml": ["ocaml"]}
 ANSWER = "Here:\n```rust\n"
 REST = "fn main() {}\n```\n"
 END = "Done."
-
-
-class Gates:
-    """Opens a pack after a fence that names its language, until it closes, and after `fn `."""
-
-    def __init__(self, tokenizer: Any) -> None:
-        self.tokenizer = tokenizer
-
-    def after(self, text: str, *, at_once: bool) -> dict[str, Opened]:
-        assert at_once
-        fences = [line for line in text.splitlines(keepends=True) if line.startswith("```") and line.endswith("\n")]
-        named = fences[-1].strip("`\n") if len(fences) % 2 else ""
-        opened = {
-            name: named in known or (name == "systems" and not fences and "fn " in text)
-            for name, known in LANGUAGES.items()
-        }
-        return {name: Opened(float(is_open), 0 if is_open else None) for name, is_open in opened.items()}
 
 
 def write(name: str, body: dict[str, Any]) -> str:
@@ -69,7 +50,7 @@ def picker(tmp_path_factory: pytest.TempPathFactory) -> Picker:
     save_tokenizer(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     tokenizer.chat_template = CHAT_TEMPLATE
-    return Picker(Gates(tokenizer), LANGUAGES, {".rules": "go"})  # pyright: ignore[reportArgumentType] (as much of one as is asked)
+    return Picker(GatesStub(tokenizer), LANGUAGES, {".rules": "go"})  # pyright: ignore[reportArgumentType] (as much of one as is asked)
 
 
 @pytest.fixture(scope="module")
@@ -168,19 +149,17 @@ def test_an_answer_that_opens_a_fence_is_continued_with_the_right_pick(client: O
 @pytest.mark.parametrize("stream", [False, True])
 def test_an_answer_is_not_continued_where_a_stop_string_may_have_begun(client: OpenAI, engine, stream):
     before = len(engine.asked)
-    answer: Any = chat(client, stream=stream, stop=["x", "\n\n"])
-    assert list(answer)
+    assert list(chat(client, stream=stream, stop=["x", "\n\n"]))
     chat(client, stop=["x", "\t\n"])
     assert [name for name, _ in engine.asked[before:]] == ["base", "base", "systems", "base"]
 
 
 def test_an_answer_that_the_client_began_is_picked_by_where_it_ends(client: OpenAI, engine: EngineStub, kind: str):
     asked: Any = [{"role": "user", "content": "Complete this."}, {"role": "assistant", "content": "Here:\n```rust\n"}]
-    ways = {"add_generation_prompt": False, "continue_final_message": True}
-    for extra in ({}, ways):
+    for extra in ({}, {"add_generation_prompt": False, "continue_final_message": True}):
         chat(client, messages=asked, extra_body=extra)
-    goes_on = [kind == "llama-server", True]  # others begin an answer of their own unless they are told
-    assert [name for name, _ in engine.asked[-2:]] == ["systems" if begun else "base" for begun in goes_on]
+    untold = "systems" if kind == "llama-server" else "base"  # others begin an answer of their own unless they are told
+    assert [name for name, _ in engine.asked[-2:]] == [untold, "systems"]
 
 
 def test_the_gates_look_at_a_long_text_less_often():
@@ -385,18 +364,17 @@ def test_answers_under_way_end_in_words_when_the_front_is_stopped(kind: str, pic
 
     async def stop_meanwhile(behind: str) -> list[httpx.Response]:
         front = build_front(ENGINES[kind](list(LANGUAGES)), behind.removesuffix("/v1"), picker, token=None)
-        transport, body = httpx.ASGITransport(front), {"prompt": "x"}
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost/v1") as client:
-            under_way = asyncio.create_task(client.post("/completions", json=body))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(front), base_url="http://localhost/v1") as client:
+            under_way = asyncio.create_task(client.post("/completions", json={"prompt": "x"}))
             await asyncio.to_thread(is_asked.wait, 30)
             await front.state.engine.aclose()
-            return [await under_way, await client.post("/completions", json=body)]
+            return [await under_way, await client.post("/completions", json={"prompt": "x"})]
 
     with listening(EngineStub(list(LANGUAGES), hang, kind=kind).app) as behind:
         answers = asyncio.run(stop_meanwhile(behind))
         may_end.set()
-    assert [answer.status_code for answer in answers] == [502, 502]
-    assert all("does not answer" in answer.json()["error"]["message"] for answer in answers)
+    told = [(answer.status_code, "does not answer" in answer.json()["error"]["message"]) for answer in answers]
+    assert told == [(502, True), (502, True)]
 
 
 def test_without_the_token_nothing_is_answered(kind: str, picker: Picker):
