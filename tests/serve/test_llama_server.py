@@ -16,4 +16,4 @@ def test_a_file_that_is_missing_or_broken_is_told_in_a_line(tmp_path: Path, cont
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr
-    assert ended.stderr.splitlines()[-1].startswith(f"--model, --lora: {file} cannot be loaded")
+    assert f"--model, --lora: {file} cannot be loaded" in ended.stderr  # a thread of llama.cpp may write on below it
