@@ -148,7 +148,7 @@ def test_without_llama_cpp_quantised_files_are_refused_before_anything_is_writte
     dense = save_dense(tmp_path / "dense")
     monkeypatch.setitem(sys.modules, "llama_cpp_py_sync._cffi_bindings", None)
     load_llama_cpp.cache_clear()
-    with pytest.raises(ConfigError, match=r"^llama\.cpp: .* pip install 'multipl-moe\[llamacpp\]'$"):
+    with pytest.raises(ConfigError, match=r"^llama\.cpp: .* pip install -e '\.\[llamacpp\]'$"):
         export_model(dense, tmp_path / "out", ExportSettings(gguf=True, quantise=("Q8_0",)))
     assert not (tmp_path / "out").exists()
     assert export_model(dense, tmp_path / "out", ExportSettings(gguf=True)).gguf
