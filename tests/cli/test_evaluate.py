@@ -1,6 +1,9 @@
 """`eval`: bits per byte, programs from a model, a file or references; what is refused; what is gone on with."""
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -69,6 +72,21 @@ def test_the_seed_is_that_of_the_drawing(run, bubblewrap, base, own, tmp_path):
         assert run("eval", name, *drawn, "--seed", seed).code == 0
         written[name] = (tmp_path / name / "samples.jsonl").read_bytes()
     assert written["a"] != written["b"]
+
+
+@pytest.mark.extended
+def test_killed_while_it_writes_and_started_again_it_gives_the_same_results(bubblewrap, base, own, tmp_path):
+    arguments = ["--model", str(base), "--benchmark", str(own), "--max-new-tokens", "60", "--workers", "1"]
+    command = [sys.executable, "-m", "multipl_moe", "eval"]
+    subprocess.run([*command, "whole", *arguments], cwd=tmp_path, check=True, capture_output=True)
+    out = tmp_path / "killed"
+    with subprocess.Popen([*command, out.name, *arguments], cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
+        while not (out / "samples.jsonl").is_file() and process.poll() is None:
+            time.sleep(0.01)
+        process.kill()
+    subprocess.run([*command, out.name, *arguments, "--resume"], cwd=tmp_path, check=True, capture_output=True)
+    for name in ("samples.jsonl", "results.jsonl"):
+        assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_bits_per_byte_leave_a_folder_of_their_own(run, base, hybrid, corpus, tmp_path):
