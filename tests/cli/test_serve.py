@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from openai import APIError
 
+from multipl_judge.extras import install_hint
 from multipl_moe.cli.app import main
 from tests.serve.conftest import client_of, save_model, send
 
@@ -34,7 +35,7 @@ def test_a_taken_port_is_told(refused, tmp_path):
 
 def test_missing_packages_are_told_with_the_remedy(refused, monkeypatch, tmp_path):
     monkeypatch.setattr("transformers.utils.import_utils.is_serve_available", lambda: False)
-    assert "pip install -e '.[serve]'" in refused("serve", tmp_path, "--port", 0)
+    assert install_hint("serve") in refused("serve", tmp_path, "--port", 0)
 
 
 def test_the_command_says_where_it_serves_and_stops_at_ctrl_c(tmp_path, monkeypatch, capsys):

@@ -4,6 +4,7 @@ Models are tiny and random, but wide enough for K-quants (256 columns); tokenize
 of SmolLM2, Qwen and Llama 3 do.
 """
 
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from gguf import GGUFReader
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from benchmarks.llama_cpp_reader import LlamaCppModel
+from multipl_judge.extras import install_hint
 from multipl_moe.errors import BaseModelError, ConfigError, OutputError
 from multipl_moe.export.folder import ExportSettings, export_model
 from multipl_moe.export.llama_cpp import QUANTISED, load_llama_cpp, quantise
@@ -148,7 +150,7 @@ def test_without_llama_cpp_quantised_files_are_refused_before_anything_is_writte
     dense = save_dense(tmp_path / "dense")
     monkeypatch.setitem(sys.modules, "llama_cpp_py_sync._cffi_bindings", None)
     load_llama_cpp.cache_clear()
-    with pytest.raises(ConfigError, match=r"^llama\.cpp: .* pip install -e '\.\[llamacpp\]'$"):
+    with pytest.raises(ConfigError, match=rf"^llama\.cpp: .* {re.escape(install_hint('llamacpp'))}$"):
         export_model(dense, tmp_path / "out", ExportSettings(gguf=True, quantise=("Q8_0",)))
     assert not (tmp_path / "out").exists()
     assert export_model(dense, tmp_path / "out", ExportSettings(gguf=True)).gguf

@@ -1,5 +1,6 @@
 """What follows from a recipe: steps, precision, optimiser and attention, and what they need."""
 
+import re
 from pathlib import Path
 from typing import get_args
 
@@ -10,6 +11,7 @@ from transformers.modeling_flash_attention_utils import FLASH_ATTENTION_COMPATIB
 from transformers.models.llama.modeling_llama import LlamaPreTrainedModel
 from transformers.training_args import OptimizerNames
 
+from multipl_judge.extras import install_hint
 from multipl_moe.errors import ConfigError
 from multipl_moe.recipe.recipe import load_recipe
 from multipl_moe.recipe.training import TrainSection
@@ -35,7 +37,7 @@ def test_an_optimiser_that_cannot_run_here_is_refused_before_anything_is_loaded(
         train_model(recipe, tmp_path / "none", tmp_path / "none", tmp_path / "run")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(module, "find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match=r"needs bitsandbytes; pip install -e '\.\[gpu\]', or use adamw"):
+    with pytest.raises(ConfigError, match=re.escape(f"needs bitsandbytes; {install_hint('gpu')}, or use adamw")):
         require_optimizer(optimizer)
     monkeypatch.setattr(module, "find_spec", lambda name: object())
     require_optimizer(optimizer)

@@ -9,6 +9,7 @@ from unittest.mock import Mock, call
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from multipl_judge.extras import install_hint
 from multipl_moe.errors import ConfigError
 from multipl_moe.train.trackers import tracking
 from multipl_moe.train.trainer import train_model
@@ -40,7 +41,7 @@ def test_missing_packages_are_refused_before_anything_is_read(world: World, tmp_
     with pytest.raises(ConfigError) as caught:
         train_model(recipe, tmp_path / "no model", tmp_path / "no corpus", tmp_path / "run")
     assert caught.value.problems == [
-        f"train.trackers: {name} is not installed; pip install -e '.[trackers]'" for name in ("wandb", "tensorboard")
+        f"train.trackers: {name} is not installed; {install_hint('trackers')}" for name in ("wandb", "tensorboard")
     ]
 
 

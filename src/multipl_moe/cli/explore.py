@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from multipl_judge.extras import install_hint
 from multipl_moe.cli.app import console
 from multipl_moe.cli.options import require_folders
 from multipl_moe.errors import ConfigError
@@ -33,7 +34,7 @@ def explore(
     """
     require_folders(model=model)
     if find_spec("gradio") is None:
-        raise ConfigError("explore: some packages are missing; install them with pip install -e '.[explore]'")
+        raise ConfigError(f"explore: some packages are missing; install them with {install_hint('explore')}")
     with _listening(host, port) as listener:
         import uvicorn
 

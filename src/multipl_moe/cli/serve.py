@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from multipl_judge.extras import install_hint
 from multipl_moe.cli.app import console
 from multipl_moe.cli.options import require_folders, require_token
 from multipl_moe.errors import BaseModelError, ConfigError
@@ -194,7 +195,7 @@ def _require_packages() -> None:
     from transformers.utils.import_utils import is_serve_available
 
     if not is_serve_available():
-        raise ConfigError("serve: some packages are missing; install them with pip install -e '.[serve]'")
+        raise ConfigError(f"serve: some packages are missing; install them with {install_hint('serve')}")
 
 
 def _run(app: "Starlette", listener: socket.socket, stop: Callable[[], Awaitable[None]]) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from multipl_judge.extras import install_hint
 from multipl_judge.problems.problem import Problem, cut_at_stop
 from multipl_moe.codegen.completer import DID_NOT_FIT, Completion, Finish, Request
 from multipl_moe.errors import ConfigError
@@ -57,7 +58,7 @@ class EndpointCompleter:
         try:
             import openai
         except ImportError:
-            raise ConfigError("endpoint: its client is missing; install it with pip install -e '.[serve]'") from None
+            raise ConfigError(f"endpoint: its client is missing; install it with {install_hint('serve')}") from None
         self._openai = openai
         self._url, self._model, self._extract, self._concurrency = url, model, extract, concurrency
         token = token or os.environ.get("OPENAI_API_KEY") or "none"

@@ -7,6 +7,7 @@ from typing import Any
 
 from gguf import LlamaFileType
 
+from multipl_judge.extras import install_hint
 from multipl_moe.errors import ConfigError, OutputError
 from multipl_moe.system.staging import held_file
 
@@ -46,7 +47,7 @@ def load_llama_cpp() -> LlamaCpp:
     try:
         return LlamaCpp()
     except (ImportError, OSError, RuntimeError) as error:
-        raise ConfigError(f"llama.cpp: {error}; install it with: pip install -e '.[llamacpp]'") from error
+        raise ConfigError(f"llama.cpp: {error}; install it with: {install_hint('llamacpp')}") from error
 
 
 def quantise(file: Path, target: Path, kind: str) -> None:

@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from transformers import PreTrainedModel
 
+from multipl_judge.extras import install_hint
 from multipl_judge.languages.answers import answers_in
 from multipl_moe.errors import ConfigError
 from multipl_moe.recipe.recipe import Recipe
@@ -110,7 +111,7 @@ def require_optimizer(optimizer: str) -> None:
     if optimizer != "adamw" and not torch.cuda.is_available():
         raise ConfigError(f"train.optimizer: {optimizer} needs a CUDA GPU, and there is none here; use adamw")
     if optimizer != "adamw" and find_spec("bitsandbytes") is None:
-        raise ConfigError(f"train.optimizer: {optimizer} needs bitsandbytes; pip install -e '.[gpu]', or use adamw")
+        raise ConfigError(f"train.optimizer: {optimizer} needs bitsandbytes; {install_hint('gpu')}, or use adamw")
 
 
 def require_processes(train: TrainSection) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from accelerate.utils import patch_environment
 from transformers.integrations.integration_utils import get_reporting_integration_callbacks
 
+from multipl_judge.extras import install_hint
 from multipl_moe.errors import ConfigError
 
 PROJECT = "multipl-moe"
@@ -27,9 +28,7 @@ def require_trackers(names: Collection[str]) -> None:
     """Raise ConfigError when the package of a tracker is not installed; all of them at once."""
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
-        raise ConfigError(
-            [f"train.trackers: {name} is not installed; pip install -e '.[trackers]'" for name in missing]
-        )
+        raise ConfigError([f"train.trackers: {name} is not installed; {install_hint('trackers')}" for name in missing])
 
 
 @contextmanager

@@ -1,9 +1,11 @@
 """Data sets through the datasets library; a local folder stands for the hub."""
 
+import re
 import sys
 
 import pytest
 
+from multipl_judge.extras import install_hint
 from multipl_judge.languages.table import LANGUAGES
 from multipl_moe.corpus.read import rows
 from multipl_moe.corpus.read.language_detection import LanguageDetector
@@ -53,5 +55,5 @@ def test_a_data_set_or_split_that_is_not_there_is_refused_with_the_reason(tmp_pa
 
 def test_a_missing_library_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(CorpusError, match=r"pip install -e '\.\[hub\]'"):
+    with pytest.raises(CorpusError, match=re.escape(install_hint("hub"))):
         find(tmp_path)

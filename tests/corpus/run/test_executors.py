@@ -1,9 +1,11 @@
 """The corpus is the same whatever runs its tasks; test_resume.py has it of however many at a time."""
 
+import re
 import sys
 
 import pytest
 
+from multipl_judge.extras import install_hint
 from multipl_moe.corpus import build_corpus, pipeline
 from multipl_moe.errors import ConfigError
 from tests.corpus.conftest import content, on_executor
@@ -22,6 +24,6 @@ def test_ray_makes_the_same_corpus(corpus, corpus_recipe, tokenizer_folder, tmp_
 
 def test_ray_that_is_not_installed_is_named(corpus_recipe, tokenizer_folder, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ConfigError, match=r"ray is not installed; pip install -e '\.\[ray\]'"):
+    with pytest.raises(ConfigError, match=re.escape(f"ray is not installed; {install_hint('ray')}")):
         build_corpus(on_executor(corpus_recipe, kind="ray"), tokenizer_folder, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []

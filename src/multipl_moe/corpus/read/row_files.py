@@ -13,6 +13,7 @@ from typing import IO, Any
 import pyarrow
 import pyarrow.parquet
 
+from multipl_judge.extras import install_hint
 from multipl_moe.errors import CorpusError
 from multipl_moe.recipe.corpus import SourceSection
 
@@ -103,7 +104,7 @@ def read_hub(source: SourceSection) -> Iterator[dict[str, Any]]:
     try:
         import datasets
     except ImportError:
-        raise CorpusError("corpus.sources: kind hub needs the library datasets; pip install -e '.[hub]'") from None
+        raise CorpusError(f"corpus.sources: kind hub needs the library datasets; {install_hint('hub')}") from None
     try:
         yield from _open(datasets, source)
     except Exception as error:  # the library passes on whatever its many back ends raise

@@ -9,6 +9,7 @@ from typing import Any
 from accelerate.utils import patch_environment
 from datatrove.executor import RayPipelineExecutor
 
+from multipl_judge.extras import install_hint
 from multipl_moe.corpus.run.forks import TaskExecutor, die_with_parent, run_in_forks
 from multipl_moe.corpus.run.slurm import run_on_slurm
 from multipl_moe.corpus.run.stages import Listeners, Stage
@@ -88,7 +89,7 @@ def _ray_cluster(executor: ExecutorSection) -> Iterator[None]:
     try:
         import ray
     except ImportError:
-        raise ConfigError("corpus.executor.kind: ray is not installed; pip install -e '.[ray]', or use local") from None
+        raise ConfigError(f"corpus.executor.kind: ray is not installed; {install_hint('ray')}, or use local") from None
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if "RAY_ADDRESS" not in os.environ:
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")
