@@ -13,6 +13,7 @@ from multipl_moe.errors import OutputError
 from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.practice.journal import PracticeJournal
 from multipl_moe.practice.judging import Judge
+from multipl_moe.practice.one_round import RoundProgress
 from multipl_moe.practice.rounds import kept_rows, practise
 from multipl_moe.runs.journal import read_journal, write_journal
 from tests.fixtures import tree
@@ -239,3 +240,8 @@ def test_no_more_of_a_task_than_asked_for(tmp_path):
     one = task("one")
     answers = [(one, f"    return {number}\n") for number in range(4)]
     assert kept(tmp_path, *answers, keep=2) == ([0, 1], {"more of a task": 2})
+
+
+def test_of_answers_that_are_not_judged_no_share_is_told():
+    assert "%" not in str(RoundProgress(round=1, total=8, resumed=0, answered=4))
+    assert "0 of 4 pass (0.0%)" in str(RoundProgress(round=1, total=8, resumed=0, answered=4, answers=4))

@@ -5,7 +5,7 @@ import http.client
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,12 @@ from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
 from multipl_moe.checkpoints.loading import load_model
 from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.serve.app import build_app
+from multipl_moe.serve.engines import ENGINES
+from multipl_moe.serve.front import build_front
+from multipl_moe.serve.picking import Picker
 from tests.conftest import randomise, randomise_gate, tiny_base_config, tiny_moe
 from tests.fixtures import NUM_TOKENS, save_tokenizer
+from tests.serve.engine_stub import EngineStub
 
 NAME = "tiny"
 JSON = {"Content-Type": "application/json"}
@@ -131,3 +135,14 @@ def url(held) -> Iterator[str]:
 def client(url) -> Iterator[OpenAI]:
     with client_of(url) as client:
         yield client
+
+
+@contextlib.contextmanager
+def in_front(engine: EngineStub, picker: Picker, on_pick: Callable[[str], None] = lambda told: None) -> Iterator[str]:
+    """Base URL of a front before an engine."""
+    form = ENGINES[engine.kind](engine.adapters)
+    with (
+        listening(engine.app) as behind,
+        listening(build_front(form, behind.removesuffix("/v1"), picker, token=None, on_pick=on_pick)) as url,
+    ):
+        yield url

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,7 +20,7 @@ from multipl_moe.serve.engines import ENGINES
 from multipl_moe.serve.front import PICK_HEADER, build_front, looks
 from multipl_moe.serve.picking import Picker
 from tests.fixtures import CHAT_TEMPLATE, save_tokenizer
-from tests.serve.conftest import client_of, listening, send
+from tests.serve.conftest import client_of, in_front, listening, send
 from tests.serve.engine_stub import LANGUAGES, EngineStub, GatesStub
 
 ANSWER = "Here:\n```rust\n"
@@ -56,17 +56,6 @@ def picker(tmp_path_factory: pytest.TempPathFactory) -> Picker:
 @pytest.fixture(scope="module")
 def engine(kind: str) -> EngineStub:
     return EngineStub([*LANGUAGES, "broken"], write, kind=kind)
-
-
-@contextmanager
-def in_front(engine: EngineStub, picker: Picker, on_pick: Callable[[str], None] = lambda told: None) -> Iterator[str]:
-    """Base URL of a front before an engine."""
-    form = ENGINES[engine.kind](engine.adapters)
-    with (
-        listening(engine.app) as behind,
-        listening(build_front(form, behind.removesuffix("/v1"), picker, token=None, on_pick=on_pick)) as url,
-    ):
-        yield url
 
 
 @pytest.fixture(scope="module")
@@ -354,7 +343,8 @@ def test_a_hundred_streams_at_once_are_all_answered(kind: str, picker: Picker):
         assert all(asyncio.run(all_of_them(url)))
 
 
-def test_answers_under_way_end_in_words_when_the_front_is_stopped(kind: str, picker: Picker):
+@pytest.mark.parametrize("stream", [False, True])
+def test_answers_under_way_end_in_words_when_the_front_is_stopped(kind: str, picker: Picker, stream: bool):
     is_asked, may_end = threading.Event(), threading.Event()
 
     def hang(name: str, body: dict[str, Any]) -> str:
@@ -365,16 +355,33 @@ def test_answers_under_way_end_in_words_when_the_front_is_stopped(kind: str, pic
     async def stop_meanwhile(behind: str) -> list[httpx.Response]:
         front = build_front(ENGINES[kind](list(LANGUAGES)), behind.removesuffix("/v1"), picker, token=None)
         async with httpx.AsyncClient(transport=httpx.ASGITransport(front), base_url="http://localhost/v1") as client:
-            under_way = asyncio.create_task(client.post("/completions", json={"prompt": "x"}))
+            body = {"prompt": "x", "stream": stream}
+            under_way = asyncio.create_task(client.post("/completions", json=body))
             await asyncio.to_thread(is_asked.wait, 30)
             await front.state.engine.aclose()
-            return [await under_way, await client.post("/completions", json={"prompt": "x"})]
+            return [await under_way, await client.post("/completions", json=body)]
 
     with listening(EngineStub(list(LANGUAGES), hang, kind=kind).app) as behind:
         answers = asyncio.run(stop_meanwhile(behind))
         may_end.set()
-    told = [(answer.status_code, "does not answer" in answer.json()["error"]["message"]) for answer in answers]
+    told = [(answer.status_code, "is stopping" in answer.json()["error"]["message"]) for answer in answers]
     assert told == [(502, True), (502, True)]
+
+
+def test_a_stream_under_way_ends_in_words_when_the_front_is_stopped(kind: str, picker: Picker):
+    engine = EngineStub(list(LANGUAGES), lambda name, body: 1000 * "word ", kind=kind, delay_s=0.02)
+
+    async def stop_amid(behind: str) -> str:
+        front = build_front(ENGINES[kind](list(LANGUAGES)), behind.removesuffix("/v1"), picker, token=None)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(front), base_url="http://localhost/v1") as client:
+            under_way = asyncio.create_task(client.post("/completions", json={"prompt": "x", "stream": True}))
+            await asyncio.sleep(0.5)
+            await front.state.engine.aclose()
+            return (await under_way).text
+
+    with listening(engine.app) as behind:
+        *_, last = asyncio.run(stop_amid(behind)).strip().split("\n\n")
+    assert "the server is stopping" in json.loads(last.removeprefix("data: "))["error"]["message"]
 
 
 def test_without_the_token_nothing_is_answered(kind: str, picker: Picker):

@@ -87,7 +87,7 @@ class _Front:
         try:
             found = await self.client.get("/health")
         except httpx.HTTPError as error:
-            return refusal(f"the engine does not answer ({error})", 503)
+            return refusal(f"the engine does not answer ({self._why(error)})", 503)
         return Response(found.content, found.status_code, media_type=found.headers.get("content-type"))
 
     async def models(self, request: Request) -> Response:
@@ -120,7 +120,7 @@ class _Front:
         except ValueError as error:  # what JSON cannot say
             return refusal(f"the request is none that an engine can read ({error})")
         except httpx.HTTPError as error:
-            return refusal(f"the engine does not answer ({str(error) or type(error).__name__})", 502)
+            return refusal(f"the engine does not answer ({self._why(error)})", 502)
 
     async def _whole(self, asked: "_Asked") -> Response:
         found = await self._ask(asked)
@@ -180,7 +180,7 @@ class _Front:
                     raise httpx.HTTPError((await stream.aread()).decode(errors="replace"))
                 self._tell(asked)
         except httpx.HTTPError as error:
-            yield b"data: " + refusal(f"the engine does not go on ({error})").body + b"\n\n"
+            yield b"data: " + refusal(f"the engine does not go on ({self._why(error)})").body + b"\n\n"
         finally:
             await stream.aclose()
 
@@ -206,6 +206,9 @@ class _Front:
         goes_on = "goes on with " if len(asked.picks) > 1 else ""
         self.on_pick(f"{asked.path}: {goes_on}{asked.pick.name}, by {asked.pick.by}")
 
+    def _why(self, error: httpx.HTTPError) -> str:
+        return "the server is stopping" if self.client.is_closed else str(error) or type(error).__name__
+
     async def _ask(self, asked: "_Asked") -> httpx.Response:
         return await self._send(asked, stream=False)
 
@@ -214,7 +217,7 @@ class _Front:
 
     async def _send(self, asked: "_Asked", *, stream: bool) -> httpx.Response:
         if self.client.is_closed:
-            raise httpx.ConnectError("the server is stopping")
+            raise httpx.ConnectError("")
         body = self.engine.body(asked.body, asked.pick.adapter)
         return await self.client.send(self.client.build_request("POST", asked.path, json=body), stream=stream)
 
