@@ -105,6 +105,13 @@ def adapt(linear: Any, name: str, rank: int, scale: float) -> None:
     linear.adapters[name] = Adapter(linear.in_features, linear.out_features, rank, scale)
 
 
+def hand_over_adapters(linear: Any, successor: nn.Module) -> None:
+    """Lay the adapters of a linear layer, if it has any, beside the one that takes its place."""
+    if hasattr(linear, "adapters"):
+        successor.adapters = linear.adapters
+        successor.register_forward_hook(_add_adapters)
+
+
 def _add_adapters(linear: Any, args: tuple[Tensor, ...], y_BTN: Tensor) -> Tensor:
     routing = waiting_pass()
     if routing.is_idle(y_BTN.device):

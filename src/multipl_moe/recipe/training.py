@@ -102,6 +102,11 @@ class TrainSection(Section):
         description="Optimiser: AdamW with its state in float32, in 8 bits, or in 8 bits and paged to main memory "
         "when a GPU's is full; the 8-bit ones need a GPU and bitsandbytes.",
     )
+    quantise: Literal["nf4"] | None = Field(
+        default=None,
+        description="Precision of the frozen base's matrices in training; nf4: 4 bits, as in QLoRA, with one expert a "
+        "layer behind a gate and bitsandbytes. The trained model has the base's own weights. Default: as stored.",
+    )
     distribution: Literal["auto", "ddp", "fsdp2"] = Field(
         default="auto",
         description="Distribution of training over torchrun's processes: each holds the whole model (ddp; auto), "
@@ -149,6 +154,16 @@ class TrainSection(Section):
     def _best_is_measured(self) -> "TrainSection":
         if self.keep_best and self.eval_every_steps is None:
             raise ValueError("keep_best: needs eval_every_steps, which says how often to measure")
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_quantised_is_frozen(self) -> "TrainSection":
+        if self.quantise is not None and self.method != "experts":
+            raise ValueError(
+                f"quantise: goes with method experts, and not with {self.method}, of which the base trains"
+            )
+        if self.quantise is not None and self.distribution == "fsdp2":
+            raise ValueError("quantise: does not go with distribution fsdp2; use ddp")
         return self
 
     @model_validator(mode="after")

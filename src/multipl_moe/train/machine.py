@@ -17,6 +17,7 @@ from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.system.device import move_to_best_device
 from multipl_moe.train.methods import prepare
+from multipl_moe.train.quantised import quantise_frozen
 from multipl_moe.train.setup import TrainingSetup, enable_checkpointing
 
 _WARM_UP_CALLS = 3  # not timed: caches and threads start cold
@@ -114,6 +115,8 @@ def measure_throughput(recipe: Recipe, model: MultiplMoeForCausalLM, corpus: Pat
     setup.use_attention(model)
     prepare(model, recipe)
     setup.unify_dtype(model)
+    if setup.train.quantise is not None:
+        quantise_frozen(model, setup.dtype)
     if setup.train.gradient_checkpointing:
         enable_checkpointing(model)
     model.train()

@@ -20,6 +20,7 @@ from multipl_moe.system.device import fast_dtype
 from multipl_moe.train.dry_run import StepCost, dry_run_step
 from multipl_moe.train.machine import MachineSpeed
 from multipl_moe.train.methods import empty_for_training, is_adapter, prepare
+from multipl_moe.train.quantised import require_quantisation, saved_bytes, why_not_quantised
 from multipl_moe.train.rate_search import search_tokens
 from multipl_moe.train.setup import TrainingSetup
 
@@ -136,8 +137,9 @@ def plan_training(
 
     Raises:
         BaseModelError: the method trains another kind of model.
-        ConfigError: layers that the model does not have.
+        ConfigError: layers that the model does not have, or a precision of the base that cannot be had.
     """
+    require_quantisation(recipe.train, config)
     setup, model = TrainingSetup.of(recipe), empty_for_training(recipe.train, config)
     setup.use_attention(model)
     stored = {name: p.numel() * p.element_size() for name, p in model.named_parameters() if not is_adapter(name)}
@@ -150,6 +152,8 @@ def plan_training(
     on_gpu = torch.cuda.is_available() if device is None else device == "cuda"
     stays_mapped = not (on_gpu or stored_in_float32 or setup.dtype == torch.float32 or counts.frozen == 0)
     frozen_bytes, master_bytes = _num_bytes(model, is_trained=False), _num_bytes(model, is_trained=True)
+    if recipe.train.quantise is not None:
+        frozen_bytes -= saved_bytes(model)
     step = dry_run_step(model, setup, "cuda" if on_gpu and torch.cuda.is_available() else "cpu")
     set_aside = 4 * (recipe.train.learning_rate == "auto" and not on_gpu)
     parts = {
@@ -217,6 +221,8 @@ def remedies(recipe: Recipe, config: PreTrainedConfig, *, has_model: bool) -> li
     is_full = recipe.moe.resolve([], recipe.learn).experts.type == "full"
     if train.method == "experts" and not has_model and is_full and not recipe.upcycle.noise:
         changes.append({"moe.experts.type": "lora"})
+    if train.quantise is None and train.distribution != "fsdp2" and why_not_quantised(config) is None:
+        changes.append({"train.quantise": "nf4"})
     num_layers = len(resolve_layers(recipe.moe.experts.layers, config.get_text_config().num_hidden_layers))
     if num_layers > 1 and (train.method == "dense-ffn" or (train.method == "experts" and not has_model)):
         changes.append({"moe.experts.layers": f"last:{num_layers // 2}"})

@@ -32,13 +32,19 @@ from multipl_moe.system.device import dtype_name, move_to_best_device
 from multipl_moe.system.launch import is_main, preemptible
 from multipl_moe.system.staging import held_folder, refuse_existing, staged_folder
 from multipl_moe.train.callbacks import TrainingClock
-from multipl_moe.train.checkpoints import full_disk_explained, require_checkpoint_space, require_finite
+from multipl_moe.train.checkpoints import (
+    full_disk_explained,
+    require_checkpoint_space,
+    require_finite,
+    trained_state,
+)
 from multipl_moe.train.freezing import TrainableParameters, frozen_hashes, hash_of, verify_frozen
 from multipl_moe.train.held_out import HeldOut
 from multipl_moe.train.hybrid_recipe import recipe_of_hybrid
 from multipl_moe.train.loop import fit
 from multipl_moe.train.methods import load_for_training, merge_adapters, prepare
 from multipl_moe.train.processes import join, main_first, wait_for_all
+from multipl_moe.train.quantised import quantise_frozen, require_quantisation
 from multipl_moe.train.result import TrainResult, training_record
 from multipl_moe.train.rising_loss import RisingLoss
 from multipl_moe.train.setup import TrainingSetup, require_a_step, require_optimizer, require_processes
@@ -103,9 +109,12 @@ def train_in_held_folder(
     require_checkpoint_space(setup, model, output / "checkpoints", model.num_parameters() * dtype.itemsize)
     if is_main() and is_new:
         open_run(output, recorded)
+    if recipe.train.quantise is not None:
+        quantise_frozen(model, setup.dtype)
     told = _fit(setup, model, dataset, held_out, frozen, output, hooks)
-    trained = _whole(model, setup, model_folder, dtype) if is_sharded(model) else _held_in(dtype, model)
-    del model  # where it is sharded, its parts make room for the whole
+    is_whole = recipe.train.quantise is None and not is_sharded(model)
+    trained = _held_in(dtype, model) if is_whole else _whole(model, setup, model_folder, dtype)
+    del model  # where it is not whole, it makes room for the one that is
     gc.collect()
     counts = CorpusManifest.load(corpus).languages
     result = TrainResult(
@@ -149,6 +158,7 @@ def _load(
 ) -> tuple[TrainingData, HeldOut | None, "_CalibrateAndMerge", PreTrainedModel]:
     """Everything that is read, also what is needed at the end: what is missing is told now."""
     dataset = training_data(recipe, corpus, setup.num_sequences)
+    require_quantisation(recipe.train, load_config(start))
     model = load_for_training(recipe.train, start)
     require_positions(model.config, recipe.train.sequence_tokens, "train.sequence_tokens")
     require_same_tokenizer(start, corpus)
@@ -193,24 +203,24 @@ def _fit(
 
 
 def _whole(
-    sharded: PreTrainedModel, setup: TrainingSetup, model_folder: Path, dtype: torch.dtype
+    trained: PreTrainedModel, setup: TrainingSetup, model_folder: Path, dtype: torch.dtype
 ) -> PreTrainedModel | None:
-    """The trained model in one piece, in main memory and in a dtype, in the main process; None in the others.
+    """A sharded or quantised model whole, in main memory and in a dtype, in the main process; None in the others.
 
     What is loaded lends its structure alone: a loaded weight is a part of the file, which nobody reads, until the
     trained one takes its place. So there is one copy of the weights, less than what they were gathered in.
     """
-    learns = {name for name, parameter in sharded.named_parameters() if parameter.requires_grad}
-    weights = full_weights(sharded)
+    learns = {name for name, parameter in trained.named_parameters() if parameter.requires_grad}
+    weights = full_weights(trained) if is_sharded(trained) else trained_state(trained)
     if not is_main():
         return None
     model = load_for_training(setup.train, model_folder)
     setup.use_attention(model)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name in learns)
-    for name, _ in model.named_parameters(remove_duplicate=False):
-        weights[name] = weights[name].to(dtype)
-    model.load_state_dict(weights, assign=True)
+    for name in weights.keys() & dict(model.named_parameters(remove_duplicate=False)).keys():
+        weights[name] = weights[name].detach().cpu().to(dtype)
+    model.load_state_dict(weights, assign=True, strict=is_sharded(trained))  # of a quantised base none is among them
     model.tie_weights()
     return model
 
