@@ -258,6 +258,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
             kwargs |= attention_arguments(position_ids)
         routing = self._routing_pass(position_ids, real_tokens, cache, packed=packed, open_share=open_share)
         self._decide(routing, input_ids, prompt_share)
+        routing.settle()
         outputs = self.base_decoder(
             input_ids=input_ids,
             attention_mask=attention_mask,

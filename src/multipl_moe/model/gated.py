@@ -62,7 +62,7 @@ class GatedBlock(nn.Module):
     def forward(self, x_BTH: Tensor) -> Tensor:
         """(B, T, H): F(x) + the sum over packs of p (E(x) - F(x)); to the bit F where all p are 0, E where one is 1."""
         routing = waiting_pass()
-        if routing.is_idle(x_BTH.device):
+        if routing.is_idle and x_BTH.is_cpu:
             return self.shared_expert(x_BTH)
         names = routing.at_work(self.experts, x_BTH.device)
         shares = {name: share for name in names if (share := routing.share_of(name, x_BTH)) is not None}
@@ -114,7 +114,7 @@ def hand_over_adapters(linear: Any, successor: nn.Module) -> None:
 
 def _add_adapters(linear: Any, args: tuple[Tensor, ...], y_BTN: Tensor) -> Tensor:
     routing = waiting_pass()
-    if routing.is_idle(y_BTN.device):
+    if routing.is_idle and y_BTN.is_cpu:
         return y_BTN
     (x_BTK,) = args
     for name in routing.at_work(linear.adapters, x_BTK.device):

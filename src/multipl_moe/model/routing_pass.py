@@ -53,6 +53,7 @@ class RoutingPass:
         routed: by layer index, what was decided; filled as the pass goes on.
         open_V: what the domain gate of each pack says of each segment (`DomainGate`); none: experts work for all text.
         is_told: whether the caller said so instead.
+        is_idle: whether no pack works for any of the text where a tensor is on a CPU; see `settle`.
         first_share: by which that is multiplied for a document's first token.
     """
 
@@ -72,8 +73,8 @@ class RoutingPass:
         self.open_V: dict[str, Tensor] = {}
         self.is_told = False
         self.first_share = 1.0
+        self.is_idle = False
         self._is_shut: dict[str, bool] = {}
-        self._is_idle: dict[torch.device, bool] = {}
         self._shares: dict[tuple[str, torch.device], Tensor] = {}
         self._batch_gates: dict[int, Tensor] = {}
         self._plans: dict[torch.device, SegmentPlan] = {}
@@ -117,11 +118,9 @@ class RoutingPass:
                 self._shares[pack, x_BTH.device] = share_N.view(*x_BTH.shape[:2], 1)
         return self._shares[name, x_BTH.device]
 
-    def is_idle(self, device: torch.device) -> bool:
-        """Whether the gates of all packs are known to be shut for all text; it is asked once a pass and device."""
-        if device not in self._is_idle:
-            self._is_idle[device] = bool(self.open_V) and not self.at_work(self.open_V, device)
-        return self._is_idle[device]
+    def settle(self) -> None:
+        """Note whether all gates are known to be shut, now that they have decided: on a CPU layers ask for no more."""
+        self.is_idle = bool(self.open_V) and not self.at_work(self.open_V, torch.device("cpu"))
 
     def at_work(self, names: Iterable[str], device: torch.device) -> list[str]:
         """Those of some packs whose gates may be open for some of the text."""
@@ -182,19 +181,6 @@ def waiting_pass() -> RoutingPass:
     return routing
 
 
-class Passing:  # no `contextmanager`, which takes twice as long in each layer of each step
-    """Let blocks that run meanwhile in this thread find the pass."""
-
-    def __init__(self, routing: RoutingPass) -> None:
-        self._routing = routing
-
-    def __enter__(self) -> None:
-        self._before, _WAITING.routing = getattr(_WAITING, "routing", None), self._routing
-
-    def __exit__(self, *failure: object) -> None:
-        _WAITING.routing = self._before
-
-
 def carry_routing(layer: nn.Module) -> None:
     """Let a base's decoder layer take a `RoutingPass` and leave it for its blocks."""
     layer.__class__ = _carrying(type(layer))
@@ -205,8 +191,11 @@ def _carrying(layer_class: type[nn.Module]) -> type[nn.Module]:
     """A subclass of the same name, as transformers and accelerate go by names of classes."""
 
     def forward(self: Any, hidden_states: Tensor, *args: Any, routing: RoutingPass, **kwargs: Any) -> Any:
-        with Passing(routing):
+        before, _WAITING.routing = getattr(_WAITING, "routing", None), routing
+        try:  # no context manager, whose calls take longer than this in each layer of each step
             return layer_class.forward(self, hidden_states, *args, **kwargs)
+        finally:
+            _WAITING.routing = before
 
     def reduce(self: Any, protocol: Any) -> tuple[Any, ...]:
         _, _, *state = layer_class.__reduce_ex__(self, protocol)
