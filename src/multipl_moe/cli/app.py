@@ -1,5 +1,6 @@
 """The application that the verbs belong to, its console, and how it ends: exit codes and one line for bad input."""
 
+import logging
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -159,6 +160,7 @@ def _print_in_any_encoding() -> None:
 
 def _quieten_libraries() -> None:
     warnings.filterwarnings("ignore")
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns of a kernel for CPUs that nothing here uses
 
     @when_imported("transformers.utils.logging")
     def quieten(module: ModuleType) -> None:

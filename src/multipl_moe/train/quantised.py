@@ -3,7 +3,6 @@
 No weight of it is written: the trained model has the base's own, as its files hold them.
 """
 
-import logging
 from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
@@ -57,7 +56,6 @@ def quantise_frozen(model: PreTrainedModel, dtype: torch.dtype) -> None:
     Args:
         dtype: in which the matrices compute.
     """
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # or a kernel that training has no use for is missed
     device = torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
     for parent, name, linear in list(_frozen_matrices(model)):
         quantised = QuantisedLinear(linear, dtype, device)
