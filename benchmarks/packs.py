@@ -27,7 +27,7 @@ from transformers import TrainerCallback
 from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_dense, load_hybrid
 from multipl_moe.demo.recipe import DEMO_RECIPE
-from multipl_moe.model.routing_pass import Passing, RoutingPass
+from multipl_moe.model.routing_pass import RoutingPass, carry_routing
 from multipl_moe.model.segments import plan_segments
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.system.allocator import keep_freed_memory
@@ -58,20 +58,31 @@ def recipe_for(settings: dict[str, Any], steps: int = 1) -> Recipe:
     return load_recipe(None, DEMO_RECIPE | _UNGATED | shape | tokens | settings)
 
 
+class _Layer(nn.Module):
+    """A decoder layer of a block alone."""
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        self.block = block
+
+    def forward(self, hidden_states: Tensor) -> Tensor:
+        return self.block(hidden_states)
+
+
 class OpenBlock(nn.Module):
     """A layer's block as it runs while the gate of its pack is open."""
 
     def __init__(self, block: nn.Module, *, as_in_training: bool) -> None:
         super().__init__()
-        self.block = block
+        self.layer = _Layer(block)
+        carry_routing(self.layer)
         plan = plan_segments(torch.arange(_ROW_TOKENS).expand(_ROWS, -1), None, window=None, stride=8, lookahead=False)
         self.routing = RoutingPass(plan, as_in_training=as_in_training)
         if not as_in_training:
             self.routing.tell({"pack": torch.ones(plan.num_segments)})
 
     def forward(self, x_BTH: Tensor) -> Tensor:
-        with Passing(self.routing):
-            return self.block(x_BTH)
+        return self.layer(x_BTH, routing=self.routing)
 
 
 def measure_layers(folders: dict[str, Path], repeats: int) -> dict[str, Any]:

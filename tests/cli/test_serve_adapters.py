@@ -6,6 +6,7 @@ import sys
 import time
 from typing import Any
 
+import httpx
 import pytest
 
 from multipl_moe.packs.adapters import export_adapters
@@ -57,6 +58,8 @@ def test_adapters_behind_llama_cpp_are_on_and_nothing_stays_when_it_stops(export
         assert "".join(event.choices[0].text for event in stream) == written["rust"].choices[0].text
         assert len({answer.choices[0].text for answer in written.values()}) == 3
         engine = next(line for line in log.read_text().splitlines() if line.startswith("running "))
+        behind = f"http://127.0.0.1:{engine.split()[-1]}"
+        assert httpx.post(f"{behind}/v1/completions", json=asked).status_code == 401, "none but the front may ask it"
     finally:
         process.send_signal(signal.SIGTERM)
         code = process.wait(30)

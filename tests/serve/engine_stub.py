@@ -42,6 +42,11 @@ class EngineStub:
         write: what it answers, by the name of the adapter asked for, or `base`, and the body.
         scores: log-probabilities of the likeliest tokens after a prompt, by the same name and the prompt.
         kind: in whose form it takes adapters and tells log-probabilities.
+        delay_s: before a whole answer, and before each piece of a streamed one.
+
+    Attributes:
+        asked: what was asked for, each with its body.
+        stopped: what was asked for whole by clients that hung up meanwhile.
     """
 
     def __init__(
@@ -56,6 +61,7 @@ class EngineStub:
         self.adapters, self.write, self.scores, self.kind, self.delay_s = adapters, write, scores, kind, delay_s
         self.llama_cpp = kind == "llama-server"
         self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.stopped: list[str] = []
         self.app = Starlette(
             routes=[
                 Route("/health", lambda request: JSONResponse({"status": "ok"})),
@@ -100,6 +106,10 @@ class EngineStub:
             return JSONResponse({"choices": [{"text": text, "logprobs": logprobs}]})
         if body.get("stream"):
             return StreamingResponse(self._events(text, chat), media_type="text/event-stream")
+        gone = asyncio.ensure_future(request.receive())
+        if (await asyncio.wait({gone}, timeout=self.delay_s))[0]:
+            self.stopped.append(name)
+        gone.cancel()
         last = body["messages"][-1] if chat else {}
         if self.llama_cpp and isinstance(last, dict) and last.get("role") == "assistant":
             text = last["content"] + text  # as that server does of a whole answer alone

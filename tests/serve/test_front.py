@@ -212,8 +212,8 @@ def test_models_and_health_are_the_fronts_own(client: OpenAI, url: str):
         ({"language": 5}, "give names"),
         ({"prompt": [-1]}, "cannot be read"),
         ({"prompt": "\ud83d"}, "none that an engine can read"),
-        ({"messages": 3}, "cannot be read"),
-        ({"messages": ["x"]}, "cannot be read"),
+        ({"messages": 3}, "messages: give a list"),
+        ({"messages": ["x"]}, "messages: give a list"),
     ],
 )
 def test_what_cannot_be_picked_for_is_refused(url: str, body: dict[str, Any], reason: str):

@@ -11,11 +11,12 @@ from bitsandbytes.functional import dequantize_4bit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from transformers import TrainerCallback
 
 from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
 from multipl_moe.checkpoints.loading import load_config, load_hybrid
 from multipl_moe.checkpoints.tensors import copy_companions
-from multipl_moe.errors import ConfigError
+from multipl_moe.errors import ConfigError, OutputError
 from multipl_moe.model.parameters import trained_names
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.train.machine import measure_throughput
@@ -48,9 +49,20 @@ def world(world: World, tmp_path_factory: pytest.TempPathFactory) -> World:
     """The tiny world with a base whose rows are whole blocks of 64 weights, as those of real ones are."""
     folder = tmp_path_factory.mktemp("wide")
     wide = tiny_dense(**_WIDE, vocab_size=load_config(world.base).vocab_size, bos_token_id=0, eos_token_id=0)
-    wide.save_pretrained(folder)
+    wide.to(torch.bfloat16).save_pretrained(folder)
     copy_companions(world.base, folder)
     return replace(world, base=folder)
+
+
+def _quantised(model: nn.Module) -> list[Any]:
+    return [layer for layer in model.modules() if isinstance(layer, QuantisedLinear)]
+
+
+class _Dtypes(TrainerCallback):
+    """In which the quantised matrices of a run compute."""
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        self.found = {layer.dtype for layer in _quantised(kwargs["model"])}
 
 
 @given(rows=st.integers(1, 9), blocks=st.integers(1, 4), seed=st.integers(0, 99))
@@ -102,7 +114,10 @@ def test_value_and_each_gradient_are_those_of_the_weights_that_the_codes_stand_f
 @pytest.mark.parametrize(("form", "compute_dtype"), [("all", "float32"), ("full", "bfloat16")])
 def test_the_pack_alone_moves_and_the_base_that_is_written_is_the_stored_one(world, tmp_path, form, compute_dtype):
     recipe, watcher = _upcycled(world, tmp_path / "hybrid", form, compute_dtype=compute_dtype), Watcher()
-    result = train_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run", callbacks=[watcher])
+    dtypes = _Dtypes()
+    result = train_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run", callbacks=[watcher, dtypes])
+    assert dtypes.found == {getattr(torch, compute_dtype)}
+    assert result.quantise == "nf4"
     assert watcher.losses[-1] < watcher.losses[0] - 0.1
     before, after = tensors(tmp_path / "hybrid"), tensors(result.model_folder)
     assert {name: value.dtype for name, value in before.items()} == {name: value.dtype for name, value in after.items()}
@@ -147,13 +162,24 @@ def test_the_plan_has_the_bytes_that_are_there(world: World, tmp_path: Path):
     planned = plan_training(recipe, config, runtime_bytes=0).memory
     model = load_for_training(recipe.train, tmp_path / "hybrid")
     prepare(model, recipe)
-    model.float()
     quantise_frozen(model, torch.float32)
+    model.float()
     held = sum(parameter.nbytes for parameter in model.parameters() if not parameter.requires_grad)
-    scales = [layer._scales for layer in model.modules() if isinstance(layer, QuantisedLinear)]
-    held += sum(one.absmax.nbytes + one.state2.absmax.nbytes for one in scales if one.state2 is not None)
-    assert planned.frozen_bytes == pytest.approx(held, rel=0.01)
-    assert measure_throughput(recipe, load_hybrid(tmp_path / "hybrid"), world.corpus) > 0
+    for layer in _quantised(model):
+        held += layer._scales.absmax.nbytes + layer._scales.state2.absmax.nbytes
+    assert planned.frozen_bytes == held
+    tried = load_hybrid(tmp_path / "hybrid")
+    assert measure_throughput(recipe, tried, world.corpus) > 0
+    assert len(_quantised(tried)) == len(_quantised(model)) > 0
+
+
+def test_a_run_goes_on_with_the_same_base_alone(world: World, tmp_path: Path):
+    recipe = _upcycled(world, tmp_path / "hybrid")
+    with pytest.raises(KeyboardInterrupt):
+        train_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run", callbacks=[Interrupt(7)])
+    plain = recipe.with_settings("train", quantise=None)
+    with pytest.raises(OutputError, match=r"of a run with train\.quantise nf4; go on with the same"):
+        train_model(plain, tmp_path / "hybrid", world.corpus, tmp_path / "run")
 
 
 def test_a_matrix_whose_rows_are_no_whole_blocks_stays_as_it_is():
@@ -169,6 +195,8 @@ def test_it_is_a_remedy_where_it_can_be_had(world: World, monkeypatch: pytest.Mo
     single = tiny_recipe(world.base, world.sources, moe={"preset": "single", "languages": None} | _FORMS["all"])
     remedy = {"train.quantise": "nf4"}
     assert remedy in remedies(single, starting_config(single), has_model=False)
+    sharded = with_train(single, distribution="fsdp2")
+    assert remedy not in remedies(sharded, starting_config(sharded), has_model=False)
     assert remedy not in remedies(world.recipe, starting_config(world.recipe), has_model=False)
     monkeypatch.setattr("multipl_moe.train.quantised.find_spec", lambda name: None)
     assert remedy not in remedies(single, starting_config(single), has_model=False)

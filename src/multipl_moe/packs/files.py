@@ -107,7 +107,7 @@ def size_of(folder: Path) -> str:
 def require_name(name: str) -> str:
     """A pack's name, which is part of names of tensors; raises ConfigError where it cannot be."""
     if not _NAME.fullmatch(name) or hasattr(nn.ModuleDict(), name):  # a module would lose what has that name
-        raise ConfigError(f"--pack: {name!r} cannot be a name (letters, digits, - and _); give one as NAME=FOLDER")
+        raise ConfigError(f"pack: {name!r} cannot be a name (letters, digits, - and _); give one as NAME=FOLDER")
     return name
 
 

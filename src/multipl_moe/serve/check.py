@@ -138,7 +138,9 @@ class _Server:
             busy = f"URL: {self.url} did not answer within {self.client.timeout.read:g} s; ask when it has less to do"
             raise ConfigError(busy) from error
         except (httpx.HTTPError, *_NONSENSE) as error:
-            raise ConfigError(f"URL: {self.url} tells no log-probabilities of completions ({error!r})") from error
+            where = "; give the address that ends in /v1" if isinstance(error, LookupError) else ""
+            told = f"URL: {self.url} tells no log-probabilities of completions ({error!r}){where}"
+            raise ConfigError(told) from error
 
 
 def _likely(logprobs: dict[str, Any]) -> dict[str, float]:

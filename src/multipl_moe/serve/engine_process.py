@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 import httpx
@@ -19,13 +19,15 @@ _STOP_S = 10.0
 
 @contextmanager
 def engine_running(
-    command: Sequence[str], port: int, on_wait: Callable[[float], None] = lambda seconds: None
+    command: Sequence[str], port: int, key: Mapping[str, str], on_wait: Callable[[float], None] = lambda seconds: None
 ) -> Iterator[str]:
     """The engine's address once it answers on /health; at the end it is stopped, with all that it started.
 
     Args:
         command: that starts it on this machine and `port`.
         port: a free one.
+        key: by its variable, what the engine shall ask for, as any page or user of this machine can reach the port;
+            keys that are there for other servers are not passed on.
         on_wait: told the seconds that it has taken so far.
 
     Raises:
@@ -33,8 +35,8 @@ def engine_running(
     """
     url, began = f"http://127.0.0.1:{port}", time.monotonic()
     before = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    keyless = {name: value for name, value in os.environ.items() if name not in KEY_OF.values()}
-    process = subprocess.Popen(command, start_new_session=True, env=keyless)
+    others = {name: value for name, value in os.environ.items() if name not in KEY_OF.values()}
+    process = subprocess.Popen(command, start_new_session=True, env={**others, **key})
     try:
         while not _answers(url):
             if (code := process.poll()) is not None:

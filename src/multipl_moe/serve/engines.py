@@ -145,6 +145,13 @@ def first_command(
     raise ConfigError(lacks)
 
 
+def llama_program() -> list[str]:
+    """What starts llama.cpp's server: its program, or that of the wheel xllamacpp; empty where there is neither."""
+    if shutil.which("llama-server") is not None:
+        return ["llama-server"]
+    return [sys.executable, "-m", "multipl_moe.serve.llama_server"] if find_spec("xllamacpp") is not None else []
+
+
 def command_of(engine: str, base: str | None, folder: Path, packs: Mapping[str, Pack], port: int) -> list[str]:
     """The command that starts an engine on this machine alone.
 
@@ -171,11 +178,7 @@ def command_of(engine: str, base: str | None, folder: Path, packs: Mapping[str, 
         modules = [f"{name}={folder / name}" for name in packs]
         named = ["vllm", "serve", found, "--served-model-name", BASE, "--enable-lora", *sizes]
         return [*named, "--lora-modules", *modules, *address]
-    if shutil.which("llama-server") is not None:
-        program = ["llama-server"]
-    elif find_spec("xllamacpp") is not None:
-        program = [sys.executable, "-m", "multipl_moe.serve.llama_server"]
-    else:
+    if not (program := llama_program()):
         raise ConfigError("--engine: llama-server is not installed; get llama.cpp, or pip install xllamacpp")
     files = [Path(base)] if base else sorted(folder.glob("base-*.gguf"), key=lambda file: file.stat().st_size)
     if not files or not files[0].is_file():

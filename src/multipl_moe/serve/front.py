@@ -4,10 +4,11 @@ An answer's bytes are the engine's own. Where an answer turns to text for which 
 the engine is asked anew for the rest, with all that was written so far.
 """
 
+import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,14 +16,14 @@ from typing import Any
 import httpx
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.serve.engines import BASE, Vllm
 from multipl_moe.serve.guard import guard, refusal
-from multipl_moe.serve.picking import AUTO, Pick, Picker, is_auto
+from multipl_moe.serve.picking import AUTO, Pick, Picker, is_auto, require_messages
 
 PICK_HEADER = "x-multipl-moe-pack"
 _PATHS = ("/v1/completions", "/v1/chat/completions", "/infill")
@@ -105,9 +106,12 @@ class _Front:
             if not all(value is None or isinstance(value, str) for value in (told, language)):
                 raise ConfigError("model, language: give names")
             is_told = bool(language) or not is_auto(told)
-            goes_on = not is_told and path == "/v1/chat/completions" and self.engine.goes_on(body)
+            is_chat = not is_told and path == "/v1/chat/completions"
+            goes_on = is_chat and bool(require_messages(body)) and self.engine.goes_on(body)
             text = "" if is_told else self.picker.prompt_of(path, body, goes_on=goes_on)
             pick = await run_in_threadpool(self.picker.pick, told, language, text)
+        except ClientDisconnect:
+            return refusal("the request broke off")
         except _UNREADABLE as error:
             told = str(error) if isinstance(error, ConfigError) else f"the request cannot be read ({error!r})"
             return refusal(told)
@@ -116,7 +120,7 @@ class _Front:
         try:
             if body.get("stream"):
                 return await self._stream(asked)
-            return await self._whole(asked)
+            return await _while_there(request, self._whole(asked))
         except ValueError as error:  # what JSON cannot say
             return refusal(f"the request is none that an engine can read ({error})")
         except httpx.HTTPError as error:
@@ -253,7 +257,8 @@ class _Asked:
     @property
     def may_switch(self) -> bool:
         """Whether the pick is the gates' own, and the answer one text that can be continued."""
-        whole = any(self.first.get(key) not in (None, False) for key in _WHOLE) or (self.first.get("n") or 1) != 1
+        given = (self.first.get(key) for key in _WHOLE)
+        whole = any(value is not None and value is not False for value in given) or (self.first.get("n") or 1) != 1
         if whole or self.pick.by != "text" or self.path == "/infill":
             return False
         if self.path == "/v1/completions":
@@ -296,6 +301,14 @@ def looks(answer: str, seen: int = 0, before: int = 0) -> Iterator[int]:
 
 def _told(asked: _Asked) -> dict[str, str]:
     return {PICK_HEADER: f"{' '.join(asked.picks)}; by {asked.pick.by}"}
+
+
+async def _while_there(request: Request, answering: Coroutine[Any, Any, Response]) -> Response:
+    """The answer, which ends where the client hangs up: an engine would write on to the last token."""
+    answer, gone = asyncio.ensure_future(answering), asyncio.ensure_future(request.receive())
+    await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
+    (gone if answer.done() else answer).cancel()  # after the body nothing comes but the end
+    return answer.result() if answer.done() else refusal("the client hung up")
 
 
 async def _lines(stream: httpx.Response) -> AsyncIterator[bytes]:

@@ -17,6 +17,7 @@ def main() -> None:
     parser.add_argument("--lora", action="append", default=[])
     parser.add_argument("--lora-init-without-apply", action="store_true")
     parser.add_argument("--cache-ram", type=int, default=-1)
+    parser.add_argument("--alias")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     flags = parser.parse_args()
@@ -28,6 +29,10 @@ def main() -> None:
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = cores
     params.hostnames, params.port = [flags.host], flags.port
     params.n_parallel, params.use_jinja, params.cache_ram_mib = _NUM_SLOTS, True, flags.cache_ram
+    if key := os.environ.get("LLAMA_API_KEY"):
+        params.api_keys = [key]
+    if flags.alias:
+        params.model_alias = {flags.alias}
     params.lora_adapters = [library.CommonAdapterLoraInfo(path, 1.0) for path in flags.lora]
     params.lora_init_without_apply = flags.lora_init_without_apply
     try:

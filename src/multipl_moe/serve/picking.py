@@ -80,7 +80,7 @@ class Picker:
             if not isinstance(prompt, str):
                 raise ConfigError("prompt: give one text, or the ids of its tokens, or name a model or a language")
             return prompt
-        messages = [message | {"content": _text_of(message.get("content"))} for message in body["messages"]]
+        messages = [message | {"content": _text_of(message.get("content"))} for message in require_messages(body)]
         try:
             before, begun = (messages[:-1], messages[-1]["content"]) if goes_on else (messages, "")
             asked = self.gates.tokenizer.apply_chat_template(before, tokenize=False, add_generation_prompt=True)
@@ -90,6 +90,17 @@ class Picker:
 
     def _for(self, language: str) -> str | None:
         return next((name for name, known in self.languages.items() if language.lower() in known), None)
+
+
+def require_messages(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The messages of a chat; raises ConfigError where they are none that can be read."""
+    messages: Any = body.get("messages")
+    rows: list[Any] = messages if isinstance(messages, list) else [None]
+    parts = [row.get("content") if isinstance(row, dict) else 0 for row in rows]
+    pieces = [piece for part in parts for piece in (part if isinstance(part, list) else [{"text": part}])]
+    if not all(isinstance(piece, dict) and isinstance(piece.get("text"), str | None) for piece in pieces):
+        raise ConfigError("messages: give a list of objects with role and content, a text or a list of parts")
+    return rows
 
 
 def _text_of(content: Any) -> str:

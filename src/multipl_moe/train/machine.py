@@ -111,12 +111,12 @@ def speed_of(recipe: Recipe, config: PreTrainedConfig) -> Callable[[torch.dtype]
 def measure_throughput(recipe: Recipe, model: MultiplMoeForCausalLM, corpus: Path) -> float:
     """Tokens per second of a few real steps on a hybrid, which is of no use afterwards."""
     setup = TrainingSetup.of(recipe)
-    move_to_best_device(model)
     setup.use_attention(model)
     prepare(model, recipe)
-    setup.unify_dtype(model)
     if setup.train.quantise is not None:
         quantise_frozen(model, setup.dtype)
+    move_to_best_device(model)
+    setup.unify_dtype(model)
     if setup.train.gradient_checkpointing:
         enable_checkpointing(model)
     model.train()

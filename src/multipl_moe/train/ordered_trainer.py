@@ -68,6 +68,7 @@ class OrderedTrainer(Trainer):
             "frozen_sha256": frozen_sha256,
             "order_sha256": order_sha256,
             "compute_dtype": dtype_name(setup.dtype),
+            "quantise": setup.train.quantise,
         }
         self._step_losses: list[Tensor] = []
         self._is_sharded = is_sharded(model)
@@ -182,6 +183,8 @@ class OrderedTrainer(Trainer):
             raise OutputError(f"output: {checkpoint} is of a run that started from another model; go on with that one")
         if run["order_sha256"] != self._run["order_sha256"]:
             raise OutputError(f"output: {checkpoint} is of a run that read another corpus; go on with that one")
+        if (quantise := run.get("quantise")) != self._run["quantise"]:
+            raise OutputError(f"output: {checkpoint} is of a run with train.quantise {quantise}; go on with the same")
         if (dtype := run["compute_dtype"]) != self._run["compute_dtype"]:
             raise OutputError(
                 f"output: {checkpoint} is of a run that computed in {dtype}, but train.compute_dtype means "

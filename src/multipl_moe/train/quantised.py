@@ -3,6 +3,7 @@
 No weight of it is written: the trained model has the base's own, as its files hold them.
 """
 
+import math
 from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
@@ -32,7 +33,7 @@ class QuantisedLinear(nn.Module):
         from bitsandbytes.functional import quantize_4bit
 
         super().__init__()
-        self.in_features, self.out_features, self._dtype = linear.in_features, linear.out_features, dtype
+        self.in_features, self.out_features, self.dtype = linear.in_features, linear.out_features, dtype
         codes, self._scales = quantize_4bit(
             linear.weight.detach().to(device), quant_type="nf4", compress_statistics=True
         )
@@ -44,14 +45,15 @@ class QuantisedLinear(nn.Module):
         # The function, and not its Linear4bit, which on CPUs loses gradients after an evaluation.
         from bitsandbytes import matmul_4bit  # pyright: ignore[reportPrivateImportUsage]
 
-        bias = None if self.bias is None else self.bias.to(self._dtype)
-        return matmul_4bit(x.to(self._dtype), self.weight, quant_state=self._scales, bias=bias)
+        bias = None if self.bias is None else self.bias.to(self.dtype)
+        return matmul_4bit(x.to(self.dtype), self.weight, quant_state=self._scales, bias=bias)
 
 
 def quantise_frozen(model: PreTrainedModel, dtype: torch.dtype) -> None:
     """Hold the frozen matrices of a model's layers in 4 bits, in place, on the device that trains.
 
-    Embeddings, head, norms and biases stay as they are.
+    Embeddings, head, norms and biases stay as they are, but leave the file that they were read from. Do it before any
+    weight is cast, so that there is never a whole base in float32.
 
     Args:
         dtype: in which the matrices compute.
@@ -61,13 +63,18 @@ def quantise_frozen(model: PreTrainedModel, dtype: torch.dtype) -> None:
         quantised = QuantisedLinear(linear, dtype, device)
         hand_over_adapters(linear, quantised)
         setattr(parent, name, quantised)
+    for parameter in model.parameters():
+        if not parameter.requires_grad and parameter.dtype != torch.uint8:
+            parameter.data = parameter.data.clone()  # or a mapped file would stay in memory for what is left of it
 
 
 def saved_bytes(model: PreTrainedModel) -> int:
     """How many bytes of a model's weights `quantise_frozen` saves."""
-    scales = 1 / _BLOCK * (1 + 4 / _BLOCK_OF_SCALES)
-    weights = [linear.weight for _, _, linear in _frozen_matrices(model)]
-    return round(sum(weight.numel() * (weight.element_size() - 1 / 2 - scales) for weight in weights))
+    saved = 0
+    for _, _, linear in _frozen_matrices(model):
+        scales = linear.weight.numel() // _BLOCK
+        saved += linear.weight.nbytes - linear.weight.numel() // 2 - scales - 4 * math.ceil(scales / _BLOCK_OF_SCALES)
+    return saved
 
 
 def require_quantisation(train: TrainSection, config: PreTrainedConfig) -> None:

@@ -24,6 +24,7 @@ class TrainResult:
         seconds: time of the training loop.
         processor_s, peak_bytes: see `TrainingCost`; None in records of earlier versions.
         compute_dtype: of matrix products.
+        quantise: precision of the frozen base meanwhile; None: as it is stored.
         learning_rate: at its peak, also where the recipe has `auto`; None in records of earlier versions.
         warnings: of what went wrong meanwhile, a line each.
         best_step: the step whose weights these are, where `train.keep_best` chose.
@@ -40,6 +41,7 @@ class TrainResult:
     seconds: float
     steps: int
     compute_dtype: str
+    quantise: str | None = None
     learning_rate: float | None = None
     warnings: list[str] = field(default_factory=list)
     best_step: int | None = None

@@ -105,12 +105,13 @@ def train_in_held_folder(
         hooks.get("on_audit", _ignore)(parameters)
         hooks.get("on_data", _ignore)(dataset.summary)
     frozen = frozen_hashes(model)
-    setup.unify_dtype(model)
-    require_checkpoint_space(setup, model, output / "checkpoints", model.num_parameters() * dtype.itemsize)
-    if is_main() and is_new:
-        open_run(output, recorded)
+    model_bytes = model.num_parameters() * dtype.itemsize
     if recipe.train.quantise is not None:
         quantise_frozen(model, setup.dtype)
+    setup.unify_dtype(model)
+    require_checkpoint_space(setup, model, output / "checkpoints", model_bytes)
+    if is_main() and is_new:
+        open_run(output, recorded)
     told = _fit(setup, model, dataset, held_out, frozen, output, hooks)
     is_whole = recipe.train.quantise is None and not is_sharded(model)
     trained = _held_in(dtype, model) if is_whole else _whole(model, setup, model_folder, dtype)
@@ -124,6 +125,7 @@ def train_in_held_folder(
         tokens=setup.num_sequences * recipe.train.sequence_tokens,
         steps=setup.steps,
         compute_dtype=dtype_name(setup.dtype),
+        quantise=recipe.train.quantise,
         data=dataset.summary.to_json(),
         decontamination=training_record(model_folder, corpus),
         corpus=str(corpus.resolve()),
@@ -236,7 +238,8 @@ def _write(
     result: TrainResult, model: PreTrainedModel, finish: "_CalibrateAndMerge", start: Path, output: Path
 ) -> None:
     checkpoints = output / "checkpoints"
-    move_to_best_device(model)
+    if finish.computes:  # else a base that trained in 4 bits need not fit whole
+        move_to_best_device(model)
     require_finite(model, checkpoints)
     with full_disk_explained(checkpoints), staged_folder(result.model_folder) as staging:
         finish.save(model, start, staging)
@@ -262,6 +265,11 @@ class _CalibrateAndMerge:
                 tokenizer = AutoTokenizer.from_pretrained(model_folder)
                 role = "learn" if config.moe_config.gate.languages else None  # elsewhere no router is asked
                 self._calibration = calibration_batches(recipe, corpus, tokenizer, role)
+
+    @property
+    def computes(self) -> bool:
+        """Whether the model reads anything."""
+        return bool(self._calibration or self._expert_use)
 
     def save(self, model: PreTrainedModel, start: Path, folder: Path) -> None:
         if isinstance(model, MultiplMoeForCausalLM):

@@ -1,6 +1,7 @@
 """The commands of one program, and when a cache is worth making."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -53,7 +54,10 @@ def test_program_that_wants_what_is_not_here_is_run_without_it(kind, sandbox, ca
 def test_programs_see_the_folder_of_a_toolchain_and_never_the_home_that_it_lies_in(sandbox, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setattr(sandbox, "run", lambda *words, **options: Finished(0, None, b"1", b"", 1.0, 0, None))
+    others = [SimpleNamespace(pw_dir=str(tmp_path / "alice"))]
+    monkeypatch.setattr("pwd.getpwall", lambda: others)
     shown = {"home/x/bin/python": "home/x", "home/x/python": "home/x", "x/python": "x", "home/bin/python": "home/bin"}
+    shown |= {"home/.local/bin/python": "home/.local/bin", "alice/bin/python": "alice/bin"}
     for executable, folder in {**shown, "home/python": "home/python", "python": "python"}.items():
         path = tmp_path / executable
         path.parent.mkdir(parents=True, exist_ok=True)
