@@ -119,8 +119,13 @@ def _serve_adapters(
             engine, command = first_command([engine] if engine else list(ENGINES), base, folder, packs, engine_port)
             console.print(f"running {shlex.join(command)}", soft_wrap=True)
             with console.status("waiting for the engine") as status:
-                tell = lambda s: status.update(f"waiting for the engine, {s:.0f} s")  # noqa: E731
-                engine_url = stack.enter_context(engine_running(command, engine_port, {KEY_OF[engine]: key}, tell))
+                waiting = engine_running(
+                    command,
+                    engine_port,
+                    {KEY_OF[engine]: key},
+                    lambda s: status.update(f"waiting for the engine, {s:.0f} s"),
+                )
+                engine_url = stack.enter_context(waiting)
         engine_url = engine_url.rstrip("/").removesuffix("/v1")
         held = adapters_held(engine, engine_url, list(packs), key)
         front = ENGINES[engine](held), engine_url, picker

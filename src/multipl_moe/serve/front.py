@@ -306,9 +306,12 @@ def _told(asked: _Asked) -> dict[str, str]:
 async def _while_there(request: Request, answering: Coroutine[Any, Any, Response]) -> Response:
     """The answer, which ends where the client hangs up: an engine would write on to the last token."""
     answer, gone = asyncio.ensure_future(answering), asyncio.ensure_future(request.receive())
-    await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
-    (gone if answer.done() else answer).cancel()  # after the body nothing comes but the end
-    return answer.result() if answer.done() else refusal("the client hung up")
+    try:
+        await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
+        return answer.result() if answer.done() else refusal("the client hung up")  # what comes after a body is the end
+    finally:
+        answer.cancel()
+        gone.cancel()
 
 
 async def _lines(stream: httpx.Response) -> AsyncIterator[bytes]:
