@@ -205,6 +205,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
                 open_V = gate(ids_N, plan, state, known_N, bound)
             if not routing.is_told:
                 routing.open_V[name], routing.first_share = open_V, first_share
+        routing.settle()
 
     def _init_weights(self, module: nn.Module) -> None:
         """The base's own: some, as Gemma's, set buffers that no file holds; and those of hybrid layers and the gate."""
@@ -258,7 +259,6 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
             kwargs |= attention_arguments(position_ids)
         routing = self._routing_pass(position_ids, real_tokens, cache, packed=packed, open_share=open_share)
         self._decide(routing, input_ids, prompt_share)
-        routing.settle()
         outputs = self.base_decoder(
             input_ids=input_ids,
             attention_mask=attention_mask,

@@ -90,6 +90,7 @@ class RoutingPass:
     def tell(self, open_V: dict[str, Tensor]) -> None:
         """Let the caller's word stand in place of what gates say."""
         self.open_V, self.is_told = open_V, True
+        self.settle()
 
     def open_tokens(self, plan: SegmentPlan, name: str = PACK) -> Tensor | None:
         """(N,) what a pack's gate says of each token, on the plan's device; None: experts work for all text."""
