@@ -58,23 +58,12 @@ def recipe_for(settings: dict[str, Any], steps: int = 1) -> Recipe:
     return load_recipe(None, DEMO_RECIPE | _UNGATED | shape | tokens | settings)
 
 
-class _Layer(nn.Module):
-    """A decoder layer of a block alone."""
-
-    def __init__(self, block: nn.Module) -> None:
-        super().__init__()
-        self.block = block
-
-    def forward(self, hidden_states: Tensor) -> Tensor:
-        return self.block(hidden_states)
-
-
 class OpenBlock(nn.Module):
     """A layer's block as it runs while the gate of its pack is open."""
 
     def __init__(self, block: nn.Module, *, as_in_training: bool) -> None:
         super().__init__()
-        self.layer = _Layer(block)
+        self.layer = nn.Sequential(block)  # in the place of a decoder layer
         carry_routing(self.layer)
         plan = plan_segments(torch.arange(_ROW_TOKENS).expand(_ROWS, -1), None, window=None, stride=8, lookahead=False)
         self.routing = RoutingPass(plan, as_in_training=as_in_training)

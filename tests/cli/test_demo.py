@@ -76,3 +76,9 @@ def test_a_damaged_result_is_one_line_and_the_demo_goes_on_once_it_is_removed(un
     assert (outcome.code, "out/metrics.json: " in outcome.err, "restore or remove it" in outcome.err) == (2, True, True)
     metrics.unlink()
     assert until_planned().code == 130
+
+
+def test_a_base_in_4_bits_that_cannot_be_had_is_refused_before_anything_is_written(refused, flags, tmp_path):
+    told = refused("demo", "--output", "out", *flags, "--set", "moe.preset=causal", "--set", "train.quantise=nf4")
+    assert "train.quantise: goes with one expert a layer behind a gate alone" in told
+    assert not (tmp_path / "out").exists()

@@ -141,6 +141,15 @@ def test_a_file_that_is_switched_by_token_is_served_as_it_is_though_canaries_lie
     assert commands[0][0][:3] == ["llama-server", "--model", str(tmp_path / "one-BF16.gguf")]
 
 
+def test_without_its_program_a_file_is_served_by_the_wheel(engines, run, tmp_path):
+    commands = engines()
+    model = native(tmp_path / "out")
+    run("serve", model, "--engine", "llama-server", "--port", 8123, "--token", "s3cret")
+    file = str(model / "out-BF16.gguf")
+    wheel = [sys.executable, "-m", "multipl_moe.serve.llama_server", "--model", file, "--alias", "out"]
+    assert commands == [([*wheel, "--host", "127.0.0.1", "--port", "8123"], None, "s3cret")]
+
+
 @pytest.mark.parametrize(
     ("model_type", "engine", "message"),
     [

@@ -80,19 +80,8 @@ def _slowly(block: Any, moe: MoeConfig, x_BTH: Tensor, shares: dict[str, Tensor]
     return rows
 
 
-class _Layer(nn.Module):
-    """A decoder layer of a block alone."""
-
-    def __init__(self, block: nn.Module) -> None:
-        super().__init__()
-        self.block = block
-
-    def forward(self, hidden_states: Tensor) -> Tensor:
-        return self.block(hidden_states)
-
-
 def _in_its_layer(block: Any, x_BTH: Tensor, routing: RoutingPass) -> Tensor:
-    layer = _Layer(block)
+    layer = nn.Sequential(block)
     carry_routing(layer)
     routing.settle()
     return layer(x_BTH, routing=routing)

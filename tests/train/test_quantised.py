@@ -37,7 +37,7 @@ _OF_SCALES = 0.02  # scales are rounded, too
 _WIDEST_STEP = (1 - 0.6961928) / 2  # of NF4's sixteen values, half of the largest gap
 
 
-def _upcycled(world: World, folder: Path, form: str = "all", **train: Any) -> Any:
+def _upcycled(world: World, folder: Path, form: str = "all", **train: Any) -> Recipe:
     moe = {"preset": "single", "languages": None, "layers": "all"} | _FORMS[form]
     recipe = tiny_recipe(world.base, world.sources, moe=moe, train={"quantise": "nf4"} | train)
     upcycle(recipe, folder, corpus=world.corpus)
@@ -135,9 +135,7 @@ def test_a_run_that_measures_meanwhile_and_was_stopped_goes_on_to_the_bit(world:
     with pytest.raises(KeyboardInterrupt):
         train_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run", callbacks=[Interrupt(7)])
     again = train_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run")
-    expected, found = tensors(whole.model_folder), tensors(again.model_folder)
-    assert expected.keys() == found.keys()
-    assert all(torch.equal(found[name], value) for name, value in expected.items())
+    assert changed(whole.model_folder, again.model_folder) == set()
 
 
 def _hash_of_frozen(recipe: Recipe, world: World, folder: Path) -> str:
@@ -157,17 +155,16 @@ def test_two_processes_train_as_one_at_the_same_global_batch(world: World, tmp_p
 
 
 def test_the_plan_has_the_bytes_that_are_there(world: World, tmp_path: Path):
-    recipe = _upcycled(world, tmp_path / "hybrid")
+    recipe = _upcycled(world, tmp_path / "hybrid", compute_dtype="bfloat16")
     config = starting_config(recipe, tmp_path / "hybrid")
     planned = plan_training(recipe, config, runtime_bytes=0).memory
     model = load_for_training(recipe.train, tmp_path / "hybrid")
     prepare(model, recipe)
-    quantise_frozen(model, torch.float32)
-    model.float()
+    quantise_frozen(model, torch.bfloat16)
     held = sum(parameter.nbytes for parameter in model.parameters() if not parameter.requires_grad)
     for layer in _quantised(model):
         held += layer._scales.absmax.nbytes + layer._scales.state2.absmax.nbytes
-    assert planned.frozen_bytes == held
+    assert (planned.frozen_bytes, planned.mapped_bytes) == (held, 0)
     tried = load_hybrid(tmp_path / "hybrid")
     assert measure_throughput(recipe, tried, world.corpus) > 0
     assert len(_quantised(tried)) == len(_quantised(model)) > 0

@@ -150,7 +150,8 @@ def plan_training(
     active = count_parameters(config).active if isinstance(config, MultiplMoeConfig) else total
     trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     on_gpu = torch.cuda.is_available() if device is None else device == "cuda"
-    stays_mapped = not (on_gpu or stored_in_float32 or setup.dtype == torch.float32 or counts.frozen == 0)
+    leaves_file = stored_in_float32 or setup.dtype == torch.float32 or recipe.train.quantise is not None
+    stays_mapped = not (on_gpu or leaves_file or counts.frozen == 0)
     frozen_bytes, master_bytes = _num_bytes(model, is_trained=False), _num_bytes(model, is_trained=True)
     if recipe.train.quantise is not None:
         frozen_bytes -= saved_bytes(model)

@@ -63,11 +63,12 @@ def test_doubtful_outcome_is_tried_once_more(bubblewrap, monkeypatch, outcome, n
     [
         ({"failed_assertion": "no such words"}, {}, "see that failed_assertion (no such words) matches"),
         ({"run": ("{python}", "-O", "-")}, {}, "wrong_answer ended in passed; see that reference.wrong fails the test"),
+        ({}, {"right": TOOLCHAINS["python"].reference.wrong}, "reference.right passes the test of reference.text"),
         ({}, {"early": "raise SystemExit(3)"}, "reference.early ends the program with exit code 0"),
         ({}, {"text": "def twice(x):\n    BODY\nassert twice(21) == 42\n"}, "the last line that reference.text prints"),
         ({"run": ("{python}", "--no-such-option")}, {}, "the toolchain is whole (Debian: apt install python3)"),
     ],
-    ids=["failed_assertion", "wrong", "early", "text", "toolchain"],
+    ids=["failed_assertion", "wrong", "right", "early", "text", "toolchain"],
 )
 def test_the_remedy_names_the_key_that_is_wrong(changes, reference, remedy, bubblewrap):
     python = TOOLCHAINS["python"]
