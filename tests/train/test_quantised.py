@@ -154,8 +154,9 @@ def test_two_processes_train_as_one_at_the_same_global_batch(world: World, tmp_p
         torch.testing.assert_close(tensor, expected[name], rtol=0, atol=1e-4, msg=lambda text, name=name: name + text)
 
 
-def test_the_plan_has_the_bytes_that_are_there(world: World, tmp_path: Path):
-    recipe = _upcycled(world, tmp_path / "hybrid", compute_dtype="bfloat16")
+@pytest.mark.parametrize("form", _FORMS)
+def test_the_plan_has_the_bytes_that_are_there(world: World, tmp_path: Path, form: str):
+    recipe = _upcycled(world, tmp_path / "hybrid", form, compute_dtype="bfloat16")
     config = starting_config(recipe, tmp_path / "hybrid")
     planned = plan_training(recipe, config, runtime_bytes=0).memory
     model = load_for_training(recipe.train, tmp_path / "hybrid")
