@@ -12,7 +12,6 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
     TextStreamer,
-    set_seed,
 )
 
 from multipl_judge.languages.table import LANGUAGES
@@ -103,7 +102,7 @@ class TextGenerator:
         draws = temperature >= COLDEST
         sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p} if draws else {}
         stopping = {"stop_strings": stop, "tokenizer": self.tokenizer} if stop else {}
-        set_seed(seed)
+        torch.manual_seed(seed)
         output = self.model.generate(
             prompt,
             attention_mask=torch.ones_like(prompt),
