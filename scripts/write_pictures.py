@@ -3,9 +3,9 @@
 
     .venv/bin/python scripts/write_pictures.py [--model runs/demo/model]
 
-docs/images/demo.png is made from demo.json, and the pictures in docs/results and docs/replay from their
-comparison.json. With the model of a demo, docs/images/explore.png is a photograph of `explore` in Chromium.
-Run it whenever the numbers, the plots or the page change.
+docs/images/demo.png is made from demo.json, programs.png from docs/programs.json, and the pictures in docs/results and
+docs/replay from their comparison.json. With the model of a demo, docs/images/explore.png is a photograph of `explore`
+in Chromium. Run it whenever the numbers, the plots or the page change.
 """
 
 import argparse
@@ -14,15 +14,26 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+from matplotlib.figure import Figure
+
+from multipl_moe.report.colours import BETTER, UNSURE
 from multipl_moe.report.comparison_page import write_comparison_pictures
-from multipl_moe.report.plots import gain_plot
+from multipl_moe.report.plots import FONT_SIZE, gain_plot, strip, write_beside
 from multipl_moe.runs.comparison import ComparisonResult
 from multipl_moe.runs.folder import read_json
 from multipl_moe.runs.result import Changes
 
 DOCS = Path(__file__).parents[1] / "docs"
 _DPI = 150
+_PROGRAMS = {  # rows of programs.json, and what the picture calls them
+    "lua, answers of the 1.5B": "Lua: 251 answers of a teacher",
+    "lua, practice": "Lua: 542 answers of its own",
+    "ocaml, base of 1.5B, 77 of its own answers": "OCaml, base of 1.5B: 77 answers of its own",
+    "ocaml, source and practice": "OCaml: source text, 57 answers of its own",
+    "racket, answers of the 1.5B": "Racket: 117 answers of a teacher",
+}
 
 
 def write_pictures(docs: Path) -> None:
@@ -30,8 +41,29 @@ def write_pictures(docs: Path) -> None:
     images = docs / "images"
     file = images / "demo.json"
     gain_plot(Changes.part_of(read_json(file), file)).savefig(images / "demo.png", dpi=_DPI)
+    programs_plot(read_json(docs / "programs.json")["rows"]).savefig(images / "programs.png", dpi=_DPI)
     for folder in (docs / "results", docs / "replay"):
         write_comparison_pictures(folder, ComparisonResult.read(folder / "comparison.json"))
+
+
+def programs_plot(rows: list[dict[str, Any]], width: float = 8) -> Figure:
+    """The share of problems that pass, before (a ring) and after (a dot), with the 95% interval of the change."""
+    found = {row["name"]: row for row in rows}
+    figure = Figure(figsize=(width, 0.36 * len(_PROGRAMS) + 0.9), layout="constrained")
+    axes = figure.subplots()
+    for y, row in enumerate(found[name] for name in _PROGRAMS):
+        colour, before, after = UNSURE if row["is_noise"] else BETTER, 100 * row["before"], 100 * row["after"]
+        axes.plot([before + 100 * bound for bound in row["interval"]], [y, y], color="black", linewidth=1.2, zorder=3)
+        axes.plot([before, after], [y, y], color=colour, linewidth=5, solid_capstyle="butt", zorder=2)
+        axes.plot([before], [y], "o", color="white", markeredgecolor=colour, markersize=8, zorder=4)
+        axes.plot([after], [y], "o", color=colour, markersize=8, zorder=4)
+        write_beside(axes, y, f"{before:.1f}% → {after:.1f}%")
+    axes.set_yticks(range(len(_PROGRAMS)), list(_PROGRAMS.values()))
+    axes.set_ylim(len(_PROGRAMS) - 0.5, -0.5)
+    axes.set_xlim(left=0)
+    axes.set_xlabel("programs that pass their tests, %  ·  better →", fontsize=FONT_SIZE)
+    strip(axes)
+    return figure
 
 
 def photograph(model: Path, file: Path) -> None:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Put what an evaluation of programs said into docs/programs.json, from which docs/results.md and README.md are told.
+"""Put what an evaluation of programs said into docs/programs.json, from which docs/programs.md and README.md are told.
 
     .venv/bin/python scripts/write_programs.py "lua, practice" runs/lua-cool-programs --moved runs/lua-cool-moved
 
