@@ -80,6 +80,11 @@ def test_the_model_type_is_registered_in_whatever_order_things_are_imported(impo
     _run(f"{imports}\n{_IS_REGISTERED}", tmp_path)
 
 
+def test_no_library_for_training_is_imported_to_write_or_to_judge(tmp_path):
+    modules = "generate.text, multipl_moe.upcycle.convert, multipl_moe.eval.programs, multipl_moe.serve.front"
+    _run(f"import sys, multipl_moe.{modules}\nassert not {{'peft', 'bitsandbytes'}} & sys.modules.keys()", tmp_path)
+
+
 def test_what_the_package_offers_is_found_and_nothing_else(tmp_path):
     import multipl_moe
 
