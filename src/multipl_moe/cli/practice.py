@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from multipl_moe.recipe.recipe import Recipe
 
 _Output = Annotated[Path, typer.Argument(help="Folder of the practice, to create or to continue.")]
-_Model = Annotated[str | None, typer.Option(help="Model that answers: folder, hub id, GGUF file or smollm2-135m.")]
+_Model = Annotated[str | None, typer.Option(help="Model that answers: folder, hub id, GGUF file, or a base by name.")]
 _Endpoint = Annotated[
     str | None, typer.Option(help="Server with OpenAI's interface that answers instead of --model, http://HOST/v1.")
 ]

@@ -51,8 +51,8 @@ def train(
 ) -> None:
     """Train experts and routers on the new languages; every other parameter stays as it is, bit for bit.
 
-    With `--set train.method=lora` (or dense, dense-ffn) a dense base learns instead: a folder, hub id, GGUF file or
-    smollm2-135m. Without a domain gate add `--set train.replay=0.1`, or the model forgets the languages to keep.
+    With `--set train.method=lora` (or dense, dense-ffn) a dense base learns instead: a folder, hub id, GGUF file, or
+    a base by name. Without a domain gate add `--set train.replay=0.1`, or the model forgets the languages to keep.
 
     On several GPUs or machines: `torchrun --nproc-per-node 8 -m multipl_moe train ...` (docs/scaling.md).
 
