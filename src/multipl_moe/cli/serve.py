@@ -29,7 +29,7 @@ _STOP_S = 5
 
 def serve(
     model: Annotated[
-        Path, typer.Argument(help="Folder of the model, hybrid or dense, of a pack, or of `export --adapter` or `--switch`.")
+        Path, typer.Argument(help="Folder of a model (hybrid or dense), a pack, or an export (adapters, switch).")
     ],
     name: Annotated[str | None, typer.Option(help="Id of the model for clients. [the folder's name]")] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; any but this machine's own needs --token.")] = (

@@ -78,7 +78,7 @@ def _advice(result: Mapping[str, Any], section: PracticeSection) -> str:
     if built * 2 > sum(told["answers"] for told in result["rounds"]):
         source += " (most answers do not even compile)"
     ways = [source, "take easier tasks"]
-    ways += [] if section.show_solution else ["show a solution in Python (practice.show_solution)"]
+    ways += [] if section.examples else ["put worked examples above the tasks (practice.examples)"]
     return "; ".join([*ways, "or let a teacher, a larger model, sample (--model, --endpoint)"])
 
 
