@@ -48,19 +48,21 @@ def test_what_passes_is_kept_and_told(run, world, tmp_path, monkeypatch):
     assert run("practice", "out", "--model", "m", *WAYS, "--trial", "2", "--rounds", "2").code == 0
 
 
-def test_of_a_chat_answer_what_goes_on_from_the_task_is_kept(run, world, tmp_path, monkeypatch):
-    def stands_for_a_server(url, name, extract, concurrency):
+@pytest.mark.parametrize("asked", [["--model", "m"], ["--endpoint", "http://x/v1", "--endpoint-model", "m"]])
+def test_of_a_chat_answer_what_goes_on_from_the_task_is_kept(run, world, tmp_path, monkeypatch, asked):
+    def answers(_name, _settings, extract, **_):
         def text_of(problem, sample):
             begins = problem.prompt if sample else "local g = 1\n" + problem.prompt
             return extract(problem, f"Here:\n```lua\n{begins}    return {sample} * n + 2\nend\n```\nIt is done.")
 
         return Answers(text_of)
 
-    monkeypatch.setattr(endpoint, "EndpointCompleter", stands_for_a_server)
+    monkeypatch.setattr(endpoint, "EndpointCompleter", answers)
+    monkeypatch.setattr(LocalCompleter, "load", answers)
     row = {"id": "a", "language": "lua", "prompt": "-- Twice n.\nfunction f(n)\n", "tests": "assert(f(2) == 4)\n"}
     (tmp_path / "own.jsonl").write_text(json.dumps(row) + "\n")
     lua = ["--learn", "lua", *WAYS[2:]]
-    assert run("practice", "out", "--endpoint", "http://x/v1", "--endpoint-model", "m", "--chat", *lua).code == 0
+    assert run("practice", "out", *asked, "--chat", *lua).code == 0
     kept = [json.loads(line) for line in (tmp_path / "out" / "kept.jsonl").read_text().splitlines()]
     assert {row["sample"]: row["completion"] for row in kept} == {
         number: f"    return {number} * n + 2\nend\n" for number in (1, 2, 3)

@@ -88,7 +88,7 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
         "--reference --benchmark none.jsonl": "none.jsonl",
         "--reference --languages cobol": "unknown languages cobol",
         "--reference --pass-at one": "--pass-at: 'one' is not a list of numbers",
-        "--reference --chat": "--chat: only for --endpoint and --completions",
+        "--reference --chat": "--chat: references are no answers of a chat",
         "--reference --against x": "--against: references are compared with nothing",
         "--model m --pass-at 1,5": "pass@5 needs at least 5 samples of each problem, but there are 1",
         "--reference --num-samples 3": "num_samples: 3 samples at temperature 0 are all the same",
@@ -160,7 +160,6 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
     "practice": {
         f"out {_PRACTICE}": "give one of --model and --endpoint",
         f"out --endpoint http://x/v1 {_PRACTICE}": "both or none",
-        f"out --model m --chat {_PRACTICE}": "--chat: only for --endpoint",
         "out --model m": "name the tasks",
         f"out --model m {_PRACTICE} --rounds 2 --set practice.codegen.temperature=0.0 "
         "--set practice.codegen.num_samples=1": "at temperature 0",

@@ -9,7 +9,7 @@ import torch
 from transformers import GenerationConfig
 
 from multipl_judge.problems.problem import cut_at_stop
-from multipl_moe.codegen.completer import Completion, Finish, request_of
+from multipl_moe.codegen.completer import Completion, Finish, chat_prompt, request_of
 from multipl_moe.codegen.generation import generate_samples
 from multipl_moe.codegen.local import LocalCompleter, fingerprint
 from multipl_moe.errors import ConfigError
@@ -73,6 +73,23 @@ def test_completions_do_not_depend_on_the_batch(tokenizer, tmp_path, preset):
     assert whole == samples(tokenizer, tmp_path / "single", posed, model, batch_sequences=1, **values)
     last = samples(tokenizer, tmp_path / "last", posed[-1:], model, **values)
     assert last.items() <= whole.items()
+
+
+def test_a_chat_is_asked_in_the_models_template_and_code_is_taken_out_of_the_answer(tokenizer, tmp_path):
+    chatty = copy.deepcopy(tokenizer)
+    chatty.chat_template = "{% for one in messages %}[{{ one.role }}] {{ one.content }}\n{% endfor %}[answer]"
+    model, posed = tiny_model("causal"), problems(stop=("a", "b"))  # an answer ends at no stop string
+    completer = LocalCompleter("tiny", model, chatty, lambda one, answer: f"{one.id}: {answer[:9]}")
+    made = generate_samples(posed, completer, settings(max_new_tokens=20), tmp_path)
+    for one in posed:
+        asked = dataclasses.replace(one, prompt=f"[user] {chat_prompt(one)}\n[answer]")
+        answer = alone(model, tokenizer, asked, 20)
+        assert made[one.key, 0] == Completion(f"{one.id}: {answer[:9]}", Finish.stop)
+    assert completer.identity != LocalCompleter("tiny", model, chatty).identity
+    as_it_is = LocalCompleter("tiny", model, chatty, lambda one, answer: answer)
+    assert as_it_is.complete([request_of(posed[0], 0, 0)], settings(max_new_tokens=4))[0].finish == Finish.length
+    with pytest.raises(ConfigError, match="--chat: tiny has no chat template"):
+        LocalCompleter("tiny", model, tokenizer, lambda one, answer: answer)
 
 
 def test_a_gate_that_is_told_nothing_reads_each_prompt_as_a_whole(tokenizer, tmp_path):

@@ -74,7 +74,7 @@ _Endpoint = Annotated[
 _EndpointModel = Annotated[str | None, typer.Option(help="Name of the model on the --endpoint server (pass only).")]
 _Chat = Annotated[
     bool,
-    typer.Option("--chat", help="Ask the endpoint by chat, or take all --completions for chat answers (pass only)."),
+    typer.Option("--chat", help="Ask by chat, or take all --completions for chat answers (pass only)."),
 ]
 _Completions = Annotated[
     Path | None,
@@ -250,10 +250,7 @@ def _check_programs(
         (len(given) != 1, f"give one of {', '.join(sources)}; {found}"),
         (corpus is not None, "--corpus: not for --metric pass; leave it out"),
         (bool(sources["--endpoint"]) != bool(endpoint_model), "--endpoint, --endpoint-model: both or none"),
-        (
-            chat and not (sources["--endpoint"] or sources["--completions"]),
-            "--chat: only for --endpoint and --completions; leave it out",
-        ),
+        (chat and sources["--reference"], "--chat: references are no answers of a chat; leave it out"),
         (
             against is not None and sources["--reference"],
             "--against: references are compared with nothing; leave it out",

@@ -26,7 +26,7 @@ _Endpoint = Annotated[
     str | None, typer.Option(help="Server with OpenAI's interface that answers instead of --model, http://HOST/v1.")
 ]
 _EndpointModel = Annotated[str | None, typer.Option(help="Name of the model on the --endpoint server.")]
-_Chat = Annotated[bool, typer.Option("--chat", help="Ask the endpoint by chat.")]
+_Chat = Annotated[bool, typer.Option("--chat", help="Ask by chat.")]
 _Tasks = Annotated[
     list[str] | None,
     typer.Option(
@@ -69,7 +69,6 @@ def practice(
     refuse_where(
         (len(given) != 1, f"give one of --model and --endpoint, not {' and '.join(given) or 'none'}"),
         (bool(endpoint) != bool(endpoint_model), "--endpoint, --endpoint-model: both or none"),
-        (chat and not endpoint, "--chat: only for --endpoint; leave it out"),
     )
 
     from multipl_moe.eval.eval_set import EvalOptions
@@ -107,16 +106,15 @@ def _completer(
     from multipl_moe.codegen.endpoint import EndpointCompleter
     from multipl_moe.codegen.local import LocalCompleter
 
-    settings = recipe.practice.codegen
-    if model is not None:
-        return LocalCompleter.load(model, settings)
-    assert endpoint is not None
-    assert name is not None
-
-    def extract(asked: Any, answer: str) -> str:
+    def continuation(asked: Any, answer: str) -> str:
         return continuation_of_answer(task_set.tasks[asked.key], answer) or ""
 
-    return EndpointCompleter(endpoint, name, extract=extract if chat else None, concurrency=settings.batch_sequences)
+    settings, extract = recipe.practice.codegen, continuation if chat else None
+    if model is not None:
+        return LocalCompleter.load(model, settings, extract)
+    assert endpoint is not None
+    assert name is not None
+    return EndpointCompleter(endpoint, name, extract=extract, concurrency=settings.batch_sequences)
 
 
 @contextmanager

@@ -42,11 +42,12 @@ def completions_of(
             return samples
 
         return {"name": str(file), "complete": imported}
+    extract = completion_of_answer if chat else None
     if (url := sources["--endpoint"]) is not None:
         assert endpoint_model is not None
-        endpoint = EndpointCompleter(url, endpoint_model, extract=completion_of_answer if chat else None)
+        endpoint = EndpointCompleter(url, endpoint_model, extract=extract)
         return {"name": endpoint.name, "complete": completed_by(endpoint, recipe.codegen)}
-    local, untold = LocalCompleter.load(sources["--model"], recipe.codegen), None
+    local, untold = LocalCompleter.load(sources["--model"], recipe.codegen, extract), None
     is_told = local.gate_is_told(recipe.codegen)
     if is_told and recipe.codegen.tell_language == "both":
         untold = completed_by(local, recipe.codegen.model_copy(update={"tell_language": False}))

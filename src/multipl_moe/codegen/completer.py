@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -55,6 +55,10 @@ class Completion:
     finish: Finish
 
 
+Extract = Callable[[Problem, str], str]
+"""The completion that an answer of a chat means, as `completion_of_answer`."""
+
+
 DID_NOT_FIT = Completion("", Finish.length)
 """Of a prompt that the model cannot read, being too long: it counts as an answer that fails, and is named."""
 
@@ -102,3 +106,17 @@ def request_of(problem: Problem, sample: int, seed: int) -> Request:
     """The request for a sample, with its seed drawn from the run's `seed`."""
     digest = hashlib.sha256(f"{seed}/{problem.key}/{sample}".encode()).digest()
     return Request(problem, sample, int.from_bytes(digest[:8]) >> 1)
+
+
+def chat_prompt(problem: Problem) -> str:
+    """What a chat model is asked: the task as the benchmark words it is in the prompt's own comments."""
+    language = problem.language
+    if problem.asks_for_file:
+        return (
+            f"Write this {language} program. Answer with one code block that holds the whole file, and no tests.\n\n"
+            f"```{language}\n{problem.prompt.rstrip()}\n```"
+        )
+    return (
+        f"Complete this {language} code. Answer with one code block that holds the whole function, what is given "
+        f"included, and no tests.\n\n```{language}\n{problem.prompt.rstrip()}\n```"
+    )

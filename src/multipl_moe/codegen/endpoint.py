@@ -3,12 +3,12 @@
 import asyncio
 import os
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from multipl_judge.extras import install_hint
 from multipl_judge.problems.problem import Problem, cut_at_stop
-from multipl_moe.codegen.completer import DID_NOT_FIT, Completion, Finish, Request
+from multipl_moe.codegen.completer import DID_NOT_FIT, Completion, Extract, Finish, Request, chat_prompt
 from multipl_moe.errors import ConfigError
 from multipl_moe.recipe.codegen import CodegenSection
 
@@ -50,7 +50,7 @@ class EndpointCompleter:
         url: str,
         model: str,
         *,
-        extract: Callable[[Problem, str], str] | None = None,
+        extract: Extract | None = None,
         token: str | None = None,
         concurrency: int = 8,
         max_retries: int = 4,
@@ -177,20 +177,6 @@ class EndpointCompleter:
                 f"{where} has no model {self._model}, or no such interface ({reason}); an address ends in /v1"
             )
         return ConfigError(f"{where} refuses ({reason}); look at the server's log")
-
-
-def chat_prompt(problem: Problem) -> str:
-    """What a chat model is asked: the task as the benchmark words it is in the prompt's own comments."""
-    language = problem.language
-    if problem.asks_for_file:
-        return (
-            f"Write this {language} program. Answer with one code block that holds the whole file, and no tests.\n\n"
-            f"```{language}\n{problem.prompt.rstrip()}\n```"
-        )
-    return (
-        f"Complete this {language} code. Answer with one code block that holds the whole function, what is given "
-        f"included, and no tests.\n\n```{language}\n{problem.prompt.rstrip()}\n```"
-    )
 
 
 def _tokens_left(reason: str, max_new_tokens: int) -> int:

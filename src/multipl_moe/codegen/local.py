@@ -15,7 +15,7 @@ from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerB
 from multipl_judge.problems.problem import Problem
 from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_model
-from multipl_moe.codegen.completer import DID_NOT_FIT, Completion, Request
+from multipl_moe.codegen.completer import DID_NOT_FIT, Completion, Extract, Finish, Request, chat_prompt
 from multipl_moe.codegen.decoding import Row, RowDraws, RowEnds
 from multipl_moe.errors import ConfigError
 from multipl_moe.generate.text import COLDEST, load_tokenizer, open_share_of
@@ -27,7 +27,7 @@ _UNKNOWN = re.compile(r"\W*unk(?:nown)?\W*", re.IGNORECASE)
 
 
 class LocalCompleter:
-    """A model that continues prompts, many at a time.
+    """A model that continues prompts, many at a time, or answers them by chat.
 
     Only the settings decide how it decodes: penalties, top_k and the like of the model's own generation_config.json
     are not used. A completion ends at every token that marks the end of a text or a part of a document, that is at
@@ -38,10 +38,20 @@ class LocalCompleter:
     room than max_new_tokens, the completion ends when the room does.
 
     The model, dense or hybrid, is in evaluation mode and used by nothing else at the same time.
+
+    Args:
+        extract: for chat, what takes a completion out of an answer; None continues the prompts.
+
+    Raises:
+        ConfigError: for chat, the tokenizer has no template.
     """
 
-    def __init__(self, name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-        self.name = name
+    def __init__(
+        self, name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, extract: Extract | None = None
+    ) -> None:
+        if extract is not None and not tokenizer.chat_template:
+            raise ConfigError(f"--chat: {name} has no chat template; leave it out to continue the prompts")
+        self.name, self._extract = name, extract
         self.tokenizer: Any = tokenizer
         self.model: Any = copy.copy(model)  # the same weights with other settings of generation
         self.model.generation_config = GenerationConfig()
@@ -50,17 +60,18 @@ class LocalCompleter:
         self._is_causal = not isinstance(model, MultiplMoeForCausalLM) or model.config.moe_config.is_causal
 
     @classmethod
-    def load(cls, spec: str, settings: CodegenSection) -> "LocalCompleter":
+    def load(cls, spec: str, settings: CodegenSection, extract: Extract | None = None) -> "LocalCompleter":
         """The model that `spec` names: a folder, hybrid or dense, or what else `resolve_base` takes.
 
         Raises:
             BaseModelError: it cannot be found, fetched or read.
+            ConfigError: as of the class.
         """
         folder = resolve_base(spec)
         model, tokenizer = load_model(folder), load_tokenizer(folder)
         if settings.dtype != "auto":
             set_dtype(model, getattr(torch, settings.dtype))
-        return cls(spec, model, tokenizer)
+        return cls(spec, model, tokenizer, extract)
 
     def gate_is_told(self, settings: CodegenSection) -> bool | None:
         """Whether the model's domain gate is told the language of each problem; None: it has none."""
@@ -68,14 +79,14 @@ class LocalCompleter:
 
     def opens_for(self, problem: Problem) -> bool:
         """Whether the model's domain gate opens by itself where the answer to a problem begins."""
-        prompt = torch.tensor([self.tokenizer(problem.prompt, verbose=False)["input_ids"]], device=self.model.device)
-        read = self.model.model.read_prompt(prompt)
+        read = self.model.model.read_prompt(torch.tensor([self._prompt(problem)], device=self.model.device))
         return read is None or bool(read[0, -1].any())
 
     @property
     def identity(self) -> dict[str, Any]:
-        """A digest of configuration, vocabulary and weights, and the dtype."""
-        return {"weights": fingerprint(self.model, self.tokenizer), "dtype": str(self.model.dtype)}
+        """A digest of configuration, vocabulary and weights, the dtype, and whether it is asked by chat."""
+        own = {"weights": fingerprint(self.model, self.tokenizer), "dtype": str(self.model.dtype)}
+        return own if self._extract is None else own | {"interface": "chat"}
 
     def complete(self, batch: list[Request], settings: CodegenSection) -> list[Completion]:
         """A completion for each request; the same batch gives the same text, see `decoding` for the draws.
@@ -85,7 +96,21 @@ class LocalCompleter:
         """
         rows = [self._row(request, settings) for request in batch]
         self._grow([row for row in rows if row is not None], settings)
-        return [DID_NOT_FIT if row is None else row.completion() for row in rows]
+        made = [DID_NOT_FIT if row is None else row.completion() for row in rows]
+        return [self._meant(request.problem, completion) for request, completion in zip(batch, made, strict=True)]
+
+    def _meant(self, problem: Problem, answer: Completion) -> Completion:
+        if self._extract is None or answer is DID_NOT_FIT:
+            return answer
+        code = self._extract(problem, answer.text)
+        return Completion(code, answer.finish if len(code) == len(answer.text) else Finish.stop)
+
+    def _prompt(self, problem: Problem) -> list[int]:
+        if self._extract is None:
+            return self.tokenizer(problem.prompt, verbose=False)["input_ids"]
+        messages = [{"role": "user", "content": chat_prompt(problem)}]
+        asked = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        return self.tokenizer(asked, add_special_tokens=False, verbose=False)["input_ids"]
 
     def likeliest_tokens(self, prompts: Sequence[list[int]], max_new_tokens: int) -> list[list[int]]:
         """The tokens that follow each prompt (one token or more), greedily, with the one that ends the text, if any.
@@ -108,13 +133,14 @@ class LocalCompleter:
 
     def _row(self, request: Request, settings: CodegenSection) -> Row | None:
         problem = request.problem
-        prompt = self.tokenizer(problem.prompt, verbose=False)["input_ids"]
+        prompt = self._prompt(problem)
         if not prompt:
             raise ConfigError(f"problems: the prompt of {problem.key} is empty; give some text to continue")
         room = self._room(prompt, settings.max_new_tokens)
         if room < 1:
             return None
-        row = Row(prompt, problem.stop, room, request.seed, self.tokenizer, self.ends)
+        stops = problem.stop if self._extract is None else ()
+        row = Row(prompt, stops, room, request.seed, self.tokenizer, self.ends)
         if settings.tell_language:
             row.open_share = open_share_of(self.model.config, problem.language)
         return row
