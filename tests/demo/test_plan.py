@@ -168,19 +168,6 @@ def test_a_demo_of_an_own_language_judges_most_of_its_problems(monkeypatch: pyte
     assert judged is None or judged >= 7
 
 
-@settings(max_examples=50)
-@given(done=st.floats(0, 1), speed=_speeds, slowed=st.floats(0.1, 1))
-def test_what_is_left_follows_the_speed_of_the_moment(done: float, speed: float, slowed: float):
-    plan = plan_demo(_RECIPE, tokens_per_s=speed, used_s=100)
-    tokens_done = int(done * plan.tokens)
-    left = plan.left_s(tokens_done, speed)
-    assert plan.left_s(tokens_done, slowed * speed) == pytest.approx(left / slowed)
-    assert left >= (plan.tokens - tokens_done) / speed
-    before = plan.work["upcycle"] + plan.work["bits per byte of the base"]
-    assert plan.left_s(0, speed) == pytest.approx(plan.total_s - plan.used_s - before / speed)
-    assert plan.left_s(plan.tokens, speed) > 0, "what follows training takes time too"
-
-
 @pytest.mark.parametrize(
     ("speed", "used_s"), [(390, 30), (136, 40), (72, 150)], ids=["bfloat16", "float32 alone", "busy"]
 )

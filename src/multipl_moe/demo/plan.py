@@ -85,12 +85,6 @@ class DemoPlan:
         """Seconds that all programs may take."""
         return max(self.programs_share * self.total_s, _PROGRAMS_SECONDS)
 
-    def left_s(self, tokens_done: int, tokens_per_s: float) -> float:
-        """Seconds from a moment in training to the end of the demo, at the speed of that moment."""
-        steps = list(self.work)
-        after = sum(self.work[step] for step in steps[steps.index(TRAINING) + 1 :])
-        return (max(self.tokens - tokens_done, 0) + after) / tokens_per_s
-
     def applied_to(self, recipe: Recipe) -> Recipe:
         """The recipe with what was planned."""
         planned = recipe.with_settings("train", tokens=self.tokens, calibration_tokens=self.calibration_tokens)

@@ -20,7 +20,6 @@ from multipl_moe.corpus.documents import read_documents
 from multipl_moe.corpus.pipeline import build_corpus
 from multipl_moe.demo import practice
 from multipl_moe.demo.continuations import continue_prompts
-from multipl_moe.demo.outlook import Outlook
 from multipl_moe.demo.plan import (
     TRAINING,
     DemoPlan,
@@ -112,7 +111,7 @@ class Demo:
         self.recipe = plan.applied_to(self.recipe)
         open_run(self.output, self.recipe)
         self._step("bits per byte of the base", "scores_before.json", lambda: self._score_base(base))
-        self._step(TRAINING, "training.json", lambda: self._train(plan))
+        self._step(TRAINING, "training.json", self._train)
         self._step("bits per byte of the hybrid", "scores_after.json", self._score_hybrid)
         self._judge_both(plan, base)
         self._step("what both write", CONTINUATIONS_FILE, self._continue_prompts)
@@ -240,14 +239,14 @@ class Demo:
             self._tell(line)
         write_json(self.output / _PLAN_FILE, {"asked": self.recipe.to_values(), "plan": plan.to_json()})
 
-    def _train(self, plan: DemoPlan) -> None:
+    def _train(self) -> None:
         with TrainingProgress(self.output, tokens_per_step(self.recipe.train), self.console) as progress:
             result = train_in_held_folder(
                 self.recipe,
                 self.output / "hybrid",
                 self.output / "corpus",
                 self.output,
-                callbacks=[progress, Outlook(plan, tokens_per_step(self.recipe.train), self._tell)],
+                callbacks=[progress],
                 on_audit=lambda audit: self.console.print(audit_table(audit)),
                 on_interrupt=lambda: self._tell(INTERRUPT_NOTE),
                 on_note=self._tell,
