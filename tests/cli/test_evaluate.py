@@ -1,6 +1,7 @@
 """`eval`: bits per byte, programs from a model, a file or references; what is refused; what is gone on with."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -37,6 +38,22 @@ def test_a_model_s_programs_are_judged_and_compared(run, bubblewrap, base, hybri
     assert len((tmp_path / "after" / "samples.jsonl").read_text().splitlines()) == 2
     metrics = json.loads((tmp_path / "after" / "metrics.json").read_text())
     assert metrics["comparison"]["languages"]["python"]["benchmarks"]["mine"]["tasks"] == 2
+
+
+def test_a_model_is_asked_by_chat_and_compared_with_one_that_was(run, refused, bubblewrap, base, own, tmp_path):
+    asked = ["--model", base, "--benchmark", own, *SHORT]
+    assert run("eval", "plain", *asked).code == 0
+    assert "has no chat template" in refused("eval", "none", *asked, "--chat")
+    chatty = shutil.copytree(base, tmp_path / "chatty")
+    (chatty / "chat_template.jinja").write_text("{% for one in messages %}{{ one.content }}{% endfor %}")
+    by_chat = ["--model", chatty, *asked[2:], "--chat"]
+    assert run("eval", "chat", *by_chat).code == 0
+    assert json.loads((tmp_path / "chat" / "codegen.json").read_text())["model"]["interface"] == "chat"
+    plain, chat = ((tmp_path / name / "samples.jsonl").read_text() for name in ("plain", "chat"))
+    assert plain != chat
+    told = "holds chat, and this would be completions; ask both models the same way"
+    assert told in refused("eval", "after", *asked, "--against", "chat")
+    assert run("eval", "after", *by_chat, "--against", "chat").code == 0
 
 
 def test_completions_made_elsewhere_are_judged(run, bubblewrap, own, tmp_path):

@@ -69,6 +69,28 @@ def test_of_a_chat_answer_what_goes_on_from_the_task_is_kept(run, world, tmp_pat
     }
 
 
+def test_a_chat_may_repeat_the_worked_examples_that_it_was_given(run, world, tmp_path, monkeypatch):
+    def obedient(_name, _settings, extract):
+        return Answers(lambda one, sample: extract(one, f"```lua\n{one.prompt}    return {sample} * n\nend\n```"))
+
+    monkeypatch.setattr(LocalCompleter, "load", obedient)
+    rows = [
+        {
+            "id": name,
+            "language": "lua",
+            "prompt": f"-- Twice n.\nfunction {name}(n)\n",
+            "tests": f"assert({name}(2) == 4)\n",
+        }
+        | {"reference": "    return 2 * n\nend\n"}
+        for name in "abc"
+    ]
+    (tmp_path / "own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    shown = ["--set", "practice.examples=2"]
+    assert run("practice", "out", "--model", "m", "--chat", "--learn", "lua", *WAYS[2:], *shown).code == 0
+    kept = [json.loads(line) for line in (tmp_path / "out" / "kept.jsonl").read_text().splitlines()]
+    assert {row["completion"] for row in kept} == {f"    return {sample} * n\nend\n" for sample in range(3)}
+
+
 def test_too_little_is_told_and_ends_with_1(run, world):
     world.answer = lambda problem, sample: WRONG.format(m=1)
     outcome = run("practice", "out", "--model", "m", *WAYS)

@@ -3,13 +3,14 @@
 import copy
 import dataclasses
 import functools
+import json
 
 import pytest
 import torch
 from transformers import GenerationConfig
 
 from multipl_judge.problems.problem import cut_at_stop
-from multipl_moe.codegen.completer import Completion, Finish, chat_prompt, request_of
+from multipl_moe.codegen.completer import DID_NOT_FIT, Completion, Finish, chat_prompt, completion_of, request_of
 from multipl_moe.codegen.generation import generate_samples
 from multipl_moe.codegen.local import LocalCompleter, fingerprint
 from multipl_moe.errors import ConfigError
@@ -75,21 +76,66 @@ def test_completions_do_not_depend_on_the_batch(tokenizer, tmp_path, preset):
     assert last.items() <= whole.items()
 
 
+_TEMPLATE = "{% for one in messages %}[{{ one.role }}] {{ one.content }}\n{% endfor %}"
+_TEMPLATE += "{% if add_generation_prompt %}[answer]{% endif %}"
+
+
+def chatty(tokenizer, template=_TEMPLATE):
+    with_template = copy.deepcopy(tokenizer)
+    with_template.chat_template = template
+    return with_template
+
+
 def test_a_chat_is_asked_in_the_models_template_and_code_is_taken_out_of_the_answer(tokenizer, tmp_path):
-    chatty = copy.deepcopy(tokenizer)
-    chatty.chat_template = "{% for one in messages %}[{{ one.role }}] {{ one.content }}\n{% endfor %}[answer]"
-    model, posed = tiny_model("causal"), problems(stop=("a", "b"))  # an answer ends at no stop string
-    completer = LocalCompleter("tiny", model, chatty, lambda one, answer: f"{one.id}: {answer[:9]}")
-    made = generate_samples(posed, completer, settings(max_new_tokens=20), tmp_path)
-    for one in posed:
+    model, answers = tiny_model("gated"), {}
+    randomise_gate(model)
+    completer = LocalCompleter("tiny", model, chatty(tokenizer), lambda one, answer: f"{one.id}: {answer[:9]}")
+    for one in problems():
         asked = dataclasses.replace(one, prompt=f"[user] {chat_prompt(one)}\n[answer]")
-        answer = alone(model, tokenizer, asked, 20)
-        assert made[one.key, 0] == Completion(f"{one.id}: {answer[:9]}", Finish.stop)
-    assert completer.identity != LocalCompleter("tiny", model, chatty).identity
-    as_it_is = LocalCompleter("tiny", model, chatty, lambda one, answer: answer)
-    assert as_it_is.complete([request_of(posed[0], 0, 0)], settings(max_new_tokens=4))[0].finish == Finish.length
-    with pytest.raises(ConfigError, match="--chat: tiny has no chat template"):
-        LocalCompleter("tiny", model, tokenizer, lambda one, answer: answer)
+        read = model.model.read_prompt(tokenizer(asked.prompt, return_tensors="pt")["input_ids"])
+        assert completer.opens_for(one) == bool(read[0, -1])
+        answers[one.id] = alone(functools.partial(model, prompt_share=read), tokenizer, asked, 20)
+    posed = [dataclasses.replace(one, stop=(answers[one.id][2],)) for one in problems()]  # no answer ends at it
+    made = generate_samples(posed, completer, settings(max_new_tokens=20, tell_language=False), tmp_path)
+    for one in posed:
+        assert made[one.key, 0] == Completion(f"{one.id}: {answers[one.id][:9]}", Finish.stop)
+
+
+def test_of_a_chat_all_that_decides_the_answers_is_its_identity(tokenizer):
+    model, other = tiny_model("causal"), _TEMPLATE.replace("[user]", "user: ").replace("[answer]", "answer: ")
+    made = [
+        LocalCompleter("tiny", model, tokenizer),
+        *(LocalCompleter("tiny", model, chatty(tokenizer, one), cut_nothing) for one in (_TEMPLATE, other)),
+    ]
+    assert len({json.dumps(completer.identity) for completer in made}) == 3
+
+
+def cut_nothing(_, answer):
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "finish"),
+    [("```\nx\n```", "x", Finish.stop), ("```\nx", "x", Finish.length), ("x", "x", Finish.length)],
+)
+def test_an_answer_that_was_cut_off_ends_by_length_but_for_a_block_that_was_closed(answer, code, finish):
+    assert completion_of(answer, code, by_length=True) == Completion(code, finish)
+    assert completion_of(answer, code, by_length=False) == Completion(code, Finish.stop)
+
+
+def test_a_chat_that_does_not_fit_is_no_answer(tokenizer):
+    completer = LocalCompleter("tiny", tiny_model("causal", max_position_embeddings=9), chatty(tokenizer), cut_nothing)
+    assert completer.complete([request_of(problem(0), 0, 0)], settings()) == [DID_NOT_FIT]
+
+
+@pytest.mark.parametrize(
+    ("template", "reason"),
+    [(None, "has no chat template"), ("{{ raise_exception('user first') }}", "user first"), ("{% if %}", "fails")],
+)
+def test_a_chat_template_that_is_none_or_fails_is_told(tokenizer, template, reason):
+    completer = LocalCompleter("tiny", tiny_model("causal"), chatty(tokenizer, template), cut_nothing)
+    with pytest.raises(ConfigError, match=f"--chat: .*{reason}"):
+        completer.complete([request_of(problem(0), 0, 0)], settings())
 
 
 def test_a_gate_that_is_told_nothing_reads_each_prompt_as_a_whole(tokenizer, tmp_path):

@@ -4,6 +4,10 @@ import runpy
 import shutil
 from pathlib import Path
 
+import pytest
+
+from multipl_moe.report.colours import BETTER, UNSURE
+
 _ROOT = Path(__file__).parents[2]
 
 
@@ -17,3 +21,18 @@ def test_every_picture_is_written_from_stored_numbers(tmp_path: Path):
     compared = {f"{folder}/comparison{kind}.png" for folder in ("results", "replay") for kind in ("", "-rest")}
     assert pictures == {"images/demo.png", "images/programs.png", "results/comparison-cost.png"} | compared
     assert all((_ROOT / "docs" / name).is_file() for name in pictures)
+
+
+def test_programs_are_drawn_from_before_to_after_in_the_colour_of_their_certainty():
+    script = runpy.run_path(str(_ROOT / "scripts" / "write_pictures.py"))
+    names = list(script["_PROGRAMS"])
+    rows = [
+        {"name": name, "before": 0.1, "after": 0.1 + place / 100, "interval": [0.0, 0.2], "is_noise": place == 1}
+        for place, name in enumerate(names, start=1)
+    ]
+    (axes,) = script["programs_plot"](rows).axes
+    drawn = [line for line in axes.lines if line.get_linewidth() == 5]
+    assert [list(line.get_xdata()) for line in drawn] == [
+        pytest.approx([10, 10 + place]) for place in range(1, len(names) + 1)
+    ]
+    assert [line.get_color() for line in drawn] == [UNSURE, *[BETTER] * (len(names) - 1)]

@@ -242,14 +242,21 @@ def _check_programs(
     against: str | None,
     chat: bool,
 ) -> None:
+    from multipl_moe.codegen.samples import interface_of
     from multipl_moe.eval.pass_at_k import require_samples
 
+    asked = "chat" if chat else "completions"
+    before = None if against is None or sources["--completions"] else interface_of(Path(against))
     given = [flag for flag, value in sources.items() if value]
     found = f"not {' and '.join(given)}" if given else "what is to be evaluated?"
     refuse_where(
         (len(given) != 1, f"give one of {', '.join(sources)}; {found}"),
         (corpus is not None, "--corpus: not for --metric pass; leave it out"),
         (bool(sources["--endpoint"]) != bool(endpoint_model), "--endpoint, --endpoint-model: both or none"),
+        (
+            before is not None and before != asked,
+            f"--against: {against} holds {before}, and this would be {asked}; ask both models the same way",
+        ),
         (chat and sources["--reference"], "--chat: references are no answers of a chat; leave it out"),
         (
             against is not None and sources["--reference"],

@@ -107,7 +107,9 @@ def _completer(
     from multipl_moe.codegen.local import LocalCompleter
 
     def continuation(asked: Any, answer: str) -> str:
-        return continuation_of_answer(task_set.tasks[asked.key], answer) or ""
+        plain = continuation_of_answer(task_set.tasks[asked.key], answer)
+        # What stood above the task, such as worked examples, may be repeated, too
+        return plain or continuation_of_answer(asked, answer) or ""
 
     settings, extract = recipe.practice.codegen, continuation if chat else None
     if model is not None:

@@ -63,6 +63,15 @@ DID_NOT_FIT = Completion("", Finish.length)
 """Of a prompt that the model cannot read, being too long: it counts as an answer that fails, and is named."""
 
 
+def completion_of(answer: str, code: str, *, by_length: bool) -> Completion:
+    """The code that was taken out of a chat's answer; `by_length` says that it was cut off.
+
+    It was cut off, too, if the block that holds it never closes.
+    """
+    is_cut = by_length and (code == answer or answer.count("```") % 2 == 1)
+    return Completion(code, Finish.length if is_cut else Finish.stop)
+
+
 class Completer(Protocol):
     """Whoever makes completions."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from multipl_judge.extras import install_hint
 from multipl_judge.problems.problem import Problem, cut_at_stop
-from multipl_moe.codegen.completer import DID_NOT_FIT, Completion, Extract, Finish, Request, chat_prompt
+from multipl_moe.codegen.completer import DID_NOT_FIT, Completion, Extract, Finish, Request, chat_prompt, completion_of
 from multipl_moe.errors import ConfigError
 from multipl_moe.recipe.codegen import CodegenSection
 
@@ -143,11 +143,10 @@ class EndpointCompleter:
         if self._extract is not None:
             messages: Any = [{"role": "user", "content": chat_prompt(problem)}]
             answer, finish = await self._read(client.chat.completions.create(messages=messages, **asked))
-            cut = text = self._extract(problem, answer)
-        else:
-            stop = list(problem.stop[:_NUM_STOPS]) or None
-            text, finish = await self._read(client.completions.create(prompt=problem.prompt, stop=stop, **asked))
-            cut = cut_at_stop(text, problem.stop)
+            return completion_of(answer, self._extract(problem, answer), by_length=finish == "length")
+        stop = list(problem.stop[:_NUM_STOPS]) or None
+        text, finish = await self._read(client.completions.create(prompt=problem.prompt, stop=stop, **asked))
+        cut = cut_at_stop(text, problem.stop)
         by_length = len(cut) == len(text) and finish == "length"
         return Completion(cut, Finish.length if by_length else Finish.stop)
 

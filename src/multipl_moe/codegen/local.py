@@ -15,10 +15,10 @@ from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerB
 from multipl_judge.problems.problem import Problem
 from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_model
-from multipl_moe.codegen.completer import DID_NOT_FIT, Completion, Extract, Finish, Request, chat_prompt
+from multipl_moe.codegen.completer import DID_NOT_FIT, Completion, Extract, Finish, Request, chat_prompt, completion_of
 from multipl_moe.codegen.decoding import Row, RowDraws, RowEnds
 from multipl_moe.errors import ConfigError
-from multipl_moe.generate.text import COLDEST, load_tokenizer, open_share_of
+from multipl_moe.generate.text import COLDEST, asked_by_chat, load_tokenizer, open_share_of
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe.codegen import CodegenSection
 
@@ -41,16 +41,11 @@ class LocalCompleter:
 
     Args:
         extract: for chat, what takes a completion out of an answer; None continues the prompts.
-
-    Raises:
-        ConfigError: for chat, the tokenizer has no template.
     """
 
     def __init__(
         self, name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, extract: Extract | None = None
     ) -> None:
-        if extract is not None and not tokenizer.chat_template:
-            raise ConfigError(f"--chat: {name} has no chat template; leave it out to continue the prompts")
         self.name, self._extract = name, extract
         self.tokenizer: Any = tokenizer
         self.model: Any = copy.copy(model)  # the same weights with other settings of generation
@@ -65,10 +60,13 @@ class LocalCompleter:
 
         Raises:
             BaseModelError: it cannot be found, fetched or read.
-            ConfigError: as of the class.
+            ConfigError: for chat, there is no template, or it fails.
         """
         folder = resolve_base(spec)
-        model, tokenizer = load_model(folder), load_tokenizer(folder)
+        tokenizer = load_tokenizer(folder)
+        if extract is not None:
+            asked_by_chat(tokenizer, "")  # refused before the weights are read
+        model = load_model(folder)
         if settings.dtype != "auto":
             set_dtype(model, getattr(torch, settings.dtype))
         return cls(spec, model, tokenizer, extract)
@@ -84,15 +82,18 @@ class LocalCompleter:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """A digest of configuration, vocabulary and weights, the dtype, and whether it is asked by chat."""
+        """A digest of configuration, vocabulary and weights, the dtype, and for chat a digest of the template."""
         own = {"weights": fingerprint(self.model, self.tokenizer), "dtype": str(self.model.dtype)}
-        return own if self._extract is None else own | {"interface": "chat"}
+        if self._extract is None:
+            return own
+        template = hashlib.sha256(str(self.tokenizer.chat_template).encode()).hexdigest()
+        return own | {"interface": "chat", "template": template}
 
     def complete(self, batch: list[Request], settings: CodegenSection) -> list[Completion]:
         """A completion for each request; the same batch gives the same text, see `decoding` for the draws.
 
         Raises:
-            ConfigError: a prompt has no tokens.
+            ConfigError: a prompt has no tokens, or for chat, the template fails.
         """
         rows = [self._row(request, settings) for request in batch]
         self._grow([row for row in rows if row is not None], settings)
@@ -103,13 +104,12 @@ class LocalCompleter:
         if self._extract is None or answer is DID_NOT_FIT:
             return answer
         code = self._extract(problem, answer.text)
-        return Completion(code, answer.finish if len(code) == len(answer.text) else Finish.stop)
+        return completion_of(answer.text, code, by_length=answer.finish == Finish.length)
 
     def _prompt(self, problem: Problem) -> list[int]:
         if self._extract is None:
             return self.tokenizer(problem.prompt, verbose=False)["input_ids"]
-        messages = [{"role": "user", "content": chat_prompt(problem)}]
-        asked = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        asked = asked_by_chat(self.tokenizer, chat_prompt(problem))
         return self.tokenizer(asked, add_special_tokens=False, verbose=False)["input_ids"]
 
     def likeliest_tokens(self, prompts: Sequence[list[int]], max_new_tokens: int) -> list[list[int]]:

@@ -126,9 +126,25 @@ def _settle_origin(folder: Path, origin: Origin, *, is_new: bool) -> None:
         write_json(file, asdict(replace(recorded, problems=problems)))
 
 
+def interface_of(folder: Path) -> str | None:
+    """Whether the samples of a folder are `completions` or answers of a `chat`; None where a file brought them, or none
+    are there."""
+    try:
+        recorded = Origin(**read_json(folder / ORIGIN_FILE))
+    except (OSError, ValueError, TypeError):
+        return None
+    return None if "file_sha256" in recorded.model else _interface(recorded)
+
+
+def _interface(origin: Origin) -> str:
+    return origin.model.get("interface", "completions")
+
+
 def _differences(recorded: Origin, origin: Origin) -> list[str]:
     found = []
-    if recorded.model != origin.model:
+    if (was := _interface(recorded)) != (interface := _interface(origin)):
+        found.append(f"{was}, not {interface}")
+    elif recorded.model != origin.model:
         now = "which has changed since" if recorded.name == origin.name else f"not {origin.name}"
         found.append(f"the model {recorded.name}, {now}")
     for name in sorted(recorded.settings.keys() | origin.settings.keys()):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jinja2 import TemplateError
 from torch import Tensor
 from transformers import (
     AutoTokenizer,
@@ -35,13 +36,9 @@ class TextGenerator:
         """(1, T) tokens of a text to continue, or with `chat` of what the user says, in the model's chat template.
 
         Raises:
-            ConfigError: there is no chat template, or the prompt has no tokens.
+            ConfigError: there is no chat template, or it fails, or the prompt has no tokens.
         """
-        if chat and not self.tokenizer.chat_template:
-            raise ConfigError("--chat: this model has no chat template; leave it out to continue the text")
-        if chat:
-            messages = [{"role": "user", "content": prompt}]
-            prompt = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        prompt = asked_by_chat(self.tokenizer, prompt) if chat else prompt
         tokens = self.tokenizer(prompt, return_tensors="pt", add_special_tokens=not chat)["input_ids"]
         if tokens.shape[1] == 0:
             raise ConfigError("prompt: it is empty; give some text to continue")
@@ -187,6 +184,21 @@ class CallbackStreamer(TextStreamer):
         """Hand over a piece of text."""
         if text:
             self._on_text(text)
+
+
+def asked_by_chat(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
+    """What a user says, in the model's chat template, up to where the answer begins.
+
+    Raises:
+        ConfigError: there is no template, or it fails.
+    """
+    if not tokenizer.chat_template:
+        raise ConfigError("--chat: this model has no chat template; leave it out to continue the text")
+    messages = [{"role": "user", "content": prompt}]
+    try:
+        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+    except (TemplateError, ValueError) as error:
+        raise ConfigError(f"--chat: this model's chat template fails ({error}); mend it, or leave --chat out") from None
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:

@@ -78,7 +78,8 @@ def _advice(result: Mapping[str, Any], section: PracticeSection) -> str:
     if built * 2 > sum(told["answers"] for told in result["rounds"]):
         source += " (most answers do not even compile)"
     ways = [source, "take easier tasks"]
-    ways += [] if section.examples else ["put worked examples above the tasks (practice.examples)"]
+    if result["passed"] and not section.examples:
+        ways.append("put worked examples above the tasks (practice.examples)")
     return "; ".join([*ways, "or let a teacher, a larger model, sample (--model, --endpoint)"])
 
 
