@@ -102,7 +102,7 @@ def test_a_chat_is_asked_in_the_models_template_and_code_is_taken_out_of_the_ans
 
 
 def test_of_a_chat_all_that_decides_the_answers_is_its_identity(tokenizer):
-    model, other = tiny_model("causal"), _TEMPLATE.replace("[user]", "user: ").replace("[answer]", "answer: ")
+    model, other = tiny_model("causal"), _TEMPLATE.replace("[answer]", "answer: ")
     made = [
         LocalCompleter("tiny", model, tokenizer),
         *(LocalCompleter("tiny", model, chatty(tokenizer, one), cut_nothing) for one in (_TEMPLATE, other)),

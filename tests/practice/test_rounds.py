@@ -161,6 +161,11 @@ def test_where_too_little_passes_it_stops_and_says_what_to_do(tmp_path):
     assert (result["answers"], result["stopped"], result["too_few"]) == (200, True, True)
     assert "source" in result["advice"]
     assert "teacher" in result["advice"]
+    assert "examples" not in result["advice"]  # there are none
+    one = Answers(lambda problem, sample: RIGHT.format(n=2, m=0) if sample == 0 else WRONG.format(m=sample))
+    seldom = run(tmp_path / "seldom", one, many, codegen__batch_sequences=50, min_yield=0.5)
+    assert 0 < seldom["passed"] < seldom["answers"] / 2
+    assert "practice.examples" in seldom["advice"]
     assert json.loads((tmp_path / "practice.json").read_text())["yield"] == 0
     on = run(tmp_path, bad, many, codegen__batch_sequences=50, min_yield=0.0)
     assert (on["answers"], on["stopped"]) == (300, False)

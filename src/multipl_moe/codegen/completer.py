@@ -64,9 +64,9 @@ DID_NOT_FIT = Completion("", Finish.length)
 
 
 def completion_of(answer: str, code: str, *, by_length: bool) -> Completion:
-    """The code that was taken out of a chat's answer; `by_length` says that it was cut off.
+    """The code that was taken out of a chat's answer; `by_length` says that the answer ran out of tokens.
 
-    It was cut off, too, if the block that holds it never closes.
+    The code is cut off, too, if it is all of the answer, or if a block of the answer never closes.
     """
     is_cut = by_length and (code == answer or answer.count("```") % 2 == 1)
     return Completion(code, Finish.length if is_cut else Finish.stop)

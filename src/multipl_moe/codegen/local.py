@@ -65,7 +65,7 @@ class LocalCompleter:
         folder = resolve_base(spec)
         tokenizer = load_tokenizer(folder)
         if extract is not None:
-            asked_by_chat(tokenizer, "")  # refused before the weights are read
+            asked_by_chat(tokenizer, "Hello")  # refused before the weights are read
         model = load_model(folder)
         if settings.dtype != "auto":
             set_dtype(model, getattr(torch, settings.dtype))
