@@ -7,21 +7,27 @@ MINUTES ?=
 OUTPUT ?= runs/demo
 VENV := .venv
 BIN := $(VENV)/bin
-# A file's tests stay in one process, so that what they share is made once; tests/selection.py puts long files first.
-PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 15
+# Three processes on two cores, as programs that are judged, and servers, are waited for. A file's tests stay in one
+# process, so that what they share is made once; tests/selection.py puts long files first.
+PYTEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 15
+unexport PYTHONDONTWRITEBYTECODE  # each process would compile tests and package anew
 
-.PHONY: demo test test-all lint toolchains test-tools clean
+.PHONY: demo test test-all lint tests all-tests toolchains test-tools clean
 
 demo: $(VENV)/.installed toolchains
 	-$(BIN)/multipl-moe doctor
 	$(BIN)/multipl-moe demo $(if $(TOKENS),--tokens $(TOKENS)) $(if $(MINUTES),--minutes $(MINUTES)) --output $(OUTPUT)
 
 test: $(VENV)/.installed-dev test-tools
-	$(MAKE) lint
-	$(PYTEST) -m "not extended"
+	$(MAKE) --jobs 2 lint tests
 
 test-all: $(VENV)/.installed-dev test-tools
-	$(MAKE) lint
+	$(MAKE) --jobs 2 lint all-tests
+
+tests:
+	$(PYTEST) -m "not extended"
+
+all-tests:
 	$(PYTEST)
 
 lint: $(VENV)/.installed-dev

@@ -166,6 +166,7 @@ def _never(*args: Any, **kwargs: Any) -> Any:
     raise AssertionError("a step ran that was done before")
 
 
+@pytest.mark.extended
 def test_a_demo_interrupted_in_every_step_goes_on_where_it_stopped(finished, world: World, tmp_path, monkeypatch):
     folder, made, done, num_done = tmp_path / "run", {*_FIRST}, {}, iter((0, 0, 1, 2, 3, 4, 5, 9))
     for number, (function, outputs) in enumerate(_MADE.items()):

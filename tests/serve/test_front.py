@@ -299,15 +299,19 @@ UNREADABLE = ([1, 2], {"choices": [None], "usage": [1]}, {"choices": [{"message"
 
 
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("odd", UNREADABLE, ids=range(len(UNREADABLE)))
-def test_an_answer_that_cannot_be_read_is_handed_through(kind: str, picker: Picker, odd: Any, stream: bool):
-    with in_front_of(kind, picker, 200, odd) as url:
-        status, text = send(url, "POST", "/v1/completions", {"prompt": "Hi\n", "stream": stream})
-    assert (status, text) == (200, odd.decode() if isinstance(odd, bytes) else json.dumps(odd, separators=(",", ":")))
-    if not stream:
-        first = {"choices": [{"text": ANSWER + "fn main() {}"}]}
-        with in_front_of(kind, picker, 200, first, odd) as url:
-            assert json.loads(send(url, "POST", "/v1/completions", {"prompt": "Hi\n"})[1]) == first
+def test_an_answer_that_cannot_be_read_is_handed_through(kind: str, picker: Picker, stream: bool):
+    asked = {"prompt": "Hi\n", "stream": stream}
+    with in_front_of(kind, picker, 200, *UNREADABLE) as url:
+        for odd in UNREADABLE:
+            told = odd.decode() if isinstance(odd, bytes) else json.dumps(odd, separators=(",", ":"))
+            assert send(url, "POST", "/v1/completions", asked) == (200, told)
+
+
+def test_what_cannot_be_read_of_a_continuation_leaves_the_answer_before_it(kind: str, picker: Picker):
+    first = {"choices": [{"text": ANSWER + "fn main() {}"}]}
+    with in_front_of(kind, picker, 200, *(answer for odd in UNREADABLE for answer in (first, odd))) as url:
+        for odd in UNREADABLE:
+            assert json.loads(send(url, "POST", "/v1/completions", {"prompt": "Hi\n"})[1]) == first, odd
 
 
 def test_a_failure_of_the_front_s_own_says_that_its_connection_closes(kind: str, picker: Picker, monkeypatch):
