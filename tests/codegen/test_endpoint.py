@@ -113,7 +113,8 @@ def test_chat_answers_go_through_the_extraction(stub):
     stub.answers = [text_answer("", kind="chat.completion", message=message)]
     posed = [problem(0, "fn main() {\n", stop=("\n}",))]
     completer = completer_of(stub, extract=lambda posed, answer: f"{posed.id}:{answer[:5]}\n}}")
-    assert completer.complete(requests_of(posed), settings()) == [Completion("p/0:Sure!\n}", Finish.stop)]
+    expected = Completion("p/0:Sure!\n}", Finish.stop, message["content"])
+    assert completer.complete(requests_of(posed), settings()) == [expected]
     path, asked, _ = stub.asked[0]
     assert path == "/v1/chat/completions"
     assert "stop" not in asked

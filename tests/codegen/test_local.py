@@ -13,6 +13,7 @@ from multipl_judge.problems.problem import cut_at_stop
 from multipl_moe.codegen.completer import DID_NOT_FIT, Completion, Finish, chat_prompt, completion_of, request_of
 from multipl_moe.codegen.generation import generate_samples
 from multipl_moe.codegen.local import LocalCompleter, fingerprint
+from multipl_moe.codegen.samples import read_samples
 from multipl_moe.errors import ConfigError
 from tests.codegen.problems import problem, problems, settings, tiny_model
 from tests.conftest import randomise_gate
@@ -98,7 +99,8 @@ def test_a_chat_is_asked_in_the_models_template_and_code_is_taken_out_of_the_ans
     posed = [dataclasses.replace(one, stop=(answers[one.id][2],)) for one in problems()]  # no answer ends at it
     made = generate_samples(posed, completer, settings(max_new_tokens=20, tell_language=False), tmp_path)
     for one in posed:
-        assert made[one.key, 0] == Completion(f"{one.id}: {answers[one.id][:9]}", Finish.stop)
+        assert made[one.key, 0] == Completion(f"{one.id}: {answers[one.id][:9]}", Finish.stop, answers[one.id])
+    assert read_samples(tmp_path) == made
 
 
 def test_of_a_chat_all_that_decides_the_answers_is_its_identity(tokenizer):
@@ -119,8 +121,8 @@ def cut_nothing(_, answer):
     [("```\nx\n```", "x", Finish.stop), ("```\nx", "x", Finish.length), ("x", "x", Finish.length)],
 )
 def test_an_answer_that_was_cut_off_ends_by_length_but_for_a_block_that_was_closed(answer, code, finish):
-    assert completion_of(answer, code, by_length=True) == Completion(code, finish)
-    assert completion_of(answer, code, by_length=False) == Completion(code, Finish.stop)
+    assert completion_of(answer, code, by_length=True) == Completion(code, finish, answer)
+    assert completion_of(answer, code, by_length=False) == Completion(code, Finish.stop, answer)
 
 
 def test_a_chat_that_does_not_fit_is_no_answer(tokenizer):

@@ -47,7 +47,11 @@ def test_an_end_that_comes_twice_is_told_where_the_model_before_ended_well():
 
 @pytest.mark.parametrize(
     ("text", "finish", "sign"),
-    [("```ruby\nend\n```", Finish.end, "hold a code fence"), (TWICE, Finish.length, "end by length")],
+    [
+        ("```ruby\nend\n```", Finish.end, "hold a code fence"),
+        (TWICE, Finish.length, "end by length"),
+        (" \n", Finish.stop, "hold no code"),
+    ],
 )
 def test_without_a_model_before_answers_must_show_a_sign(text, finish, sign):
     (fault,) = faults_of("c" * 10, text, finish=finish)

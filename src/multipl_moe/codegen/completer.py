@@ -49,10 +49,22 @@ class Completion:
     Attributes:
         text: follows the prompt as it is; ends before the first stop string.
         finish: why it ends there.
+        answer: of a chat, all that was said, out of which the text was taken.
     """
 
     text: str
     finish: Finish
+    answer: str | None = None
+
+    def to_json(self) -> dict[str, str]:
+        """Its part of a row of samples."""
+        said = {} if self.answer is None else {"answer": self.answer}
+        return {"completion": self.text, "finish": self.finish} | said
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> "Completion":
+        """The reverse of `to_json`; ValueError and KeyError: it is none."""
+        return cls(row["completion"], Finish(row["finish"]), row.get("answer"))
 
 
 Extract = Callable[[Problem, str], str]
@@ -69,7 +81,7 @@ def completion_of(answer: str, code: str, *, by_length: bool) -> Completion:
     The code is cut off, too, if it is all of the answer, or if a block of the answer never closes.
     """
     is_cut = by_length and (code == answer or answer.count("```") % 2 == 1)
-    return Completion(code, Finish.length if is_cut else Finish.stop)
+    return Completion(code, Finish.length if is_cut else Finish.stop, answer)
 
 
 class Completer(Protocol):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from multipl_judge.file_lock import file_lock
-from multipl_moe.codegen.completer import Completion, Finish, SampleKey
+from multipl_moe.codegen.completer import Completion, SampleKey
 from multipl_moe.errors import OutputError
 from multipl_moe.runs.folder import read_json, write_json
 from multipl_moe.runs.journal import append_to_journal, mend_journal, read_journal
@@ -73,10 +73,7 @@ class SamplesFile:
     def append(self, completions: Iterable[tuple[SampleKey, Completion]]) -> None:
         """Add samples that are not there yet; they are on disk when this returns."""
         new = dict(completions)
-        lines = [
-            {"key": key, "sample": sample, "completion": completion.text, "finish": completion.finish}
-            for (key, sample), completion in new.items()
-        ]
+        lines = [{"key": key, "sample": sample, **completion.to_json()} for (key, sample), completion in new.items()]
         with write_errors_explained(self._folder):
             append_to_journal(self._file, lines)
         self.samples.update(new)
@@ -93,7 +90,7 @@ def read_samples(folder: Path) -> dict[SampleKey, Completion]:
     for number, line in enumerate(read_journal(file), start=1):
         try:
             key = line["key"], line["sample"]
-            completion = Completion(line["completion"], Finish(line["finish"]))
+            completion = Completion.from_json(line)
         except (ValueError, KeyError):
             raise OutputError(
                 f"output: {file}, line {number} is not a sample; remove the line, or choose another folder"

@@ -34,7 +34,8 @@ def form_faults(
     """The sets and languages whose programs nearly all do not parse or compile for what seems to be their form.
 
     That is where four of five do not, and fewer than half of the model before; or, without such a model, where nine of
-    ten do not, and half of these hold a code fence or end only because they have all tokens. Ten programs are needed.
+    ten do not, and half of these hold no code, or a code fence, or end only because they have all tokens.
+    Ten programs are needed.
 
     Args:
         verdict: what `build_verdict`, or `judge_against`, returned.
@@ -50,9 +51,11 @@ def form_faults(
         after, before = (_built(one, language, benchmark) for one in (verdict, verdict.before))
         if after is None:
             continue
+        by_length = {key for key in keys if samples[key].finish == Finish.length}
         signs = {
+            "hold no code": [key for key in keys if key not in by_length and not samples[key].text.strip()],
             "hold a code fence": [key for key in keys if _FENCE in samples[key].text],
-            "end by length": [key for key in keys if samples[key].finish == Finish.length and samples[key].text],
+            "end by length": [key for key in keys if key in by_length and samples[key].text],
         }
         if not _is_fault(after, before, len({key for found in signs.values() for key in found})):
             continue

@@ -54,7 +54,8 @@ class PracticeJournal:
         """Record answers of a round with the prompts of their tasks; those that are there already stay as they are."""
         lines = {
             key: {**_named(key), "round": number, "language": request.problem.language, "prompt": prompt}
-            | {"completion": completion.text, "finish": str(completion.finish), "seed": request.seed}
+            | completion.to_json()
+            | {"seed": request.seed}
             for key, prompt, request, completion in answers
             if key not in self.samples
         }

@@ -133,7 +133,13 @@ function program(problem, sample, isNumbered) {
   if (sample.finish === "length") head.append(make("span", "note", "· cut off: it reached the longest length allowed"));
   const code = make("pre");
   code.append(make("span", "prompt", problem.prompt), make("span", "written", sample.completion));
-  return sample.output ? [head, code, make("pre", "output", sample.output)] : [head, code];
+  const parts = sample.output ? [head, code, make("pre", "output", sample.output)] : [head, code];
+  if (sample.answer) {
+    const said = make("details", "tests");
+    said.append(make("summary", "", "all that it answered"), make("pre", "", sample.answer));
+    parts.push(said);
+  }
+  return parts;
 }
 
 addFilter("language", "language", choices(Object.entries(data.languages)));
