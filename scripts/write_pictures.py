@@ -31,7 +31,7 @@ _PROGRAMS = {  # rows of programs.json, and what the picture calls them
     "lua, answers of the 1.5B": "Lua: 251 answers of a teacher",
     "lua, practice": "Lua: 542 answers of its own",
     "ocaml, base of 1.5B, 77 of its own answers": "OCaml, base of 1.5B: 77 answers of its own",
-    "ocaml, 277 answers of the 1.5B that had learnt its own": "OCaml: 277 answers of that 1.5B",
+    "ocaml, 370 answers of the 1.5B that had learnt its own": "OCaml: 370 answers of that 1.5B",
     "racket, answers of the 1.5B": "Racket: 117 answers of a teacher",
 }
 
