@@ -27,7 +27,7 @@ def answers(name: str, asked: list[Problem], completions: list[str], *letters: s
     judged = results(asked, *letters)
     texts = [completions[index % len(completions)] for index in range(len(judged))]
     samples = [
-        {"key": line["key"], "sample": line["sample"], "completion": text, "finish": "stop", "answer": f"Here: {text}"}
+        {"key": line["key"], "sample": line["sample"], "completion": text, "finish": "stop", "said": f"Here: {text}"}
         for line, text in zip(judged, texts, strict=True)
     ]
     details = [
@@ -59,7 +59,7 @@ def test_embedded_data_reads_back_equal_whatever_models_wrote(tmp_path: Path):
     for number, text in enumerate(_EVIL):
         answer = _embedded(page)["problems"][number]["answers"][1]
         shown = answer["samples"][0]
-        assert (shown["completion"], shown["answer"], shown["output"]) == (text, f"Here: {text}", text)
+        assert (shown["completion"], shown["said"], shown["output"]) == (text, f"Here: {text}", text)
 
 
 def test_markup_in_completions_makes_no_element(tmp_path: Path):

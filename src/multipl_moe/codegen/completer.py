@@ -49,22 +49,22 @@ class Completion:
     Attributes:
         text: follows the prompt as it is; ends before the first stop string.
         finish: why it ends there.
-        answer: of a chat, all that was said, out of which the text was taken.
+        said: of a chat, all of the answer, out of which the text was taken.
     """
 
     text: str
     finish: Finish
-    answer: str | None = None
+    said: str | None = None
 
     def to_json(self) -> dict[str, str]:
         """Its part of a row of samples."""
-        said = {} if self.answer is None else {"answer": self.answer}
+        said = {} if self.said is None else {"said": self.said}
         return {"completion": self.text, "finish": self.finish} | said
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> "Completion":
         """The reverse of `to_json`; ValueError and KeyError: it is none."""
-        return cls(row["completion"], Finish(row["finish"]), row.get("answer"))
+        return cls(row["completion"], Finish(row["finish"]), row.get("said"))
 
 
 Extract = Callable[[Problem, str], str]

@@ -125,7 +125,7 @@ def _answer(line: Mapping[str, Any], result: Mapping[str, Any], output: str) -> 
     return {
         "sample": line["sample"],
         "completion": line["completion"],
-        "answer": line.get("answer", ""),
+        "said": line.get("said", ""),
         "finish": line.get("finish", ""),
         "outcome": result.get("outcome", ""),
         "stage": result.get("stage", ""),

@@ -134,9 +134,9 @@ function program(problem, sample, isNumbered) {
   const code = make("pre");
   code.append(make("span", "prompt", problem.prompt), make("span", "written", sample.completion));
   const parts = sample.output ? [head, code, make("pre", "output", sample.output)] : [head, code];
-  if (sample.answer) {
+  if (sample.said) {
     const said = make("details", "tests");
-    said.append(make("summary", "", "all that it answered"), make("pre", "", sample.answer));
+    said.append(make("summary", "", "all that it answered"), make("pre", "", sample.said));
     parts.push(said);
   }
   return parts;
