@@ -123,6 +123,16 @@ def test_pages_are_readable_load_nothing_and_are_white_on_paper(browser: Browser
     context.close()
 
 
+def test_what_a_chat_answered_is_shown_beside_the_code_that_was_taken_out_of_it(browser: Browser, tmp_path: Path):
+    asked = problems("rust", 1)
+    write_problems_page(tmp_path / "problems.html", asked, [answers("mine", asked, ["x()"], "p")])
+    page = browser.new_page()
+    page.goto((tmp_path / "problems.html").as_uri())
+    page.get_by_text("all that it answered").click()
+    assert page.get_by_text("Here: x()", exact=True).is_visible()
+    page.close()
+
+
 def test_paper_has_what_is_folded_away(browser: Browser, tmp_path: Path, result: ComparisonResult):
     write_comparison(tmp_path, result)
     context = browser.new_context(offline=True)
