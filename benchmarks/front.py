@@ -19,7 +19,7 @@ import time
 from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 import httpx
@@ -44,7 +44,7 @@ from multipl_moe.serve.picking import Picker
 _SETS = {"files": (0.9, 384), "chat fenced": (0.85, 500), "chat plain": (0.85, 500)}  # least share, tokens read
 _TEXTS = 16  # of a language
 _PROMPT_TOKENS = 64  # of a file
-_AT_ONCE, _ROUNDS = 100, 3
+_AT_ONCE, _ROUNDS = 100, 4
 _RIGHT, _ADDED_S = 0.98, 0.05
 _PROMPT_CHARACTERS = 1500
 
@@ -128,26 +128,31 @@ async def _all(port: int, bodies: list[dict[str, Any]]) -> list[tuple[str, float
         return list(await asyncio.gather(*(_ask(client, body) for body in bodies)))
 
 
-def at_once(packs: dict[str, Path], tokenizer: Path) -> dict[str, float]:
-    """A hundred requests of four kinds, through the front and at the engine itself."""
+def _requests(packs: dict[str, Path]) -> list[list[tuple[dict[str, Any], str]]]:
+    """Rounds of a hundred requests of four kinds, and the model that is right for each; all rounds have other texts."""
     languages = {name: Pack.load(folder).languages for name, folder in packs.items()}
     known = texts()
-    of_pack = {name: [text.text for text in known["files"] if text.kind in own] for name, own in languages.items()}
-    others = [text.text for text in known["other"] if text.kind not in OWN_CODE][
-        :: max(len(known["other"]) // _AT_ONCE, 1)
-    ]
+    of_packs = [[(text.text, name) for text in known["files"] if text.kind in own] for name, own in languages.items()]
+    files = [one for row in zip(*of_packs, strict=False) for one in row]
+    others = [text.text for text in known["other"] if text.kind not in OWN_CODE]
+    step = max(len(others) // (_ROUNDS * _AT_ONCE // 4), 1)
     asked: list[tuple[dict[str, Any], str]] = []
-    names = list(packs)
-    for number in range(_AT_ONCE):
-        name = names[number % len(names)]
-        kinds = [
-            ({"prompt": others[number % len(others)]}, "base"),
-            ({"prompt": of_pack[name][number // 4 % len(of_pack[name])]}, name),
-            ({"prompt": others[-number % len(others)], "language": languages[name][0]}, name),
-            ({"prompt": of_pack[name][number // 4 % len(of_pack[name])], "language": "cobol"}, "base"),
+    for number in range(_ROUNDS * _AT_ONCE // 4):
+        file, name = files[number % len(files)]
+        other, another = others[number * step % len(others)], others[-number % len(others)]
+        asked += [
+            ({"prompt": other}, "base"),
+            ({"prompt": file}, name),
+            ({"prompt": another, "language": languages[name][0]}, name),
+            ({"prompt": file, "language": "cobol"}, "base"),
         ]
-        body, right = kinds[number % 4]
-        asked.append((body | {"prompt": body["prompt"][:_PROMPT_CHARACTERS], "model": "auto"}, right))
+    asked = [(body | {"prompt": body["prompt"][:_PROMPT_CHARACTERS], "model": "auto"}, right) for body, right in asked]
+    return [asked[begin : begin + _AT_ONCE] for begin in range(0, len(asked), _AT_ONCE)]
+
+
+def at_once(packs: dict[str, Path], tokenizer: Path) -> dict[str, float]:
+    """Rounds of a hundred requests, through the front and at the engine itself."""
+    rounds = _requests(packs)
     engine_port, port = free_port(), free_port()
     context = multiprocessing.get_context("spawn")
     processes = [
@@ -158,14 +163,15 @@ def at_once(packs: dict[str, Path], tokenizer: Path) -> dict[str, float]:
         for process, one in zip(processes, (engine_port, port), strict=True):
             process.start()
             _wait(one)
+        asked = rounds[0]
         direct = [{"prompt": body["prompt"], "model": right} for body, right in asked]
         asyncio.run(_all(port, [body for body, _ in asked]))  # once, to warm up
-        alone, front, right_ones, lost = [], [], 0, 0
-        for _ in range(_ROUNDS):
+        alone, front, rights, lost = [], [], [], 0
+        for asked_now in rounds:
             alone += [first for _, first in asyncio.run(_all(engine_port, direct))]
-            found = asyncio.run(_all(port, [body for body, _ in asked]))
+            found = asyncio.run(_all(port, [body for body, _ in asked_now]))
             front += [first for _, first in found]
-            right_ones += sum(name == right for (name, _), (_, right) in zip(found, asked, strict=True))
+            rights += [name == right for (name, _), (_, right) in zip(found, asked_now, strict=True)]
             lost += sum(name == "lost" for name, _ in found)
         one_by_one = [
             asyncio.run(_all(port, [asked[n][0]]))[0][1] - asyncio.run(_all(engine_port, [direct[n]]))[0][1]
@@ -175,7 +181,10 @@ def at_once(packs: dict[str, Path], tokenizer: Path) -> dict[str, float]:
         for process in processes:
             process.terminate()
     return {
-        "right": right_ones / (_AT_ONCE * _ROUNDS),
+        "right": mean(rights),
+        "right_other": mean(rights[::4]),
+        "right_files": mean(rights[1::4]),
+        "right_told": mean(rights[2::4] + rights[3::4]),
         "lost": lost,
         "first_token_s": median(front),
         "engine_first_token_s": median(alone),

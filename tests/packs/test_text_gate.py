@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from multipl_moe.checkpoints.loading import load_hybrid
@@ -38,7 +40,8 @@ def test_it_says_what_the_composed_model_says(packs: tuple[Path, dict[str, Path]
         said = sum(gate.p_of_text(ids)[-1].item() for gate in model.model.gates.values())
         assert sum(opened.p for opened in found.values()) == pytest.approx(said)
         for opened in found.values():
-            assert (opened.since is not None) == (opened.p > 0.5)
+            assert opened.since is not None or opened.p <= 0.3
+            assert opened.since is None or opened.p >= 0.1
             assert opened.since is None or 0 <= opened.since <= length
             states.add(opened.since is None)
     assert states == {True, False}
@@ -63,6 +66,40 @@ def test_since_is_where_it_opened_last(packs: tuple[Path, dict[str, Path]]):
     assert again.p == 1
     assert again.since is not None
     assert 64 < again.since < 96
+
+
+class _Told:
+    """A gate that says what it is given."""
+
+    stride = 4
+
+    def __init__(self, p: list[float]) -> None:
+        self._p = p
+
+    def p_of_text(self, ids: list[int], *, at_once: bool = False) -> torch.Tensor:
+        shift = -len(ids) % self.stride if at_once else 0
+        return torch.tensor([0.75 if place + shift < self.stride else p for place, p in enumerate(self._p)])
+
+
+@given(
+    p=st.lists(st.sampled_from([0.0, 0.09, 0.11, 0.29, 0.31, 0.5, 1.0]), min_size=2, max_size=40),
+    at_once=st.booleans(),
+)
+def test_a_pack_goes_on_above_three_tenths_and_off_below_one_whatever_a_gate_says_before_it_reads(p, at_once, packs):
+    base, _ = packs
+    tokenizer, text = AutoTokenizer.from_pretrained(base), "a" * (len(p) - 1)
+    assume(len(tokenizer(text)["input_ids"]) == len(text))
+    told = _Told(p)
+    said = told.p_of_text([0] * len(text), at_once=at_once).tolist()
+    first = next((n for n in range(len(p)) if n + (-len(text) % 4 if at_once else 0) >= 4), len(p) - 1)
+    since: int | None = None
+    for place in range(first, len(p)):
+        if said[place] < 0.1:
+            since = None
+        elif since is None and said[place] > 0.3:
+            since = 0 if place == first else place
+    found = TextGate({"lua": told}, tokenizer).after(text, at_once=at_once)["lua"]  # pyright: ignore[reportArgumentType]
+    assert (found.p, found.since) == (said[-1], since)
 
 
 def test_what_is_no_pack_of_one_base_is_told(packs: tuple[Path, dict[str, Path]], tmp_path: Path):

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from multipl_moe.checkpoints.base import resolve_base
@@ -17,7 +19,7 @@ from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.model.domain_gate import DomainGate
 from multipl_moe.packs.files import GATE_FILE, Pack
 
-_OPEN = 0.5
+OPENS, STAYS = 0.3, 0.1  # p above which a choice opens a pack, and down to which it keeps it
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Opened:
 
     Attributes:
         p: how far it is open, 0 to 1.
-        since: the place in the text, in characters, from which on it was more than half open; None: it is not.
+        since: the place in the text, in characters, from which on a server that can only choose has it on; None: off.
     """
 
     p: float
@@ -59,18 +61,30 @@ class TextGate:
         """By name of the pack, how far its gate is open for what follows a text, and since where.
 
         Models decide once a segment. `at_once` decides at the text's end, for an engine that is asked from there on, as
-        `generate` does of a prompt.
+        `generate` does of a prompt. A pack is on from where p exceeds 0.3 until it falls below 0.1: a comment or some
+        data within a file leave p in doubt, and each change costs an engine a request.
         """
         encoded = self.tokenizer(text, return_offsets_mapping=True, verbose=False)
         ends = [end for _, end in encoded["offset_mapping"]]
         found = {}
         for name, gate in self.gates.items():
             p_T = gate.p_of_text(encoded["input_ids"], at_once=at_once)
-            shut = (p_T <= _OPEN).nonzero().flatten()
-            first = int(shut[-1]) + 1 if len(shut) else 0  # token from which on it is open
-            since = None if first == len(p_T) else (ends[first - 1] if first else 0)
+            unread = (len(p_T) - 2) % gate.stride + 1 if at_once else gate.stride  # p is `start` there
+            p_T[:unread] = p_T[min(unread, len(p_T) - 1)].clone()
+            first = _on_since(p_T)
+            since = None if first is None else (ends[first - 1] if first else 0)
             found[name] = Opened(float(p_T[-1]), since)
         return found
+
+
+def _on_since(p_T: Tensor) -> int | None:
+    """The token from which on a pack is on at the end."""
+    places_T = torch.arange(len(p_T))
+    opened_T = torch.where(p_T > OPENS, places_T, -1).cummax(0).values
+    shut_T = torch.where(p_T < STAYS, places_T, -1).cummax(0).values
+    off = (opened_T <= shut_T).nonzero().flatten()
+    first = int(off[-1]) + 1 if len(off) else 0
+    return None if first == len(p_T) else first
 
 
 def _gate(pack: Pack, folder: Path) -> DomainGate:

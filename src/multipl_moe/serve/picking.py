@@ -61,8 +61,8 @@ class Picker:
         if (language := language_of_named_file(text, self.endings)) is not None:
             return Pick(self._for(language), "file")
         opened = self.gates.after(text, at_once=True) if text else {}
-        best = max(opened, key=lambda name: opened[name].p, default=None)
-        return Pick(best if best is not None and opened[best].since is not None else None, "text")
+        on = [name for name, gate in opened.items() if gate.since is not None]
+        return Pick(max(on, key=lambda name: opened[name].p, default=None), "text")
 
     def prompt_of(self, path: str, body: Mapping[str, Any], *, goes_on: bool = False) -> str:
         """The text that the engine goes on from; raises ConfigError or LookupError where there is none.
