@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from openai import InternalServerError, OpenAI
+from openai import InternalServerError, NotFoundError, OpenAI
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -201,6 +201,9 @@ def test_what_cannot_be_continued_or_was_told_is_answered_at_once(client: OpenAI
 
 def test_models_and_health_are_the_fronts_own(client: OpenAI, url: str):
     assert [row.id for row in client.models.list()] == ["auto", "base", "systems", "ml"]
+    assert [client.models.retrieve(name).id for name in ("auto", "auto-qwen", "ml")] == ["auto", "auto-qwen", "ml"]
+    with pytest.raises(NotFoundError, match="'none' is none; choose one of auto, base, systems, ml"):
+        client.models.retrieve("none")
     assert json.loads(send(url, "GET", "/health")[1]) == {"status": "ok"}
 
 

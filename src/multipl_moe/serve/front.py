@@ -73,7 +73,8 @@ def build_front(
         await front.client.aclose()
 
     routes = [Route(path, front.answer, methods=["POST"]) for path in _PATHS]
-    routes += [Route("/v1/models", front.models), Route("/health", front.health)]
+    routes += [Route(path, front.models) for path in ("/v1/models", "/v1/models/{name:path}")]
+    routes.append(Route("/health", front.health))
     app = Starlette(routes=routes, lifespan=lifespan)
     guard(app, token, host)
     app.state.engine = front.client
@@ -92,9 +93,14 @@ class _Front:
         return Response(found.content, found.status_code, media_type=found.headers.get("content-type"))
 
     async def models(self, request: Request) -> Response:
-        names, now = [AUTO, BASE, *self.picker.languages], int(time.time())
-        rows = [{"id": name, "object": "model", "created": now, "owned_by": "multipl-moe"} for name in names]
-        return JSONResponse({"object": "list", "data": rows})
+        names, asked, now = [AUTO, BASE, *self.picker.languages], request.path_params.get("name"), int(time.time())
+        try:
+            self.picker.pick(asked, None, "")
+        except ConfigError as error:
+            return refusal(str(error), 404)
+        wanted = [asked] if asked else names
+        rows = [{"id": name, "object": "model", "created": now, "owned_by": "multipl-moe"} for name in wanted]
+        return JSONResponse(rows[0] if asked else {"object": "list", "data": rows})
 
     async def answer(self, request: Request) -> Response:
         path = request.url.path
