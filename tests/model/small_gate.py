@@ -7,21 +7,24 @@ from typing import Any
 import torch
 
 from multipl_moe.model.domain_gate import DomainGate
-from multipl_moe.model.gate_reading import FENCE, LINE, OF_A_NAME, SPACE, TURN, WORD
+from multipl_moe.model.gate_reading import COMMENT, FENCE, LINE, OF_A_COMMENT, OF_A_NAME, SPACE, TURN, WORD
 from multipl_moe.model.gate_states import FORGETS, FROM_PROSE, OPENS, SHUTS, STAYS, TO_ANSWER, TO_CODE_BELOW, TO_PROSE
 from multipl_moe.model.moe_config import GateConfig
 
 NUM_TOKENS, BLANK, NEW_LINE, TICKS, ONE, OTHER, PART, REST, SPEAKER, IN = 20, 0, 1, 2, 3, 4, 5, 6, 7, 8
+SLASHES = 18
 STRIDE = 4
 
 
 def small_gate(**settings: Any) -> DomainGate:
     """A gate for two languages; token 3 names the first, 5 and 6 the second, and 4 one not learnt, each after a fence
-    and in prose; there 5 alone names the one not learnt, too, and after 8 they are asked for. Token 7 begins a turn."""
+    and in prose; there 5 alone names the one not learnt, too, and after 8 they are asked for. Token 7 begins a turn,
+    and 18 a comment where it begins a line."""
     config = GateConfig(**({"languages": ["one", "two"], "start": 0.3, "bound": 0.1, "stride": STRIDE} | settings))
     gate, generator = DomainGate(replace(config, pairs=97), NUM_TOKENS), torch.Generator().manual_seed(3)
     gate.reset_buffers()
     gate.token_kinds[:3], gate.token_kinds[SPEAKER] = torch.tensor([SPACE, LINE, FENCE], dtype=torch.int8), TURN
+    gate.token_kinds[SLASHES] = COMMENT
     gate.pair_scores.copy_(torch.randint(-127, 128, gate.pair_scores.shape, generator=generator))
     gate.calibration.copy_(torch.tensor([[0.5, 0.05], [0.4, -0.02]]))
     gate.names[:3] = torch.tensor([[ONE, -1, 0], [PART, REST, 1], [OTHER, -1, 2]])
@@ -60,20 +63,25 @@ class Piece:
 def pieces_of(gate: DomainGate, tokens: list[int]) -> list[Piece]:
     """The segments of a text, with lists and one token after the other."""
     lines = [gate.calibration[0].tolist()] * gate.num_learn + [gate.calibration[1].tolist()]
-    before, named, pieces = [0, 0], -1, []
+    before, named, in_comment, pieces = [0, 0], -1, False, []
     for number, token in enumerate(tokens):
         if number % gate.stride == 0:
             pieces.append(Piece([0.0] * len(lines), [[], []], [[], []], named, named))
         kind, piece = int(gate.token_kinds[token]), pieces[-1]
-        symbol = token if kind == WORD else 2**20 + kind
+        symbol = token if kind in (WORD, COMMENT) else 2**20 + kind
+        if kind == LINE:
+            in_comment = False
+        elif kind == COMMENT and before[-1] in (0, 2**20 + LINE):
+            in_comment = True
         if named < 0:
+            share = OF_A_COMMENT if in_comment else 1
             for column, (slope, offset) in enumerate(lines):
                 pairs = [int(gate.pair_scores[i, place(before[-1 - i], symbol), column]) for i in range(2)]
-                piece.evidence[column] += slope * sum(pairs) / 2 / 127 * 3 + offset
+                piece.evidence[column] += share * (slope * sum(pairs) / 2 / 127 * 3 + offset)
             *_, longest = [None, *(row for row in gate.mentions.tolist() if _ends_with(row[:3], [*before, token]))]
             if longest is not None:
                 (piece.asks if longest[4] else piece.names)[piece.has_turn].append(longest[3])
-                piece.evidence[-1] += OF_A_NAME
+                piece.evidence[-1] += share * OF_A_NAME
         fence = 2**20 + FENCE
         for name, rest, language in gate.names.tolist():
             if (rest == -1 and before[-1] == fence and token == name) or (before == [fence, name] and token == rest):

@@ -12,7 +12,18 @@ from multipl_judge.languages.table import LANGUAGES
 from multipl_moe.corpus.documents import TextFile
 from multipl_moe.errors import ConfigError
 from multipl_moe.model.domain_gate import NUM_NAMES, DomainGate
-from multipl_moe.model.gate_reading import CLOSES, FENCE, HALF, LINE, OTHER_HALF, SPACE, TURN, WORD, pair_places
+from multipl_moe.model.gate_reading import (
+    CLOSES,
+    COMMENT,
+    FENCE,
+    HALF,
+    LINE,
+    OTHER_HALF,
+    SPACE,
+    TURN,
+    WORD,
+    pair_places,
+)
 from multipl_moe.model.moe_config import GateConfig
 from multipl_moe.model.segments import plan_segments
 from multipl_moe.upcycle import gate_tokens
@@ -50,7 +61,26 @@ def tokenizer(world: World) -> PreTrainedTokenizerBase:
     """A tokenizer with words that those of real bases have."""
     tokenizer = AutoTokenizer.from_pretrained(world.base)
     tokenizer.add_tokens(
-        ["```", " ```", "``", "`\n", "```\n", "rust", "Rust", "rs", "r", "uby", "python", "zig", "\n\n", "    "]
+        [
+            "```",
+            " ```",
+            "``",
+            "`\n",
+            "```\n",
+            "//",
+            " ///",
+            "//\n",
+            "http://",
+            "rust",
+            "Rust",
+            "rs",
+            "r",
+            "uby",
+            "python",
+            "zig",
+            "\n\n",
+            "    ",
+        ]
     )
     tokenizer.add_tokens(
         [" Rust", " rust", " Ru", " ru", "by", " Python", " Cython", " in", " to", " function", " Zig"]
@@ -59,12 +89,16 @@ def tokenizer(world: World) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def test_tokens_are_words_white_space_or_fences(tokenizer: PreTrainedTokenizerBase):
+def test_tokens_are_words_white_space_fences_or_slashes(tokenizer: PreTrainedTokenizerBase):
     kinds = token_kinds(tokenizer, len(tokenizer) + 3)
     expected = {"```": FENCE, " ```": FENCE, "`\n": OTHER_HALF, "``": HALF, "```\n": CLOSES} | {
         "rust": WORD,
         "\n\n": LINE,
         "    ": SPACE,
+        "//": COMMENT,
+        " ///": COMMENT,
+        "//\n": WORD,
+        "http://": WORD,
     }
     for text, kind in expected.items():
         assert kinds[tokenizer.convert_tokens_to_ids(text)] == kind, text

@@ -13,12 +13,15 @@ from torch.nn import functional as F
 from multipl_moe.model.segments import SegmentPlan
 
 # Kinds of tokens: anything, white space, white space with a line's end, ```, ``` in two tokens
-# (`` and ` with a line's end), ``` with a line's end in one, and what begins or ends a turn of a chat
-WORD, SPACE, LINE, FENCE, HALF, OTHER_HALF, CLOSES, TURN = range(8)
-SYMBOL = 2**20  # and its kind: what stands for all tokens of a kind that is no WORD, beyond every vocabulary
+# (`` and ` with a line's end), ``` with a line's end in one, what begins or ends a turn of a chat, and // at a comment
+WORD, SPACE, LINE, FENCE, HALF, OTHER_HALF, CLOSES, TURN, COMMENT = range(9)
+SYMBOL = 2**20  # and its kind: what stands for all tokens of a kind that is no WORD or COMMENT, beyond every vocabulary
 UNNAMED = -1
 MOST_OF_A_PAIR = 3.0  # nats of a pair's score, a ratio of 20: bounds what one word can do
 OF_A_NAME = 4.0  # nats for prose of a language's name
+OF_A_COMMENT = (
+    0.1  # of what a token says, in a line that begins as a comment: licences and prose stand in all languages
+)
 
 
 @dataclass
@@ -31,6 +34,7 @@ class PrefixState:
         last_p: (B,) p of the last token's segment, which holds until another begins; -1 before any token.
         before: (B, 2) the last two symbols, the newest last; 0 for none.
         named: (B,) the language that a fence names, L for one that is not learnt, -1 for none.
+        in_comment: (B,) whether the line began as a comment.
         unread: (B, R) ids of that segment's last tokens, which nothing of the above regards yet: in decoding, nobody
             asks before the next one begins.
         is_complete: (B,) whether that segment has all its tokens.
@@ -41,6 +45,7 @@ class PrefixState:
     last_p: Tensor
     before: Tensor
     named: Tensor
+    in_comment: Tensor
     unread: Tensor
     is_complete: Tensor
 
@@ -63,17 +68,19 @@ class PairReading:
         self._ids_N = ids_N.clamp(0, len(tables.token_kinds) - 1)
         self._places = torch.arange(len(ids_N), device=ids_N.device)
         self._document_N = plan.first_segments[plan.segment_of_token]
-        kinds_N = tables.token_kinds[self._ids_N]
-        self._symbol_N = torch.where(kinds_N == WORD, self._ids_N, SYMBOL + kinds_N.long())
+        self._kinds_N = kinds_N = tables.token_kinds[self._ids_N]
+        is_own_N = (kinds_N == WORD) | (kinds_N == COMMENT)
+        self._symbol_N = torch.where(is_own_N, self._ids_N, SYMBOL + kinds_N.long())
         self._counts_N = kinds_N != SPACE if plan.is_real is None else (kinds_N != SPACE) & plan.is_real
         self._last_N = torch.where(self._counts_N, self._places, -1).cummax(0).values  # up to this token
         row_N = plan.row_of_segment[plan.segment_of_token].clamp(max=plan.num_rows - 1)
         if state is None:
             nothing = torch.zeros_like(ids_N)
             self._older_N, self._newer_N, self._named_before_N = nothing, nothing, nothing + UNNAMED
+            self._in_comment_before_N = torch.zeros_like(ids_N, dtype=torch.bool)
         else:
             self._older_N, self._newer_N = state.before[row_N].unbind(1)
-            self._named_before_N = state.named[row_N]
+            self._named_before_N, self._in_comment_before_N = state.named[row_N], state.in_comment[row_N]
         self._first_N, self._second_N = self._neighbours()
 
     def _at(self, values_N: Tensor, place_N: Tensor, otherwise_N: Tensor) -> tuple[Tensor, Tensor]:
@@ -104,6 +111,7 @@ class GateReading(PairReading):
         self._is_turn_N, self._is_after_turn_N = self._turns()
         self._named_N = self._names()
         self._around_N = self._before()
+        self._in_comment_N = self._comments()
 
     def _turns(self) -> tuple[Tensor, Tensor]:
         """(N,) whether a turn begins, and whether one did before in its segment.
@@ -144,6 +152,14 @@ class GateReading(PairReading):
             before_N = F.pad(torch.where(self.plan.is_real, self._places, -1).cummax(0).values, (1, 0), value=-1)[:-1]
         return self._at(self._named_N, before_N, self._named_before_N)[0]
 
+    def _comments(self) -> Tensor:
+        """(N,) whether a token lies in a line that begins as a comment."""
+        begins_line_N = (self._first_N == 0) | (self._first_N == SYMBOL + LINE)
+        begins_N = (self._kinds_N == COMMENT) & begins_line_N
+        changes_N = (begins_N | (self._kinds_N == LINE)) & self._counts_N
+        last_N = torch.where(changes_N, self._places, -1).cummax(0).values
+        return self._at(begins_N, last_N, self._in_comment_before_N)[0]
+
     def _mentioned(self) -> Tensor:
         """(N, 2 (L + 1)) whether a name in prose ends with a token, of each language, L for one that is not learnt; the
         second half is of those that are asked for."""
@@ -167,6 +183,7 @@ class GateReading(PairReading):
         said_NC = line_C2[:, 0] * (MOST_OF_A_PAIR / 127 / 2) * (first_NC + second_NC) + line_C2[:, 1]
         named_NM = self._mentioned() & (self._around_N == UNNAMED)[:, None]
         said_NC[:, -1] += named_NM.any(dim=1) * OF_A_NAME
+        said_NC = torch.where(self._in_comment_N[:, None], OF_A_COMMENT * said_NC, said_NC)
         said_NC = said_NC.masked_fill((self._around_N != UNNAMED)[:, None], 0.0)
         is_after_N1 = self._is_after_turn_N[:, None]
         told = (named_NM & ~is_after_N1, self._is_turn_N[:, None], named_NM & is_after_N1)
@@ -193,10 +210,9 @@ class GateReading(PairReading):
             return is_first_V
         return is_first_V & (F.pad(self.state.last_p, (0, 1))[self.plan.row_of_segment] < 0)
 
-    def ends(self) -> tuple[Tensor, Tensor]:
-        """(B, 2) and (B,) `before` and `named` of the state after each row's last token."""
-        plan, state = self.plan, self.state
-        assert state is not None
+    def carry_to(self, state: PrefixState) -> None:
+        """Set `before`, `named` and `in_comment` of a state to what they are after each row's last token."""
+        plan = self.plan
         row_N = plan.row_of_segment[plan.segment_of_token]
         nothing = self._places.new_full((plan.num_rows + 1,), -1)
         real_N = self._places if plan.is_real is None else torch.where(plan.is_real, self._places, -1)
@@ -205,8 +221,9 @@ class GateReading(PairReading):
         counts_B = self._counts_N[there_B]
         newest_B = torch.where(counts_B, self._symbol_N[there_B], self._first_N[there_B])
         second_B = torch.where(counts_B, self._first_N[there_B], self._second_N[there_B])
-        before_B2 = torch.where(has_tokens_B[:, None], torch.stack([second_B, newest_B], dim=1), state.before)
-        return before_B2, torch.where(has_tokens_B, self._named_N[there_B], state.named)
+        state.before = torch.where(has_tokens_B[:, None], torch.stack([second_B, newest_B], dim=1), state.before)
+        state.named = torch.where(has_tokens_B, self._named_N[there_B], state.named)
+        state.in_comment = torch.where(has_tokens_B, self._in_comment_N[there_B], state.in_comment)
 
 
 def turn_column(tables: GateTables) -> int:

@@ -12,7 +12,7 @@ from multipl_judge.languages.entry import Language
 from multipl_moe.corpus.documents import TextFile
 from multipl_moe.errors import ConfigError
 from multipl_moe.model.domain_gate import NUM_MENTIONS, NUM_NAMES
-from multipl_moe.model.gate_reading import CLOSES, FENCE, HALF, LINE, OTHER_HALF, SPACE, TURN, WORD
+from multipl_moe.model.gate_reading import CLOSES, COMMENT, FENCE, HALF, LINE, OTHER_HALF, SPACE, TURN, WORD
 
 _OTHERS = (  # names after a fence for which a gate stays shut, beside those of languages that the package knows
     "bash", "bat", "c", "c++", "clojure", "cmake", "console", "cs", "csharp", "css", "csv", "dart", "diff",
@@ -52,7 +52,7 @@ def written_in(file: TextFile, name: str, table: dict[str, Language]) -> str:
 
 
 def token_kinds(tokenizer: PreTrainedTokenizerBase, vocabulary: int) -> Tensor:
-    """(vocabulary,) int8: whether each token is a word, white space, with a line's end, of a fence, or of a turn.
+    """(vocabulary,) int8: whether each token is a word, white space, with a line's end, of a fence, of a turn, or //.
 
     A fence whose token holds a line's end names no language. Some tokenizers split that into two tokens. Turns begin
     and end with the special tokens that the chat template writes.
@@ -74,6 +74,8 @@ def token_kinds(tokenizer: PreTrainedTokenizerBase, vocabulary: int) -> Tensor:
             kinds[number] = CLOSES if ends_line else FENCE
         elif bare in ("`", "``") and text.startswith("`"):
             kinds[number] = HALF if text == "``" else OTHER_HALF if bare == "`" and ends_line else WORD
+        elif re.fullmatch(r"//+!?", bare) and "\n" not in text:
+            kinds[number] = COMMENT
     return kinds
 
 
