@@ -120,7 +120,7 @@ async def _ask(client: httpx.AsyncClient, body: dict[str, Any]) -> tuple[str, fl
                 first = first or time.monotonic() - began
                 told += json.loads(line[6:])["choices"][0]["text"]
     names = told.split()
-    if len(names) < 8:
+    if len(names) != 8:
         return "lost", first
     return (names[0] if len(set(names)) == 1 else "changed"), first
 
@@ -131,7 +131,7 @@ async def _all(port: int, bodies: list[dict[str, Any]]) -> list[tuple[str, float
 
 
 def _requests(packs: dict[str, Path]) -> list[list[tuple[dict[str, Any], str]]]:
-    """Rounds of a hundred requests of four kinds, and the model that is right for each; all rounds have other texts."""
+    """Rounds of a hundred requests of four kinds, and the model that is right for each; files are asked for in turn."""
     languages = {name: Pack.load(folder).languages for name, folder in packs.items()}
     known = texts()
     of_packs = [[(text.text, name) for text in known["files"] if text.kind in own] for name, own in languages.items()]

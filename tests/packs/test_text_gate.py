@@ -34,13 +34,13 @@ def test_it_says_what_the_composed_model_says(packs: tuple[Path, dict[str, Path]
     compose(str(base), folders, tmp_path / "both")
     model, tokenizer = load_hybrid(tmp_path / "both").eval(), AutoTokenizer.from_pretrained(base)
     gates = TextGate.load(folders, str(base))
-    states = set()
+    states, stride = set(), next(iter(gates.gates.values())).stride
     for length in range(1, len(_TEXT), 7):
         found, ids = gates.after(_TEXT[:length]), tokenizer(_TEXT[:length])["input_ids"]
         said = sum(gate.p_of_text(ids)[-1].item() for gate in model.model.gates.values())
         assert sum(opened.p for opened in found.values()) == pytest.approx(said)
         for opened in found.values():
-            assert opened.since is not None or opened.p <= 0.3
+            assert opened.since is not None or opened.p <= 0.5 or len(ids) <= stride
             assert opened.since is None or opened.p >= 0.1
             assert opened.since is None or 0 <= opened.since <= length
             states.add(opened.since is None)
@@ -82,21 +82,21 @@ class _Told:
 
 
 @given(
-    p=st.lists(st.sampled_from([0.0, 0.09, 0.11, 0.29, 0.31, 0.5, 1.0]), min_size=2, max_size=40),
+    p=st.lists(st.sampled_from([0.0, 0.09, 0.11, 0.49, 0.51, 1.0]), min_size=2, max_size=40),
     at_once=st.booleans(),
 )
-def test_a_pack_goes_on_above_three_tenths_and_off_below_one_whatever_a_gate_says_before_it_reads(p, at_once, packs):
+def test_a_pack_goes_on_above_a_half_and_off_below_a_tenth_whatever_a_gate_says_before_it_reads(p, at_once, packs):
     base, _ = packs
     tokenizer, text = AutoTokenizer.from_pretrained(base), "a" * (len(p) - 1)
     assume(len(tokenizer(text)["input_ids"]) == len(text))
     told = _Told(p)
     said = told.p_of_text([0] * len(text), at_once=at_once).tolist()
-    first = next((n for n in range(len(p)) if n + (-len(text) % 4 if at_once else 0) >= 4), len(p) - 1)
+    first = next((n for n in range(len(p)) if n + (-len(text) % 4 if at_once else 0) >= 4), len(p))
     since: int | None = None
     for place in range(first, len(p)):
         if said[place] < 0.1:
             since = None
-        elif since is None and said[place] > 0.3:
+        elif since is None and said[place] > 0.5:
             since = 0 if place == first else place
     found = TextGate({"lua": told}, tokenizer).after(text, at_once=at_once)["lua"]  # pyright: ignore[reportArgumentType]
     assert (found.p, found.since) == (said[-1], since)

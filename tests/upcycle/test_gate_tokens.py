@@ -17,6 +17,7 @@ from multipl_moe.model.gate_reading import (
     COMMENT,
     FENCE,
     HALF,
+    LAST,
     LINE,
     OTHER_HALF,
     SPACE,
@@ -97,12 +98,12 @@ def test_tokens_are_words_white_space_fences_or_slashes(tokenizer: PreTrainedTok
         "    ": SPACE,
         "//": COMMENT,
         " ///": COMMENT,
-        "//\n": WORD,
+        "//\n": LAST,
         "http://": WORD,
     }
     for text, kind in expected.items():
         assert kinds[tokenizer.convert_tokens_to_ids(text)] == kind, text
-    special = {number: TURN if number == tokenizer.eos_token_id else WORD for number in tokenizer.all_special_ids}
+    special = {number: TURN if number == tokenizer.eos_token_id else LAST for number in tokenizer.all_special_ids}
     assert {number: int(kinds[number]) for number in special} == special, "only what the chat template writes is a turn"
     assert kinds[-3:].tolist() == [WORD] * 3
 

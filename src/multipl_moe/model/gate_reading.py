@@ -13,9 +13,12 @@ from torch.nn import functional as F
 from multipl_moe.model.segments import SegmentPlan
 
 # Kinds of tokens: anything, white space, white space with a line's end, ```, ``` in two tokens
-# (`` and ` with a line's end), ``` with a line's end in one, what begins or ends a turn of a chat, and // at a comment
-WORD, SPACE, LINE, FENCE, HALF, OTHER_HALF, CLOSES, TURN, COMMENT = range(9)
-SYMBOL = 2**20  # and its kind: what stands for all tokens of a kind that is no WORD or COMMENT, beyond every vocabulary
+# (`` and ` with a line's end), ``` with a line's end in one, what begins or ends a turn of a chat, // at a comment, and
+# words that end a line (some tokenizers have `;` with it in one), or are special
+WORD, SPACE, LINE, FENCE, HALF, OTHER_HALF, CLOSES, TURN, COMMENT, LAST = range(10)
+OWN = (WORD, COMMENT, LAST)  # kinds whose tokens stand for themselves
+ENDS_LINE = (LINE, OTHER_HALF, CLOSES, TURN, LAST)
+SYMBOL = 2**20  # and its kind: what stands for all tokens of another kind, beyond every vocabulary
 UNNAMED = -1
 MOST_OF_A_PAIR = 3.0  # nats of a pair's score, a ratio of 20: bounds what one word can do
 OF_A_NAME = 4.0  # nats for prose of a language's name
@@ -69,8 +72,7 @@ class PairReading:
         self._places = torch.arange(len(ids_N), device=ids_N.device)
         self._document_N = plan.first_segments[plan.segment_of_token]
         self._kinds_N = kinds_N = tables.token_kinds[self._ids_N]
-        is_own_N = (kinds_N == WORD) | (kinds_N == COMMENT)
-        self._symbol_N = torch.where(is_own_N, self._ids_N, SYMBOL + kinds_N.long())
+        self._symbol_N = torch.where(_is_one_of(kinds_N, OWN), self._ids_N, SYMBOL + kinds_N.long())
         self._counts_N = kinds_N != SPACE if plan.is_real is None else (kinds_N != SPACE) & plan.is_real
         self._last_N = torch.where(self._counts_N, self._places, -1).cummax(0).values  # up to this token
         row_N = plan.row_of_segment[plan.segment_of_token].clamp(max=plan.num_rows - 1)
@@ -153,12 +155,12 @@ class GateReading(PairReading):
         return self._at(self._named_N, before_N, self._named_before_N)[0]
 
     def _comments(self) -> Tensor:
-        """(N,) whether a token lies in a line that begins as a comment."""
-        begins_line_N = (self._first_N == 0) | (self._first_N == SYMBOL + LINE)
-        begins_N = (self._kinds_N == COMMENT) & begins_line_N
-        changes_N = (begins_N | (self._kinds_N == LINE)) & self._counts_N
-        last_N = torch.where(changes_N, self._places, -1).cummax(0).values
-        return self._at(begins_N, last_N, self._in_comment_before_N)[0]
+        """(N,) whether the line that a token lies in begins as a comment."""
+        near_N, kinds = self._first_N, self.tables.token_kinds
+        near_kind_N = torch.where(near_N < SYMBOL, kinds[near_N.clamp(max=len(kinds) - 1)], near_N - SYMBOL)
+        begins_N = ((near_N == 0) | _is_one_of(near_kind_N, ENDS_LINE)) & self._counts_N
+        last_N = torch.where(begins_N, self._places, -1).cummax(0).values
+        return self._at(self._kinds_N == COMMENT, last_N, self._in_comment_before_N)[0]
 
     def _mentioned(self) -> Tensor:
         """(N, 2 (L + 1)) whether a name in prose ends with a token, of each language, L for one that is not learnt; the
@@ -224,6 +226,10 @@ class GateReading(PairReading):
         state.before = torch.where(has_tokens_B[:, None], torch.stack([second_B, newest_B], dim=1), state.before)
         state.named = torch.where(has_tokens_B, self._named_N[there_B], state.named)
         state.in_comment = torch.where(has_tokens_B, self._in_comment_N[there_B], state.in_comment)
+
+
+def _is_one_of(kinds_N: Tensor, kinds: tuple[int, ...]) -> Tensor:
+    return torch.isin(kinds_N, torch.tensor(kinds, dtype=kinds_N.dtype, device=kinds_N.device))
 
 
 def turn_column(tables: GateTables) -> int:

@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from multipl_moe.checkpoints.base import resolve_base
@@ -19,7 +17,7 @@ from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.model.domain_gate import DomainGate
 from multipl_moe.packs.files import GATE_FILE, Pack
 
-OPENS, STAYS = 0.3, 0.1  # p above which a choice opens a pack, and down to which it keeps it
+OPENS, STAYS = 0.5, 0.1  # p above which a choice opens a pack, and down to which it keeps it
 
 
 @dataclass(frozen=True)
@@ -61,8 +59,9 @@ class TextGate:
         """By name of the pack, how far its gate is open for what follows a text, and since where.
 
         Models decide once a segment. `at_once` decides at the text's end, for an engine that is asked from there on, as
-        `generate` does of a prompt. A pack is on from where p exceeds 0.3 until it falls below 0.1: a comment or some
-        data within a file leave p in doubt, and each change costs an engine a request.
+        `generate` does of a prompt. A pack is on from where p exceeds 0.5 until it falls below 0.1: a comment or some
+        data within a file leave p in doubt, and each change costs an engine a request. Where nothing is read yet it is
+        off.
         """
         encoded = self.tokenizer(text, return_offsets_mapping=True, verbose=False)
         ends = [end for _, end in encoded["offset_mapping"]]
@@ -70,21 +69,21 @@ class TextGate:
         for name, gate in self.gates.items():
             p_T = gate.p_of_text(encoded["input_ids"], at_once=at_once)
             unread = (len(p_T) - 2) % gate.stride + 1 if at_once else gate.stride  # p is `start` there
-            p_T[:unread] = p_T[min(unread, len(p_T) - 1)].clone()
-            first = _on_since(p_T)
-            since = None if first is None else (ends[first - 1] if first else 0)
+            first = _on_since(p_T[unread:].tolist())
+            since = None if first is None else (ends[unread + first - 1] if first else 0)
             found[name] = Opened(float(p_T[-1]), since)
         return found
 
 
-def _on_since(p_T: Tensor) -> int | None:
-    """The token from which on a pack is on at the end."""
-    places_T = torch.arange(len(p_T))
-    opened_T = torch.where(p_T > OPENS, places_T, -1).cummax(0).values
-    shut_T = torch.where(p_T < STAYS, places_T, -1).cummax(0).values
-    off = (opened_T <= shut_T).nonzero().flatten()
-    first = int(off[-1]) + 1 if len(off) else 0
-    return None if first == len(p_T) else first
+def _on_since(p_of_tokens: list[float]) -> int | None:
+    """The place from which on a pack is on at the end."""
+    since = None
+    for place, p in enumerate(p_of_tokens):
+        if p < STAYS:
+            since = None
+        elif since is None and p > OPENS:
+            since = place
+    return since
 
 
 def _gate(pack: Pack, folder: Path) -> DomainGate:

@@ -12,7 +12,18 @@ from multipl_judge.languages.entry import Language
 from multipl_moe.corpus.documents import TextFile
 from multipl_moe.errors import ConfigError
 from multipl_moe.model.domain_gate import NUM_MENTIONS, NUM_NAMES
-from multipl_moe.model.gate_reading import CLOSES, COMMENT, FENCE, HALF, LINE, OTHER_HALF, SPACE, TURN, WORD
+from multipl_moe.model.gate_reading import (
+    CLOSES,
+    COMMENT,
+    FENCE,
+    HALF,
+    LAST,
+    LINE,
+    OTHER_HALF,
+    SPACE,
+    TURN,
+    WORD,
+)
 
 _OTHERS = (  # names after a fence for which a gate stays shut, beside those of languages that the package knows
     "bash", "bat", "c", "c++", "clojure", "cmake", "console", "cs", "csharp", "css", "csv", "dart", "diff",
@@ -52,7 +63,7 @@ def written_in(file: TextFile, name: str, table: dict[str, Language]) -> str:
 
 
 def token_kinds(tokenizer: PreTrainedTokenizerBase, vocabulary: int) -> Tensor:
-    """(vocabulary,) int8: whether each token is a word, white space, with a line's end, of a fence, of a turn, or //.
+    """(vocabulary,) int8: whether each token is a word, ends a line, is white space, of a fence, of a turn, or //.
 
     A fence whose token holds a line's end names no language. Some tokenizers split that into two tokens. Turns begin
     and end with the special tokens that the chat template writes.
@@ -66,7 +77,7 @@ def token_kinds(tokenizer: PreTrainedTokenizerBase, vocabulary: int) -> Tensor:
         text = text or str(tokenizer.convert_ids_to_tokens(number)).replace("\u2581", " ")  # some strip a lone space
         bare, ends_line = text.strip(), text.rstrip(" \t").endswith("\n")
         if number in special:
-            kinds[number] = TURN if str(tokenizer.convert_ids_to_tokens(number)) in template else WORD
+            kinds[number] = TURN if str(tokenizer.convert_ids_to_tokens(number)) in template else LAST
             continue
         if not bare:
             kinds[number] = LINE if "\n" in text else SPACE
@@ -74,7 +85,9 @@ def token_kinds(tokenizer: PreTrainedTokenizerBase, vocabulary: int) -> Tensor:
             kinds[number] = CLOSES if ends_line else FENCE
         elif bare in ("`", "``") and text.startswith("`"):
             kinds[number] = HALF if text == "``" else OTHER_HALF if bare == "`" and ends_line else WORD
-        elif re.fullmatch(r"//+!?", bare) and "\n" not in text:
+        elif ends_line:
+            kinds[number] = LAST
+        elif re.fullmatch(r"//+!?", text.strip(" \t")):
             kinds[number] = COMMENT
     return kinds
 
