@@ -41,7 +41,7 @@ def test_it_says_what_the_composed_model_says(packs: tuple[Path, dict[str, Path]
         assert sum(opened.p for opened in found.values()) == pytest.approx(said)
         for opened in found.values():
             assert opened.since is not None or opened.p <= 0.5 or len(ids) <= stride
-            assert opened.since is None or opened.p >= 0.1
+            assert opened.since is None or opened.p > 0
             assert opened.since is None or 0 <= opened.since <= length
 
 
@@ -80,10 +80,12 @@ class _Told:
 
 
 @given(
-    p=st.lists(st.sampled_from([0.0, 0.09, 0.11, 0.49, 0.51, 1.0]), min_size=2, max_size=40),
+    p=st.lists(st.sampled_from([0.0, 0.06, 0.49, 0.51, 1.0]), min_size=2, max_size=40),
     at_once=st.booleans(),
 )
-def test_a_pack_goes_on_above_a_half_and_off_below_a_tenth_whatever_a_gate_says_before_it_reads(p, at_once, packs):
+def test_a_pack_goes_on_above_a_half_and_off_where_its_gate_is_shut_whatever_a_gate_says_before_it_reads(
+    p, at_once, packs
+):
     base, _ = packs
     tokenizer, text = AutoTokenizer.from_pretrained(base), "a" * (len(p) - 1)
     assume(len(tokenizer(text)["input_ids"]) == len(text))
@@ -92,7 +94,7 @@ def test_a_pack_goes_on_above_a_half_and_off_below_a_tenth_whatever_a_gate_says_
     first = next((n for n in range(len(p)) if n + (-len(text) % 4 if at_once else 0) >= 4), len(p))
     since: int | None = None
     for place in range(first, len(p)):
-        if said[place] < 0.1:
+        if said[place] == 0:
             since = None
         elif since is None and said[place] > 0.5:
             since = 0 if place == first else place

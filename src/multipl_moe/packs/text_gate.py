@@ -17,7 +17,7 @@ from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.model.domain_gate import DomainGate
 from multipl_moe.packs.files import GATE_FILE, Pack
 
-OPENS, STAYS = 0.5, 0.1  # p above which a choice opens a pack, and down to which it keeps it
+_ON = 0.5  # p above which a pack goes on; it goes off where its gate is shut
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ class TextGate:
         """By name of the pack, how far its gate is open for what follows a text, and since where.
 
         Models decide once a segment. `at_once` decides at the text's end, for an engine that is asked from there on, as
-        `generate` does of a prompt. A pack is on from where p exceeds 0.5 until it falls below 0.1: a comment or some
-        data within a file leave p in doubt, and each change costs an engine a request. Where nothing is read yet it is
-        off.
+        `generate` does of a prompt. A pack is on from where its gate is more than half open until it is shut (p below
+        `gate.bound` is 0): a comment or some data within a file leave p in doubt, and each change costs an engine a
+        request. Where nothing is read yet it is off.
         """
         encoded = self.tokenizer(text, return_offsets_mapping=True, verbose=False)
         ends = [end for _, end in encoded["offset_mapping"]]
@@ -79,9 +79,9 @@ def _on_since(p_of_tokens: list[float]) -> int | None:
     """The place from which on a pack is on at the end."""
     since = None
     for place, p in enumerate(p_of_tokens):
-        if p < STAYS:
+        if p == 0:
             since = None
-        elif since is None and p > OPENS:
+        elif since is None and p > _ON:
             since = place
     return since
 

@@ -27,6 +27,7 @@ from multipl_moe.serve.picking import AUTO, Pick, Picker, is_auto, require_messa
 
 PICK_HEADER = "x-multipl-moe-pack"
 _PATHS = ("/v1/completions", "/v1/chat/completions", "/infill")
+_IDLE_S = 1.0  # and a connection is not taken again: engines close theirs after some more, and lose what comes then
 _MOST_PICKS = 16  # of one answer
 _LOOK_CHARACTERS = 20  # few lines are shorter
 _LOOK_SHARE = 0.01  # of the text so far, all of which each look reads
@@ -63,7 +64,7 @@ def build_front(
         on_pick: called with what was picked for a request, and by what, as editors show no headers.
     """
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    no_limits = httpx.Limits()
+    no_limits = httpx.Limits(keepalive_expiry=_IDLE_S)
     client = httpx.AsyncClient(base_url=url, headers=headers, timeout=None, limits=no_limits, trust_env=False)
     front = _Front(engine, picker, client, on_pick)
 
