@@ -22,9 +22,7 @@ SYMBOL = 2**20  # and its kind: what stands for all tokens of another kind, beyo
 UNNAMED = -1
 MOST_OF_A_PAIR = 3.0  # nats of a pair's score, a ratio of 20: bounds what one word can do
 OF_A_NAME = 4.0  # nats for prose of a language's name
-OF_A_COMMENT = (
-    0.1  # of what a token says, in a line that begins as a comment: licences and prose stand in all languages
-)
+OF_A_COMMENT = 0.1  # of what a token says, where its line begins as a comment: those are alike in all languages
 
 
 @dataclass
@@ -229,7 +227,7 @@ class GateReading(PairReading):
 
 
 def _is_one_of(kinds_N: Tensor, kinds: tuple[int, ...]) -> Tensor:
-    return torch.isin(kinds_N, torch.tensor(kinds, dtype=kinds_N.dtype, device=kinds_N.device))
+    return torch.stack([kinds_N == kind for kind in kinds]).any(dim=0)
 
 
 def turn_column(tables: GateTables) -> int:

@@ -27,7 +27,7 @@ from multipl_moe.serve.picking import AUTO, Pick, Picker, is_auto, require_messa
 
 PICK_HEADER = "x-multipl-moe-pack"
 _PATHS = ("/v1/completions", "/v1/chat/completions", "/infill")
-_IDLE_S = 1.0  # and a connection is not taken again: engines close theirs after some more, and lose what comes then
+_IDLE_S = 1.0  # then a connection is not taken again: engines close theirs after some more, and lose what comes then
 _MOST_PICKS = 16  # of one answer
 _LOOK_CHARACTERS = 20  # few lines are shorter
 _LOOK_SHARE = 0.01  # of the text so far, all of which each look reads
