@@ -6,9 +6,9 @@ RUN is the folder of a finished run with one gated expert a layer for Rust, Go a
 others for single languages, on the same base. Texts are those of gate_texts.py.
 
 *Share*: a text is cut into a prompt and its answer; the front's choices decide, line by line as it does, whether an
-answer's tokens count with their bits as told open or as told shut. *Right*: a hundred requests at once, streamed, of
-text of other kinds, of each pack's languages, and with `language`, in front of an engine that only writes. *Time*: to
-the first token, less that of the engine itself, asked as often.
+answer's tokens count with their bits as told open or as told shut. *Right*: twenty times a hundred streamed requests at
+once, of text of other kinds, of each pack's languages, and with `language`, in front of an engine that only writes.
+*Time*: to the first token, less that of the engine itself, asked as often.
 """
 
 import argparse

@@ -13,16 +13,18 @@ from multipl_moe.serve.front import build_front
 from multipl_moe.serve.picking import Picker
 from tests.serve.conftest import listening
 
+_LATE = "after a pause"
+
 
 class _ClosesIdle(BaseHTTPRequestHandler):
-    """Answers no request that comes on a connection that was idle for more than a second."""
+    """Answers what comes after a pause on a connection of its own alone, as if it had begun to close all others."""
 
     protocol_version = "HTTP/1.1"
-    answered_s = float("inf")
+    is_used = False
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if time.monotonic() - self.answered_s > 1.1:
+        if self.is_used and body["prompt"] == _LATE:
             self.close_connection = True
             return
         answer = json.dumps({"choices": [{"text": body["prompt"]}]}).encode()
@@ -31,7 +33,7 @@ class _ClosesIdle(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
-        self.answered_s = time.monotonic()
+        self.is_used = True
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
@@ -43,7 +45,7 @@ def test_a_request_after_a_pause_is_not_lost():
         picker = Picker(cast(Any, None), {"rust": ["rust"]})  # no gate is asked where the model is told
         front = build_front(Vllm(["rust"]), f"http://127.0.0.1:{engine.server_port}", picker, token=None)
         with listening(front) as url, httpx.Client(base_url=url) as client:
-            for prompt, pause_s in (("at once", 0.0), ("again", 0.0), ("after a pause", 1.5)):
+            for prompt, pause_s in (("at once", 0.0), ("again", 0.0), (_LATE, 1.5)):
                 time.sleep(pause_s)
                 found = client.post("/completions", json={"model": "base", "prompt": prompt})
                 assert (found.status_code, found.json()) == (200, {"choices": [{"text": prompt}]})
