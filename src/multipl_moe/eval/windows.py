@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import nan
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
+
+from multipl_moe.model.decoder import require_hybrid
 
 
 @dataclass(frozen=True)
@@ -57,16 +61,32 @@ def batches(windows: Sequence[Window], batch_tokens: int) -> Iterator[list[Windo
 
 
 def scored_logits(
-    model: torch.nn.Module, batch: Sequence[Window], open_share: float | Tensor | None = None
+    model: torch.nn.Module,
+    batch: Sequence[Window],
+    open_share: float | Tensor | None = None,
+    *,
+    reads_prompts: bool = False,
 ) -> list[Tensor]:
     """For each window, padded on the right to one length, the (N, V) logits that foresee its N scored tokens.
 
-    `open_share` opens (1) or shuts (0) a hybrid's domain gate; None leaves that to the gate.
+    Args:
+        open_share: opens (1) or shuts (0) a hybrid's domain gate; None leaves that to the gate.
+        reads_prompts: let a hybrid's gates first read all that stands before the scored tokens, as `generate` does.
     """
     device = next(model.parameters()).device
     texts = [torch.tensor(window.tokens, device=device) for window in batch]
     mask = pad_sequence([torch.ones_like(text) for text in texts], batch_first=True)
     input_ids = pad_sequence(texts, batch_first=True)
-    told = {} if open_share is None else {"open_share": open_share}
+    told: dict[str, Any] = {} if open_share is None else {"open_share": open_share}
+    if reads_prompts:
+        told["prompt_share"] = _prompt_share(model, input_ids, [window.first_scored for window in batch])
     logits = model(input_ids=input_ids, attention_mask=None if mask.all() else mask, use_cache=False, **told).logits
     return [logits[row, window.first_scored - 1 : len(window.tokens) - 1] for row, window in enumerate(batch)]
+
+
+def _prompt_share(model: torch.nn.Module, input_ids: Tensor, lengths: list[int]) -> Tensor | None:
+    """As from `read_prompt` for rows whose prompts are so long; what comes after a prompt is not known yet: NaN."""
+    places = torch.arange(input_ids.shape[1], device=input_ids.device)
+    in_prompt = places < torch.tensor(lengths, device=input_ids.device)[:, None]
+    share = require_hybrid(model).read_prompt(input_ids, in_prompt.long())
+    return None if share is None else share.masked_fill(~in_prompt[..., None], nan)

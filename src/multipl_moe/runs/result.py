@@ -74,9 +74,13 @@ class Movement(Record):
 
 
 class Moved(Record):
-    """The keep panel: movement on the base's own answers, on files of languages to keep and on other text, if any."""
+    """The keep panel: movement on the base's own answers, on files of languages to keep and on other text, if any.
+
+    `generated` is on these answers, too, where domain gates read each prompt first; None without gates.
+    """
 
     answers: Movement
+    generated: Movement | None = None
     kept: Movement | None = None
     other: Movement | None = None
     compute_dtype: str = ""
@@ -84,7 +88,7 @@ class Moved(Record):
 
     def brief(self) -> "Moved":
         """What a comparison keeps: the totals."""
-        totals = {name: getattr(self, name) for name in ("answers", "kept", "other")}
+        totals = {name: getattr(self, name) for name in ("answers", "generated", "kept", "other")}
         return Moved(**{name: total and total.model_copy(update={"parts": {}}) for name, total in totals.items()})
 
 

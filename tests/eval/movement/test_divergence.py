@@ -41,13 +41,15 @@ def texts() -> list[CountedText]:
 
 
 @torch.no_grad()
-def _probabilities(model: Any, context: list[int]) -> Tensor:
-    """(V,) of the next token, among those of the base, in float64."""
-    logits = model(input_ids=torch.tensor([context]), use_cache=False).logits[0, -1]
+def _probabilities(model: Any, context: list[int], num_read: int = 0) -> Tensor:
+    """(V,) of the next token, among those of the base, in float64; so many tokens are read as a prompt first."""
+    tokens = torch.tensor([context])
+    told = {"prompt_share": model.model.read_prompt(tokens[:, :num_read])} if num_read else {}
+    logits = model(input_ids=tokens, use_cache=False, **told).logits[0, -1]
     return torch.softmax(logits[:VOCABULARY].double(), dim=0)
 
 
-def _slow(base: Any, model: Any, text: CountedText, window: int | None) -> TextMovement:
+def _slow(base: Any, model: Any, text: CountedText, window: int | None, *, reads: bool = False) -> TextMovement:
     """One forward pass for each token that counts; windows overlap by half, after what stands before the text."""
     nats, changed, count = 0.0, 0, 0
     window = window or len(text.tokens)
@@ -58,7 +60,8 @@ def _slow(base: Any, model: Any, text: CountedText, window: int | None) -> TextM
             end = min(window + ((place - window) // half + 1) * half, len(text.tokens))
             begin = max(end - window + text.num_before, text.num_before)
             context = text.tokens[: text.num_before] + text.tokens[begin:place]
-        p, q = _probabilities(base, context), _probabilities(model, context)
+        num_read = max(text.num_before, 1) if reads else 0
+        p, q = _probabilities(base, context), _probabilities(model, context, num_read)
         nats += float((p * (p / q).log()).sum())
         changed += int(p.argmax() != q.argmax())
         count += 1
@@ -77,6 +80,18 @@ def test_movement_equals_a_slow_loop_over_tokens(base, model, texts, monkeypatch
         assert (movement.num_changed, movement.num_tokens) == (expected.num_changed, expected.num_tokens)
         assert movement.num_tokens == text.num_counted
     assert sum(movement.num_changed for movement in found) > 10
+
+
+@pytest.mark.parametrize("preset", ["gated", "gated-single"])
+def test_prompts_that_gates_read_first_are_read_row_by_row_as_before_an_answer(base, texts, preset: str):
+    model = tiny_hybrid(preset)
+    texts = [text for text in texts if text.num_before] + [CountedText(random_tokens(1, 50, 9)[0].tolist(), 40)]
+    found = measure_movement(base, model, texts, batch_tokens=500, reads_prompts=True)
+    unread = measure_movement(base, model, texts, batch_tokens=500)
+    expected = [_slow(base, model, text, None, reads=True) for text in texts]
+    assert [one.nats for one in found] == pytest.approx([one.nats for one in expected], rel=1e-4, abs=1e-5)
+    assert [one.num_changed for one in found] == [one.num_changed for one in expected]
+    assert found != unread
 
 
 def test_the_summary_weighs_tokens_alike_and_its_interval_is_that_of_resampled_texts():

@@ -7,13 +7,14 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from multipl_moe.checkpoints.loading import load_dense
+from multipl_moe.checkpoints.loading import load_dense, load_hybrid
 from multipl_moe.corpus.documents import TextFile, read_documents
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.bits_per_byte import score_files
 from multipl_moe.eval.movement import panel as module
 from multipl_moe.eval.movement.panel import KINDS, OTHER_KINDS, movement_of, movement_rows
 from multipl_moe.runs.result import Movement
+from multipl_moe.upcycle.convert import upcycle
 from multipl_moe.upcycle.gate_start import GATE_BACKGROUND
 from tests.conftest import randomise, tiny_base_config
 from tests.fixtures import save_beginning_texts, save_tokenizer
@@ -38,8 +39,11 @@ def _moved(world: World, model: Any, tokenizer: Any, **sections: Any) -> Any:
     return movement_of(recipe, str(world.base), model, tokenizer, world.corpus)
 
 
+_UNGATED = [kind for kind in KINDS if kind != "generated"]
+
+
 def _all_rows(moved: Any) -> list[Movement]:
-    kinds = [getattr(moved, kind) for kind in KINDS]
+    kinds = [found for kind in KINDS if (found := getattr(moved, kind)) is not None]
     return [*kinds, *(part for kind in kinds for part in kind.parts.values())]
 
 
@@ -68,8 +72,9 @@ def far(world: World) -> Any:
 
 def test_every_kind_of_text_is_told_with_its_parts(world: World, tokenizer, far):
     moved = _moved(world, far, tokenizer)
-    assert set(moved.to_json()) == {*KINDS, "compute_dtype", "sentence"}
-    parts = {kind: set(getattr(moved, kind).parts) for kind in KINDS}
+    assert set(moved.to_json()) == {*_UNGATED, "compute_dtype", "sentence"}
+    assert moved.generated is None
+    parts = {kind: set(getattr(moved, kind).parts) for kind in _UNGATED}
     assert parts == {"answers": {"chat", "code"}, "kept": {"python", "english"}, "other": {"CSS", "SQL"}}
     for row in _all_rows(moved):
         assert set(row.to_json()) - {"sha256", "parts"} == _ROW
@@ -84,10 +89,29 @@ def test_every_kind_of_text_is_told_with_its_parts(world: World, tokenizer, far)
         assert total.nats_per_token == pytest.approx(nats / total.tokens)
     assert moved.sentence.startswith(f"moved by {moved.answers.nats_per_token:.3f} nats a token on")
     brief = moved.brief().to_json()
-    assert set(brief) == set(KINDS)
+    assert set(brief) == set(_UNGATED)
     assert set(brief["kept"]) == _ROW | {"sha256"}
     assert _moved(world, far, tokenizer) == moved
-    assert [row[0] for row in movement_rows(moved)] == list(KINDS.values())
+    assert [row[0] for row in movement_rows(moved)] == [KINDS[kind] for kind in _UNGATED]
+
+
+def test_gates_that_read_the_prompts_first_are_measured_so_too(world: World, tokenizer, tmp_path: Path):
+    recipe = tiny_recipe(world.base, world.sources, moe={"preset": "single", "languages": None})
+    upcycle(recipe, tmp_path / "gated", corpus=world.corpus)
+    for offset, is_open in ((9.0, True), (-9.0, False)):
+        model = load_hybrid(tmp_path / "gated")
+        (gate,) = model.model.gates.values()
+        gate.calibration.copy_(torch.tensor([[0.0, offset], [0.0, -9.0]]))
+        for name, parameter in model.named_parameters():
+            if ".experts." in name:
+                parameter.data *= 2
+        moved = movement_of(recipe, str(world.base), model, tokenizer, world.corpus)
+        assert moved.generated is not None
+        assert moved.generated.sha256 == moved.answers.sha256
+        assert moved.answers.nats_per_token > 0  # a text's beginning is half open
+        assert (moved.generated.nats_per_token > 0) == is_open
+        assert f"by {moved.generated.nats_per_token:.3f} where it reads the prompt first" in moved.sentence
+        assert [row[0] for row in movement_rows(moved)] == list(KINDS.values())
 
 
 def test_what_was_kept_is_read_as_bits_per_byte_read_it(world: World, tokenizer, far):
@@ -101,11 +125,11 @@ def test_what_was_kept_is_read_as_bits_per_byte_read_it(world: World, tokenizer,
 def test_a_share_of_the_texts_is_two_at_least(world: World, tokenizer, far, other):
     whole, least = (_moved(world, far, tokenizer, eval={"moved_share": share}) for share in (1.0, 0.001))
     counts = [
-        {name: part.texts for kind in KINDS for name, part in getattr(m, kind).parts.items()} for m in (whole, least)
+        {name: part.texts for kind in _UNGATED for name, part in getattr(m, kind).parts.items()} for m in (whole, least)
     ]
     assert counts[0] == {"chat": 60, "code": 40, "python": 4, "english": 4, "CSS": 4, "SQL": 3}
     assert counts[1] == dict.fromkeys(counts[0], 2)
-    assert all(getattr(whole, kind).sha256 != getattr(least, kind).sha256 for kind in KINDS)
+    assert all(getattr(whole, kind).sha256 != getattr(least, kind).sha256 for kind in _UNGATED)
 
 
 def test_languages_of_the_recipe_are_no_other_text(world: World, tokenizer, far, monkeypatch):
@@ -114,7 +138,7 @@ def test_languages_of_the_recipe_are_no_other_text(world: World, tokenizer, far,
     moved = _moved(world, far, tokenizer)
     assert moved.other is None
     assert asked[0] >= {".rs", ".go", ".py", ".md"}
-    assert [row[0] for row in movement_rows(moved)] == list(KINDS.values())[:2]
+    assert [row[0] for row in movement_rows(moved)] == [KINDS["answers"], KINDS["kept"]]
 
 
 def test_the_domain_gate_is_fitted_to_no_kind_of_text_that_is_measured_on():

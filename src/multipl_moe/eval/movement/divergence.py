@@ -60,6 +60,7 @@ def measure_movement(
     *,
     batch_tokens: int,
     window_tokens: int | None = None,
+    reads_prompts: bool = False,
 ) -> list[TextMovement]:
     """Let both models read the same batches; a model that is its base has exactly 0 nats and no changed choice.
 
@@ -70,6 +71,7 @@ def measure_movement(
         batch_tokens: most tokens of a forward pass, with padding; the logits of both models are there at once.
         window_tokens: longer texts are read in windows that overlap by half, each after what stands before the text;
             None reads each text whole.
+        reads_prompts: let the model's domain gates first read all that stands before what counts, as `generate` does.
 
     Returns:
         One for each text.
@@ -83,7 +85,8 @@ def measure_movement(
     ]
     nats, changed = [0.0] * len(texts), [0] * len(texts)
     for batch in batches(windows, batch_tokens):
-        both = zip(batch, scored_logits(base, batch), scored_logits(model, batch), strict=True)
+        after = scored_logits(model, batch, reads_prompts=reads_prompts)
+        both = zip(batch, scored_logits(base, batch), after, strict=True)
         for window, base_NV, model_NV in both:
             more_nats, more_changed = _divergence(base_NV, model_NV[:, : base_NV.shape[1]])
             nats[window.text] += more_nats

@@ -1,4 +1,4 @@
-"""The keep panel: how far a model has moved from its base, on three kinds of text."""
+"""The keep panel: how far a model has moved from its base, by kind of text."""
 
 import hashlib
 import json
@@ -16,6 +16,7 @@ from multipl_moe.errors import ConfigError
 from multipl_moe.eval.bits_per_byte import encode
 from multipl_moe.eval.movement.answers import base_answers, read_prompts
 from multipl_moe.eval.movement.divergence import CountedText, TextMovement, measure_movement, summarise_movement
+from multipl_moe.model.decoder import decoder_of
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.result import Moved, Movement
 from multipl_moe.start_tokens import start_tokens
@@ -24,14 +25,16 @@ from multipl_moe.train.machine import usable_bytes
 
 KINDS = {
     "answers": "the base's own answers",
+    "generated": "the same, prompts read first",
     "kept": "held-out files of languages to keep",
     "other": "other kinds of text",
 }
 MOVEMENT_COLUMNS = ("kind of text", "tokens", "nats a token", "95% interval", "first choices changed")
 MOVEMENT_NOTE = (
     "KL divergence of its next-token probabilities from the base's: 0 where both predict the same, whether that is "
-    "right or not. The base wrote its own answers to prompts that come with the package; the intervals, 95%, are "
-    "over texts."
+    "right or not. The base wrote its own answers to prompts that come with the package. A domain gate decides by what "
+    "stands before a token; where prompts are read first, it knows all of a prompt, as it does in `generate` and "
+    "`serve`. The intervals, 95%, are over texts."
 )
 _SHARE_OF_MEMORY = 0.5  # the rest is for what computing needs
 _OTHER_TOKENS = 128
@@ -71,6 +74,7 @@ def movement_of(
     """How far a model is from its base: nats a token and changed first choices.
 
     - `answers`: the base's own answers, greedy, to prompts that come with the package.
+    - `generated`: the same, if the model has domain gates that first read each prompt as a whole, as in `generate`.
     - `kept`: held-out files of the languages to keep, as many and cut as for bits per byte. Its total is over code;
       natural language is a part by itself.
     - `other`: files that the packages installed here bring, of kinds whose endings no language of the recipe has. What
@@ -101,7 +105,8 @@ def movement_of(
     before, after, dtype = _ready(load_model(folder), model)
     prompts = {kind: _spread(asked, recipe.eval.moved_share) for kind, asked in read_prompts().items()}
     texts, others = base_answers(before, base_tokenizer, prompts), _others(recipe, base_tokenizer)
-    every = [several for parts in (texts, files, others) for several in parts.values()]
+    reads_prompts = bool((decoder := decoder_of(after)) and decoder.gates)
+    every = [several for parts in (texts, texts if reads_prompts else {}, files, others) for several in parts.values()]
     read, total = 0, sum(len(text.tokens) for several in every for text in several)
 
     def on_part(texts: Sequence[CountedText]) -> None:
@@ -109,23 +114,31 @@ def movement_of(
         read += sum(len(text.tokens) for text in texts)
         on_progress(read, total)
 
-    def measure(parts: _Parts, names_of_total: Sequence[str], window_tokens: int | None) -> Movement:
-        return _measure(before, after, parts, names_of_total, window_tokens, recipe, on_part)
+    def measure(
+        parts: _Parts, names_of_total: Sequence[str], window_tokens: int | None, *, reads_prompts: bool = False
+    ) -> Movement:
+        return _measure(before, after, parts, names_of_total, window_tokens, recipe, on_part, reads_prompts)
 
-    answers, kept, other = measure(texts, list(texts), None), None, None
+    answers, generated, kept, other = measure(texts, list(texts), None), None, None, None
+    if reads_prompts:
+        generated = measure(texts, list(texts), None, reads_prompts=True)
     if files:
         code = [language for language in files if recipe.language_table[language].is_code]
         kept = measure(files, code or list(files), window)
     if others:
         other = measure(others, list(others), window)
     sentence = f"moved by {answers.nats_per_token:.3f} nats a token on {KINDS['answers']}"
-    return Moved(answers=answers, kept=kept, other=other, compute_dtype=dtype, sentence=sentence)
+    if generated is not None:
+        sentence += f", by {generated.nats_per_token:.3f} where it reads the prompt first"
+    found = {"answers": answers, "generated": generated, "kept": kept, "other": other}
+    return Moved(**found, compute_dtype=dtype, sentence=sentence)
 
 
 def tokens_read(recipe: Recipe) -> float:
     """How many tokens both models read to be compared; 0: it is not asked for."""
     kept = recipe.eval.files_per_language * recipe.eval.tokens_per_file * len(recipe.keep)
-    return recipe.eval.moved_share * (_ALL_ANSWERS + _ALL_OTHER + kept)
+    times = 2 if recipe.train.method == "experts" else 1  # with the prompts read first, too
+    return recipe.eval.moved_share * (times * _ALL_ANSWERS + _ALL_OTHER + kept)
 
 
 def movement_rows(moved: Moved) -> list[list[str]]:
@@ -166,11 +179,17 @@ def _measure(
     window_tokens: int | None,
     recipe: Recipe,
     on_part: Callable[[Sequence[CountedText]], None],
+    reads_prompts: bool,
 ) -> Movement:
     by_part: dict[str, list[TextMovement]] = {}
     for name, texts in parts.items():
         by_part[name] = measure_movement(
-            base, model, texts, batch_tokens=recipe.eval.batch_tokens // 2, window_tokens=window_tokens
+            base,
+            model,
+            texts,
+            batch_tokens=recipe.eval.batch_tokens // 2,
+            window_tokens=window_tokens,
+            reads_prompts=reads_prompts,
         )
         on_part(texts)
 
