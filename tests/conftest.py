@@ -123,7 +123,7 @@ def _installed_files_once():
     found: dict[str, Any] = {}
 
     def once(kinds: Any, left_out: Any, *, most_files: int, **limits: Any) -> Any:
-        limits |= {"most_files": min(most_files, 12)}
+        limits |= {"most_files": min(most_files, 4)}
         key = repr((kinds, sorted(left_out), limits))
         if key not in found:
             found[key] = package_files(kinds, left_out, **limits)

@@ -61,11 +61,20 @@ def test_what_is_refused_before_a_model_is_loaded_is_refused_at_once(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+_IN_TURN = """
+import sys, multipl_moe
+assert not {"multipl_moe.train.own_loop", "pydantic"} & sys.modules.keys()
+import multipl_moe.generate.text, multipl_moe.upcycle.convert, multipl_moe.eval.programs, multipl_moe.serve.front
+assert not {"peft", "bitsandbytes"} & sys.modules.keys()
+assert multipl_moe.freeze_base and multipl_moe.HybridCallback
+"""
+
+
 @pytest.mark.parametrize(
     "imports",
     [
-        "import multipl_moe",
-        "import transformers.models.auto.modeling_auto, multipl_moe",
+        _IN_TURN,
+        "import transformers.models.auto.modeling_auto\nfrom multipl_moe import calibrate_routing\nimport multipl_moe",
         *(
             pytest.param(f"import multipl_moe; from {more}", marks=pytest.mark.extended)
             for more in (
@@ -76,13 +85,8 @@ def test_what_is_refused_before_a_model_is_loaded_is_refused_at_once(tmp_path):
         ),
     ],
 )
-def test_the_model_type_is_registered_in_whatever_order_things_are_imported(imports: str, tmp_path):
+def test_imports_bring_no_more_than_asked_and_register_the_model_type_in_any_order(imports: str, tmp_path):
     _run(f"{imports}\n{_IS_REGISTERED}", tmp_path)
-
-
-def test_no_library_for_training_is_imported_to_write_or_to_judge(tmp_path):
-    modules = "generate.text, multipl_moe.upcycle.convert, multipl_moe.eval.programs, multipl_moe.serve.front"
-    _run(f"import sys, multipl_moe.{modules}\nassert not {{'peft', 'bitsandbytes'}} & sys.modules.keys()", tmp_path)
 
 
 def test_what_the_package_offers_is_found_and_nothing_else(tmp_path):

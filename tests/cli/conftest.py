@@ -29,6 +29,12 @@ class Outcome(SimpleNamespace):
     err: str
 
 
+@pytest.fixture(autouse=True)
+def _idle(monkeypatch):
+    """A machine that does nothing else, which takes a second to find out."""
+    monkeypatch.setattr("psutil.cpu_percent", lambda seconds: 0.0)
+
+
 @pytest.fixture
 def run(monkeypatch, capsys, tmp_path):
     """Runs the command line in this process, in an empty folder."""

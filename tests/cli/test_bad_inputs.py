@@ -3,6 +3,7 @@
 test_refusals.py holds the rest of the table: flags and settings that are wrong by themselves.
 """
 
+import io
 import json
 import os
 import shutil
@@ -118,9 +119,9 @@ def test_a_broken_model_is_named_with_what_is_wrong_with_it(refused, places, tmp
 
 
 @pytest.mark.parametrize(
-    "command", [("generate", "mine", "x"), ("upcycle", "out", "--base", "mine"), ("corpus", "out", "--base", "mine")]
+    "words", ["generate mine x", "upcycle out --base mine", "corpus out --base mine --source mine"]
 )
-def test_python_in_a_models_folder_never_runs_whatever_stands_on_standard_input(places, tmp_path, command):
+def test_python_in_a_models_folder_never_runs_whatever_is_typed(places, tmp_path, run, monkeypatch, words):
     shutil.copytree(places["base"], tmp_path / "mine")
     classes = {"AutoConfig": "evil.Config", "AutoTokenizer": ["evil.Tokenizer", None]}
     _configured(tmp_path / "mine", model_type="evil", auto_map=classes)
@@ -128,15 +129,19 @@ def test_python_in_a_models_folder_never_runs_whatever_stands_on_standard_input(
     told = json.loads(tokenizer.read_text()) | {"tokenizer_class": "Evil", "auto_map": classes}
     tokenizer.write_text(json.dumps(told))
     (tmp_path / "mine" / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
-    given = ["--source", "mine", *TWO] if command[0] == "corpus" else []
-    ended = subprocess.run(
-        [sys.executable, "-m", "multipl_moe", *command, *given],
-        cwd=tmp_path, input="y\n" * 9, capture_output=True, text=True,
-    )  # fmt: skip
-    assert ended.returncode == 2, ended
-    assert "Traceback" not in ended.stderr
-    assert "[y/N]" not in ended.stdout + ended.stderr
-    assert not (tmp_path / "ran").exists()
+    before = tree(tmp_path)
+    if "corpus" in words:  # as a real process, which ends with the same line
+        command = [sys.executable, "-m", "multipl_moe", *words.split(), *TWO]
+        done = subprocess.run(command, cwd=tmp_path, input="y\n" * 9, capture_output=True, text=True, check=False)
+        code, out, err = done.returncode, done.stdout, done.stderr
+    else:
+        monkeypatch.setattr(sys, "stdin", io.StringIO("y\n" * 9))
+        ended = run(*words.split())
+        code, out, err = ended.code, ended.out, ended.err
+    assert (code, err.count("\n")) == (2, 1), err
+    assert err.startswith("error: ")
+    assert "[y/N]" not in out + err
+    assert tree(tmp_path) == before
 
 
 _WEIGHTS: dict[str, tuple[Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]], str]] = {
@@ -275,15 +280,3 @@ def test_resume_says_where_there_is_nothing_to_resume(run, places, tmp_path, mon
     (tmp_path / "out" / "recipe.yaml").write_text(f"{{learn: [rust], keep: [python], base: {places['base']}}}")
     outcome = run("train", places["hybrid"], places["corpus"], "out", "--resume", *TWO)
     assert "nothing to go on" not in outcome.out
-
-
-@pytest.mark.usefixtures("_bad_sources")
-def test_a_real_process_ends_with_the_same_line(places, tmp_path):
-    before = tree(tmp_path)
-    words = ["corpus", "out", "--source", "broken.parquet", "--base", places["base"], *TWO]
-    done = subprocess.run(
-        [sys.executable, "-m", "multipl_moe", *words], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
-    assert done.stderr.startswith("error: ")
-    assert tree(tmp_path) == before

@@ -6,9 +6,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from multipl_moe.codegen.endpoint import EndpointCompleter
 from tests.fixtures import interrupt
 
 from .conftest import TWO
@@ -142,7 +144,8 @@ def test_a_model_that_is_none_is_told(refused, bubblewrap):
         (["--endpoint", "http://127.0.0.1:9/v1", "--endpoint-model", "m"], "http://127.0.0.1:9/v1"),
     ],
 )
-def test_input_at_fault_leaves_no_folder(refused, bubblewrap, base, own, arguments, message):
+def test_input_at_fault_leaves_no_folder(refused, bubblewrap, base, own, monkeypatch, arguments, message):
+    monkeypatch.setitem(cast(dict, EndpointCompleter.__init__.__kwdefaults__), "max_retries", 0)
     given = [str(base) if argument == "BASE" else argument for argument in arguments]
     assert message in refused("eval", "out", *given, "--benchmark", own)
 

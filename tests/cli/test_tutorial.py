@@ -22,7 +22,12 @@ def test_each_command_works_in_turn(run, sources, tables, tmp_path, bubblewrap):
     texts = [f"kind: folder, path: {path}" for path in ("ours", sources, "theirs, held_out: true")]
     small = ["--set", f"base={base}", "--set", "keep=[python]", "--set", f"corpus.sources=[{{{'}, {'.join(texts)}}}]"]
     train = "tokens=640", "sequence_tokens=32", "batch_sequences=2", "calibration_tokens=128", "compute_dtype=float32"
-    settings = *(f"train.{one}" for one in train), "corpus.max_bytes_per_language=null", "moe.experts.rank=2"
+    settings = (
+        *(f"train.{one}" for one in train),
+        "corpus.max_bytes_per_language=null",
+        "moe.experts.rank=2",
+        "eval.moved_share=0.02",
+    )
     small += [word for one in settings for word in ("--set", one)]
     more = {"doctor": small, "demo": small, "export": ["--base", base]}
     said, servers = {}, []

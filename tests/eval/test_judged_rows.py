@@ -156,7 +156,7 @@ def test_a_row_costs_little_memory_whatever_it_holds(machine, tmp_path):
         tracemalloc.stop()
         return held
 
-    assert grown(2000) - grown(1000) < 1000 * 400
+    assert grown(1000) - grown(500) < 500 * 400
 
 
 @pytest.mark.usefixtures("bubblewrap")

@@ -162,7 +162,10 @@ def stem_of(module: str) -> str:
     return "multipl_judge_errors" if module == "multipl_judge.errors" else module.rpartition(".")[2]
 
 
-@pytest.mark.parametrize("module", modeling_modules())
+_MODULES = modeling_modules()
+
+
+@pytest.mark.parametrize("module", _MODULES)
 def test_modeling_code_imports_only_the_standard_library_torch_transformers_and_itself(module):
     tree = ast.walk(ast.parse(inspect.getsource(importlib.import_module(module))))
     allowed = {*sys.stdlib_module_names, "torch", "transformers"}
@@ -172,11 +175,11 @@ def test_modeling_code_imports_only_the_standard_library_torch_transformers_and_
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0
             assert node.module is not None
-            assert node.module.partition(".")[0] in allowed or node.module in modeling_modules()
+            assert node.module.partition(".")[0] in allowed or node.module in _MODULES
 
 
 def test_each_file_names_its_origin_and_licence_and_differs_by_imports_only(exports):
-    for module in modeling_modules():
+    for module in _MODULES:
         file = exports.output(LLAMA) / f"{stem_of(module)}.py"
         header, *lines = file.read_text().splitlines()
         if module in CHECKING:

@@ -1,5 +1,6 @@
 """A tiny model behind a real socket, in a thread of the test process."""
 
+import asyncio
 import contextlib
 import http.client
 import json
@@ -7,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ import torch
 import uvicorn
 from openai import OpenAI
 from transformers import AutoModelForCausalLM, AutoTokenizer
+from uvicorn import server as uvicorn_server
 
 from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
 from multipl_moe.checkpoints.loading import load_model
@@ -66,11 +69,20 @@ def served(model: Any, tokenizer: Any, token: str | None = None) -> Iterator[str
         yield url
 
 
+def _soon(seconds: float) -> Any:
+    return asyncio.sleep(seconds / 20)
+
+
+_IMPATIENT = SimpleNamespace(**vars(asyncio) | {"sleep": _soon})
+"""In place of asyncio in uvicorn, whose servers look for what is new, such as that they shall end, every 0.1 s."""
+
+
 @contextlib.contextmanager
 def listening(app: Any) -> Iterator[str]:
     """Base URL of an application on a real socket."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
+        uvicorn_server.__dict__["asyncio"] = _IMPATIENT
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:

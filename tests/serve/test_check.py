@@ -105,13 +105,13 @@ def test_servers_that_cannot_be_asked_are_refused(adapters: list[str], url: str,
 
 def test_a_server_that_takes_too_long_is_no_server_without_log_probabilities(monkeypatch: pytest.MonkeyPatch):
     async def answer(request: Request) -> Response:
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.4)
         return Response()
 
-    monkeypatch.setattr("multipl_moe.serve.check._TIMEOUT_S", 0.2)
+    monkeypatch.setattr("multipl_moe.serve.check._TIMEOUT_S", 0.1)
     app = EngineStub(["rust"]).app
     app.router.routes.insert(0, Route("/v1/completions", answer, methods=["POST"]))
-    with listening(app) as url, pytest.raises(ConfigError, match=r"did not answer within 0\.2 s"):
+    with listening(app) as url, pytest.raises(ConfigError, match=r"did not answer within 0\.1 s"):
         list(check_server(url, {"rust": CANARIES[:1]}))
 
 

@@ -218,32 +218,37 @@ def test_a_name_is_held_for_one_who_writes_a_file(tmp_path):
     assert names_in(tmp_path) == ["page"]
 
 
-def _write(kind, output, begin, number, told) -> None:
-    """Write a folder of two files, one late, in a process of its own."""
-    begin.wait()
-    try:
-        with kind(output) as staging:
-            (staging / "first").write_text(str(number))
-            time.sleep(0.002 * (number % 3))
-            (staging / "second").write_text(str(number))
-    except OutputError as error:
-        told.put((number, str(error)))
-    else:
-        told.put((number, "made"))
+def _write(kind, outputs, begin, number, told) -> None:
+    """Write folders of two files, one late, in a process of its own."""
+    for round, output in enumerate(outputs):
+        begin.wait()
+        try:
+            with kind(output) as staging:
+                (staging / "first").write_text(str(number))
+                time.sleep(0.002 * (number % 3))
+                (staging / "second").write_text(str(number))
+        except OutputError as error:
+            told.put((round, number, str(error)))
+        else:
+            told.put((round, number, "made"))
 
 
 @pytest.mark.parametrize("kind", [staged_folder, partial(resumable_folder, can_go_on=lambda staging: True)])
 def test_of_processes_that_write_one_output_at_once_one_does_and_the_others_are_told(tmp_path, kind):
     fork, num_processes = multiprocessing.get_context("fork"), 6
-    for round in range(6):
-        output, begin, told = tmp_path / str(round) / "out", fork.Barrier(num_processes), fork.Queue()
-        arguments = [(kind, output, begin, number, told) for number in range(num_processes)]
-        processes = [fork.Process(target=_write, args=each) for each in arguments]
-        for process in processes:
-            process.start()
-        outcomes = dict(told.get(timeout=60) for _ in processes)
-        for process in processes:
-            process.join()
+    outputs = [tmp_path / str(round) / "out" for round in range(6)]
+    begin, told = fork.Barrier(num_processes), fork.Queue()
+    processes = [
+        fork.Process(target=_write, args=(kind, outputs, begin, number, told)) for number in range(num_processes)
+    ]
+    for process in processes:
+        process.start()
+    everything = [told.get(timeout=60) for _ in range(num_processes * len(outputs))]
+    for process in processes:
+        process.join()
+    for round, output in enumerate(outputs):
+        outcomes = {number: outcome for when, number, outcome in everything if when == round}
+        assert len(outcomes) == num_processes
         (winner,) = [number for number, outcome in outcomes.items() if outcome == "made"]
         others = {outcome for number, outcome in outcomes.items() if number != winner}
         assert all("is being made by another process" in each or "out exists" in each for each in others), others

@@ -30,6 +30,8 @@ from tests.distributed import run_processes
 from tests.train.conftest import changed
 from tests.train.tiny import World, tensors, with_train
 
+pytestmark = pytest.mark.extended
+
 
 @dataclass
 class _Notes(TrainerCallback):
@@ -90,10 +92,6 @@ _JOBS = {
 }
 
 
-_FEW = ["ddp", "fsdp2"]  # what tests read that are not extended
-_extended = pytest.mark.extended
-
-
 @dataclass(frozen=True)
 class _Outcome:
     losses: list[float]
@@ -116,8 +114,8 @@ def _run(job: _Job, recipe: Recipe, world: World, folder: Path) -> _Outcome:
     return _Outcome(notes.losses, notes.held_out_losses, torch.stack(notes.thresholds), frozen_sha256, notes.sharded)
 
 
-def _some_jobs(names: list[str], world: World, folder: Path) -> dict[str, _Outcome]:
-    return {name: _run(_JOBS[name], world.recipe, world, folder / (_JOBS[name].folder or name)) for name in names}
+def _all_jobs(world: World, folder: Path) -> dict[str, _Outcome]:
+    return {name: _run(job, world.recipe, world, folder / (job.folder or name)) for name, job in _JOBS.items()}
 
 
 @pytest.fixture(scope="module")
@@ -146,19 +144,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def few_of_two(decided: World, folder: Path) -> list[dict[str, _Outcome]]:
-    return run_processes(_some_jobs, _FEW, decided, folder)
-
-
-@pytest.fixture(scope="module")
-def of_two(few_of_two, decided: World, folder: Path) -> list[dict[str, _Outcome]]:
-    more = run_processes(_some_jobs, [name for name in _JOBS if name not in _FEW], decided, folder)
-    return [few | others for few, others in zip(few_of_two, more, strict=True)]
-
-
-def _results(name: str, request: pytest.FixtureRequest) -> list[dict[str, _Outcome]]:
-    """Of both processes, with the outcomes of a job and of those that it is compared with."""
-    return request.getfixturevalue("few_of_two" if name in _FEW else "of_two")
+def of_two(decided: World, folder: Path) -> list[dict[str, _Outcome]]:
+    return run_processes(_all_jobs, decided, folder)
 
 
 def _of_one(name: str, world: World, folder: Path) -> _Outcome:
@@ -166,11 +153,10 @@ def _of_one(name: str, world: World, folder: Path) -> _Outcome:
     return _run(_Job(job.train | {"batch_sequences": 2 * job.train["batch_sequences"]}), world.recipe, world, folder)
 
 
-@pytest.mark.extended
-@pytest.mark.parametrize("name", ["ddp", pytest.param("accumulated", marks=_extended)])
-def test_two_processes_train_as_one_at_the_same_global_batch(name, decided, folder, tmp_path, request):
+@pytest.mark.parametrize("name", ["ddp", "accumulated"])
+def test_two_processes_train_as_one_at_the_same_global_batch(name, decided, folder, tmp_path, of_two):
     one = _of_one(name, decided, tmp_path / "one")
-    for two in _results(name, request):
+    for two in of_two:
         assert len(two[name].losses) == {"ddp": 10, "accumulated": 6}[name]
         assert two[name].losses == pytest.approx(one.losses, abs=1e-4)
         torch.testing.assert_close(two[name].thresholds, one.thresholds, rtol=0, atol=1e-6)
@@ -187,12 +173,9 @@ def test_two_processes_train_as_one_at_the_same_global_batch(name, decided, fold
                 assert line["routers"][index][key] == pytest.approx(value, abs=1e-4), (line["step"], key)
 
 
-@pytest.mark.parametrize(
-    ("name", "whole"),
-    [("fsdp2", "ddp"), pytest.param("sharded-accumulated", "accumulated", marks=_extended)],
-)
-def test_sharded_processes_train_as_whole_ones(name: str, whole: str, decided: World, folder: Path, request):
-    for two in _results(name, request):
+@pytest.mark.parametrize(("name", "whole"), [("fsdp2", "ddp"), ("sharded-accumulated", "accumulated")])
+def test_sharded_processes_train_as_whole_ones(name: str, whole: str, decided: World, folder: Path, of_two):
+    for two in of_two:
         assert two[name].sharded
         assert not two[whole].sharded
         assert two[name].losses == pytest.approx(two[whole].losses, abs=1e-5)
@@ -207,7 +190,6 @@ def test_sharded_processes_train_as_whole_ones(name: str, whole: str, decided: W
     assert load_hybrid(folder / name / "model").hybrid_layers
 
 
-@_extended
 def test_in_bfloat16_two_processes_train_as_one_to_its_rounding(decided: World, folder: Path, tmp_path, of_two):
     one = _of_one("bfloat16", decided, tmp_path / "one")
     for two in of_two:
@@ -233,7 +215,6 @@ def test_in_bfloat16_two_processes_train_as_one_to_its_rounding(decided: World, 
                 assert torch.equal(tensor, start[key]), key
 
 
-@_extended
 @pytest.mark.parametrize("kind", ["", "sharded-"])
 def test_ctrl_c_in_one_process_stops_both_at_the_same_step_and_they_go_on(kind: str, folder: Path, of_two):
     whole = "fsdp2" if kind else "ddp"
@@ -244,7 +225,7 @@ def test_ctrl_c_in_one_process_stops_both_at_the_same_step_and_they_go_on(kind: 
     assert changed(folder / f"{kind}stopped" / "model", folder / whole / "model") == set()
 
 
-def test_only_the_main_process_writes(folder: Path, few_of_two):
+def test_only_the_main_process_writes(folder: Path, of_two):
     names = {path.name for path in (folder / "ddp").iterdir()}
     assert names == {"model", "training.json", "metrics.jsonl", "recipe.yaml", "environment.json"}
     steps = [json.loads(line)["step"] for line in (folder / "ddp" / "metrics.jsonl").read_text().splitlines()]

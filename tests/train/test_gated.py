@@ -1,7 +1,9 @@
 """The default, a gated expert a layer, in training: it alone moves, a stopped run goes on to the bit, and it packs."""
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -11,52 +13,69 @@ from multipl_moe.checkpoints.loading import load_dense, load_hybrid
 from multipl_moe.model.parameters import trained_names
 from multipl_moe.packs.compose import compose
 from multipl_moe.packs.write import write_pack
+from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.train.methods import prepare
+from multipl_moe.train.result import TrainResult
 from multipl_moe.train.trainer import train_model
-from multipl_moe.upcycle.convert import upcycle
 from tests.conftest import VOCABULARY, random_tokens
 from tests.train.conftest import Interrupt, Watcher, changed
-from tests.train.tiny import World, tensors, tiny_recipe
+from tests.train.tiny import World, gated_hybrid, tensors
 
 _LORA = {"type": "lora", "rank": 4, "alpha": 4.0}
 _FORMS: dict[str, dict[str, Any]] = {"full": {}, "lora": _LORA, "all": _LORA | {"targets": "all"}}
 
 
-def _upcycled(world: World, folder: Path, form: str, **train: Any) -> Any:
-    moe = {"preset": "single", "languages": None, "layers": "all"} | _FORMS[form]
-    recipe = tiny_recipe(world.base, world.sources, moe=moe, train=train)
-    upcycle(recipe, folder, corpus=world.corpus)
-    return recipe
+class _Trained(NamedTuple):
+    recipe: Recipe
+    hybrid: Path
+    result: TrainResult
+    watcher: Watcher
+
+
+@pytest.fixture(scope="module")
+def trained(world: World, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], _Trained]:
+    """A hybrid of a form and its whole run in a dtype, made when first asked for."""
+    folder = tmp_path_factory.mktemp("gated")
+
+    @cache
+    def recipe_of(form: str) -> Recipe:
+        return gated_hybrid(world, folder / form, _FORMS[form])
+
+    @cache
+    def run(form: str, compute_dtype: str) -> _Trained:
+        recipe, watcher = recipe_of(form).with_settings("train", compute_dtype=compute_dtype), Watcher()
+        output = folder / f"{form}-{compute_dtype}"
+        result = train_model(recipe, folder / form, world.corpus, output, callbacks=[watcher])
+        return _Trained(recipe, folder / form, result, watcher)
+
+    return run
 
 
 @pytest.mark.parametrize(("form", "compute_dtype"), [("full", "float32"), ("lora", "float32"), ("all", "bfloat16")])
-def test_the_loss_falls_and_the_pack_alone_moves(world: World, tmp_path: Path, form: str, compute_dtype: str):
-    recipe, watcher = _upcycled(world, tmp_path / "hybrid", form, compute_dtype=compute_dtype), Watcher()
-    result = train_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run", callbacks=[watcher])
+def test_the_loss_falls_and_the_pack_alone_moves(trained, form: str, compute_dtype: str):
+    recipe, hybrid, result, watcher = trained(form, compute_dtype)
     assert watcher.losses[-1] < watcher.losses[0] - 0.1
     model = load_hybrid(result.model_folder)
-    assert changed(tmp_path / "hybrid", result.model_folder) == trained_names(model) == watcher.optimised
+    assert changed(hybrid, result.model_folder) == trained_names(model) == watcher.optimised
     assert watcher.frozen_gradients == []
     assert result.audit == prepare(model, recipe)
     assert not (result.model_folder / "expert_use.json").exists(), "there is nothing to choose from"
 
 
 @pytest.mark.parametrize("form", ["full", "all"])
-def test_a_run_that_was_stopped_goes_on_to_the_bit(world: World, tmp_path: Path, form: str):
-    recipe = _upcycled(world, tmp_path / "hybrid", form)
-    whole = train_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "whole")
+def test_a_run_that_was_stopped_goes_on_to_the_bit(world: World, trained, tmp_path: Path, form: str):
+    recipe, hybrid, whole, _ = trained(form, "float32")
     with pytest.raises(KeyboardInterrupt):
-        train_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run", callbacks=[Interrupt(7)])
-    again = train_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run")
+        train_model(recipe, hybrid, world.corpus, tmp_path / "run", callbacks=[Interrupt(7)])
+    again = train_model(recipe, hybrid, world.corpus, tmp_path / "run")
     expected, found = tensors(whole.model_folder), tensors(again.model_folder)
     assert expected.keys() == found.keys()
     assert all(torch.equal(found[name], value) for name, value in expected.items())
 
 
 @pytest.mark.parametrize("form", ["lora", "all"])
-def test_what_was_trained_is_the_same_as_a_pack_on_its_base_and_in_peft(world: World, tmp_path: Path, form: str):
-    recipe = _upcycled(world, tmp_path / "hybrid", form)
-    run = train_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run")
+def test_what_was_trained_is_the_same_as_a_pack_and_in_peft(world: World, trained, tmp_path: Path, form: str):
+    recipe, _, run, _ = trained(form, "float32")
     pack = write_pack(run.model_folder, tmp_path / "pack")
     assert (pack.languages, pack.trained["tokens"]) == (["rust", "go"], recipe.train.tokens)
     compose(str(world.base), {"mine": tmp_path / "pack"}, tmp_path / "composed")

@@ -1,8 +1,6 @@
 """Loops of one's own: the page's code as written, what is frozen, calibrated and logged, and what is refused."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -134,19 +132,3 @@ def test_a_callback_that_comes_after_the_optimiser_is_refused(tmp_path: Path, ca
     trainer.add_callback(HybridCallback(calibration))
     with pytest.raises(ConfigError, match=r"callbacks=\[\.\.\.\]"):
         trainer.train()
-
-
-# The package
-
-
-@pytest.mark.parametrize(
-    "code",
-    [
-        "from multipl_moe import calibrate_routing",
-        "import sys, multipl_moe\n"
-        "assert 'multipl_moe.train.own_loop' not in sys.modules and 'pydantic' not in sys.modules\n"
-        "assert multipl_moe.freeze_base and multipl_moe.HybridCallback",
-    ],
-)
-def test_each_part_of_the_package_can_be_the_first_that_is_imported_and_brings_no_other(code):
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,7 +1,9 @@
 """A base in 4 bits in training: it computes as the weights that the codes stand for, and no weight of it is written."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,24 +26,16 @@ from multipl_moe.train.methods import load_for_training, prepare
 from multipl_moe.train.plan import plan_training, remedies, starting_config
 from multipl_moe.train.quantised import QuantisedLinear, quantise_frozen
 from multipl_moe.train.trainer import train_model
-from multipl_moe.upcycle.convert import upcycle
 from tests.conftest import random_tokens, randomise, tiny_base_config, tiny_dense, tiny_moe
 from tests.distributed import run_processes
 from tests.train.conftest import Interrupt, Watcher, changed
-from tests.train.tiny import World, tensors, tiny_recipe, with_train
+from tests.train.tiny import World, gated_hybrid, tensors, tiny_recipe, with_train
 
 CPU = torch.device("cpu")
 _FORMS: dict[str, dict[str, Any]] = {"full": {}, "all": {"type": "lora", "rank": 4, "alpha": 4.0, "targets": "all"}}
 _WIDE: dict[str, Any] = {"hidden_size": 64, "intermediate_size": 128}
 _OF_SCALES = 0.02  # scales are rounded, too
 _WIDEST_STEP = (1 - 0.6961928) / 2  # of NF4's sixteen values, half of the largest gap
-
-
-def _upcycled(world: World, folder: Path, form: str = "all", **train: Any) -> Recipe:
-    moe = {"preset": "single", "languages": None, "layers": "all"} | _FORMS[form]
-    recipe = tiny_recipe(world.base, world.sources, moe=moe, train={"quantise": "nf4"} | train)
-    upcycle(recipe, folder, corpus=world.corpus)
-    return recipe
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +46,21 @@ def world(world: World, tmp_path_factory: pytest.TempPathFactory) -> World:
     wide.to(torch.bfloat16).save_pretrained(folder)
     copy_companions(world.base, folder)
     return replace(world, base=folder)
+
+
+@pytest.fixture(scope="module")
+def hybrid_of(world: World, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[Recipe, Path]]:
+    """The recipe, with settings for its training, and the folder of a form, made when first asked for."""
+    folder = tmp_path_factory.mktemp("hybrids")
+
+    @cache
+    def made(form: str) -> Recipe:
+        return gated_hybrid(world, folder / form, _FORMS[form])
+
+    def hybrid(form: str = "all", **train: Any) -> tuple[Recipe, Path]:
+        return made(form).with_settings("train", quantise="nf4", **train), folder / form
+
+    return hybrid
 
 
 def _quantised(model: nn.Module) -> list[Any]:
@@ -112,41 +121,39 @@ def test_value_and_each_gradient_are_those_of_the_weights_that_the_codes_stand_f
 
 
 @pytest.mark.parametrize(("form", "compute_dtype"), [("all", "float32"), ("full", "bfloat16")])
-def test_the_pack_alone_moves_and_the_base_that_is_written_is_the_stored_one(world, tmp_path, form, compute_dtype):
-    recipe, watcher = _upcycled(world, tmp_path / "hybrid", form, compute_dtype=compute_dtype), Watcher()
-    dtypes = _Dtypes()
-    result = train_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run", callbacks=[watcher, dtypes])
+def test_the_pack_alone_moves_and_the_stored_base_is_written(world, hybrid_of, tmp_path, form, compute_dtype):
+    recipe, hybrid = hybrid_of(form, compute_dtype=compute_dtype)
+    watcher, dtypes = Watcher(), _Dtypes()
+    result = train_model(recipe, hybrid, world.corpus, tmp_path / "run", callbacks=[watcher, dtypes])
     assert dtypes.found == {getattr(torch, compute_dtype)}
     assert result.quantise == "nf4"
     assert watcher.losses[-1] < watcher.losses[0] - 0.1
-    before, after = tensors(tmp_path / "hybrid"), tensors(result.model_folder)
+    before, after = tensors(hybrid), tensors(result.model_folder)
     assert {name: value.dtype for name, value in before.items()} == {name: value.dtype for name, value in after.items()}
-    assert changed(tmp_path / "hybrid", result.model_folder) == watcher.optimised
-    plain = train_model(
-        recipe.with_settings("train", quantise=None), tmp_path / "hybrid", world.corpus, tmp_path / "plain"
-    )
+    assert changed(hybrid, result.model_folder) == watcher.optimised
+    plain = train_model(recipe.with_settings("train", quantise=None), hybrid, world.corpus, tmp_path / "plain")
     assert result.frozen_sha256 == plain.frozen_sha256
     assert changed(plain.model_folder, result.model_folder) == watcher.optimised, "codes are another base to learn on"
 
 
-def test_a_run_that_measures_meanwhile_and_was_stopped_goes_on_to_the_bit(world: World, tmp_path: Path):
-    recipe = _upcycled(world, tmp_path / "hybrid", eval_every_steps=3, eval_tokens=256, compute_dtype="bfloat16")
-    whole = train_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "whole")
+def test_a_run_that_measures_meanwhile_and_was_stopped_goes_on_to_the_bit(world: World, hybrid_of, tmp_path: Path):
+    recipe, hybrid = hybrid_of(eval_every_steps=3, eval_tokens=256, compute_dtype="bfloat16")
+    whole = train_model(recipe, hybrid, world.corpus, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        train_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run", callbacks=[Interrupt(7)])
-    again = train_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run")
+        train_model(recipe, hybrid, world.corpus, tmp_path / "run", callbacks=[Interrupt(7)])
+    again = train_model(recipe, hybrid, world.corpus, tmp_path / "run")
     assert changed(whole.model_folder, again.model_folder) == set()
 
 
-def _hash_of_frozen(recipe: Recipe, world: World, folder: Path) -> str:
-    return train_model(recipe, folder / "hybrid", world.corpus, folder / "two").frozen_sha256
+def _hash_of_frozen(recipe: Recipe, hybrid: Path, world: World, output: Path) -> str:
+    return train_model(recipe, hybrid, world.corpus, output).frozen_sha256
 
 
 @pytest.mark.extended
-def test_two_processes_train_as_one_at_the_same_global_batch(world: World, tmp_path: Path):
-    recipe = _upcycled(world, tmp_path / "hybrid", learning_rate=2e-3)
-    one = train_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "one")
-    hashes = run_processes(_hash_of_frozen, with_train(recipe, batch_sequences=2), world, tmp_path)
+def test_two_processes_train_as_one_at_the_same_global_batch(world: World, hybrid_of, tmp_path: Path):
+    recipe, hybrid = hybrid_of(learning_rate=2e-3)
+    one = train_model(recipe, hybrid, world.corpus, tmp_path / "one")
+    hashes = run_processes(_hash_of_frozen, with_train(recipe, batch_sequences=2), hybrid, world, tmp_path / "two")
     assert hashes == [one.frozen_sha256] * 2
     expected, found = tensors(one.model_folder), tensors(tmp_path / "two" / "model")
     assert expected.keys() == found.keys()
@@ -155,29 +162,29 @@ def test_two_processes_train_as_one_at_the_same_global_batch(world: World, tmp_p
 
 
 @pytest.mark.parametrize("form", _FORMS)
-def test_the_plan_has_the_bytes_that_are_there(world: World, tmp_path: Path, form: str):
-    recipe = _upcycled(world, tmp_path / "hybrid", form, compute_dtype="bfloat16")
-    config = starting_config(recipe, tmp_path / "hybrid")
+def test_the_plan_has_the_bytes_that_are_there(world: World, hybrid_of, form: str):
+    recipe, hybrid = hybrid_of(form, compute_dtype="bfloat16")
+    config = starting_config(recipe, hybrid)
     planned = plan_training(recipe, config, runtime_bytes=0).memory
-    model = load_for_training(recipe.train, tmp_path / "hybrid")
+    model = load_for_training(recipe.train, hybrid)
     prepare(model, recipe)
     quantise_frozen(model, torch.bfloat16)
     held = sum(parameter.nbytes for parameter in model.parameters() if not parameter.requires_grad)
     for layer in _quantised(model):
         held += layer._scales.absmax.nbytes + layer._scales.state2.absmax.nbytes
     assert (planned.frozen_bytes, planned.mapped_bytes) == (held, 0)
-    tried = load_hybrid(tmp_path / "hybrid")
+    tried = load_hybrid(hybrid)
     assert measure_throughput(recipe, tried, world.corpus) > 0
     assert len(_quantised(tried)) == len(_quantised(model)) > 0
 
 
-def test_a_run_goes_on_with_the_same_base_alone(world: World, tmp_path: Path):
-    recipe = _upcycled(world, tmp_path / "hybrid")
+def test_a_run_goes_on_with_the_same_base_alone(world: World, hybrid_of, tmp_path: Path):
+    recipe, hybrid = hybrid_of()
     with pytest.raises(KeyboardInterrupt):
-        train_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run", callbacks=[Interrupt(7)])
+        train_model(recipe, hybrid, world.corpus, tmp_path / "run", callbacks=[Interrupt(7)])
     plain = recipe.with_settings("train", quantise=None)
     with pytest.raises(OutputError, match=r"of a run with train\.quantise nf4; go on with the same"):
-        train_model(plain, tmp_path / "hybrid", world.corpus, tmp_path / "run")
+        train_model(plain, hybrid, world.corpus, tmp_path / "run")
 
 
 def test_a_matrix_whose_rows_are_no_whole_blocks_stays_as_it_is():
@@ -224,8 +231,8 @@ def test_experts_that_routers_choose_are_refused_before_anything_is_written(worl
         plan_training(recipe, starting_config(recipe, world.hybrid), runtime_bytes=0)
 
 
-def test_a_missing_library_is_told_with_its_command(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    recipe = _upcycled(world, tmp_path / "hybrid")
+def test_a_missing_library_is_told_with_its_command(world: World, hybrid_of, tmp_path: Path, monkeypatch):
+    recipe, hybrid = hybrid_of()
     monkeypatch.setattr("multipl_moe.train.quantised.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"nf4 needs bitsandbytes; .*\[gpu\]"):
-        train_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run")
+        train_model(recipe, hybrid, world.corpus, tmp_path / "run")

@@ -55,6 +55,14 @@ def _build(folder: Path) -> World:
     return World(folder / "base", folder / "sources", folder / "corpus", folder / "hybrid", recipe)
 
 
+def gated_hybrid(world: World, folder: Path, experts: dict[str, Any]) -> Recipe:
+    """Write a hybrid with an expert in each layer behind a gate for the languages to learn; returns its recipe."""
+    moe = {"preset": "single", "languages": None, "layers": "all"} | experts
+    recipe = tiny_recipe(world.base, world.sources, moe=moe)
+    upcycle(recipe, folder, corpus=world.corpus)
+    return recipe
+
+
 def answers_world(factory: pytest.TempPathFactory) -> World:
     """The world with a corpus that holds answers in Rust, too; the same one for every fixture of a session."""
     tiny_world(factory)

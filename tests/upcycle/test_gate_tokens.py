@@ -165,13 +165,18 @@ def test_a_fence_opens_for_a_language_by_each_of_its_names_and_shuts_for_others(
         ("a Go function a", False),
     ],
 )
-def test_the_answer_to_a_question_that_names_a_language_is_open_and_nothing_before_it(tokenizer, question, is_open):
-    gate = _gate(tokenizer, 1)
+def test_the_answer_to_a_question_that_names_a_language_is_open_and_nothing_before(tokenizer, gates, question, is_open):
     asked = tokenizer(f"a a a a a a a a {question}", add_special_tokens=False)["input_ids"]
     turn: Any = tokenizer.eos_token_id
-    said = gate.p_of_text([*asked, turn, *asked[:8]])
+    said = gates[1].p_of_text([*asked, turn, *asked[:8]])
     assert said[8 : len(asked) + 1].max() < 0.5
     assert (said[len(asked) + 1 :] > 0.5).tolist() == [is_open] * 9
+
+
+@pytest.fixture(scope="module")
+def gates(tokenizer: PreTrainedTokenizerBase) -> dict[int, DomainGate]:
+    """By stride; to read texts changes nothing in one."""
+    return {stride: _gate(tokenizer, stride) for stride in (1, 8)}
 
 
 def _gate(tokenizer: PreTrainedTokenizerBase, stride: int) -> DomainGate:
@@ -204,13 +209,13 @@ def _gate(tokenizer: PreTrainedTokenizerBase, stride: int) -> DomainGate:
         (["a a a a a", "a a a a a a a a"], False),
     ],
 )
-def test_wherever_its_segments_lie_a_question_opens_its_own_answer(tokenizer, turns, is_open, marks, shift):
-    gate, ids = _gate(tokenizer, 8), {"#": tokenizer.eos_token_id, "a": tokenizer.convert_tokens_to_ids("a")}
+def test_wherever_its_segments_lie_a_question_opens_its_own_answer(tokenizer, gates, turns, is_open, marks, shift):
+    ids = {"#": tokenizer.eos_token_id, "a": tokenizer.convert_tokens_to_ids("a")}
     mark: Any = [ids[one] for one in marks]
     tokens: list[int] = tokenizer("a" * (20 + shift), add_special_tokens=False)["input_ids"]
     for text in turns:
         tokens += [*mark, *tokenizer(f" {text}", add_special_tokens=False)["input_ids"]]
-    assert (gate.p_of_text([*tokens, *mark, *tokens[:8]])[-1] > 0.5) == is_open  # a segment later at the most
+    assert (gates[8].p_of_text([*tokens, *mark, *tokens[:8]])[-1] > 0.5) == is_open  # a segment later at the most
 
 
 def test_a_language_of_ones_own_is_named_by_its_title_and_room_for_names_is_for_those_to_learn(tokenizer, monkeypatch):

@@ -267,11 +267,11 @@ def batches(bubblewrap, request) -> list[Batch]:
 
 def changed(limits: Limits, limit: Outcome | None) -> Limits:
     """With little time for programs that are to meet this limit; those that are to fill their memory, which takes long
-    on a busy machine, have half as much of it as usual.
+    on a busy machine, have a quarter of it.
     """
     if limit == Outcome.timeout:
         return replace(limits, cpu_s=_SHORT_S)
-    return replace(limits, cpu_s=_LONG_S, memory_bytes=limits.memory_bytes // 2) if limit else limits
+    return replace(limits, cpu_s=_LONG_S, memory_bytes=limits.memory_bytes // 4) if limit else limits
 
 
 def judged(names: list[str], limit: Outcome | None, *, beside_a_neighbour: bool) -> Batch:

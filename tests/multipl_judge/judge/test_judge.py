@@ -83,7 +83,7 @@ OUTCOMES = {
     "never ends": Outcome.timeout,
     "hogs memory": Outcome.memory_limit,
 }
-LIMITS = {"never ends": {"cpu_s": 0.6}, "hogs memory": {"memory_bytes": 2**29}}
+LIMITS = {"never ends": {"cpu_s": 0.6}, "hogs memory": {"memory_bytes": 2**28}}
 
 
 @pytest.mark.parametrize(("kind", "language"), [(kind, name) for kind in BODIES for name in BODIES[kind]])

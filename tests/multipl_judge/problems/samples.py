@@ -135,7 +135,7 @@ MBXP = {
         "task_id": "MBCPP/900",
         "language": "cpp",
         "entry_point": "twice",
-        "prompt": "#include <bits/stdc++.h>\nusing namespace std;\n\nint twice(int n) {\n",
+        "prompt": "#include <stdexcept>\nusing namespace std;\n\nint twice(int n) {\n",
         "canonical_solution": "    return 2 * n;\n}",
         "test": "\ntemplate <typename T> bool compare(T a, T b){ \n    return a == b; \n}\n\n"
         "int main(int argc, char* argv[]) {\n    int x0 = twice(2);\n    if (!(compare(x0, 4))) {\n"
