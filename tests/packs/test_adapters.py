@@ -163,27 +163,11 @@ def test_what_cannot_be_exported_is_refused_before_anything_is_written(made, tmp
         load_canaries(tmp_path / "canary.json")
 
 
-@pytest.mark.parametrize(
-    ("stored", "reason"),
-    [
-        (None, "cannot be read"),
-        ("{", "is not JSON|Invalid JSON"),
-        ("[]", r"\[\]: must be keys with values"),
-        ('{"r": 4}', "lora_alpha: is missing"),
-        ('{"lora_alpha": "4"}', "lora_alpha: '4': must be a number"),
-        ('{"lora_alpha": NaN}', "lora_alpha: nan: "),
-        ('{"lora_alpha": 1e300}', r"lora_alpha: 1e\+300: "),
-    ],
-)
-def test_settings_of_an_adapter_are_checked_before_anything_takes_long(
-    made, tmp_path: Path, stored: str | None, reason: str
-):
+def test_a_pack_that_engines_cannot_read_is_refused_before_anything_takes_long(made, tmp_path: Path):
     base, packs = made
     pack, steps = shutil.copytree(packs["rust"], tmp_path / "rust"), []
     (pack / "adapter_config.json").unlink()
-    if stored is not None:
-        (pack / "adapter_config.json").write_text(stored)
-    with pytest.raises(BaseModelError, match=rf"pack: \S+/rust/adapter_config\.json:? {reason}"):
+    with pytest.raises(BaseModelError, match=r"pack: \S+/rust has no adapter_config\.json"):
         export_adapters({"rust": pack}, tmp_path / "out", str(base), on_step=steps.append)
     assert not steps
 

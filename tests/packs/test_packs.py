@@ -189,7 +189,7 @@ def test_packs_that_cannot_work_in_one_model_are_refused_with_all_reasons(tmp_pa
         (lambda file: _put(file, languages=None), r"pack\.json: languages: empty: must be a list"),
         (lambda file: _put(file, languages="rust"), r"pack\.json: languages: 'rust': must be a list"),
         (lambda file: _put(file, languages=[1]), r"pack\.json: languages\.0: 1: must be text"),
-        (lambda file: _put(file, moe={"gate": None}), r"pack\.json: moe\.gate: None must be an object"),
+        (lambda file: _put(file, moe={"gate": None}), r"pack\.json: moe: moe\.gate: None must be an object"),
         (lambda file: _put(file, moe=_moe(file, rank=8)), r"tensors do not fit the base and pack\.json, first "),
     ],
 )
@@ -215,7 +215,7 @@ def test_the_card_says_what_it_is_and_how_it_is_served(tmp_path: Path, base: Pat
     (model / "upcycle.json").write_text(json.dumps(origin))
     pack = write_pack(model, tmp_path / "pack")
     text = (tmp_path / "pack" / "README.md").read_text()
-    assert pack.base["sha256"] in text
+    assert pack.base.sha256 in text
     assert "teach it Rust and OCaml" in text
     assert "--max-lora-rank 16" in text
     assert "--base smollm2-135m" in text, "whose weights are those that it was trained on"

@@ -33,7 +33,7 @@ def test_it_says_what_the_composed_model_says(packs: tuple[Path, dict[str, Path]
     base, folders = packs
     compose(str(base), folders, tmp_path / "both")
     model, tokenizer = load_hybrid(tmp_path / "both").eval(), AutoTokenizer.from_pretrained(base)
-    gates = TextGate.load(folders, str(base))
+    gates = TextGate.load(folders, base)
     for gate in (*gates.gates.values(), *model.model.gates.values()):
         gate.calibration.mul_(8)  # clearer than chance made them, so that some text opens them
     states, stride = set(), next(iter(gates.gates.values())).stride
@@ -51,7 +51,7 @@ def test_it_says_what_the_composed_model_says(packs: tuple[Path, dict[str, Path]
 
 def test_since_is_where_it_opened_last(packs: tuple[Path, dict[str, Path]]):
     base, folders = packs
-    gates = TextGate.load({"lua": folders["lua"]}, str(base))
+    gates = TextGate.load({"lua": folders["lua"]}, base)
     gate = gates.gates["lua"]
     gate.pair_scores.zero_()
     gate.token_kinds.zero_()
@@ -113,7 +113,7 @@ def test_what_is_no_pack_of_one_base_is_told(packs: tuple[Path, dict[str, Path]]
     broken = shutil.copytree(folders["lua"], tmp_path / "broken")
     (broken / "gate.safetensors").write_bytes(b"no tensors")
     with pytest.raises(BaseModelError, match=r"gate\.safetensors cannot be read"):
-        TextGate.load({"lua": broken}, str(base))
+        TextGate.load({"lua": broken}, base)
 
 
 @pytest.mark.parametrize("cut", [False, True])
@@ -129,7 +129,7 @@ def test_a_tokenizer_that_cannot_be_read_is_told_and_looked_for_nowhere_else(pac
 
 def test_at_once_it_is_what_the_model_decides_where_a_segment_begins(packs: tuple[Path, dict[str, Path]]):
     base, folders = packs
-    gates = TextGate.load(folders, str(base))
+    gates = TextGate.load(folders, base)
     stride = next(iter(gates.gates.values())).stride
     differs = False
     for length in range(1, len(_TEXT)):  # a token each

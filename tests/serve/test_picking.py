@@ -7,12 +7,11 @@ import pytest
 from multipl_moe.packs.files import Pack
 from multipl_moe.packs.text_gate import Opened
 from multipl_moe.serve.picking import Pick, Picker
-from tests.conftest import tiny_moe
 
 
 def test_a_file_of_a_language_that_the_package_does_not_know_picks_its_pack():
     def pack(languages: list[str], endings: dict[str, list[str]]) -> Pack:
-        return Pack(languages, {}, tiny_moe("single"), {}, None, {}, {}, endings)
+        return Pack.model_construct(languages=languages, endings=endings)
 
     packs = {"pay": pack(["rules"], {"rules": [".rules", ".pay.txt"]}), "rust": pack(["rust"], {})}
     picker = Picker.of(cast(Any, None), packs)  # no gate is asked where a file's name decides

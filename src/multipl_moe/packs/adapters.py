@@ -4,11 +4,9 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 from gguf import MODEL_ARCH, MODEL_ARCH_NAMES, GGUFWriter, get_tensor_name_map
-from pydantic import ConfigDict, Field
 from safetensors import safe_open
 from torch import Tensor
 from transformers import PreTrainedConfig
@@ -16,7 +14,7 @@ from transformers import PreTrainedConfig
 from multipl_moe.checkpoints.base import hub_id, resolve_base
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.tensors import PEFT_PREFIX, CheckpointReader
-from multipl_moe.errors import BaseModelError, ConfigError, OutputError
+from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.export.gguf import require_writable, rows_for_llama_cpp
 from multipl_moe.export.gguf_architectures import gguf_architecture, unsupported
 from multipl_moe.export.gguf_files import GgufFiles
@@ -25,7 +23,6 @@ from multipl_moe.packs.canary import CANARY_FILE, Canary, canaries_of, load_cana
 from multipl_moe.packs.card import adapters_card
 from multipl_moe.packs.files import ADAPTER_FILE, CONFIG_FILE, GATE_FILE, PACK_FILE, Pack
 from multipl_moe.packs.text_gate import TextGate
-from multipl_moe.runs.record import Record
 from multipl_moe.system.staging import refuse_existing, staged_folder
 
 TOKENIZER_FOLDER = "tokenizer"
@@ -76,9 +73,9 @@ def export_adapters(
     if taken := [name for name in packs if name in _TAKEN or name.startswith(("auto-", "base-"))]:
         raise ConfigError(f"pack: {' and '.join(taken)} means something else here; give another name, NAME=FOLDER")
     loaded = {name: Pack.load(folder) for name, folder in packs.items()}
-    for pack in packs.values():
-        _Config.of(pack)  # before the canaries, which take long
-    base = base or next(iter(loaded.values())).base["name"]
+    if lost := [pack for pack in packs.values() if not (pack / CONFIG_FILE).is_file()]:
+        raise BaseModelError(f"pack: {lost[0]} has no {CONFIG_FILE}, by which engines read it; copy the pack again")
+    base = base or next(iter(loaded.values())).base.name
     folder = resolve_base(base)
     config, dtype = load_config(folder), CheckpointReader(folder).weights_dtype
     files = GgufFiles("base", dtype, quantise) if gguf else None
@@ -129,41 +126,22 @@ def gates_of(folder: Path) -> tuple[dict[str, Pack], TextGate]:
     return packs, TextGate.load(folders, tokenizer=folder / TOKENIZER_FOLDER)
 
 
-class _Config(Record):
-    """What is needed of adapter_config.json, which has PEFT's other settings too."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    lora_alpha: float = Field(gt=0, lt=3e38)  # as float32 holds
-
-    @classmethod
-    def of(cls, adapter: Path) -> Self:
-        """Read a folder's; raises BaseModelError where it is missing or broken."""
-        try:
-            return cls.read(adapter / CONFIG_FILE)
-        except OutputError as error:
-            raise BaseModelError(f"pack: {error}") from None
-        except OSError as error:
-            file = adapter / CONFIG_FILE
-            raise BaseModelError(f"pack: {file} cannot be read ({error.strerror}); copy the pack again") from None
-
-
 def write_adapter_gguf(adapter: Path, base: PreTrainedConfig, file: Path) -> None:
     """Write an adapter's factors in float32, as llama.cpp's `convert_lora_to_gguf.py` does.
 
     llama.cpp puts such a file on a base, at a scale that each request may give.
 
     Args:
-        adapter: folder with adapter_config.json and adapter_model.safetensors.
+        adapter: folder of a pack.
         base: configuration of the model that it goes with.
 
     Raises:
-        BaseModelError: llama.cpp does not compute this base, or has no name for a matrix, or the adapter's settings are
-            missing or broken.
+        BaseModelError: llama.cpp does not compute this base, or has no name for a matrix, or pack.json is missing or
+            broken.
         OutputError: `file` exists.
     """
     refuse_existing(file)
-    alpha = _Config.of(adapter).lora_alpha
+    alpha = Pack.load(adapter).moe.experts.alpha
     other = _OTHERS.get(base.model_type)
     architecture = None if other else gguf_architecture(base)
     arch = other or architecture.arch  # pyright: ignore[reportOptionalMemberAccess]

@@ -20,7 +20,7 @@ _SERVED_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # vLLM's --max-lora-rank ta
 def write_pack_card(folder: Path, name: str, pack: Pack, provenance: Provenance) -> None:
     """Write README.md into a pack's folder, whose files are there already."""
     size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-    base = "BASE" if pack.base["name"] == NOT_RECORDED else pack.base["name"]
+    base = "BASE" if pack.base.name == NOT_RECORDED else pack.base.name
     rank, titles = pack.moe.experts.rank, [language_title(language) for language in pack.languages]
     header = ModelCardData(
         license=(provenance.base_licence or "unknown").lower(),
@@ -42,7 +42,7 @@ def write_pack_card(folder: Path, name: str, pack: Pack, provenance: Provenance)
         languages=" and ".join(filter(None, (", ".join(titles[:-1]), *titles[-1:]))) or "what it was trained on",
         these="one of these languages" if len(titles) > 1 else "that language",
         version=__version__,
-        digest=pack.base["sha256"],
+        digest=pack.base.sha256,
         measured=_measured(pack),
         licence=provenance.base_licence or "a licence that is not recorded",
         sources=":\n\n" + "\n".join(sources) if sources else ", which are not recorded here.",

@@ -94,23 +94,23 @@ def model_of(folder: Path) -> Path:
     with cache_lock(made):
         if not made.is_dir():
             try:
-                resolve_base(pack.base["name"])
+                resolve_base(pack.base.name)
             except BaseModelError as error:
                 raise BaseModelError(
-                    f"pack: {folder} goes with {pack.base['name']}, which is not found by that name ({error}); use "
+                    f"pack: {folder} goes with {pack.base.name}, which is not found by that name ({error}); use "
                     f"`multipl-moe compose MODEL --base FOLDER --pack {folder}`, and give MODEL"
                 ) from error
-            compose(pack.base["name"], {PACK: folder}, made)
+            compose(pack.base.name, {PACK: folder}, made)
     return made
 
 
 def require_base(packs: Mapping[str, Pack], folders: Mapping[str, Path], folder: Path, base: str) -> None:
     """Raise BaseModelError for packs whose base, in the dtype that they know it in, is not that in `folder`."""
     reader, is_tied = CheckpointReader(folder), load_config(folder).tie_word_embeddings
-    dtypes = {pack.base["dtype"] for pack in packs.values()}
+    dtypes = {pack.base.dtype for pack in packs.values()}
     digests = {dtype: base_digest(reader, getattr(torch, dtype), is_tied=is_tied) for dtype in dtypes}
-    if wrong := [name for name, pack in packs.items() if pack.base["sha256"] != digests[pack.base["dtype"]]]:
-        told = "; ".join(f"{folders[name]} goes with {packs[name].base['name']}" for name in wrong)
+    if wrong := [name for name, pack in packs.items() if pack.base.sha256 != digests[pack.base.dtype]]:
+        told = "; ".join(f"{folders[name]} goes with {packs[name].base.name}" for name in wrong)
         raise BaseModelError(
             f"--base: {base} has other weights than {' and '.join(wrong)} were trained on ({told}); give that one"
         )

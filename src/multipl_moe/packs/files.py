@@ -8,19 +8,17 @@ text is of its languages.
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, PlainSerializer, PlainValidator
 from torch import nn
 
 from multipl_moe.checkpoints.tensors import CheckpointReader
 from multipl_moe.errors import BaseModelError, ConfigError, OutputError
 from multipl_moe.export.merge import TRAINED_KEY
 from multipl_moe.model.moe_config import MoeConfig
-from multipl_moe.runs.folder import write_json
 from multipl_moe.runs.record import Record
 from multipl_moe.runs.result import Found
 
@@ -30,13 +28,23 @@ CONFIG_FILE, ADAPTER_FILE = "adapter_config.json", "adapter_model.safetensors"  
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
-@dataclass(frozen=True)
-class Pack:
+def _settings(moe: Any) -> MoeConfig:
+    return moe if isinstance(moe, MoeConfig) else MoeConfig.from_dict(moe)
+
+
+class PackBase(Record):
+    """The model that a pack goes with: by its name, no path of a machine, and the SHA-256 of its weights in `dtype`."""
+
+    name: str
+    sha256: str
+    dtype: Literal["float32", "bfloat16", "float16"]
+
+
+class Pack(Record):
     """What pack.json says.
 
     Attributes:
         languages: for which its gate opens.
-        base: `name` of the model that it goes with, no path of a machine, and `sha256` of its weights in `dtype`.
         moe: settings of experts and gate.
         trained: what training.json of the run has of its text and cost; empty if unknown.
         measured: result of the run; None if unknown.
@@ -45,19 +53,15 @@ class Pack:
         endings: of files of those languages that the package does not know.
     """
 
-    languages: list[str]
-    base: dict[str, str]
-    moe: MoeConfig
+    format: Literal[1]
+    languages: list[str] = Field(min_length=1)
+    base: PackBase
+    moe: Annotated[MoeConfig, PlainValidator(_settings), PlainSerializer(MoeConfig.to_dict)]
     trained: dict[str, Any]
     measured: Found | None
     kept: dict[str, float]
     versions: dict[str, str]
-    endings: dict[str, list[str]] = field(default_factory=dict)
-
-    def save(self, folder: Path) -> None:
-        """Write pack.json."""
-        parts = {"moe": self.moe.to_dict(), "measured": self.measured and self.measured.to_json()}
-        write_json(folder / PACK_FILE, {"format": 1, **asdict(self), **parts})
+    endings: dict[str, list[str]] = {}
 
     @classmethod
     def load(cls, folder: Path) -> "Pack":
@@ -70,33 +74,9 @@ class Pack:
         if not file.is_file():
             raise BaseModelError(f"pack: {folder} has no {PACK_FILE}; give a folder that `multipl-moe pack` wrote")
         try:
-            values = dict(_Stored.read(file))
-            del values["format"]
-            return cls(**values | {"base": dict(values["base"]), "moe": MoeConfig.from_dict(values["moe"])})
+            return cls.read(file)
         except OutputError as error:
             raise BaseModelError(f"pack: {error}") from None
-        except ConfigError as error:
-            raise BaseModelError(f"pack: {file}: {error}; pack the model anew, or copy it again") from None
-
-
-class _StoredBase(Record):
-    name: str
-    sha256: str
-    dtype: Literal["float32", "bfloat16", "float16"]
-
-
-class _Stored(Record):
-    """pack.json, of which `MoeConfig` reads a part by itself."""
-
-    format: Literal[1]
-    languages: list[str] = Field(min_length=1)
-    base: _StoredBase
-    moe: dict[str, Any]
-    trained: dict[str, Any]
-    measured: Found | None
-    kept: dict[str, float]
-    versions: dict[str, str]
-    endings: dict[str, list[str]] = {}
 
 
 def size_of(folder: Path) -> str:

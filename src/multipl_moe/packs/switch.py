@@ -48,7 +48,7 @@ def export_switch(
             f"--switch: {len(packs)} packs; llama.cpp tells up to {_MOST_PACKS} of one file apart; write two"
         )
     loaded = {require_name(name): Pack.load(folder) for name, folder in packs.items()}
-    base = base or next(iter(loaded.values())).base["name"]
+    base = base or next(iter(loaded.values())).base.name
     folder = resolve_base(base)
     require_switchable(folder)
     require_base(loaded, packs, folder, base)

@@ -40,18 +40,18 @@ class TextGate:
         self.gates, self.tokenizer = dict(gates), tokenizer
 
     @classmethod
-    def load(cls, packs: Mapping[str, Path], base: str | None = None, tokenizer: Path | None = None) -> "TextGate":
-        """The gates in packs' folders, by name, with the tokenizer of their base, of `base`, or in a folder.
+    def load(cls, packs: Mapping[str, Path], tokenizer: Path | None = None) -> "TextGate":
+        """The gates in packs' folders, by name, with the tokenizer of their base, or in a folder.
 
         Raises:
             ConfigError: there is no pack, or they go with several bases.
             BaseModelError: a pack cannot be read, or its base or the tokenizer is not found.
         """
         loaded = {name: Pack.load(folder) for name, folder in packs.items()}
-        bases = {pack.base["name"]: pack for pack in loaded.values()}
-        if base is None and tokenizer is None and len(bases) != 1:
+        bases = {pack.base.name: pack for pack in loaded.values()}
+        if tokenizer is None and len(bases) != 1:
             raise ConfigError(f"packs: they go with {' and '.join(bases) or 'no base'}; give packs of one base")
-        source = tokenizer or resolve_base(base or next(iter(bases)))
+        source = tokenizer or resolve_base(next(iter(bases)))
         gates = {name: _gate(loaded[name], folder) for name, folder in packs.items()}
         return cls(gates, load_tokenizer(source))
 

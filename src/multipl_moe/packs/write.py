@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from peft import LoraConfig
@@ -20,7 +20,7 @@ from multipl_moe.model.expert_kinds import EXPERT_KINDS
 from multipl_moe.model.families import family_of
 from multipl_moe.model.moe_config import PACK, ExpertsConfig, MoeConfig
 from multipl_moe.packs.card import write_pack_card
-from multipl_moe.packs.files import ADAPTER_FILE, GATE_FILE, Pack, base_digest, base_tensors
+from multipl_moe.packs.files import ADAPTER_FILE, GATE_FILE, PACK_FILE, Pack, PackBase, base_digest, base_tensors
 from multipl_moe.runs.provenance import Provenance
 from multipl_moe.runs.result import Found
 from multipl_moe.system.device import dtype_name
@@ -78,21 +78,22 @@ def write_pack(
     training, measured = provenance.training or {}, provenance.metrics
     own = provenance.recipe.own_languages if provenance.recipe is not None else {}
     pack = Pack(
-        list(moe.gate.languages),
-        {"name": _base_name(provenance), "sha256": digest, "dtype": dtype_name(dtype)},
-        moe,
-        {key: training[key] for key in _OF_TRAINING if key in training},
-        Found.narrowed(measured) if isinstance(measured, Found) else None,
-        {} if rank is None else {"rank": rank, "share": kept},
-        environment()["packages"],
-        {name: list(own[name].extensions) for name in moe.gate.languages if name in own},
+        format=1,
+        languages=list(moe.gate.languages),
+        base=PackBase(name=_base_name(provenance), sha256=digest, dtype=cast(Any, dtype_name(dtype))),
+        moe=moe,
+        trained={key: training[key] for key in _OF_TRAINING if key in training},
+        measured=Found.narrowed(measured) if isinstance(measured, Found) else None,
+        kept={} if rank is None else {"rank": rank, "share": kept},
+        versions=environment()["packages"],
+        endings={name: list(own[name].extensions) for name in moe.gate.languages if name in own},
     )
     with staged_folder(output) as staging:
         save_file(tensors, staging / ADAPTER_FILE, metadata={"format": "pt"})
         gate = {key.partition(f".{PACK}.")[2]: reader.read(key) for key in reader.shapes if "domain_gates." in key}
         save_file(gate, staging / GATE_FILE)
         adapter_config(moe, list(tensors), provenance.base_hub_id or provenance.base_name).save_pretrained(str(staging))
-        pack.save(staging)
+        pack.write(staging / PACK_FILE)
         write_pack_card(staging, output.absolute().name, pack, provenance)
     return pack
 

@@ -172,7 +172,7 @@ def command_of(engine: str, base: str | None, folder: Path, packs: Mapping[str, 
             raise ConfigError("--engine: vllm is not installed; pip install vllm, or choose llama-server")
         if base is not None and base.endswith(".gguf"):
             raise ConfigError(f"--base: {base} is for llama-server; give vllm a folder or hub id, or leave it out")
-        found = base or str(resolve_base(next(iter(packs.values())).base["name"]))
+        found = base or str(resolve_base(next(iter(packs.values())).base.name))
         rank = served_rank(max(pack.moe.experts.rank for pack in packs.values()))
         sizes = ["--max-loras", str(served_slots(len(packs))), "--max-lora-rank", str(rank)]
         modules = [f"{name}={folder / name}" for name in packs]
