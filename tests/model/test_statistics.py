@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from multipl_moe.model.statistics import LayerStatistics, observe_routing, observe_with
-from tests import reference
 from tests.conftest import random_tokens, tiny_hybrid
 
 
@@ -76,13 +75,7 @@ def test_sums_over_passes_equal_a_loop_over_the_decisions(training: bool):
         )
         entropy = sum(map(_entropy, segment_gates)) / num_segments
         assert summary["segment_entropy"] == pytest.approx(entropy, rel=1e-4)
-        columns = zip(*segment_gates, strict=True)
-        quantiles = [reference.stored_threshold(list(column), 1.4, 3) for column in columns]
-        stored = model.hybrid_layers[index].segment_threshold.tolist()
-        assert summary["threshold"] == pytest.approx(stored)
-        drift = [theta - quantile for theta, quantile in zip(stored, quantiles, strict=True)]
-        assert summary["threshold_drift"] == pytest.approx(drift, abs=2e-5)
-        assert max(map(abs, drift)) > 1e-3
+        assert summary["threshold"] == pytest.approx(model.hybrid_layers[index].segment_threshold.tolist())
         assert json.loads(json.dumps(summary)) == summary
 
 
@@ -148,7 +141,8 @@ def test_observing_does_not_change_the_output_and_keeps_no_graph():
         logits = model(input_ids=tokens).logits
     assert torch.equal(logits, expected)
     for layer in statistics.values():
-        assert not any(gates.requires_grad for gates in layer.gates)
+        sums = (layer.token_counts, layer.segment_counts, layer.threshold)
+        assert not any(tensor is None or tensor.requires_grad for tensor in sums)
         assert all(isinstance(value, float) for value in (layer.token_entropy_sum, layer.shared_gate_sum))
 
 

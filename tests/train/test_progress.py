@@ -25,7 +25,6 @@ _ROUTER_KEYS = {
     "segment_entropy",
     "dead_segment_experts",
     "threshold",
-    "threshold_drift",
 }
 
 

@@ -22,7 +22,6 @@ _HEALTHY: dict[str, Any] = {
     "segment_entropy": 0.8,
     "dead_segment_experts": 0,
     "threshold": [0.3, 0.3, 0.3],
-    "threshold_drift": [0.0, 0.1, -0.1],
 }
 
 
@@ -60,11 +59,6 @@ def test_capacity_makes_the_fair_share():
     layers = {1: _HEALTHY | {"segment_load": [0.7, 0.7, 0.7]}}
     assert list(collapse_signs(layers, tiny_routing())) == ["segment load"]
     assert collapse_signs(layers, tiny_routing(segment_capacity=2.0)) == {}
-
-
-@pytest.mark.parametrize("preset", ["causal", "paper"])
-def test_stored_thresholds_are_no_sign(preset: str):
-    assert _signs(tiny_routing(preset), threshold_drift=[1.0, 1.0, 1.0]) == {}
 
 
 def test_the_worst_layer_is_named():

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,7 +13,6 @@ from multipl_moe.model.decoder import MultiplMoeModel, hybrid_layers_of, routing
 from multipl_moe.model.hybrid import HybridMoe, RoutingObserver
 from multipl_moe.model.segment_moe import SegmentRouting
 from multipl_moe.model.segments import SegmentPlan
-from multipl_moe.model.selection import quantile_threshold
 from multipl_moe.model.token_moe import TokenRouting
 
 _DEAD_SHARE_OF_FAIR_LOAD = 0.01
@@ -35,7 +34,6 @@ class LayerStatistics:
     segment_counts: Tensor | None = None
     segment_entropy_sum: float = 0.0
     threshold: Tensor | None = None
-    gates: list[Tensor] = field(default_factory=list)
 
     @torch.no_grad()
     def __call__(
@@ -55,7 +53,6 @@ class LayerStatistics:
             self.num_segments += plan.num_segments
             self.segment_entropy_sum += _entropy(segments.gates)
             self.threshold = layer.segment_threshold.clone()
-            self.gates.append(segments.gates.detach())
 
     @torch.no_grad()
     def over(self, ranks: Ranks) -> "LayerStatistics":
@@ -66,7 +63,6 @@ class LayerStatistics:
         names = ("num_tokens", "num_segments", "token_entropy_sum", "shared_gate_sum", "segment_entropy_sum")
         own = torch.tensor([getattr(self, name) for name in names], dtype=torch.float64, device=device)
         num_tokens, num_segments, *sums = ranks.total(own).tolist()
-        gates = torch.cat(self.gates) if self.gates else None
         return replace(
             self,
             num_tokens=round(num_tokens),
@@ -74,7 +70,6 @@ class LayerStatistics:
             **dict(zip(names[2:], sums, strict=True)),
             token_counts=None if self.token_counts is None else ranks.total(self.token_counts),
             segment_counts=None if self.segment_counts is None else ranks.total(self.segment_counts),
-            gates=[] if gates is None else [ranks.gather(gates, ranks.counts(len(gates), gates.device))],
         )
 
     @property
@@ -86,10 +81,6 @@ class LayerStatistics:
     def segment_load(self) -> list[float]:
         """Share of the segments that each segment expert takes; capacity / E_s each when balanced."""
         return [] if self.segment_counts is None else (self.segment_counts / max(self.num_segments, 1)).tolist()
-
-    def quantile_threshold(self) -> Tensor:
-        """(E_s,) the thresholds at which each expert takes exactly its share of the observed segments."""
-        return quantile_threshold(torch.cat(self.gates), self.capacity)
 
     def summary(self) -> dict[str, Any]:
         """Means as JSON-ready values; keys of an absent router are left out."""
@@ -109,7 +100,6 @@ class LayerStatistics:
                 "segment_entropy": self.segment_entropy_sum / max(self.num_segments, 1),
                 "dead_segment_experts": _num_dead(self.segment_load, fair),
                 "threshold": self.threshold.tolist(),
-                "threshold_drift": (self.threshold - self.quantile_threshold()).tolist(),
             }
         return result
 
