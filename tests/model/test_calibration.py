@@ -1,5 +1,7 @@
 """Calibration stores the quantiles of the gates, and touches nothing else."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -9,7 +11,8 @@ from multipl_moe.errors import ConfigError
 from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.model.calibration import calibrate_routing
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
-from multipl_moe.model.statistics import LayerStatistics, observe_routing
+from multipl_moe.model.statistics import LayerStatistics, observe_batches, observe_routing
+from tests import reference
 from tests.conftest import random_tokens, randomise, tiny_hybrid
 from tests.train.tiny import World
 
@@ -49,25 +52,28 @@ def test_every_expert_of_the_first_hybrid_layer_takes_its_share_of_the_calibrati
     assert layer.num_segments > 250
 
 
-def test_thresholds_are_the_quantiles_of_the_gates_of_the_last_pass(model, batches):
-    # The last pass routed with the thresholds of the second to last.
-    calibrate_routing(model, batches, passes=2)
-    expected = {index: layer.quantile_threshold() for index, layer in _observe(model, batches).items()}
-    second = {index: layer.segment_threshold.clone() for index, layer in model.hybrid_layers.items()}
-    calibrate_routing(model, batches, passes=3)
+def test_thresholds_are_the_quantiles_of_the_gates_as_they_are_in_training(model, batches):
+    gates: dict[int, list[torch.Tensor]] = {index: [] for index in model.hybrid_layers}
+
+    def note(layer: Any, plan: Any, tokens: Any, segments: Any) -> None:
+        gates[layer.index].append(segments.gates)
+
+    observe_batches(model.model, dict.fromkeys(gates, note), batches, as_in_training=True)
+    calibrate_routing(model, batches)
     for index, layer in model.hybrid_layers.items():
-        torch.testing.assert_close(layer.segment_threshold, expected[index], rtol=0, atol=0)
-    torch.testing.assert_close(second[1], expected[1], rtol=0, atol=0)
+        columns = torch.cat(gates[index]).t().tolist()
+        expected = [reference.stored_threshold(column, layer.moe.segment_capacity, 3) for column in columns]
+        assert layer.segment_threshold.tolist() == pytest.approx(expected, abs=2e-6)
 
 
-def test_first_pass_routes_as_in_training_and_the_others_as_in_evaluation(model, batches, monkeypatch):
+def test_the_model_routes_as_in_training_and_is_else_in_evaluation(model, batches, monkeypatch):
     modes = []
     decoder = model.model
     forward = decoder.forward
     note = lambda **kw: modes.append((decoder.training, decoder.routes_as_in_training)) or forward(**kw)  # noqa: E731
     monkeypatch.setattr(decoder, "forward", note)
-    calibrate_routing(model.train(), batches, passes=3)
-    assert modes == [(False, True)] * len(batches) + [(False, False)] * 2 * len(batches)
+    calibrate_routing(model.train(), batches)
+    assert modes == [(False, True)] * len(batches)
 
 
 def test_every_routed_expert_serves_its_share_of_the_calibration_text(model, batches):

@@ -205,8 +205,8 @@ def test_calibration_of_a_base_with_dropout_gives_the_same_thresholds_twice():
     randomise(first)
     second, untouched = copy.deepcopy(first).train(), copy.deepcopy(first)
     batches = [{"input_ids": random_tokens(4, 40, seed=seed)} for seed in range(3)]
-    calibrate_routing(first.eval(), batches, passes=2)
-    calibrate_routing(second, batches, passes=2)
+    calibrate_routing(first.eval(), batches)
+    calibrate_routing(second, batches)
     assert _are_equal(_stored(first), _stored(second))
     assert not _are_equal(_stored(first), _stored(untouched))
     losses = [second(**batches[0], labels=batches[0]["input_ids"]).loss.item() for _ in range(2)]

@@ -17,17 +17,15 @@ from multipl_moe.model.token_moe import TokenRouting
 
 
 @torch.no_grad()
-def calibrate_routing(model: nn.Module, batches: Iterable[Mapping[str, Tensor]], passes: int = 1) -> None:
+def calibrate_routing(model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> None:
     """Store the thresholds and biases at which every expert gets its fair share of a text.
 
-    The first pass routes as in training (thresholds from the other rows of a batch), so that deep layers see the inputs
-    that they were trained on; further ones route with what was just stored, which changes what deeper layers see a
-    little. All else is as in evaluation, dropout left out. More text serves better than more passes: neighbouring
-    segments are alike, so a quantile is uncertain.
+    It routes as in training (thresholds from the other rows of a batch), so that deep layers see the inputs that they
+    were trained on. All else is as in evaluation, dropout left out.
 
     Args:
         model: hybrid; one whose routers store nothing (preset `paper`) is left as it is.
-        batches: inputs of the model, many rows each, text of all languages that it is for; read once a pass.
+        batches: inputs of the model, many rows each, text of all languages that it is for.
 
     Raises:
         ConfigError: the model is dense, or there are no batches or no tokens in them.
@@ -38,13 +36,12 @@ def calibrate_routing(model: nn.Module, batches: Iterable[Mapping[str, Tensor]],
     batches = list(batches)
     if not batches:
         raise ConfigError("batches: there is none; give inputs of the model, text of all languages that it is for")
-    for number in range(passes):
-        seen = {index: _RouterInputs() for index in decoder.hybrid_layers}
-        observe_batches(decoder, seen, batches, as_in_training=number == 0)
-        for index, inputs in seen.items():
-            if not inputs.num_tokens:
-                raise ConfigError("batches: they hold padding alone; give text of all languages that the model is for")
-            _store(decoder.hybrid_layers[index], inputs)
+    seen = {index: _RouterInputs() for index in decoder.hybrid_layers}
+    observe_batches(decoder, seen, batches, as_in_training=True)
+    for index, inputs in seen.items():
+        if not inputs.num_tokens:
+            raise ConfigError("batches: they hold padding alone; give text of all languages that the model is for")
+        _store(decoder.hybrid_layers[index], inputs)
 
 
 class _RouterInputs:

@@ -48,9 +48,9 @@ class HybridCallback(RouterWatch):
         batches: inputs of the model for `calibrate_routing`: many rows each, text of all languages that it is for.
     """
 
-    def __init__(self, batches: Iterable[Mapping[str, Tensor]], passes: int = 1) -> None:
+    def __init__(self, batches: Iterable[Mapping[str, Tensor]]) -> None:
         super().__init__()
-        self._batches, self._passes = batches, passes
+        self._batches = batches
 
     def on_init_end(self, args, state, control, **kwargs):
         """Freeze the base: the Trainer makes its optimiser later."""
@@ -81,7 +81,7 @@ class HybridCallback(RouterWatch):
         self.stop_watching()
         decoder = require_hybrid(kwargs["model"])
         if any(router_learns(layer) for layer in decoder.hybrid_layers.values()):
-            calibrate_routing(decoder, self._batches, self._passes)
+            calibrate_routing(decoder, self._batches)
 
 
 def _is_untouched(model: nn.Module) -> bool:
