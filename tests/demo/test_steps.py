@@ -194,7 +194,7 @@ def test_a_demo_interrupted_in_every_step_goes_on_where_it_stopped(finished, wor
 
 def _interrupt_between_saving_the_model_and_noting_it(recipe: Recipe, folder: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("multipl_moe.train.trainer.write_json", interrupt)
+        patch.setattr("multipl_moe.train.trainer.TrainResult.write", interrupt)
         with pytest.raises(KeyboardInterrupt):
             _run(recipe, folder)
     assert (folder / "model").is_dir()

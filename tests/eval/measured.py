@@ -25,14 +25,13 @@ SUMMARY: dict[str, Any] = {
     "segment_entropy": 0.8,
     "dead_segment_experts": 0,
     "threshold": [0.5, 0.4],
-    "threshold_drift": [0.01, -0.02],
 }
 
 
 def only(kind: str) -> dict[str, Any]:
     """The summary of a layer that has experts of one kind."""
     other = {"token": "segment", "segment": "token"}[kind]
-    lost = ("shared_share",) if kind == "segment" else ("threshold", "threshold_drift")
+    lost = ("shared_share",) if kind == "segment" else ("threshold",)
     return {key: value for key, value in SUMMARY.items() if other not in key and key not in lost}
 
 
@@ -72,7 +71,13 @@ def after() -> HybridScores:
 def training() -> TrainResult:
     audit = TrainableParameters({"experts": 700, "token routers": 50}, 3000)
     return TrainResult(
-        Path("run/model"), audit, "ab" * 32, tokens=12_345, seconds=67.0, steps=8, compute_dtype="float32"
+        model_folder=Path("run/model"),
+        audit=audit,
+        frozen_sha256="ab" * 32,
+        tokens=12_345,
+        seconds=67.0,
+        steps=8,
+        compute_dtype="float32",
     )
 
 

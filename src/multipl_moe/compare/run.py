@@ -102,7 +102,7 @@ class RunFolder:
 
     def _train(self, recipe: Recipe, start: Path) -> TrainResult:
         if (done := self.folder / "training.json").is_file():
-            return TrainResult.from_json(read_json(done))
+            return TrainResult.read(done)
         with TrainingProgress(self.folder, tokens_per_step(recipe.train), self.console) as progress:
             return train_in_held_folder(
                 recipe,

@@ -287,7 +287,7 @@ class Demo:
             self.recipe,
             LanguageScores.read(self.output / "scores_before.json"),
             HybridScores.read(self.output / "scores_after.json"),
-            TrainResult.from_json(self._read("training.json")),
+            TrainResult.read(self.output / "training.json"),
             environment=self._read("environment.json"),
             programs=ProgramsResult.read(programs) if programs.is_file() else None,
         )

@@ -1,20 +1,20 @@
 """What a training run leaves as its record, training.json, and how its training text was checked."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from multipl_moe.corpus.manifest import CorpusManifest
-from multipl_moe.runs.decontamination import CHECKED, NOT_CHECKED, PARTLY_CHECKED, Record, record_of_model, status_of
+from multipl_moe.runs.decontamination import CHECKED, NOT_CHECKED, PARTLY_CHECKED, record_of_model, status_of
 from multipl_moe.runs.provenance import run_folder
+from multipl_moe.runs.record import Record
 from multipl_moe.train.freezing import TrainableParameters
 
 _BEST_LAST = (NOT_CHECKED, PARTLY_CHECKED, CHECKED)
 
 
-@dataclass(frozen=True)
-class TrainResult:
+class TrainResult(Record):
     """What a training run did.
 
     Attributes:
@@ -43,27 +43,17 @@ class TrainResult:
     compute_dtype: str
     quantise: str | None = None
     learning_rate: float | None = None
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[str] = []
     best_step: int | None = None
-    data: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = {}
     decontamination: dict[str, Any] | None = None
     processor_s: float | None = None
     peak_bytes: int | None = None
     corpus: str | None = None
-    licences: dict[str, dict[str, int]] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """A JSON-ready dict that `from_json` reads back."""
-        return asdict(self) | {"model_folder": str(self.model_folder)}
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> "TrainResult":
-        """Read `to_json`'s dict."""
-        parts = {"model_folder": Path(values["model_folder"]), "audit": TrainableParameters(**values["audit"])}
-        return cls(**(values | parts))
+    licences: dict[str, dict[str, int]] = {}
 
 
-def training_record(model_folder: Path, corpus: Path) -> Record | None:
+def training_record(model_folder: Path, corpus: Path) -> dict[str, Any] | None:
     """The record of a model trained on a corpus, starting from the model in a folder.
 
     Where that one was trained before, a benchmark is what it was the worse of both times; None if that is not known.

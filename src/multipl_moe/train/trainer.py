@@ -27,7 +27,7 @@ from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.expert_use import measure_expert_use
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe.recipe import Recipe
-from multipl_moe.runs.folder import open_run, write_json
+from multipl_moe.runs.folder import open_run
 from multipl_moe.system.device import dtype_name, move_to_best_device
 from multipl_moe.system.launch import is_main, preemptible
 from multipl_moe.system.staging import held_folder, refuse_existing, staged_folder
@@ -119,8 +119,8 @@ def train_in_held_folder(
     gc.collect()
     counts = CorpusManifest.load(corpus).languages
     result = TrainResult(
-        output / "model",
-        parameters,
+        model_folder=output / "model",
+        audit=parameters,
         frozen_sha256=hash_of(frozen) if trained is None else verify_frozen(trained, frozen),
         tokens=setup.num_sequences * recipe.train.sequence_tokens,
         steps=setup.steps,
@@ -244,7 +244,7 @@ def _write(
     with full_disk_explained(checkpoints), staged_folder(result.model_folder) as staging:
         finish.save(model, start, staging)
         copy_companions(start, staging)
-    write_json(output / "training.json", result.to_json())
+    result.write(output / "training.json")
     shutil.rmtree(checkpoints, ignore_errors=True)
 
 
