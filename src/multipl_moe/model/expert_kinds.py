@@ -1,11 +1,10 @@
 """The kinds of experts, one table entry each: how they are built, begin, are merged and are told of.
 
-The rest of the package asks the entry and never compares names of kinds, so that a further one is a class here and its
-name in `ExpertType`.
+The rest of the package asks the entry and never compares names of kinds, so that a further one is a class here, with
+what `_Full` has, and its name in `ExpertType`.
 """
 
 import copy
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -63,8 +62,8 @@ class BaseLayer:
         return f"mlp.{self.family.down}.weight"
 
 
-class ExpertKind(ABC):
-    """One kind of experts.
+class _Full:
+    """Blocks of the base's own shape.
 
     Attributes:
         is_adapter: whether an expert, if nothing routes, is PEFT's LoRA beside the base's matrices, which keep their
@@ -73,64 +72,27 @@ class ExpertKind(ABC):
         place: where an expert of a model without routers works, in words.
     """
 
-    is_adapter: bool
-    is_copied: bool
-    place: str
-
-    @abstractmethod
-    def add(self, layer: Any, name: str, experts: ExpertsConfig) -> None:
-        """Give a decoder layer the expert of a pack, which works where the pack's gate is open."""
-
-    @abstractmethod
-    def stack(self, moe: MoeConfig, family: Family, config: Any) -> Experts:
-        """The experts of a layer in which routers choose."""
-
-    @abstractmethod
-    def start(self, layer: BaseLayer, experts: ExpertsConfig) -> Iterator[NewTensor]:
-        """Tensors of what `add` makes."""
-
-    @abstractmethod
-    def start_stacked(self, layer: BaseLayer, experts: ExpertsConfig) -> Iterator[NewTensor]:
-        """Tensors of what `stack` makes."""
-
-    @abstractmethod
-    def when_open(self, key: str, name: str, shapes: Shapes, experts: ExpertsConfig) -> Callable[[Read], Tensor] | None:
-        """What of a checkpoint yields a base's tensor as it is while a pack's gate is open; None: the base's own."""
-
-    @abstractmethod
-    def differences(
-        self, read: Read, prefix: str, part: str, kind: str, shared: Tensor, family: Family, moe: MoeConfig
-    ) -> Iterator[Tensor]:
-        """Of each stacked expert, in float32, what a `part` of the block differs in from the `shared` one.
-
-        `prefix` is that of the block, `kind` weight or bias.
-        """
-
-    def describe(self, experts: ExpertsConfig) -> str | None:
-        """What an expert is, in words for the model card; None: all is said."""
-        return None
-
-
-class _Full(ExpertKind):
-    """Blocks of the base's own shape."""
-
     is_adapter, is_copied = False, True
     place = "in the place of the feed-forward block"
 
     def add(self, layer: Any, name: str, experts: ExpertsConfig) -> None:
+        """Give a decoder layer the expert of a pack, which works where the pack's gate is open."""
         if not isinstance(layer.mlp, GatedBlock):
             layer.mlp = GatedBlock(layer.mlp)
         layer.mlp.experts[name] = copy.deepcopy(layer.mlp.shared_expert)
 
     def stack(self, moe: MoeConfig, family: Family, config: Any) -> Experts:
+        """The experts of a layer in which routers choose."""
         return StackedExperts(moe.num_trained_experts, config.hidden_size, config.intermediate_size, family, config)
 
     def start(self, layer: BaseLayer, experts: ExpertsConfig) -> Iterator[NewTensor]:
+        """Tensors of what `add` makes."""
         for key, shape in layer.shapes.items():
             if key.startswith("mlp."):
                 yield NewTensor(f"mlp.experts.{PACK}.{key.removeprefix('mlp.')}", shape, [key])
 
     def start_stacked(self, layer: BaseLayer, experts: ExpertsConfig) -> Iterator[NewTensor]:
+        """Tensors of what `stack` makes."""
         for name, keys in ((layer.family.up_name, layer.up), ("down_proj", [layer.down])):
             num_rows, columns = sum(layer.shapes[key][0] for key in keys), layer.shapes[keys[0]][1]
             yield NewTensor(f"mlp.experts.{name}", (num_rows, columns), keys)
@@ -139,17 +101,26 @@ class _Full(ExpertKind):
                 yield NewTensor(f"mlp.experts.{name}_bias", (num_rows,), biases)
 
     def when_open(self, key: str, name: str, shapes: Shapes, experts: ExpertsConfig) -> Callable[[Read], Tensor] | None:
+        """What of a checkpoint yields a base's tensor as it is while a pack's gate is open; None: the base's own."""
         own = key.replace(".mlp.", f".mlp.experts.{name}.")
         return (lambda read: read(own)) if own != key and own in shapes else None
 
     def differences(
         self, read: Read, prefix: str, part: str, kind: str, shared: Tensor, family: Family, moe: MoeConfig
     ) -> Iterator[Tensor]:
+        """Of each stacked expert, in float32, what a `part` of the block differs in from the `shared` one.
+
+        `prefix` is that of the block, `kind` weight or bias.
+        """
         suffix = "_bias" if kind == "bias" else ""
         return (expert.float() - shared for expert in _stacked_part(read, prefix, part, suffix, family))
 
+    def describe(self, experts: ExpertsConfig) -> str | None:
+        """What an expert is, in words for the model card; None: all is said."""
+        return None
 
-class _Lora(ExpertKind):
+
+class _Lora:
     """Low-rank differences, PEFT's LoRA where nothing routes."""
 
     is_adapter, is_copied = True, False
@@ -209,7 +180,7 @@ def _stacked_part(read: Read, prefix: str, part: str, suffix: str, family: Famil
     return stacked.chunk(len(family.up), dim=1)[family.up.index(part)]
 
 
-EXPERT_KINDS: dict[str, ExpertKind] = {"full": _Full(), "lora": _Lora()}
+EXPERT_KINDS: dict[str, _Full | _Lora] = {"full": _Full(), "lora": _Lora()}
 
 
 def add_experts(layers: Any, name: str, moe: MoeConfig, family: Family) -> None:
