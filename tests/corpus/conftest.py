@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from multipl_moe.corpus import CorpusManifest, build_corpus
-from multipl_moe.corpus.run.stages import StageProgress
 from multipl_moe.recipe.corpus import ExecutorSection
 from multipl_moe.recipe.recipe import Recipe, validate_recipe
 from tests.fixtures import save_trained_tokenizer, tree
@@ -82,8 +81,8 @@ def corpus_recipe(sources_folder) -> Recipe:
 
 
 @pytest.fixture(scope="session")
-def told() -> tuple[list[str], list[StageProgress]]:
-    """What building the corpus told: titles, and how far its stages were."""
+def told() -> tuple[list[str], list[tuple[str, int, int]]]:
+    """What building the corpus told: titles, and of the last one each time how many tasks were done of how many."""
     return [], []
 
 
@@ -91,4 +90,8 @@ def told() -> tuple[list[str], list[StageProgress]]:
 def corpus(corpus_recipe, tokenizer_folder, tmp_path_factory, told) -> tuple[Path, CorpusManifest]:
     """A corpus folder and what building it returned."""
     output, (titles, tasks) = tmp_path_factory.mktemp("corpus") / "corpus", told
-    return output, build_corpus(corpus_recipe, tokenizer_folder, output, titles.append, tasks.append)
+
+    def on_tasks(num_done: int, num_tasks: int) -> None:
+        tasks.append((titles[-1], num_done, num_tasks))
+
+    return output, build_corpus(corpus_recipe, tokenizer_folder, output, titles.append, on_tasks)

@@ -155,11 +155,9 @@ def test_progress_is_told(corpus, told):
     assert [title.split()[0] for title in titles] == [
         "Reading", "Looking", "Signing", "Looking", "Choosing", "Splitting",
     ]  # fmt: skip
-    assert list(dict.fromkeys(progress.title for progress in tasks)) == titles
-    assert tasks[0].num_done == 0
-    ended = {progress.title: progress for progress in tasks}
-    assert all(progress.num_done == progress.num_tasks for progress in ended.values())
-    assert [progress.num_tasks for progress in ended.values()] == [2, 1, 2, 4, 1, 2]
+    assert tasks[0] == (titles[0], 0, 2)
+    ended = {title: (num_done, num_tasks) for title, num_done, num_tasks in tasks}
+    assert list(ended.items()) == list(zip(titles, [(num, num) for num in (2, 1, 2, 4, 1, 2)], strict=True))
 
 
 def test_documents_are_json_lines_with_metadata(corpus):

@@ -52,9 +52,7 @@ def corpus(
             begin("tasks")
             console.print(message)
 
-        manifest = build_corpus(
-            chosen, tokenizer, output, tell, lambda stage: on_progress(stage.num_done, stage.num_tasks)
-        )
+        manifest = build_corpus(chosen, tokenizer, output, tell, on_progress)
     console.print(corpus_table(manifest, chosen.language_table))
     for note in (over_budget_note(manifest, chosen), few_held_out_note(manifest, chosen.language_table)):
         if note is not None:

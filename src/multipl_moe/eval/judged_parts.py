@@ -35,7 +35,7 @@ def judge_in_parts(file: Path, output: Path, recipe: Recipe, options: EvalOption
         TasksUnfinishedError: parts ended without being done.
     """
     executor, parts = recipe.corpus.executor, output.absolute() / PARTS_FOLDER
-    told = Listeners(options.on_step, lambda state: options.on_progress(state.num_done, state.num_tasks))
+    told = Listeners(options.on_step, options.on_progress)
     stage = Stage(
         "judge",
         "running programs",

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from multipl_moe.corpus.run.forks import run_in_forks
-from multipl_moe.corpus.run.stages import Listeners, Stage, StageProgress
+from multipl_moe.corpus.run.stages import Listeners, Stage
 from multipl_moe.corpus.run.watch import quiet
 from multipl_moe.errors import CorpusError, TasksUnfinishedError
 
@@ -22,11 +22,11 @@ def stage_of(step: Callable[[Any, int, int], Any], num_tasks: int = 4) -> Stage:
 
 
 def run(folder: Path, step: Callable[[Any, int, int], Any], *, num_tasks: int = 4, workers: int = 2) -> Stage:
-    told: list[StageProgress] = []
+    told: list[tuple[int, int]] = []
     stage = stage_of(step, num_tasks)
     with quiet(folder / stage.name):
-        run_in_forks(stage, workers, folder, Listeners(lambda title: None, told.append))
-    assert [told[0].num_done, told[-1].num_done] == [0, num_tasks]
+        run_in_forks(stage, workers, folder, Listeners(lambda title: None, lambda *tasks: told.append(tasks)))
+    assert [told[0], told[-1]] == [(0, num_tasks), (num_tasks, num_tasks)]
     return stage
 
 

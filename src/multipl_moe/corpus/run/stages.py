@@ -65,16 +65,8 @@ class Stage:
             )
 
 
-@dataclass(frozen=True)
-class StageProgress:
-    """How far a stage is."""
-
-    title: str
-    num_done: int
-    num_tasks: int
-
-
-OnTasks = Callable[[StageProgress], None]
+OnTasks = Callable[[int, int], None]
+"""Told how many tasks of a stage are done, and how many there are."""
 
 
 @dataclass(frozen=True)
@@ -87,4 +79,4 @@ class Listeners:
     def tell(self, stage: Stage, logs: Path) -> None:
         """Tell how far a stage is."""
         if self.on_tasks is not None:
-            self.on_tasks(StageProgress(stage.title, stage.num_tasks - len(stage.tasks_left(logs)), stage.num_tasks))
+            self.on_tasks(stage.num_tasks - len(stage.tasks_left(logs)), stage.num_tasks)
