@@ -29,6 +29,7 @@ def _halves(tokens: torch.Tensor, labels: torch.Tensor):
 @pytest.mark.parametrize("preset", CAUSAL_PRESETS)
 def test_in_evaluation_losses_are_the_cross_entropy_and_those_of_micro_batches_add_up(preset: str, skip_logits: bool):
     model, tokens, labels = tiny_hybrid(preset), random_tokens(4, 15), _labels()
+    model.lm_head.requires_grad_(False)
     options = {"num_items_in_batch": int((labels[:, 1:] != -100).sum()), "skip_logits": skip_logits}
     with torch.no_grad():
         whole = model(input_ids=tokens, labels=labels).loss
@@ -68,16 +69,19 @@ def test_the_training_loss_adds_the_mean_balancing_loss_of_the_layers():
     torch.testing.assert_close(output.loss, cross_entropy + 0.25 * slow)
 
 
-@pytest.mark.parametrize("family", ["llama", "gemma2", "granite"])
-def test_without_logits_the_loss_and_every_gradient_are_the_same(family: str):
+@pytest.mark.parametrize(
+    ("family", "head_learns"), [("llama", False), ("gemma2", False), ("granite", False), ("llama", True)]
+)
+def test_without_logits_the_loss_and_every_gradient_are_the_same(family: str, head_learns: bool):
     results = []
     for skip_logits in (False, True):
         model = tiny_hybrid(family=family).train()
-        model.lm_head.requires_grad_(False)
+        model.lm_head.requires_grad_(head_learns)
         output = model(input_ids=random_tokens(4, 15), labels=_labels(), skip_logits=skip_logits)
         output.loss.backward()
-        assert (output.logits is None) == skip_logits
+        assert (output.logits is None) == (skip_logits and not head_learns)
         gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+        assert ("lm_head.weight" in gradients) == head_learns
         results.append((output.loss.detach(), gradients))
     torch.testing.assert_close(results[0], results[1])
 

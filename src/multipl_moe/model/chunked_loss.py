@@ -29,19 +29,17 @@ def chunked_cross_entropy(
     softcap: float | None = None,
     chunk_tokens: int = 1024,
 ) -> Tensor:
-    """(N,) the loss of each token in nats, float32: `F.cross_entropy` of `hidden @ weight.T`, with every gradient.
+    """(N,) the loss of each token in nats, float32: `F.cross_entropy` of `hidden @ weight.T`, with `hidden`'s gradient.
 
-    With a frozen head the gradient of `hidden` is worked out in the forward pass, while a chunk's logits are there: a
-    row of it is the gradient of that row's loss alone, so what comes back later only scales it. No work is done twice
-    then, and (N, H) is all that is kept. A head that learns is summed over tokens, so its backward pass computes
-    the logits again: one more matrix product of three.
+    It is worked out in the forward pass, while a chunk's logits are there: a row of it is the gradient of that row's
+    loss alone, so what comes back later only scales it. No work is done twice, and (N, H) is all that is kept.
 
     Matrix products are in the autocast dtype where autocast is on, all else in float32. It reads the head's weights
     alone: hooks of the head's module have no part in it.
 
     Args:
         hidden_NH: what the head reads, after the last norm.
-        weight_VH: of the head.
+        weight_VH: of the head, which is frozen.
         targets_N: token that each position should foresee, -100 where there is none: its loss and gradients are 0.
         divisor: logits are divided by it first (Granite).
         softcap: then they become softcap * tanh(logits / softcap) (Gemma 2).
@@ -87,30 +85,25 @@ class _ChunkedLosses(Function):
     @staticmethod
     def forward(ctx: Any, hidden_NH: Tensor, weight_VH: Tensor, targets_N: Tensor, head: _Head) -> Tensor:
         needs_hidden, needs_weight = ctx.needs_input_grad[:2]
+        assert not needs_weight, "the head's gradient, a sum over tokens, takes the logits that are not kept"
         x_NH, w_VH = hidden_NH.to(head.dtype), weight_VH.to(head.dtype)
         losses_N = torch.empty(len(targets_N), device=hidden_NH.device)
-        slopes_NH = torch.empty_like(x_NH) if needs_hidden and not needs_weight else None
+        slopes_NH = torch.empty_like(x_NH) if needs_hidden else None
         for chunk in head.chunks(len(targets_N)):
             _forward_chunk(head, chunk, x_NH, w_VH, targets_N[chunk], losses_N, slopes_NH)
         ctx.head, ctx.hidden_dtype = head, hidden_NH.dtype
-        if needs_weight:
-            ctx.save_for_backward(targets_N, hidden_NH, weight_VH)
-        elif needs_hidden:
+        if needs_hidden:
             ctx.save_for_backward(targets_N, slopes_NH)
         return losses_N.masked_fill_(targets_N == IGNORED_LABEL, 0.0)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, scale_N: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        targets_N, *saved = ctx.saved_tensors
+        targets_N, slopes_NH = ctx.saved_tensors
         scale_N1 = scale_N.masked_fill(targets_N == IGNORED_LABEL, 0.0)[:, None]
         if ctx.head.divisor is not None:
             scale_N1 = scale_N1 / ctx.head.divisor
-        needs_hidden, needs_weight = ctx.needs_input_grad[:2]
-        if not needs_weight:
-            (slopes_NH,) = saved
-            return (slopes_NH * scale_N1).to(ctx.hidden_dtype), None, None, None
-        return *_computed_again(ctx.head, needs_hidden, targets_N, scale_N1, *saved), None, None
+        return (slopes_NH * scale_N1).to(ctx.hidden_dtype), None, None, None
 
 
 def _forward_chunk(
@@ -130,20 +123,3 @@ def _forward_chunk(
     losses_N[chunk] = -log_p_CV.gather(1, targets_C.clamp(min=0)[:, None]).squeeze(1)
     if slopes_NH is not None:
         torch.mm(head.slopes(log_p_CV, tanh_CV, targets_C).to(head.dtype), w_VH, out=slopes_NH[chunk])
-
-
-def _computed_again(
-    head: _Head, needs_hidden: bool, targets_N: Tensor, scale_N1: Tensor, hidden_NH: Tensor, weight_VH: Tensor
-) -> tuple[Tensor | None, Tensor]:
-    """Gradients of the hidden states, where asked for, and of the weight; sums over chunks are in float32."""
-    x_NH, w_VH = hidden_NH.to(head.dtype), weight_VH.to(head.dtype)
-    by_hidden = torch.empty_like(x_NH) if needs_hidden else None
-    by_weight = torch.zeros_like(weight_VH, dtype=torch.promote_types(head.dtype, torch.float32))
-    for chunk in head.chunks(len(targets_N)):
-        by_logits_CV = head.slopes(*head.log_probabilities(x_NH[chunk], w_VH), targets_N[chunk])
-        by_logits_CV = by_logits_CV.mul_(scale_N1[chunk]).to(head.dtype)
-        if by_hidden is not None:
-            torch.mm(by_logits_CV, w_VH, out=by_hidden[chunk])
-        by_weight += by_logits_CV.t() @ x_NH[chunk]
-        del by_logits_CV
-    return None if by_hidden is None else by_hidden.to(hidden_NH.dtype), by_weight.to(weight_VH.dtype)

@@ -77,8 +77,8 @@ class MultiplMoeForCausalLM(MultiplMoePreTrainedModel, GenerationMixin):
         Args:
             labels: (B, T), -100 where no token is to be predicted; shifted here.
             num_items_in_batch: labels in the whole accumulated batch, over all processes, so that their losses add up.
-            skip_logits: with labels, take the loss chunk by chunk and return no logits, which are a step's largest
-                tensors. What hooks of `lm_head` add has no part in it.
+            skip_logits: with labels and a frozen head, take the loss chunk by chunk and return no logits, which are a
+                step's largest tensors. What hooks of `lm_head` add has no part in it.
             The others, and `cache`, which may still be called `past_key_values`: see `MultiplMoeModel`.
         """
         outputs = self.model(
@@ -92,7 +92,7 @@ class MultiplMoeForCausalLM(MultiplMoePreTrainedModel, GenerationMixin):
             **kwargs,
         )
         hidden_BTH, loss, logits, aux_loss = outputs.last_hidden_state, None, None, outputs.aux_loss
-        if labels is None or not skip_logits:
+        if labels is None or not skip_logits or self.lm_head.weight.requires_grad:
             keep = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
             logits = self._logits(hidden_BTH[:, keep, :])
         if labels is not None:
