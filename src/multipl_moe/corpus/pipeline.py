@@ -58,11 +58,8 @@ def build_corpus(
 ) -> CorpusManifest:
     """Build a corpus folder from the recipe's sources, or go on with building it.
 
-    It holds documents/{train,validation}/NAME.jsonl.gz (text, id, metadata), tokens/train/NAME/*.ds with *.ds.index
-    (end of each document in tokens, uint64), of answers also *.ds.loss (a byte for each token, 1 if it counts); NAME is
-    a language, or its answers (`multipl_judge.languages.answers`); duplicates.jsonl, dropped.jsonl.gz, manifest.json
-    and datatrove's logs. Apart from the logs and the recorded recipe, equal sources and recipes give equal bytes,
-    wherever the tasks run, however many at a time, and however often the build was stopped and started again.
+    docs/corpus.md says what is in it. Apart from the logs and the recorded recipe, equal sources and recipes give equal
+    bytes, wherever the tasks run, however many at a time, and however often the build was stopped and started again.
 
     Args:
         recipe: languages, seed and the section `corpus`.

@@ -30,20 +30,10 @@ FIRST_TOKEN_SHARE = 2 / 3  # of `start`, for a document's first token: an attent
 class DomainGate(Float32Buffers):
     """A probability for each segment, from the tokens of its document before it.
 
-    What a text is may change at each segment: a hidden Markov model with states for each language to learn, for prose
-    and for other code, run forward (`GateStates`). Prose comes and goes, in chats and in documents, and what comes
-    after it is as likely to be learnt as not; from code to code of another language a text seldom changes. What a token
-    says for a language, or for prose, is by how much likelier it is there, after the token before and after the one
-    before that, than in other code; white space is passed over, as indentation is a matter of taste, and a line that
-    begins with // says a tenth, as licences and comments are alike in all languages. `calibration` makes that a
-    log-likelihood ratio, as pairs are not independent. p is that of the languages together.
-    Prose that names a language is likelier to go on with code in that one. If it is a question in a chat, the answer
-    is of that language, its prose too, until it turns out to be other code.
-    A fence that names a language (```rust) leaves nothing to guess: until it closes p is 1 for a language to learn, 0
-    for another, and what is between counts for nothing after it.
-
-    A prompt may be read as a whole before the model goes on from it (`other_in_prompts`): what comes later counts for
-    what came before, so that a short prompt is not half open.
+    A hidden Markov model with states for each language to learn, for prose and for other code, run forward
+    (`GateStates`) on what the tokens say, each with the two before it (`GateReading`): docs/design.md, section 5. p is
+    that of the languages together. A prompt may be read as a whole before the model goes on from it
+    (`other_in_prompts`): what comes later counts for what came before, so that a short prompt is not half open.
 
     p below `bound` counts as 0, and p above 1 - `bound` as 1. A document's first segment, before which there is
     nothing to read, gets `start`. Its first token gets two thirds of that: all later tokens attend to it more than to

@@ -73,12 +73,9 @@ def movement_of(
 ) -> Moved:
     """How far a model is from its base: nats a token and changed first choices.
 
-    - `answers`: the base's own answers, greedy, to prompts that come with the package.
-    - `generated`: the same, if the model has domain gates that first read each prompt as a whole, as in `generate`.
-    - `kept`: held-out files of the languages to keep, as many and cut as for bits per byte. Its total is over code;
-      natural language is a part by itself.
-    - `other`: files that the packages installed here bring, of kinds whose endings no language of the recipe has. What
-      is installed elsewhere may differ; `sha256` tells whether two measurements read the same texts.
+    On `answers` of the base's own, on these with each prompt read first (`generated`, of models with domain gates), on
+    `kept` files of the languages to keep, and on `other` kinds of files, which packages installed here bring
+    (docs/evaluation.md). `sha256` tells whether two measurements read the same texts.
 
     Both models are held at once, made ready for evaluation in place, and computed in float32 where there is memory for
     it: in bfloat16 rounding alone moves a model by about 0.001 nats a token, and changes one first choice in a hundred.
