@@ -74,13 +74,14 @@ assert multipl_moe.freeze_base and multipl_moe.HybridCallback
     "imports",
     [
         _IN_TURN,
-        "import transformers.models.auto.modeling_auto\nfrom multipl_moe import calibrate_routing\nimport multipl_moe",
+        "from multipl_moe import calibrate_routing\nimport multipl_moe",
+        "import transformers.models.auto.modeling_auto\nimport multipl_moe",
+        "import multipl_moe; from transformers import AutoModel",
         *(
             pytest.param(f"import multipl_moe; from {more}", marks=pytest.mark.extended)
             for more in (
                 "multipl_moe.model.modeling import MultiplMoeForCausalLM",
                 "multipl_moe.model.configuration import MultiplMoeConfig",
-                "transformers import AutoModel",
             )
         ),
     ],

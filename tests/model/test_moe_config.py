@@ -1,5 +1,6 @@
 """Settings of the hybrid layer: the presets' values, validation, dict round trip."""
 
+import math
 from typing import Any
 
 import pytest
@@ -130,6 +131,8 @@ def test_all_problems_are_reported_at_once():
         ({"type": "qlora"}, r"experts\.type: 'qlora' is not one of full, lora"),
         ({"rank": 0}, r"experts\.rank: 0 must be at least 1"),
         ({"alpha": 0.0}, r"experts\.alpha: 0.0 must be above 0"),
+        ({"alpha": math.nan}, r"experts\.alpha: nan must be above 0, and a number"),
+        ({"alpha": 1e300}, r"experts\.alpha: 1e\+300 must be above 0, and a number"),
         ({"type": "lora", "targets": "all"}, r"experts\.targets: all is for low-rank experts of preset single"),
         ({"segment_gate_scale": "x"}, r"routing\.segment_gate_scale: 'x' is not one of window, unit"),
     ],

@@ -79,6 +79,8 @@ def test_full_experts_are_cut_to_a_rank_and_the_whole_rank_loses_nothing(tmp_pat
         pack = write_pack(model, tmp_path / f"pack-{rank}", rank)
         assert (pack.moe.experts.type, pack.moe.experts.rank, pack.moe.experts.scale) == ("lora", rank, 1.0)
         shares.append(pack.kept["share"])
+        card = (tmp_path / f"pack-{rank}" / "README.md").read_text()
+        assert f"cut to rank {rank}, which left {shares[-1]:.1%}" in card
         compose(str(base), {"rust": tmp_path / f"pack-{rank}"}, tmp_path / f"composed-{rank}")
     assert shares[1] == pytest.approx(1.0)
     assert 0.1 < shares[0] < 0.9

@@ -238,9 +238,8 @@ def test_of_processes_that_write_one_output_at_once_one_does_and_the_others_are_
     fork, num_processes = multiprocessing.get_context("fork"), 6
     outputs = [tmp_path / str(round) / "out" for round in range(6)]
     begin, told = fork.Barrier(num_processes), fork.Queue()
-    processes = [
-        fork.Process(target=_write, args=(kind, outputs, begin, number, told)) for number in range(num_processes)
-    ]
+    arguments = [(kind, outputs, begin, number, told) for number in range(num_processes)]
+    processes = [fork.Process(target=_write, args=each, daemon=True) for each in arguments]
     for process in processes:
         process.start()
     everything = [told.get(timeout=60) for _ in range(num_processes * len(outputs))]

@@ -67,7 +67,7 @@ def build_corpus(
             closes every document; the token that it begins texts with, if there is one, begins them.
         output: folder to make. What is done is kept beside it, to go on with, unless the input is at fault.
         on_progress: is told, in a sentence, what happens next.
-        on_tasks: is told, now and then and maybe from another thread, how many tasks of a stage are done.
+        on_tasks: is told, now and then and maybe from another thread, how many tasks of a stage are done, of how many.
 
     Raises:
         OutputError: the output exists, or another process is building it.

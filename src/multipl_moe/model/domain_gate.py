@@ -31,9 +31,10 @@ class DomainGate(Float32Buffers):
     """A probability for each segment, from the tokens of its document before it.
 
     A hidden Markov model with states for each language to learn, for prose and for other code, run forward
-    (`GateStates`) on what the tokens say, each with the two before it (`GateReading`): docs/design.md, section 5. p is
-    that of the languages together. A prompt may be read as a whole before the model goes on from it
-    (`other_in_prompts`): what comes later counts for what came before, so that a short prompt is not half open.
+    (`GateStates`) on what tokens say, each with the one before it and with the one before that (`GateReading`):
+    docs/design.md, section 5. p is that of the languages together. A prompt may be read as a whole before the model
+    goes on from it (`other_in_prompts`): what comes later counts for what came before, so that a short prompt is not
+    half open.
 
     p below `bound` counts as 0, and p above 1 - `bound` as 1. A document's first segment, before which there is
     nothing to read, gets `start`. Its first token gets two thirds of that: all later tokens attend to it more than to

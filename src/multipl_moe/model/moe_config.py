@@ -21,6 +21,7 @@ _TYPE_NAMES: dict[Any, str] = {
     list[int]: "a list of whole numbers",
     list[str]: "a list of texts",
 }
+_MOST_ALPHA = 3e38  # as float32 holds
 _BEFORE_THREE = "0dd39d2"
 _BEFORE_PAIRS = "2a2af50"
 _COMPETING = "313c2b7"
@@ -90,8 +91,8 @@ class ExpertsConfig:
             yield f"rank: {self.rank} must be at least 1"
         if self.targets == "all" and (self.type != "lora" or is_routed):
             yield "targets: all is for low-rank experts of preset single alone; use ffn, or type lora"
-        if self.alpha <= 0:
-            yield f"alpha: {self.alpha} must be above 0"
+        if not 0 < self.alpha < _MOST_ALPHA:
+            yield f"alpha: {self.alpha} must be above 0, and a number that float32 holds"
         if sorted(set(self.layers)) != list(self.layers) or any(layer < 0 for layer in self.layers):
             yield f"layers: {self.layers} must be ascending layer indices, each once"
 

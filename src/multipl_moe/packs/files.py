@@ -59,7 +59,7 @@ class Pack(Record):
     moe: Annotated[MoeConfig, PlainValidator(_settings), PlainSerializer(MoeConfig.to_dict)]
     trained: dict[str, Any]
     measured: Found | None
-    kept: dict[str, float]
+    kept: dict[str, int | float]
     versions: dict[str, str]
     endings: dict[str, list[str]] = {}
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,9 +33,9 @@ KINDS = {
 MOVEMENT_COLUMNS = ("kind of text", "tokens", "nats a token", "95% interval", "first choices changed")
 MOVEMENT_NOTE = (
     "KL divergence of its next-token probabilities from the base's: 0 where both predict the same, whether that is "
-    "right or not. The base wrote its own answers to prompts that come with the package. A domain gate decides by what "
-    "stands before a token; where prompts are read first, it knows all of a prompt, as it does in `generate` and "
-    "`serve`. The intervals, 95%, are over texts."
+    "right or not. The base wrote its own answers to prompts that come with the package. If the model has a domain "
+    "gate, that decides by what stands before a token; where prompts are read first, it knows all of a prompt, as in "
+    "`generate` and `serve`. The intervals, 95%, are over texts."
 )
 _SHARE_OF_MEMORY = 0.5  # the rest is for what computing needs
 _OTHER_TOKENS = 128
@@ -77,8 +78,8 @@ def movement_of(
     `kept` files of the languages to keep, and on `other` kinds of files, which packages installed here bring
     (docs/evaluation.md). `sha256` tells whether two measurements read the same texts.
 
-    Both models are held at once, made ready for evaluation in place, and computed in float32 where there is memory for
-    it: in bfloat16 rounding alone moves a model by about 0.001 nats a token, and changes one first choice in a hundred.
+    Both models are held at once, made ready for evaluation in place, and computed in float32 where there is memory:
+    in bfloat16 rounding alone moves a model by about 0.001 nats a token.
 
     Args:
         recipe: languages, eval and seed are used.
@@ -103,32 +104,30 @@ def movement_of(
     prompts = {kind: _spread(asked, recipe.eval.moved_share) for kind, asked in read_prompts().items()}
     texts, others = base_answers(before, base_tokenizer, prompts), _others(recipe, base_tokenizer)
     reads_prompts = bool((decoder := decoder_of(after)) and decoder.gates)
-    every = [several for parts in (texts, texts if reads_prompts else {}, files, others) for several in parts.values()]
-    read, total = 0, sum(len(text.tokens) for several in every for text in several)
+    every = (texts, texts if reads_prompts else {}, files, others)
+    read, total = 0, sum(len(text.tokens) for parts in every for several in parts.values() for text in several)
 
     def on_part(texts: Sequence[CountedText]) -> None:
         nonlocal read
         read += sum(len(text.tokens) for text in texts)
         on_progress(read, total)
 
-    def measure(
-        parts: _Parts, names_of_total: Sequence[str], window_tokens: int | None, *, reads_prompts: bool = False
-    ) -> Movement:
-        return _measure(before, after, parts, names_of_total, window_tokens, recipe, on_part, reads_prompts)
-
-    answers, generated, kept, other = measure(texts, list(texts), None), None, None, None
+    measure = partial(_measure, before, after, recipe, on_part)
+    found = {"answers": measure(texts, list(texts), None)}
     if reads_prompts:
-        generated = measure(texts, list(texts), None, reads_prompts=True)
+        found["generated"] = measure(texts, list(texts), None, reads_prompts=True)
     if files:
         code = [language for language in files if recipe.language_table[language].is_code]
-        kept = measure(files, code or list(files), window)
+        found["kept"] = measure(files, code or list(files), window)
     if others:
-        other = measure(others, list(others), window)
+        found["other"] = measure(others, list(others), window)
+    return Moved(**found, compute_dtype=dtype, sentence=_sentence(**found))
+
+
+def _sentence(answers: Movement, generated: Movement | None = None, **others: Movement) -> str:
     sentence = f"moved by {answers.nats_per_token:.3f} nats a token on {KINDS['answers']}"
-    if generated is not None:
-        sentence += f", by {generated.nats_per_token:.3f} where it reads the prompt first"
-    found = {"answers": answers, "generated": generated, "kept": kept, "other": other}
-    return Moved(**found, compute_dtype=dtype, sentence=sentence)
+    read_first = "" if generated is None else f", by {generated.nats_per_token:.3f} where it reads the prompt first"
+    return sentence + read_first
 
 
 def tokens_read(recipe: Recipe) -> float:
@@ -171,12 +170,13 @@ def _ready(base: PreTrainedModel, model: PreTrainedModel) -> tuple[PreTrainedMod
 def _measure(
     base: PreTrainedModel,
     model: PreTrainedModel,
+    recipe: Recipe,
+    on_part: Callable[[Sequence[CountedText]], None],
     parts: _Parts,
     names_of_total: Sequence[str],
     window_tokens: int | None,
-    recipe: Recipe,
-    on_part: Callable[[Sequence[CountedText]], None],
-    reads_prompts: bool,
+    *,
+    reads_prompts: bool = False,
 ) -> Movement:
     by_part: dict[str, list[TextMovement]] = {}
     for name, texts in parts.items():
