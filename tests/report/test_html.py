@@ -18,6 +18,8 @@ from tests.report.html_page import assert_loads_nothing
 from tests.report.judged import of_model
 from tests.report.test_problems_page import answers
 
+_LEFT_OUT = "this run left that out"  # of programs
+
 
 def _write(folder: Path, metrics: RunResult, records: list[dict[str, Any]], **values: Any) -> str:
     arguments = {"recipe": load_recipe(), "model_folder": Path("runs/mine/model")} | values
@@ -32,6 +34,7 @@ def test_page_loads_and_runs_nothing_and_tells_numbers_verdict_recipe_and_seed(t
     assert "moved by" not in page
     assert "script" not in assert_loads_nothing(page).tags
     assert "What they write" not in page
+    assert _LEFT_OUT in page
     assert page.count("<svg") == 8  # gain, training and two heat maps, each for wide and for narrow screens
     told = (
         *(f">{text}</td>" for text in ("Rust", "C++", "Python", "English text", "2.0000", "-20.0% to -20.0%")),
@@ -68,6 +71,7 @@ def test_programs_of_both_models_stand_side_by_side(tmp_path: Path, metrics, rec
     eval_set = EvalSet(asked, {}, {})
     write_programs_report(tmp_path / "programs_after", eval_set, verdict, tmp_path / "programs_before")
     page = _write(tmp_path, metrics.but(programs=verdict), records)
+    assert _LEFT_OUT not in page
     assert re.findall("<h3>(.*: .*)</h3>", page) == ["Rust: 0", "Go: 0", "Rust: 1"]
     assert page.count('<span class="written">&lt;script&gt;</span>') == 3
     assert page.count('<span class="written">return 7</span>') == 3
