@@ -163,11 +163,23 @@ def test_what_cannot_be_exported_is_refused_before_anything_is_written(made, tmp
         load_canaries(tmp_path / "canary.json")
 
 
-def test_a_pack_that_engines_cannot_read_is_refused_before_anything_takes_long(made, tmp_path: Path):
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda settings: None, r"rust/adapter_config\.json, by which engines read it, cannot be read"),
+        (lambda settings: [settings], r"rust/adapter_config\.json, by which engines read it, cannot be read"),
+        (lambda settings: settings | {"r": 0}, r"rust/adapter_config\.json, by which engines read it, cannot be read"),
+        (lambda settings: settings | {"lora_alpha": 3 * settings["r"]}, r"has lora_alpha / r 3, and pack\.json \d"),
+    ],
+    ids=["lost", "broken", "of no rank", "of another scale"],
+)
+def test_a_pack_that_engines_cannot_read_is_refused_before_anything_takes_long(made, tmp_path: Path, change, said: str):
     base, packs = made
     pack, steps = shutil.copytree(packs["rust"], tmp_path / "rust"), []
-    (pack / "adapter_config.json").unlink()
-    with pytest.raises(BaseModelError, match=r"pack: \S+/rust has no adapter_config\.json"):
+    file = pack / "adapter_config.json"
+    changed = change(json.loads(file.read_text()))
+    file.unlink() if changed is None else file.write_text(json.dumps(changed))
+    with pytest.raises(BaseModelError, match=said):
         export_adapters({"rust": pack}, tmp_path / "out", str(base), on_step=steps.append)
     assert not steps
 

@@ -23,6 +23,7 @@ from multipl_moe.packs.canary import CANARY_FILE, Canary, canaries_of, load_cana
 from multipl_moe.packs.card import adapters_card
 from multipl_moe.packs.files import ADAPTER_FILE, CONFIG_FILE, GATE_FILE, PACK_FILE, Pack
 from multipl_moe.packs.text_gate import TextGate
+from multipl_moe.runs.folder import read_json
 from multipl_moe.system.staging import refuse_existing, staged_folder
 
 TOKENIZER_FOLDER = "tokenizer"
@@ -73,8 +74,8 @@ def export_adapters(
     if taken := [name for name in packs if name in _TAKEN or name.startswith(("auto-", "base-"))]:
         raise ConfigError(f"pack: {' and '.join(taken)} means something else here; give another name, NAME=FOLDER")
     loaded = {name: Pack.load(folder) for name, folder in packs.items()}
-    if lost := [pack for pack in packs.values() if not (pack / CONFIG_FILE).is_file()]:
-        raise BaseModelError(f"pack: {lost[0]} has no {CONFIG_FILE}, by which engines read it; copy the pack again")
+    for name, pack in loaded.items():
+        _require_its_scale(packs[name] / CONFIG_FILE, pack)
     base = base or next(iter(loaded.values())).base.name
     folder = resolve_base(base)
     config, dtype = load_config(folder), CheckpointReader(folder).weights_dtype
@@ -124,6 +125,18 @@ def gates_of(folder: Path) -> tuple[dict[str, Pack], TextGate]:
     folders = {name: folder / name for name in load_canaries(folder / CANARY_FILE)}
     packs = {name: Pack.load(one) for name, one in folders.items()}
     return packs, TextGate.load(folders, tokenizer=folder / TOKENIZER_FOLDER)
+
+
+def _require_its_scale(file: Path, pack: Pack) -> None:
+    """Raise BaseModelError where PEFT's settings, by which engines read a pack, are lost or of another scale."""
+    try:
+        scale = read_json(file)["lora_alpha"] / read_json(file)["r"]
+    except (OSError, ValueError, TypeError, KeyError, ZeroDivisionError) as error:
+        raise BaseModelError(f"pack: {file}, by which engines read it, cannot be read; copy the pack again") from error
+    if scale != (its_own := pack.moe.experts.scale):
+        raise BaseModelError(
+            f"pack: {file} has lora_alpha / r {scale:g}, and {PACK_FILE} {its_own:g}; copy the pack again"
+        )
 
 
 def write_adapter_gguf(adapter: Path, base: PreTrainedConfig, file: Path) -> None:
