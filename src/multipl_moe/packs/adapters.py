@@ -130,7 +130,8 @@ def gates_of(folder: Path) -> tuple[dict[str, Pack], TextGate]:
 def _require_its_scale(file: Path, pack: Pack) -> None:
     """Raise BaseModelError where PEFT's settings, by which engines read a pack, are lost or of another scale."""
     try:
-        scale = read_json(file)["lora_alpha"] / read_json(file)["r"]
+        settings = read_json(file)
+        scale = settings["lora_alpha"] / settings["r"]
     except (OSError, ValueError, TypeError, KeyError, ZeroDivisionError) as error:
         raise BaseModelError(f"pack: {file}, by which engines read it, cannot be read; copy the pack again") from error
     if scale != (its_own := pack.moe.experts.scale):
