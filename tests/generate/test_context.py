@@ -11,10 +11,11 @@ from tests.fixtures import save_stripping_tokenizer, save_tokenizer
 WORDS = ["x", "=", "▁x", "▁=", "▁1"]
 
 
-@pytest.fixture
-def tokenizer(tmp_path):
-    save_stripping_tokenizer(tmp_path, WORDS)
-    return AutoTokenizer.from_pretrained(tmp_path)
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stripping")
+    save_stripping_tokenizer(folder, WORDS)
+    return AutoTokenizer.from_pretrained(folder)
 
 
 def ids(tokenizer, *tokens: str) -> list[int]:

@@ -3,13 +3,11 @@
 import pytest
 import torch
 from rich.console import Console
-from transformers import AutoTokenizer
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.generate.routing import colour_gate, colour_text, hybrid_layer, legend, route_text, routed_pass
 from multipl_moe.model.expert_use import ExpertUse
 from tests.conftest import random_tokens, tiny_hybrid
-from tests.fixtures import save_tokenizer
 
 
 def printed(renderable) -> str:
@@ -88,9 +86,7 @@ def test_a_preset_shows_the_experts_that_it_has(preset, kinds):
     assert [routed.kind for routed in _routed(tiny_hybrid(preset), random_tokens(1, 9)[0], 1)] == kinds
 
 
-def test_the_coloured_text_is_the_text_with_a_colour_for_each_token(tmp_path):
-    save_tokenizer(tmp_path)
-    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+def test_the_coloured_text_is_the_text_with_a_colour_for_each_token(tokenizer):
     content = "let naïve = '→';"
     tokens = tokenizer(content)["input_ids"]
     model = tiny_hybrid(family="llama")
@@ -103,9 +99,7 @@ def test_the_coloured_text_is_the_text_with_a_colour_for_each_token(tmp_path):
     assert len(set(styles[4:])) == len(set(routed.expert_of_token[4:]))
 
 
-def test_the_gate_is_told_and_dims_what_the_base_reads_alone(tmp_path):
-    save_tokenizer(tmp_path)
-    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+def test_the_gate_is_told_and_dims_what_the_base_reads_alone(tokenizer):
     text = colour_gate(torch.tensor([0.0, 0.5, 0.9, 1.0]), tokenizer, tokenizer("abcd")["input_ids"])
     assert text.plain.startswith("domain gate: open for 75% of the tokens")
     assert text.plain.endswith("abcd")

@@ -1,26 +1,26 @@
 """Generation from a prompt: the streamed text is that of the tokens, and bad input is refused."""
 
+import copy
+
 import pytest
 import torch
 from tokenizers import processors
-from transformers import AutoTokenizer
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.generate.text import TextGenerator, told_language
 from tests.codegen.problems import tiny_model
-from tests.fixtures import NUM_TOKENS, save_tokenizer
+from tests.fixtures import NUM_TOKENS
 
 PROMPT = "fn main() {"
 
 
-def generator_of(folder, preset="causal"):
-    save_tokenizer(folder)
-    return TextGenerator(tiny_model(preset), AutoTokenizer.from_pretrained(folder))
+def generator_of(tokenizer, preset="causal"):
+    return TextGenerator(tiny_model(preset), tokenizer)
 
 
 @pytest.mark.parametrize("preset", ["causal", "paper"])
-def test_the_streamed_text_is_that_of_the_new_tokens_which_are_the_likeliest_ones(tmp_path, preset):
-    generator, pieces = generator_of(tmp_path, preset), []
+def test_the_streamed_text_is_that_of_the_new_tokens_which_are_the_likeliest_ones(tokenizer, preset):
+    generator, pieces = generator_of(tokenizer, preset), []
     prompt = generator.encode(PROMPT, chat=False)
     written = generator.generate(prompt, pieces.append, max_new_tokens=20)
     new = written[prompt.shape[1] :]
@@ -32,41 +32,32 @@ def test_the_streamed_text_is_that_of_the_new_tokens_which_are_the_likeliest_one
     assert torch.equal(written, expected[0])
 
 
-def test_a_seed_fixes_what_is_drawn(tmp_path):
-    generator = generator_of(tmp_path)
+def test_a_seed_fixes_what_is_drawn_and_what_is_too_cold_to_divide_by_takes_the_likeliest_token(tokenizer):
+    generator = generator_of(tokenizer)
     prompt = generator.encode(PROMPT, chat=False)
 
-    def draw(seed, **settings):
-        return generator.generate(
-            prompt, lambda text: None, max_new_tokens=20, temperature=1.0, seed=seed, **settings
-        ).tolist()
+    def draw(seed=1, temperature=1.0, **settings):
+        settings |= {"max_new_tokens": 20, "temperature": temperature, "seed": seed}
+        return generator.generate(prompt, lambda text: None, **settings).tolist()
 
-    assert draw(1) == draw(1)
-    assert draw(1) != draw(2)
+    assert draw(1) == draw(1) != draw(2)
     greedy = generator.generate(prompt, lambda text: None, max_new_tokens=20).tolist()
-    assert draw(1, top_p=1e-6) == greedy
+    assert draw(top_p=1e-6) == greedy
+    assert [draw(temperature=cold) for cold in (1e-300, 1e-40, 1e-5)] == [greedy] * 3
 
 
-def test_a_temperature_that_logits_cannot_be_divided_by_takes_the_likeliest_token(tmp_path):
-    generator = generator_of(tmp_path)
-    prompt = generator.encode(PROMPT, chat=False)
-    greedy = generator.generate(prompt, lambda text: None, max_new_tokens=9)
-    for temperature in (1e-300, 1e-40, 1e-5):
-        cold = generator.generate(prompt, lambda text: None, max_new_tokens=9, temperature=temperature)
-        assert torch.equal(cold, greedy)
-
-
-def test_the_language_of_a_text_opens_the_gate_or_shuts_it(tmp_path):
-    generator, plain = generator_of(tmp_path, "gated"), generator_of(tmp_path, "causal")
+def test_the_language_of_a_text_opens_the_gate_or_shuts_it(tokenizer):
+    generator, plain = generator_of(tokenizer, "gated"), generator_of(tokenizer, "causal")
     prompt = generator.encode(PROMPT, chat=False)
 
     def written(of, language=None):
         known = told_language(of.model.config, language)
         return of.generate(prompt, lambda text: None, max_new_tokens=20, **known).tolist()
 
-    assert written(generator, language="one") == written(generator, language="One") == written(plain)
+    usual = written(plain)
+    assert written(generator, language="one") == written(generator, language="One") == usual
     shut, settings = written(generator, language="Python"), {"max_new_tokens": 20, "do_sample": False}
-    assert shut == generator.model.generate(prompt, open_share=0.0, **settings)[0].tolist() != written(plain)
+    assert shut == generator.model.generate(prompt, open_share=0.0, **settings)[0].tolist() != usual
     with pytest.raises(ConfigError, match="language: this model has no domain gate"):
         written(plain, language="one")
     with pytest.raises(ConfigError, match="'pyhton' is not known; the gate opens for one, other"):
@@ -83,8 +74,8 @@ def test_the_language_of_a_text_opens_the_gate_or_shuts_it(tmp_path):
         ("", None),
     ],
 )
-def test_a_file_s_name_in_the_head_says_the_language_where_none_is_told(tmp_path, text, told):
-    gated, plain = (generator_of(tmp_path, kind).model.config for kind in ("gated", "causal"))
+def test_a_file_s_name_in_the_head_says_the_language_where_none_is_told(text, told):
+    gated, plain = (tiny_model(kind).config for kind in ("gated", "causal"))
     assert told_language(gated, None, text) == ({} if told is None else {"open_share": told})
     assert told_language(gated, "one", text) == {"open_share": 1.0}
     assert told_language(plain, None, text) == {}
@@ -92,9 +83,14 @@ def test_a_file_s_name_in_the_head_says_the_language_where_none_is_told(tmp_path
     assert told_language(gated, None, text) == ({} if told is None else {"open_share": float(".rs" in text)})
 
 
-def test_a_gap_is_asked_for_in_the_form_psm_and_what_is_around_it_is_data(tmp_path):
-    generator = generator_of(tmp_path)
+def gap_generator(tokenizer):
+    generator = generator_of(copy.deepcopy(tokenizer))
     generator.tokenizer.add_special_tokens({"extra_special_tokens": ["<fim_prefix>", "<fim_middle>", "<fim_suffix>"]})
+    return generator
+
+
+def test_a_gap_is_asked_for_in_the_form_psm_and_what_is_around_it_is_data(tokenizer):
+    generator = gap_generator(tokenizer)
     before, after = "fn f() { <|endoftext|>", " <fim_suffix>}"
     prefix, middle, suffix = NUM_TOKENS, NUM_TOKENS + 1, NUM_TOKENS + 2
     (tokens,) = generator.encode_gap(before, after).tolist()
@@ -106,9 +102,8 @@ def test_a_gap_is_asked_for_in_the_form_psm_and_what_is_around_it_is_data(tmp_pa
     assert again.tolist() == [[NUM_TOKENS - 1]]  # elsewhere special tokens are read as before
 
 
-def test_a_gap_begins_as_any_text_of_the_model_does(tmp_path):
-    generator = generator_of(tmp_path)
-    generator.tokenizer.add_special_tokens({"extra_special_tokens": ["<fim_prefix>", "<fim_middle>", "<fim_suffix>"]})
+def test_a_gap_begins_as_any_text_of_the_model_does(tokenizer):
+    generator = gap_generator(tokenizer)
     end = generator.tokenizer.eos_token
     generator.tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
         f"{end} $A", special_tokens=[(end, NUM_TOKENS - 1)]
