@@ -44,20 +44,13 @@ def test_several_lines_and_lists_count_up(tmp_path):
     assert list(samples) == [(p.key, sample) for p in RUST for sample in range(3)]
 
 
-def test_an_id_of_several_languages_needs_its_language_or_its_key(tmp_path):
-    records = [{"id": p.id, "language": p.language, "completion": p.language} for p in [*GO, *RUST]]
+def test_an_id_of_several_languages_needs_its_language_or_the_code_of_its_source_or_its_key(tmp_path):
+    codes = ["go_test.go"] * 3 + ["rs", "Rust", ".rs"]
+    records = [{"id": p.id, "language": c, "completion": c} for c, p in zip(codes, [*GO, *RUST], strict=True)]
     samples = imported(tmp_path, [*RUST, *GO], records)
-    assert all(samples[p.key, 0].text == p.language for p in [*RUST, *GO])
+    assert [samples[p.key, 0].text for p in [*GO, *RUST]] == codes
     with pytest.raises(ConfigError, match=r"line 1: p/0 is in several .* name it as tiny/rust/p/0"):
         imported(tmp_path, [*RUST, *GO], [{"id": "p/0", "completion": ""}])
-
-
-def test_a_language_may_have_the_code_of_its_source(tmp_path):
-    codes = ["rs", "Rust", ".rs"]
-    records = [{"name": p.id, "language": code, "completion": code} for code, p in zip(codes, RUST, strict=True)]
-    records += [{"name": p.id, "language": "go_test.go", "completion": "go"} for p in GO]
-    samples = imported(tmp_path, [*RUST, *GO], records)
-    assert [sample.text for sample in samples.values()] == ["rs", "Rust", ".rs", "go", "go", "go"]
 
 
 def test_the_name_that_a_problem_has_in_all_languages_names_it_too(tmp_path):

@@ -4,20 +4,15 @@ import multiprocessing
 import signal
 import time
 
-from transformers import PreTrainedTokenizerFast
-
 from multipl_moe.codegen.generation import generate_samples
-from multipl_moe.codegen.local import LocalCompleter
 from multipl_moe.codegen.samples import SAMPLES_FILE
-from tests.codegen.problems import problems, settings, tiny_model
-from tests.fixtures import save_tokenizer
+from tests.codegen.problems import Echo, problems, settings
 
-POSED = problems(("e", "\n}"), num_problems=12)
-DRAWN = {"batch_sequences": 4, "temperature": 0.9, "top_p": 0.95, "num_samples": 2}
+POSED = problems(num_problems=12)
 DEADLINE_S = 120
 
 
-class Slow(LocalCompleter):
+class Slow(Echo):
     """Takes its time after each batch, so that a kill finds it at work."""
 
     def complete(self, batch, settings):
@@ -26,15 +21,9 @@ class Slow(LocalCompleter):
         return made
 
 
-def run(folder, chosen, kind=LocalCompleter):
-    save_tokenizer(folder.parent / "tokenizer")
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder.parent / "tokenizer")
-    return generate_samples(POSED, kind("tiny", tiny_model(), tokenizer), chosen, folder)
-
-
 def run_until_killed(folder, chosen, num_lines):
     """Start a process of its own and kill it as soon as its file has so many lines."""
-    process = multiprocessing.get_context("fork").Process(target=run, args=(folder, chosen, Slow))
+    process = multiprocessing.get_context("fork").Process(target=generate_samples, args=(POSED, Slow(), chosen, folder))
     process.start()
     assert process.pid is not None
     deadline, file = time.monotonic() + DEADLINE_S, folder / SAMPLES_FILE
@@ -49,14 +38,14 @@ def run_until_killed(folder, chosen, num_lines):
 
 
 def test_a_run_killed_at_several_moments_ends_with_the_same_file(tmp_path):
-    chosen = settings(**DRAWN)
-    samples = run(tmp_path / "whole", chosen)
+    chosen = settings(batch_sequences=4, num_samples=2, temperature=0.9)
+    samples = generate_samples(POSED, Echo(), chosen, tmp_path / "whole")
     folder = tmp_path / "killed"
     for num_lines in (0, 9, 17):
         run_until_killed(folder, chosen, num_lines)
     before = (folder / SAMPLES_FILE).read_bytes()
     (folder / SAMPLES_FILE).write_bytes(before[:-5])
-    assert run(folder, chosen) == samples
+    assert generate_samples(POSED, Echo(), chosen, folder) == samples
     assert (folder / SAMPLES_FILE).read_bytes() == (tmp_path / "whole" / SAMPLES_FILE).read_bytes()
     assert before
     assert (folder / SAMPLES_FILE).read_bytes().startswith(before)
