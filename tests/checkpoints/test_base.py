@@ -20,7 +20,7 @@ from multipl_moe.checkpoints.packaged import PACKAGED_BASES
 from multipl_moe.errors import BaseModelError
 from tests.conftest import tiny_base_config
 from tests.fixtures import interrupt, save_tokenizer
-from tests.upcycle.conftest import names_in
+from tests.upcycle.conftest import names_in, save_base
 
 GGUF_CONTENT = b"stands for a GGUF file"
 PARTS = ("a-part1==1.0", "a-part2==1.0")
@@ -83,7 +83,8 @@ def in_cache(cache: Path) -> list[str]:
     return [name for name in names_in(cache) if not name.endswith(".lock")]
 
 
-def test_a_folder_stands_for_itself(base):
+def test_a_folder_stands_for_itself(tmp_path):
+    base = save_base(tmp_path / "base")
     assert resolve_base(str(base)) == base
 
 
@@ -130,7 +131,6 @@ def test_a_gguf_file_is_converted_once_per_content(tmp_path, cache, gguf_reads):
     [
         ("smollm", ["x", "Ġ=", "Ġ", "1", "2", "3", "ĊĠĠĠĠĠĠĠĠ", "7"]),
         ("gpt-2", ["x", "Ġ=", "Ġ123", "ĊĠĠĠĠĠĠĠ", "Ġ7"]),
-        ("default", ["x", "Ġ=", "Ġ123", "ĊĠĠĠĠĠĠĠ", "Ġ7"]),
         (None, ["x", "Ġ=", "Ġ123", "ĊĠĠĠĠĠĠĠ", "Ġ7"]),
     ],
 )

@@ -69,9 +69,7 @@ def test_without_links_everything_is_written(tmp_path: Path, base: Path, monkeyp
 def _start_with_adapters(folder: Path, max_shard_size: str = "5GB") -> MultiplMoeForCausalLM:
     """The model in `start`, which shares the files of `base`; with an empty folder `out` beside them."""
     save_base(folder / "base", max_shard_size=max_shard_size)
-    recipe = recipe_for(folder / "base", "single")
-    lora = recipe.moe.experts.model_copy(update={"type": "lora"})
-    upcycle(recipe.with_settings("moe", experts=lora), folder / "start")
+    upcycle(recipe_for(folder / "base", "single", experts={"type": "lora"}), folder / "start")
     (folder / "out").mkdir()
     return load_hybrid(folder / "start").eval()
 

@@ -17,9 +17,12 @@ def save_base(
     return folder
 
 
-def recipe_for(base: Path, preset: str = "causal", seed: int = 0, **upcycle: Any) -> Recipe:
+def recipe_for(
+    base: Path, preset: str = "causal", seed: int = 0, experts: dict[str, Any] | None = None, **upcycle: Any
+) -> Recipe:
     """A recipe that makes layers 1 and 2 of a base hybrid; further arguments go to its section `upcycle`."""
-    moe = {part: values for part, values in tiny_moe(preset).to_dict().items() if values is not None}
+    moe = tiny_moe(preset, **(experts or {})).to_dict()
+    moe = {part: values for part, values in moe.items() if values is not None}
     return validate_recipe({"base": str(base), "moe": moe, "seed": seed, "upcycle": upcycle})
 
 
