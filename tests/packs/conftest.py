@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from safetensors.torch import load_file
 from transformers import AutoConfig
@@ -11,6 +12,7 @@ from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
 from multipl_moe.packs.write import write_pack
 from tests.conftest import randomise, randomise_gate, tiny_moe
 from tests.fixtures import save_tokenizer
+from tests.upcycle.conftest import save_base
 
 LORA = {"type": "lora", "rank": 4, "alpha": 8.0}  # a scale that no rounding tells from PEFT's
 
@@ -42,3 +44,17 @@ def pack_of(root: Path, base: Path, name: str, seed: int = 1, **moe: Any) -> Pat
     """A pack, in the folder NAME, of a model beside it, in NAME-model."""
     write_pack(trained(root / f"{name}-model", base, [name], seed, **moe), root / name)
     return root / name
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = save_base(tmp_path_factory.mktemp("base"), "qwen2")
+    save_tokenizer(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def packs(base: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Two packs of the base, each beside its model; to read only."""
+    root = tmp_path_factory.mktemp("packs")
+    return {name: pack_of(root, base, name, seed) for seed, name in enumerate(("lua", "rust"))}

@@ -56,6 +56,9 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return two_packs(tmp_path_factory.mktemp("adapters"), request.param)
 
 
+of_one_family = pytest.mark.parametrize("made", ["llama"], indirect=True)
+
+
 @pytest.fixture(scope="module")
 def exported(made: tuple[Path, dict[str, Path]], tmp_path_factory: pytest.TempPathFactory) -> Path:
     base, packs = made
@@ -99,6 +102,7 @@ def test_an_exported_adapter_is_its_pack(made, exported: Path):
     assert all(tree(exported / name) == tree(pack) for name, pack in made[1].items())
 
 
+@of_one_family
 def test_an_export_into_a_pack_s_folder_holds_the_pack_s_own_files(made, tmp_path: Path):
     base, packs = made
     pack = shutil.copytree(packs["rust"], tmp_path / "rust")
@@ -146,6 +150,7 @@ def test_matrices_of_other_families_have_names_in_llama_cpp(tmp_path: Path, fami
     assert reader.fields["adapter.lora.alpha"].contents() == stored["lora_alpha"]
 
 
+@of_one_family
 def test_what_cannot_be_exported_is_refused_before_anything_is_written(made, tmp_path: Path):
     base, packs = made
     other = save_base(tmp_path / "other", "llama", seed=5)
@@ -163,6 +168,7 @@ def test_what_cannot_be_exported_is_refused_before_anything_is_written(made, tmp
         load_canaries(tmp_path / "canary.json")
 
 
+@of_one_family
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -184,6 +190,7 @@ def test_a_pack_that_engines_cannot_read_is_refused_before_anything_takes_long(m
     assert not steps
 
 
+@of_one_family
 def test_a_pack_that_does_nothing_is_refused(made, tmp_path: Path):
     base, _ = made
     write_pack(trained(tmp_path / "model", base, ["rust"], size=0.0), tmp_path / "pack")
