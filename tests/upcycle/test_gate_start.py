@@ -28,14 +28,20 @@ from multipl_moe.upcycle.gate_start import GateStart
 from tests.train.tiny import World, source_text, tiny_recipe
 
 
-def _recipe(world: World) -> Recipe:
-    return tiny_recipe(world.base, world.sources, moe={"languages": None})
+@pytest.fixture(scope="module")
+def recipe(world: World, tmp_path_factory: pytest.TempPathFactory) -> Recipe:
+    """Of a base with more embeddings than its tokenizer has tokens."""
+    folder, base = tmp_path_factory.mktemp("base"), load_dense(world.base)
+    base.resize_token_embeddings(base.config.vocab_size + 5)
+    base.save_pretrained(folder)
+    copy_companions(world.base, folder)
+    return tiny_recipe(folder, world.sources, moe={"languages": None})
 
 
 @pytest.fixture(scope="module")
-def gated(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def gated(world: World, recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("gated") / "hybrid"
-    report = upcycle(_recipe(world), folder, corpus=world.corpus)
+    report = upcycle(recipe, folder, corpus=world.corpus)
     assert "domain gate is open after 64 tokens for rust " in start_lines(report)[1]
     return folder
 
@@ -60,15 +66,15 @@ def test_it_is_shut_for_text_like_nothing_that_it_was_fitted_to(gated: Path):
     assert max(_said(gated, strange)[12:]) < 0.1
 
 
-def test_it_is_shut_for_text_of_a_folder_that_is_named(gated: Path, world: World, tmp_path: Path):
+def test_it_is_shut_for_text_of_a_folder_that_is_named(gated: Path, world: World, recipe: Recipe, tmp_path: Path):
     def like_rust(seed: int) -> str:
         return source_text("rust", seed).replace("=>", "->").replace("ver::", "vor::")
 
     (tmp_path / "other").mkdir()
     for seed in range(20):
         (tmp_path / "other" / f"{seed}.pl").write_text(like_rust(seed))
-    recipe = _recipe(world).with_settings("upcycle", other_text=[tmp_path / "other"])
-    upcycle(recipe, tmp_path / "told", corpus=world.corpus)
+    told = recipe.with_settings("upcycle", other_text=[tmp_path / "other"])
+    upcycle(told, tmp_path / "told", corpus=world.corpus)
     assert read_json(tmp_path / "told" / "upcycle.json")["gate_start"]["texts"][".pl"] == 20
 
     def late(folder: Path) -> float:
@@ -81,9 +87,9 @@ def test_it_is_shut_for_text_of_a_folder_that_is_named(gated: Path, world: World
         ("nowhere", "neither"): ["nowhere is not a folder", "neither is not a folder"],
         ("empty", "other"): ["empty holds no text outside the languages of the recipe"],
     }.items():
-        recipe = _recipe(world).with_settings("upcycle", other_text=[tmp_path / folder for folder in folders])
+        wrong = recipe.with_settings("upcycle", other_text=[tmp_path / folder for folder in folders])
         with pytest.raises(ConfigError) as refused:
-            upcycle(recipe, tmp_path / "no", corpus=world.corpus)
+            upcycle(wrong, tmp_path / "no", corpus=world.corpus)
         assert [problem.split("; ")[0].rpartition("/")[2] for problem in refused.value.problems] == problems
 
 
@@ -94,25 +100,15 @@ def test_the_record_tells_what_was_read_and_what_the_gate_says(gated: Path, worl
     assert record["mean_p"]["rust"] > 0.5 > record["mean_p"]["python"]
 
 
-def test_the_same_text_gives_the_same_gate(gated: Path, world: World, tmp_path: Path):
-    upcycle(_recipe(world), tmp_path / "again", corpus=world.corpus)
-    buffers = [
-        dict(load_hybrid(folder).model.domain_gates["pack"].named_buffers()) for folder in (gated, tmp_path / "again")
-    ]
-    assert all(torch.equal(value, buffers[1][name]) for name, value in buffers[0].items())
-
-
 def _as_chat(row: dict[str, Any]) -> dict[str, Any]:
-    question, code = (
-        "<|im_start|>user\nWrite what I ask for.<|im_end|>\n<|im_start|>assistant\n",
-        row["text"].rstrip("\n"),
-    )
-    said, after = f"Here it is:\n```\n{code}\n```\nIt works.", "<|im_end|>\n"
+    question, after = "<|im_start|>user\nWrite what I ask for.<|im_end|>\n<|im_start|>assistant\n", "<|im_end|>\n"
+    code = row["text"].rstrip("\n")
+    said = f"Here it is:\n```\n{code}\n```\nIt works."
     cuts = [len(question), len(question + said)]
     return row | {"text": question + said + after, "metadata": row["metadata"] | {"cuts": cuts}}
 
 
-def test_of_chats_it_is_fitted_to_the_code_that_they_hold(gated: Path, world: World, tmp_path: Path):
+def test_of_chats_it_is_fitted_to_the_code_that_they_hold(gated: Path, world: World, recipe: Recipe, tmp_path: Path):
     corpus = shutil.copytree(world.corpus, tmp_path / "corpus")
     for language in ("rust", "go"):
         file = documents_path(corpus, "train", language)
@@ -120,7 +116,7 @@ def test_of_chats_it_is_fitted_to_the_code_that_they_hold(gated: Path, world: Wo
         assert all(row["text"].endswith("\n") for row in rows)
         with gzip.open(file, "wt") as lines:
             lines.writelines(json.dumps(_as_chat(row)) + "\n" for row in rows)
-    upcycle(_recipe(world), tmp_path / "chats", corpus=corpus)
+    upcycle(recipe, tmp_path / "chats", corpus=corpus)
     files, chats = (
         dict(load_hybrid(folder).model.domain_gates["pack"].named_buffers()) for folder in (gated, tmp_path / "chats")
     )
@@ -229,35 +225,29 @@ def test_the_calibration_is_that_of_a_logistic_regression_in_which_kinds_count_a
     assert 8 * gate_start.calibrated(apart, ["rust"])[0] <= 10 + 1e-4
 
 
-def test_the_gate_knows_the_rows_of_a_base_that_are_no_tokens_of_its_tokenizer(world: World, tmp_path: Path):
-    base = load_dense(world.base)
-    base.resize_token_embeddings(base.config.vocab_size + 5)
-    base.save_pretrained(tmp_path / "base")
-    copy_companions(world.base, tmp_path / "base")
-    recipe = tiny_recipe(tmp_path / "base", world.sources, moe={"languages": None})
-    upcycle(recipe, tmp_path / "hybrid", corpus=world.corpus)
-    gate = load_hybrid(tmp_path / "hybrid").model.gates["pack"]
-    assert len(gate.token_kinds) == base.config.vocab_size
+def test_the_gate_knows_the_rows_of_a_base_that_are_no_tokens_of_its_tokenizer(gated: Path):
+    model, tokenizer = load_hybrid(gated), AutoTokenizer.from_pretrained(gated)
+    assert len(model.model.gates["pack"].token_kinds) == model.config.vocab_size == len(tokenizer) + 5
 
 
-def test_without_text_there_is_no_gate(world: World, tmp_path: Path):
+def test_without_text_there_is_no_gate(recipe: Recipe, tmp_path: Path):
     with pytest.raises(ConfigError, match=r"moe\.gate\.languages.*--corpus"):
-        upcycle(_recipe(world), tmp_path / "hybrid")
+        upcycle(recipe, tmp_path / "hybrid")
 
 
-@pytest.mark.parametrize("kind", gate_start.GATE_BACKGROUND)
-def test_no_language_can_have_the_name_of_a_kind_of_other_text(kind: str):
-    with pytest.raises(ValueError, match="a name has lower-case letters"):
-        valid_name(kind)
+def test_no_language_can_have_the_name_of_a_kind_of_other_text():
+    for kind in gate_start.GATE_BACKGROUND:
+        with pytest.raises(ValueError, match="a name has lower-case letters"):
+            valid_name(kind)
 
 
-def test_without_any_other_text_there_is_nothing_to_tell_from(world: World, tmp_path, monkeypatch):
+def test_without_any_other_text_there_is_nothing_to_tell_from(world: World, recipe: Recipe, tmp_path, monkeypatch):
     monkeypatch.setattr(gate_start, "package_files", lambda *args, **settings: {})
     monkeypatch.setattr(
         gate_start, "read_documents", lambda *args: read_documents(*args) if args[2] in ("rust", "go") else []
     )
     with pytest.raises(CorpusError, match=r"needs text that is not rust or go.*upcycle\.other_text"):
-        upcycle(_recipe(world), tmp_path / "hybrid", corpus=world.corpus)
+        upcycle(recipe, tmp_path / "hybrid", corpus=world.corpus)
 
 
 def test_a_language_without_text_of_64_tokens_is_told():
@@ -267,10 +257,10 @@ def test_a_language_without_text_of_64_tokens_is_told():
     assert unknown == "warning: how far the domain gate opens for rust is not known: no text of 64 tokens"
 
 
-def test_too_little_text_is_told(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_too_little_text_is_told(world: World, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(gate_start, "read_documents", lambda *args: read_documents(*args)[:9])
     with pytest.raises(CorpusError, match="9 files of rust"):
-        upcycle(_recipe(world), tmp_path / "hybrid", corpus=world.corpus)
+        upcycle(recipe, tmp_path / "hybrid", corpus=world.corpus)
     assert not (tmp_path / "hybrid").exists()
 
 

@@ -61,31 +61,10 @@ def test_of_chats_in_words_the_answers_are_in_the_language():
 def tokenizer(world: World) -> PreTrainedTokenizerBase:
     """A tokenizer with words that those of real bases have."""
     tokenizer = AutoTokenizer.from_pretrained(world.base)
-    tokenizer.add_tokens(
-        [
-            "```",
-            " ```",
-            "``",
-            "`\n",
-            "```\n",
-            "//",
-            " ///",
-            "//\n",
-            "http://",
-            "rust",
-            "Rust",
-            "rs",
-            "r",
-            "uby",
-            "python",
-            "zig",
-            "\n\n",
-            "    ",
-        ]
-    )
-    tokenizer.add_tokens(
-        [" Rust", " rust", " Ru", " ru", "by", " Python", " Cython", " in", " to", " function", " Zig"]
-    )
+    tokenizer.add_tokens(["```", " ```", "``", "`\n", "```\n", "//", " ///", "//\n", "http://", "\n\n", "    "])
+    tokenizer.add_tokens(["rust", "Rust", "rs", "r", "uby", "python", "zig"])
+    tokenizer.add_tokens([" Rust", " rust", " Ru", " ru", "by", " Python", " Cython"])
+    tokenizer.add_tokens([" in", " to", " function", " Zig"])
     tokenizer.chat_template = f"{{{{ messages }}}}{tokenizer.eos_token}"
     return tokenizer
 
@@ -194,7 +173,6 @@ def _gate(tokenizer: PreTrainedTokenizerBase, stride: int) -> DomainGate:
     return gate
 
 
-@pytest.mark.parametrize("shift", range(8))
 @pytest.mark.parametrize("marks", ["#", "##a#"])  # as ChatML ends a turn, as Llama 3 does
 @pytest.mark.parametrize(
     ("turns", "is_open"),
@@ -209,13 +187,15 @@ def _gate(tokenizer: PreTrainedTokenizerBase, stride: int) -> DomainGate:
         (["a a a a a", "a a a a a a a a"], False),
     ],
 )
-def test_wherever_its_segments_lie_a_question_opens_its_own_answer(tokenizer, gates, turns, is_open, marks, shift):
+def test_wherever_its_segments_lie_a_question_opens_its_own_answer(tokenizer, gates, turns, is_open, marks):
     ids = {"#": tokenizer.eos_token_id, "a": tokenizer.convert_tokens_to_ids("a")}
     mark: Any = [ids[one] for one in marks]
-    tokens: list[int] = tokenizer("a" * (20 + shift), add_special_tokens=False)["input_ids"]
-    for text in turns:
-        tokens += [*mark, *tokenizer(f" {text}", add_special_tokens=False)["input_ids"]]
-    assert (gates[8].p_of_text([*tokens, *mark, *tokens[:8]])[-1] > 0.5) == is_open  # a segment later at the most
+    for shift in range(8):
+        tokens: list[int] = tokenizer("a" * (20 + shift), add_special_tokens=False)["input_ids"]
+        for text in turns:
+            tokens += [*mark, *tokenizer(f" {text}", add_special_tokens=False)["input_ids"]]
+        said = gates[8].p_of_text([*tokens, *mark, *tokens[:8]])
+        assert (said[-1] > 0.5) == is_open, shift  # a segment later at the most
 
 
 def test_a_language_of_ones_own_is_named_by_its_title_and_room_for_names_is_for_those_to_learn(tokenizer, monkeypatch):

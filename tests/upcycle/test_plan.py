@@ -13,7 +13,7 @@ from tests.conftest import random_tokens, tiny_moe
 from tests.train.tiny import tensors as weights
 
 from .conftest import recipe_for, save_base
-from .test_convert import difference, with_lora
+from .test_convert import difference
 
 HIDDEN = 32
 
@@ -91,9 +91,8 @@ def test_noise_is_measured_in_standard_deviations_of_the_weight(noise, scale):
 @pytest.mark.parametrize("targets", ["ffn", "all"])
 @pytest.mark.parametrize("family", ["llama", "starcoder2", "phi3"])
 def test_adapters_lie_beside_the_bases_matrices_under_its_own_names(tmp_path, family, targets):
-    base, recipe = save_base(tmp_path / "base", family), with_lora(recipe_for(tmp_path / "base", "single"))
-    experts = recipe.moe.experts.model_copy(update={"targets": targets})
-    upcycle(recipe.with_settings("moe", experts=experts), tmp_path / "out")
+    base = save_base(tmp_path / "base", family)
+    upcycle(recipe_for(base, "single", experts={"type": "lora", "targets": targets}), tmp_path / "out")
     before, after = weights(base), weights(tmp_path / "out")
     assert all(torch.equal(after[name], value) for name, value in before.items())
     assert difference(base, tmp_path / "out", random_tokens(2, 50, seed=9)) == 0
