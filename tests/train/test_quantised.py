@@ -181,7 +181,7 @@ def test_the_plan_has_the_bytes_that_are_there(world: World, hybrid_of, form: st
 def test_a_run_goes_on_with_the_same_base_alone(world: World, hybrid_of, tmp_path: Path):
     recipe, hybrid = hybrid_of()
     with pytest.raises(KeyboardInterrupt):
-        train_model(recipe, hybrid, world.corpus, tmp_path / "run", callbacks=[Interrupt(7)])
+        train_model(recipe, hybrid, world.corpus, tmp_path / "run", callbacks=[Interrupt(0)])
     plain = recipe.with_settings("train", quantise=None)
     with pytest.raises(OutputError, match=r"of a run with train\.quantise nf4; go on with the same"):
         train_model(plain, hybrid, world.corpus, tmp_path / "run")

@@ -12,7 +12,7 @@ from multipl_moe.model.documents import IGNORED_LABEL
 from multipl_moe.train.rising_loss import RisingLoss
 from multipl_moe.train.setup import TrainingSetup
 from multipl_moe.train.trainer import train_model
-from tests.train.conftest import Interrupt, changed, train
+from tests.train.conftest import Interrupt, Run, changed, train
 from tests.train.tiny import World, with_train
 
 _WARNING = "the loss rises: on the text that is learnt first it was "
@@ -45,11 +45,10 @@ def test_a_rate_far_too_high_is_told_once_with_the_remedy_and_one_that_learns_is
     assert [warning.startswith(_WARNING) for warning in warnings] == [True]
 
 
-def test_watching_leaves_no_trace_in_training(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    watched = train(world, tmp_path / "watched")
+def test_watching_leaves_no_trace_in_training(run: Run, world: World, tmp_path: Path, monkeypatch):
     measured = []
     monkeypatch.setattr(RisingLoss, "_loss", lambda self, model: measured.append(model) or 1.0)
-    assert changed(watched.model_folder, train(world, tmp_path / "not").model_folder) == set()
+    assert changed(run.result.model_folder, train(world, tmp_path).model_folder) == set()
     assert len(measured) == 2
 
 

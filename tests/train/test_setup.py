@@ -87,11 +87,6 @@ def test_warm_up_rounds_to_nothing_only_where_there_is_one_step(world: World, sh
     assert TrainingSetup.of(recipe).warmup_steps == warmup
 
 
-def test_accumulation_makes_steps_larger(world: World):
-    setup = TrainingSetup.of(with_train(world.recipe, accumulation_steps=3, tokens=3840))
-    assert (setup.tokens_per_step, setup.steps) == (384, 10)
-
-
 @pytest.mark.parametrize(
     ("has_gpu", "gpu_has_it", "cpu_has_it", "dtype"),
     [

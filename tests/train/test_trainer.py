@@ -68,7 +68,6 @@ def test_a_trained_model_remembers_what_its_corpus_was_checked_for(run: Run, wor
 
 def test_run_leaves_the_model_its_companions_and_the_result_but_no_checkpoints(run: Run, world: World):
     assert {path.name for path in run.folder.iterdir()} == RUN_FILES
-    assert json.loads((run.folder / "training.json").read_text()) == run.result.to_json()
     names = {path.name for path in (run.folder / "model").iterdir()}
     assert {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "upcycle.json"} <= names
     tokenizer = "tokenizer.json"
@@ -148,8 +147,8 @@ _SHAPES = {
 @pytest.mark.parametrize(
     ("shape", "step"), [("rows", 0), ("rows", 11), ("one-row-accumulated", 5), ("checkpointing", 6)]
 )
-def test_run_that_is_interrupted_and_goes_on_ends_with_the_same_weights(world: World, tmp_path, shape: str, step: int):
-    whole = train(world, tmp_path / "whole", **_SHAPES[shape])
+def test_run_that_is_interrupted_and_goes_on_ends_with_the_same_weights(run, world, tmp_path, shape: str, step: int):
+    whole = run.result if shape == "rows" else train(world, tmp_path / "whole", **_SHAPES[shape])
     broken = tmp_path / "broken"
     with pytest.raises(KeyboardInterrupt):
         train(world, broken, Interrupt(step), **_SHAPES[shape])
@@ -188,12 +187,14 @@ def test_a_run_from_python_goes_on_from_the_command_line(run: Run, world: World,
     assert changed(tmp_path / "run" / "model", run.result.model_folder) == set()
 
 
-@pytest.mark.parametrize("function", ["calibrate_routing", "copy_companions", "TrainResult.write"])
-def test_run_stopped_after_its_last_step_goes_on_without_training_again(run, world, tmp_path, monkeypatch, function):
-    with monkeypatch.context() as patch:
-        patch.setattr(f"multipl_moe.train.trainer.{function}", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            train(world, tmp_path)
+def test_run_stopped_again_and_again_after_its_last_step_trains_no_more(run, world, tmp_path, monkeypatch):
+    for place in ("calibrate_routing", "copy_companions", "TrainResult.write"):
+        watcher = Watcher()
+        with monkeypatch.context() as patch:
+            patch.setattr(f"multipl_moe.train.trainer.{place}", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                train(world, tmp_path, watcher)
+        assert (watcher.losses == []) == (place != "calibrate_routing")
     rest = Watcher()
     assert train(world, tmp_path, rest).seconds > 0
     assert rest.losses == []
