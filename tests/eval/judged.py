@@ -23,12 +23,7 @@ def results(asked: list[Problem], *letters: str) -> list[dict[str, Any]]:
     """One sample of each problem for each string: p passed, w wrong answer, c compile error, h harness error."""
     outcomes = {"p": "passed", "w": "wrong_answer", "c": "compile_error", "h": "harness_error"}
     return [
-        {
-            "key": one.key,
-            "sample": sample,
-            "outcome": outcomes[letter],
-            "stage": "compile" if letter == "c" else "run",
-        }
+        {"key": one.key, "sample": sample, "outcome": outcomes[letter], "stage": "compile" if letter == "c" else "run"}
         for sample, line in enumerate(letters)
         for one, letter in zip(asked, line, strict=True)
     ]

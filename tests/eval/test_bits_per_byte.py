@@ -71,32 +71,20 @@ def _slow_bits(model, tokens: list[int], window: int, num_start: int = 0) -> lis
     return bits
 
 
-@pytest.mark.parametrize("window", [64, 7], ids=lambda w: f"window{w}")
-def test_scores_equal_a_slow_loop_over_single_files(model, tokenizer, files, window: int):
-    settings = _settings(window_tokens=window)
-    scores = {score.path: score for score in score_files(model, tokenizer, files, settings)}
-    assert set(scores) == {file.path for file in files} - {"file_2", "file_4"}
+@pytest.mark.parametrize(("window", "begins"), [(64, False), (7, False), (7, True)])
+def test_scores_equal_a_slow_loop_over_single_files(model, tokenizer, started, files, window: int, begins: bool):
+    """A token with which texts begin is context, and all of the text is scored."""
+    settings, start = _settings(window_tokens=window), [0] * begins
+    scores = {score.path: score for score in score_files(model, started if begins else tokenizer, files, settings)}
+    assert set(scores) == {file.path for file in files} - ({"file_2"} if begins else {"file_2", "file_4"})
     for file in files:
         if file.path not in scores:
             continue
-        tokens = tokenizer(file.text, add_special_tokens=False)["input_ids"][: settings.tokens_per_file]
-        bits = _slow_bits(model, tokens, window)
+        tokens = [*start, *tokenizer(file.text)["input_ids"]][: settings.tokens_per_file]
+        bits = _slow_bits(model, tokens, window, num_start=len(start))
         assert scores[file.path].bits == pytest.approx(sum(bits), rel=2e-5)
         assert scores[file.path].num_tokens == len(bits) == len(tokens) - 1
-
-
-def test_where_texts_begin_with_a_token_it_is_context_and_all_of_the_text_is_scored(model, tokenizer, started, files):
-    settings = _settings(window_tokens=7)
-    scores = {score.path: score for score in score_files(model, started, files, settings)}
-    assert set(scores) == {file.path for file in files} - {"file_2"}
-    for file in files:
-        if file.path not in scores:
-            continue
-        tokens = [0, *tokenizer(file.text)["input_ids"]][: settings.tokens_per_file]
-        bits = _slow_bits(model, tokens, 7, num_start=1)
-        assert scores[file.path].bits == pytest.approx(sum(bits), rel=2e-5)
-        assert scores[file.path].num_tokens == len(bits) == len(tokens) - 1
-        if len(tokens) < settings.tokens_per_file:
+        if begins and len(tokens) < settings.tokens_per_file:
             assert scores[file.path].num_bytes == len(file.text.encode())
 
 

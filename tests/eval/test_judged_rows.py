@@ -67,11 +67,7 @@ def machine(monkeypatch) -> Counter[str]:
 
 def test_each_row_comes_back_with_its_outcome_and_equal_programs_run_once(tmp_path, bubblewrap):
     summary = judge_rows(tmp_path)
-    assert summary == {
-        "rows": 8,
-        "programs": 4,
-        "outcomes": {"python": dict.fromkeys(sorted(PROGRAMS.values()), 2)},
-    }
+    assert summary == {"rows": 8, "programs": 4, "outcomes": {"python": dict.fromkeys(sorted(PROGRAMS.values()), 2)}}
     lines = sorted(read_journal(tmp_path / VERDICTS_FILE), key=lambda line: line["row"])
     assert [{name: line[name] for name in given} for line, (_, given) in zip(lines, ROWS, strict=True)] == [
         given for _, given in ROWS

@@ -68,16 +68,7 @@ def test_both_modes_see_the_same_text_of_all_languages_mixed(model, tokenizer, w
         assert all(row in windows for row in evaluated[number::4]), language
 
 
-def test_result_is_json_with_the_verdict(model, tokenizer, world: World):
-    health = _health(model, tokenizer, world)
-    values = json.loads(json.dumps(health.to_json()))
-    assert set(values) == _KEYS
-    assert values["is_healthy"] == health.is_healthy
-    assert set(values["layers"]) == {"1", "2"}
-    assert len(values["layers"]["1"]["train_segment_load"]) == 3
-
-
-def test_numbers_are_the_extremes_over_layers_experts_and_kinds(model, tokenizer, world: World):
+def test_numbers_are_the_extremes_over_layers_experts_and_kinds_and_become_json(model, tokenizer, world: World):
     health = _health(model, tokenizer, world)
     layers = health.layers.values()
     segments = [3 * load for layer in layers for load in layer["segment_load"]]
@@ -92,6 +83,11 @@ def test_numbers_are_the_extremes_over_layers_experts_and_kinds(model, tokenizer
     pairs = [pair for layer in layers for key in keys for pair in zip(layer[key], layer[f"train_{key}"], strict=True)]
     assert health.max_mode_difference == pytest.approx(max(abs(load - other) / other for load, other in pairs))
     assert health.max_mode_difference > 0
+    values = json.loads(json.dumps(health.to_json()))
+    assert set(values) == _KEYS
+    assert values["is_healthy"] == health.is_healthy
+    assert set(values["layers"]) == {"1", "2"}
+    assert len(values["layers"]["1"]["train_segment_load"]) == 3
 
 
 @pytest.mark.parametrize("training", [True, False])

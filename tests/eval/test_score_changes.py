@@ -7,7 +7,7 @@ from scipy import stats
 from multipl_moe.eval.bits_per_byte import FileScore
 from multipl_moe.eval.intervals import Estimate
 from multipl_moe.eval.language_scores import LanguageScores
-from multipl_moe.eval.score_changes import compare_scores, describe_scores, mean_relative_change
+from multipl_moe.eval.score_changes import compare_scores, mean_relative_change
 from multipl_moe.recipe.recipe import validate_recipe
 from multipl_moe.runs.result import Change
 from tests.train.tiny import scores
@@ -122,8 +122,3 @@ def test_intervals_come_from_the_recipes_seed_and_samples(recipe, before, after)
     pairs = [(before.files[name], after.files[name]) for name in ("rust", "cpp")]
     mean = mean_relative_change(pairs, samples=300, seed=4711)
     assert result.means["learn"] == Change(change=mean.value, interval=mean.interval)
-
-
-def test_scores_of_one_model_alone(recipe, before):
-    result = describe_scores(recipe, before)
-    assert result.languages["cpp"].to_json() == {"title": "C++", "role": "learn", "bpb": 2.0, "files": 3, "bytes": 300}
