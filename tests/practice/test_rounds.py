@@ -51,6 +51,8 @@ def test_a_round_asks_the_tasks_that_did_not_pass_often_enough_with_new_samples(
     first, second = result["rounds"]
     assert (first["tasks"], first["answers"], first["passed"], first["tasks_passed"]) == (7, 21, 6, 6)
     assert (second["tasks"], second["answers"], second["passed"]) == (1, 3, 0)
+    all_pass = Answers(lambda problem, sample: RIGHT.format(n=2, m=sample))
+    assert len(run(tmp_path / "all", all_pass, rounds=2, keep_per_task=1)["rounds"]) == 1
     samples = read_journal(tmp_path / "samples.jsonl")
     of_hardest = [line for line in samples if line["task"] == TASKS[5].key]
     assert sorted(line["sample"] for line in of_hardest) == [0, 1, 2, 3, 4, 5]
@@ -89,20 +91,19 @@ def test_the_same_command_does_nothing_more_and_another_model_adds_a_round(tmp_p
 
 
 @pytest.mark.parametrize("repairs", [0, 1])
-@pytest.mark.parametrize("num_batches", [0, 1, 4, 7])
-def test_interrupted_and_gone_on_with_it_ends_with_the_same_files(tmp_path, num_batches, repairs):
+def test_interrupted_and_gone_on_with_it_ends_with_the_same_files(tmp_path, repairs):
     ways = {"rounds": 2, "repairs": repairs, "examples": 1}
     run(tmp_path / "whole", Answers(some_pass), **ways)
-    dying = Answers(some_pass)
-    dying.batches_left = num_batches
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "cut", dying, **ways)
-    for name in ("samples.jsonl", "verdicts.jsonl"):  # and a kill in the middle of a line, which loses it
-        file = tmp_path / "cut" / name
-        if file.is_file():
-            file.write_bytes(file.read_bytes()[:-7])
-    run(tmp_path / "cut", Answers(some_pass), **ways)
-    assert files(tmp_path / "cut") == files(tmp_path / "whole")
+    for num_batches in (0, 1, 4, 7):
+        folder, dying = tmp_path / f"{num_batches}", Answers(some_pass)
+        dying.batches_left = num_batches
+        with pytest.raises(KeyboardInterrupt):
+            run(folder, dying, **ways)
+        for file in (folder / "samples.jsonl", folder / "verdicts.jsonl"):
+            if file.is_file():  # and a kill in the middle of a line, which loses it
+                file.write_bytes(file.read_bytes()[:-7])
+        run(folder, Answers(some_pass), **ways)
+        assert files(folder) == files(tmp_path / "whole"), num_batches
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -219,10 +220,13 @@ def kept(folder, *answers, keep=9, index=None):
     return [row["sample"] for row in rows], dropped
 
 
-def test_of_a_task_equal_and_nearly_equal_answers_go_and_others_stay(tmp_path):
+def test_of_a_task_equal_and_nearly_equal_answers_go_and_of_others_no_more_stay_than_asked_for(tmp_path):
     one = task("one", prompt="def one(values, limit):\n")
     texts = [BODY, BODY.replace("    ", "  "), BODY.replace("+ 1", "+ 2"), "    return 7\n", "    return 8\n"]
-    assert kept(tmp_path, *((one, text) for text in texts)) == ([0, 3, 4], {"duplicate": 2})
+    answers = [(one, text) for text in texts]
+    assert kept(tmp_path, *answers) == ([0, 3, 4], {"duplicate": 2})
+    (tmp_path / "two").mkdir()
+    assert kept(tmp_path / "two", *answers, keep=2) == ([0, 3], {"duplicate": 2, "more of a task": 1})
 
 
 def test_one_answer_to_two_tasks_stays_and_one_task_twice_goes(tmp_path):
@@ -239,12 +243,6 @@ def test_what_holds_a_problem_of_a_benchmark_goes(tmp_path):
     index = BenchmarkIndex(parts_of([task("theirs", prompt="def theirs(values, limit):\n", reference=BODY)]))
     renamed = BODY.replace("total", "result").replace("place", "index")
     assert kept(tmp_path, (one, renamed), (one, "    return 3\n"), index=index) == ([1], {"contaminated": 1})
-
-
-def test_no_more_of_a_task_than_asked_for(tmp_path):
-    one = task("one")
-    answers = [(one, f"    return {number}\n") for number in range(4)]
-    assert kept(tmp_path, *answers, keep=2) == ([0, 1], {"more of a task": 2})
 
 
 def test_of_answers_that_are_not_judged_no_share_is_told():

@@ -63,7 +63,8 @@ def test_a_trial_draws_the_same_tasks_each_time(tmp_path):
 
 def test_bad_tasks_are_told(tmp_path):
     own = write(tmp_path / "own.jsonl", row("gain", "ruby"))
-    again = write(tmp_path / "more" / "own.jsonl", row("gain", "ruby")) if (tmp_path / "more").mkdir() is None else ""
+    (tmp_path / "more").mkdir()
+    again = write(tmp_path / "more" / "own.jsonl", row("gain", "ruby"))
     for specs, message in (
         ([], "name the tasks"),
         ([own, again], "comes from two"),
