@@ -5,16 +5,6 @@ import pytest
 from multipl_moe.corpus import read_documents
 from multipl_moe.errors import CorpusError
 
-from .conftest import program
-
-
-def test_documents_come_back_with_path_text_and_licence(corpus):
-    files = [*read_documents(corpus[0], "train", "python"), *read_documents(corpus[0], "validation", "python")]
-    by_name = {file.path.rsplit("/", 1)[1]: file for file in files}
-    assert by_name["file_101.py"].text == program(101)
-    assert by_name["file_101.py"].licence == "Apache-2.0"
-    assert by_name["special.py"].licence == "MIT"
-
 
 def test_a_language_that_is_not_there_is_named_beside_those_that_are(corpus):
     with pytest.raises(CorpusError, match="no validation documents in go; there are: python, rust"):

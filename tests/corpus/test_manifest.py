@@ -34,18 +34,14 @@ def test_keys_are_frozen():
     ]  # fmt: skip
 
 
-def test_round_trip(tmp_path):
+def test_what_is_saved_is_read_and_so_is_a_manifest_that_did_not_count_problems(tmp_path):
     counts = LanguageCounts(1, 2, 3, 4, 5, {"MIT": 5}, {"binary": 1}, {"key": 2})
     checks = {"mbpp": BenchmarkCheck("checked", {"11": 2})}
     manifest = CorpusManifest(FORMAT_VERSION, 7, "tiny", "0" * 64, 3, {"go": counts}, checks)
     manifest.save(tmp_path)
     assert CorpusManifest.load(tmp_path) == manifest
-
-
-def test_a_manifest_that_did_not_count_problems_is_read(tmp_path):
-    manifest = CorpusManifest(FORMAT_VERSION, 7, "tiny", "0" * 64, 3, {}, {"mbpp": BenchmarkCheck("checked", {})})
     values = asdict(manifest)
-    values["decontamination"]["mbpp"] = {"status": "checked", "problems": {}}
+    values["decontamination"]["mbpp"] = {"status": "checked", "problems": {"11": 2}}
     (tmp_path / "manifest.json").write_text(json.dumps(values))
     assert CorpusManifest.load(tmp_path) == manifest
 

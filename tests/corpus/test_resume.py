@@ -24,7 +24,6 @@ from multipl_moe.corpus.split import SplitByFile
 from multipl_moe.corpus.tokens import LanguageTokenizer
 from multipl_moe.errors import OutputError
 from multipl_moe.recipe.recipe import Recipe
-from tests.fixtures import interrupt
 
 from .conftest import content, on_executor, program, recipe_of, write_files
 
@@ -139,21 +138,6 @@ def test_kill_9_from_outside_leaves_no_process_behind_that_goes_on_writing(corpu
     assert not [child for child in left if child.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_another_recipe_starts_anew_and_says_so(corpus, corpus_recipe, tokenizer_folder, tmp_path, monkeypatch):
-    other = corpus_recipe.model_copy(update={"seed": 9})
-    with monkeypatch.context() as patch:
-        patch.setattr(SplitByFile, "_is_held_out", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            build_corpus(on_executor(other, workers=1), tokenizer_folder, tmp_path / "out")
-    assert (tmp_path / ".out.partial" / "logs" / "1_read" / "completions" / "00000").exists()
-    messages: list[str] = []
-    build_corpus(corpus_recipe, tokenizer_folder, tmp_path / "out", messages.append)
-    assert messages[0] == (
-        "Starting anew: the build that was stopped is of another recipe, tokenizer, version or set of benchmarks"
-    )
-    assert content(tmp_path / "out") == content(corpus[0])
-
-
 def stopped_before_writing(recipe: Recipe, tokenizer_folder: Path, output: Path) -> None:
     def interrupt(message: str) -> None:
         if message.startswith("Splitting"):
@@ -185,17 +169,24 @@ def test_a_problem_added_to_a_benchmark_is_looked_for_in_files_that_were_read_be
     assert manifest.languages["rust"].dropped["contaminated"] == 1
 
 
-def test_a_build_does_not_go_on_with_what_another_version_did(corpus_recipe, tokenizer_folder, tmp_path, monkeypatch):
+def test_a_build_does_not_go_on_with_what_another_recipe_or_version_did(
+    corpus_recipe, tokenizer_folder, tmp_path, monkeypatch
+):
     def interrupt(message: str) -> None:
         messages.append(message)
         raise KeyboardInterrupt
 
     messages: list[str] = []
-    for installed in ("0.0.8", "0.0.9"):
+    for seed, installed in ((3, "0.0.8"), (9, "0.0.8"), (3, "0.0.9")):
         monkeypatch.setattr(pipeline, "version", lambda package, installed=installed: installed)
+        recipe = corpus_recipe.model_copy(update={"seed": seed})
         with pytest.raises(KeyboardInterrupt):
-            build_corpus(corpus_recipe, tokenizer_folder, tmp_path / "out", interrupt)
-    assert messages[1].startswith("Starting anew")
+            build_corpus(recipe, tokenizer_folder, tmp_path / "out", interrupt)
+    assert (
+        messages[1:]
+        == ["Starting anew: the build that was stopped is of another recipe, tokenizer, version or set of benchmarks"]
+        * 2
+    )
 
 
 def test_two_builds_of_one_folder_do_not_mix(corpus_recipe, tokenizer_folder, tmp_path):

@@ -1,6 +1,7 @@
 """Tokens of training documents with some rearranged to fill in the middle."""
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,11 @@ def texts_of(rows: list[list[int]], tokenizer: Tokenizer) -> list[str]:
     ]
 
 
+def documents_of(texts: Iterable[str]) -> list[Document]:
+    metadata = {"language": "rust", "split": "train"}
+    return [Document(text, str(n), metadata=metadata | {"path": f"{n}.rs"}) for n, text in enumerate(texts)]
+
+
 def write(
     documents: list[Document],
     output: Path,
@@ -59,11 +65,7 @@ def write(
 
 
 def test_order_and_neighbours_change_no_document_and_forms_are_counted(tokenizer_file, tmp_path):
-    metadata = {"language": "rust", "split": "train"}
-    documents = [
-        Document(program(seed, 12) + SPELLING[seed % 3], str(seed), metadata=metadata | {"path": f"{seed}.rs"})
-        for seed in range(30)
-    ]
+    documents = documents_of(program(seed, 12) + SPELLING[seed % 3] for seed in range(30))
     rows, step = write(documents, tmp_path / "one", tokenizer_file)
     others, _ = write(documents[::-2], tmp_path / "two", tokenizer_file)
     assert others == rows[::-2]
@@ -78,8 +80,7 @@ def test_order_and_neighbours_change_no_document_and_forms_are_counted(tokenizer
 
 
 def test_long_documents_are_several_pieces_each_with_an_end_of_its_own(tokenizer_file, tmp_path):
-    metadata = {"language": "rust", "split": "train"}
-    documents = [Document(program(seed), str(seed), metadata=metadata | {"path": f"{seed}.rs"}) for seed in range(9)]
+    documents = documents_of(program(seed) for seed in range(9))
     rows, step = write(documents, tmp_path / "one", tokenizer_file, 200)
     texts = texts_of(rows, Tokenizer.from_file(str(tokenizer_file)))
     assert "".join(texts) == "".join(document.text for document in documents)
@@ -92,8 +93,7 @@ def test_long_documents_are_several_pieces_each_with_an_end_of_its_own(tokenizer
 
 
 def test_each_piece_begins_with_the_start_token_and_is_else_what_it_was(tokenizer_file, tmp_path):
-    metadata = {"language": "rust", "split": "train"}
-    documents = [Document(program(seed), str(seed), metadata=metadata | {"path": f"{seed}.rs"}) for seed in range(9)]
+    documents = documents_of(program(seed) for seed in range(9))
     rows, step = write(documents, tmp_path / "one", tokenizer_file, 200, start=(7,))
     without, other = write(documents, tmp_path / "two", tokenizer_file, 200)
     assert {300} < {row[1] for row in rows}  # some are rearranged, some not
@@ -136,9 +136,7 @@ def test_documents_that_the_tokenizer_normalises_are_counted(tokenizer_file, tmp
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.save(str(tokenizer_file))
-    metadata = {"language": "rust", "split": "train"}
-    texts = ["caf\u00e9" * 90, "cafe\u0301" * 90, "plain" * 90, "A\u030a" * 90]
-    documents = [Document(text, str(n), metadata=metadata | {"path": f"{n}.rs"}) for n, text in enumerate(texts)]
+    documents = documents_of(text * 90 for text in ("caf\u00e9", "cafe\u0301", "plain", "A\u030a"))
     _, step = write(documents, tmp_path / "out", tokenizer_file, 50)
     assert step.stats.stats["normalised_files/rust"].total == 2
 

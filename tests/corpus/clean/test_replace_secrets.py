@@ -1,9 +1,8 @@
 import ast
 
 import pytest
-from datatrove.data import Document
 
-from multipl_moe.corpus.clean.replace_secrets import ReplaceSecrets, without_secrets
+from multipl_moe.corpus.clean.replace_secrets import without_secrets
 from tests.corpus.clean.test_secret_detectors import SECRETS, letters
 
 LINES = [letters(64, seed=number) for number in range(3)] + [letters(22) + "=="]
@@ -13,13 +12,6 @@ KEY = (
     + '\\n"\n       "'.join(LINES)
     + '\\n"\n       "-----END PRIVATE KEY-----")\n'
 )
-
-
-def test_none_of_the_planted_secrets_is_left():
-    text, counts = without_secrets(PLANTED)
-    assert [secret for _, secret, _ in SECRETS if secret in text] == []
-    assert counts.total() == len(SECRETS)
-    assert text.count("\n") == PLANTED.count("\n")
 
 
 def test_all_else_stays_and_strings_keep_their_quotes():
@@ -39,20 +31,10 @@ def test_code_with_a_private_key_still_parses():
 
 
 def test_a_second_pass_changes_nothing():
-    once, _ = without_secrets(PLANTED + KEY + "# jo@posteo.de 93.184.216.34\n")
+    planted = PLANTED + KEY + "# jo@posteo.de 93.184.216.34\n"
+    once, counts = without_secrets(planted)
+    assert (counts.total(), once.count("\n")) == (len(SECRETS) + 3, planted.count("\n"))
     assert without_secrets(once) == (once, {})
-
-
-def test_the_step_counts_by_kind_and_language():
-    step = ReplaceSecrets()
-    documents = [
-        Document(text=f"// jo@posteo.de {SECRETS[0][1]}\n", id="a", metadata={"language": "java"}),
-        Document(text="# a@posteo.de b@posteo.de\n", id="b", metadata={"language": "ruby"}),
-    ]
-    texts = [document.text for document in step.run(iter(documents))]
-    assert texts == ["// email@example.com REDACTED_AWS_KEY\n", "# email@example.com email@example.com\n"]
-    totals = {label: metric.total for label, metric in step.stats.stats.items()}
-    assert totals == {"replaced/email/java": 1, "replaced/aws_key/java": 1, "replaced/email/ruby": 2}
 
 
 @pytest.mark.parametrize(

@@ -94,13 +94,8 @@ def documents(**texts: str) -> list[Document]:
     return [Document(text, name, metadata={"language": "rust", "path": name}) for name, text in texts.items()]
 
 
-@pytest.fixture(scope="module")
-def starter() -> BenchmarkIndex:
-    return BenchmarkIndex(parts_of(read_starter()))
-
-
-def test_files_with_problems_are_dropped_with_the_problems_named_and_counted(starter):
-    step = Decontaminate(starter)
+def test_files_with_problems_are_dropped_with_the_problems_named_and_counted(index):
+    step = Decontaminate(index)
     given = documents(clean=program(1), one=program(2) + whole(SPIRAL), both=whole(SPIRAL) + whole(ROMAN))
     assert [document.id for document in step.run(given)] == ["clean"]
     assert given[1].metadata["detail"].startswith("starter/spiral_order (")

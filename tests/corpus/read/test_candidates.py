@@ -48,12 +48,9 @@ def test_of_a_work_tree_only_tracked_files_count(tmp_path, monkeypatch):
     assert sorted(paths("git", tree)) == ["näme\n.rs", "src/file_0.rs", "src/file_1.rs"]
 
 
-def test_a_folder_that_is_no_work_tree_is_refused(tmp_path):
+def test_a_folder_that_is_no_work_tree_or_not_there_is_refused(tmp_path):
     with pytest.raises(CorpusError, match=r"git cannot list it .*not a git repository"):
         paths("git", tmp_path)
-
-
-def test_a_missing_folder_is_refused(tmp_path):
     with pytest.raises(CorpusError, match="no such folder"):
         paths("folder", tmp_path / "missing")
 
