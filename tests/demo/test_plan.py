@@ -11,14 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multipl_moe.demo.plan import (
-    FEWEST_TOKENS,
-    DemoPlan,
-    describe_plan,
-    plan_demo,
-    require_steps,
-    why_no_gain,
-)
+from multipl_moe.demo.plan import FEWEST_TOKENS, DemoPlan, describe_plan, plan_demo, require_steps, why_no_gain
 from multipl_moe.demo.recipe import DEMO_RECIPE
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.outcome import Outcome

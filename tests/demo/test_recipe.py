@@ -48,21 +48,13 @@ def test_machine_without_any_language_to_learn_is_refused(monkeypatch: pytest.Mo
         _without_missing_languages()
 
 
-def test_weights_of_a_language_that_is_left_out_go_with_it(monkeypatch: pytest.MonkeyPatch):
+def test_weights_sources_and_programs_of_a_language_that_is_left_out_go_with_it(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(candidates, "has_library", lambda language: language.title != "Go")
     recipe = validate_recipe({"train": {"weights": {"rust": 2.0, "go": 1.0, "ruby": 1.0, "python": 0.5}}})
     assert _without_missing_languages(recipe)[0].mixture_weights == {"rust": 2.0, "ruby": 1.0, "python": 0.5}
-
-
-def test_sources_of_a_language_that_is_left_out_go_with_it(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(candidates, "has_library", lambda language: language.title != "Go")
     sources = [{"kind": "toolchains", "language": name} for name in ("go", "rust")] + [{"kind": "toolchains"}]
     recipe = validate_recipe({"corpus": {"sources": sources}})
     assert [source.language for source in _without_missing_languages(recipe)[0].corpus.sources] == ["rust", None]
-
-
-def test_programs_of_a_language_that_is_left_out_are_not_asked_for(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(candidates, "has_library", lambda language: language.title != "Go")
     assert _without_missing_languages()[0].programs.languages == ["rust", "ruby"]
     recipe = validate_recipe({"programs": {"languages": ["go"]}})
     assert _without_missing_languages(recipe)[0].programs.languages is None
