@@ -36,10 +36,7 @@ def values(world: World) -> dict[str, Any]:
         "programs": False,
         "recipe": world.recipe.model_dump(mode="json", exclude_none=True),
         "methods": {
-            "causal": {
-                "title": "hybrid",
-                "seeds": [3, 4],
-            },
+            "causal": {"title": "hybrid", "seeds": [3, 4]},
             "dense-ffn": {
                 "title": "feed-forward",
                 "set": {"train.method": "dense-ffn"},

@@ -68,13 +68,7 @@ def test_a_comparison_comes_back_from_its_own_yaml(comparison, tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("seed", 4),
-        ("own_languages", {"tcl": {}}),
-        ("train.replay", 0.5),
-        ("train.max_epochs", 9.0),
-    ],
+    ("key", "value"), [("seed", 4), ("own_languages", {"tcl": {}}), ("train.replay", 0.5), ("train.max_epochs", 9.0)]
 )
 def test_methods_that_would_see_other_tokens_or_another_order_are_refused(values, tmp_path: Path, key: str, value: Any):
     changed = copy.deepcopy(values)

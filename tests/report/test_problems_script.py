@@ -20,10 +20,7 @@ def show(browser: Browser, tmp_path: Path) -> Iterator[Show]:
     """Opens the page of problems and models, by default those above."""
     context = browser.new_context(offline=True)
 
-    def open_page(
-        asked=_ASKED,
-        models=_MODELS,
-    ) -> Page:
+    def open_page(asked=_ASKED, models=_MODELS) -> Page:
         file = tmp_path / "problems.html"
         write_problems_page(file, asked, models, flags={_ASKED[0].key: "hollow"})
         page = context.new_page()

@@ -5,11 +5,7 @@ from rich.text import Text
 from multipl_moe.eval.verdict import VerdictSettings, build_verdict
 from multipl_moe.eval.verdict_against import judge_against
 from multipl_moe.report.grid import Grid
-from multipl_moe.report.verdict_tables import (
-    comparison_table,
-    verdict_notes,
-    verdict_table,
-)
+from multipl_moe.report.verdict_tables import comparison_table, verdict_notes, verdict_table
 from multipl_moe.runs.verdict import Gate, Verdict, VerdictComparison
 from tests.eval.judged import problems, results
 from tests.report.judged import judged, of_model

@@ -7,12 +7,7 @@ import pytest
 import torch
 
 from multipl_moe.errors import ConfigError, DiskError, OutputError
-from multipl_moe.system.disk_errors import (
-    disk_errno,
-    disk_errors_explained,
-    what_was_denied,
-    write_errors_explained,
-)
+from multipl_moe.system.disk_errors import disk_errno, disk_errors_explained, what_was_denied, write_errors_explained
 
 
 @pytest.mark.parametrize(

@@ -25,10 +25,7 @@ from multipl_moe.system.staging import (
     shutil,
     staged_folder,
 )
-
-
-def names_in(folder) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+from tests.upcycle.conftest import names_in
 
 
 def test_the_output_appears_only_when_the_block_is_done(tmp_path):
