@@ -22,8 +22,7 @@ def _logits(folder: Path) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(
-    ("preset", "family"),
-    [("token-only", "llama"), ("gated", "llama"), ("causal", "phi3"), ("paper", "starcoder2")],
+    ("preset", "family"), [("token-only", "llama"), ("gated", "llama"), ("causal", "phi3"), ("paper", "starcoder2")]
 )
 def test_full_experts_give_the_logits_of_the_low_rank_ones(tmp_path, preset, family):
     lora = save_hybrid(tmp_path / "lora", preset, family, type="lora", rank=4, alpha=3.0)

@@ -25,15 +25,7 @@ from multipl_moe.export.llama_cpp import QUANTISED, load_llama_cpp, quantise
 from tests.train.tiny import SUFFIXES, source_text
 
 from .natives import NativeCase
-from .test_gguf import (
-    LLAMA3_SPLIT,
-    QWEN2_SPLIT,
-    digits_then_bytes,
-    save_dense,
-    save_fast,
-    split_by,
-    trained_tokenizer,
-)
+from .test_gguf import LLAMA3_SPLIT, QWEN2_SPLIT, digits_then_bytes, save_dense, save_fast, split_by, trained_tokenizer
 
 WIDE = {"hidden_size": 256, "intermediate_size": 256, "head_dim": 64, "bos_token_id": 0, "eos_token_id": 0}
 TEXTS = [
@@ -134,10 +126,7 @@ def test_experts_are_quantised_and_routers_are_not(exported):
 
 
 def test_layers_that_llama_cpp_cannot_have_are_refused_before_anything_is_written(tmp_path):
-    for case in (
-        NativeCase("llama", layers=(1, 3), base={"num_hidden_layers": 4}),
-        NativeCase("llama", layers=(0, 1)),
-    ):
+    for case in (NativeCase("llama", layers=(1, 3), base={"num_hidden_layers": 4}), NativeCase("llama", layers=(0, 1))):
         hybrid = tmp_path / case.name
         case.model().save_pretrained(hybrid)
         save_fast(trained_tokenizer(), hybrid)

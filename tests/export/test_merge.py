@@ -192,19 +192,12 @@ def test_the_result_takes_the_wanted_dtype(tmp_path):
     assert load_dense(rounded).dtype == torch.bfloat16
 
 
-@pytest.mark.parametrize(
-    ("changed", "written"),
-    [
-        ("model.norm.weight", r"model\.norm\.weight"),
-        ("model.layers.1.mlp.shared_expert.down_proj.weight", r"model\.layers\.1\.mlp\.down_proj\.weight"),
-    ],
-)
-def test_a_value_that_the_dtype_cannot_hold_is_refused(tmp_path, changed, written):
+def test_a_value_that_the_dtype_cannot_hold_is_refused(tmp_path):
     hybrid, _ = save_hybrid(tmp_path / "hybrid")
     weights = weights_in(hybrid)
-    weights[changed].view(-1)[0] = 1e8
+    weights["model.layers.1.mlp.shared_expert.down_proj.weight"].view(-1)[0] = 1e8
     save_file(weights, hybrid / "model.safetensors", {"format": "pt"})
-    with pytest.raises(OutputError, match=f"dtype: float16 cannot hold {written} "):
+    with pytest.raises(OutputError, match=r"dtype: float16 cannot hold model\.layers\.1\.mlp\.down_proj\.weight "):
         merged(hybrid, tmp_path / "dense", dtype=torch.float16)
 
 

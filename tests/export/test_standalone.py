@@ -18,11 +18,7 @@ from transformers.utils import logging
 from multipl_moe import MultiplMoeForCausalLM, MultiplMoeModel, __version__
 from multipl_moe.export.folder import ExportSettings, export_model
 from multipl_moe.export.standalone import CODE_LICENCE_FILE, modeling_modules
-from multipl_moe.model.transformers_version import (
-    FIRST_TOO_NEW_VERSION,
-    OLDEST_VERSION,
-    require_supported_transformers,
-)
+from multipl_moe.model.transformers_version import FIRST_TOO_NEW_VERSION, OLDEST_VERSION, require_supported_transformers
 
 from .conftest import CASES, Case, Exports, load_reference, run_alone, save_hybrid
 from .load_alone import compute, last_hidden_state

@@ -65,9 +65,13 @@ def test_a_specification_means_these_layers_of_seven(spec, layers):
         ([9, 3, -2], r"\[9, -2\] outside the base's layers 0\.\.6"),
         ([], "the list is empty"),
         ("0,4,0", r"\[0\] given twice; name each layer once"),
+        *(
+            (spec, f"'{spec}' is not all, last:N, every:N or a list of indices")
+            for spec in ("", "none", "last", "last:", "last:two", "last:-1", "first:2", ",", "ALL", "last:1.5")
+        ),
     ],
 )
-def test_layers_outside_the_base_are_refused_with_its_range(spec, problem):
+def test_layers_outside_the_base_are_refused_with_its_range_and_nonsense_with_what_is_known(spec, problem):
     with pytest.raises(ConfigError, match=rf"moe\.experts\.layers: {problem}"):
         resolve_layers(spec, 7)
 
@@ -81,11 +85,3 @@ def test_a_rank_above_what_the_base_is_wide_is_refused():
         else:
             with pytest.raises(ConfigError, match=r"^moe\.experts\.rank: 33 must be between 1 and 32, as wide as"):
                 moe.resolve_on(base, [])
-
-
-@pytest.mark.parametrize(
-    "spec", ["", "none", "last", "last:", "last:two", "last:-1", "first:2", ",", "ALL", "last:1.5"]
-)
-def test_nonsense_is_refused_with_what_is_known(spec):
-    with pytest.raises(ConfigError, match=r"is not all, last:N, every:N or a list of indices"):
-        resolve_layers(spec, 7)

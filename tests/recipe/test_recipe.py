@@ -136,18 +136,14 @@ def test_a_whole_number_stands_for_a_real_one():
         ({"moe": 5}, "recipe: moe: 5: must be keys with values"),
         ({"train": None}, "recipe: train: empty: must be keys with values"),
         ({"train": False}, "recipe: train: false: must be keys with values"),
-        (
-            {"train": {"learning_rate": "Auto"}},
-            "recipe: train.learning_rate: 'Auto': must be 'auto', or a number",
-        ),
+        ({"train": {"learning_rate": "Auto"}}, "recipe: train.learning_rate: 'Auto': must be 'auto', or a number"),
+        ({"train": {"learning_rate": float("nan")}}, "recipe: train.learning_rate: nan: must be a finite number"),
+        ({"corpus": {"validation_share": 2}}, "recipe: corpus.validation_share: 2: must be below 1.0"),
         (
             {"corpus": {"decontaminate": "some"}},
             "recipe: corpus.decontaminate: 'some': must be 'all' or 'none', or a list, as [a, b]",
         ),
-        (
-            {"moe": {"gate": {"languages": ["rust", "rust"]}}},
-            "recipe: moe.gate.languages: rust given twice",
-        ),
+        ({"moe": {"gate": {"languages": ["rust", "rust"]}}}, "recipe: moe.gate.languages: rust given twice"),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_told_in_plain_words(values, message):
@@ -174,6 +170,8 @@ _COBOL = f"recipe: unknown languages cobol; known: {', '.join(sorted(LANGUAGES))
         ("train.mixture_temperature", 0.5, "mixture_temperature: 0.5: must be at least 1"),
         ("train.on_max_epochs", "cap", "on_max_epochs: cap needs max_epochs"),
         ("train.packing", "tight", "'windows' or 'best_fit'"),
+        ("corpus.sources", [{"kind": "folders"}], "corpus.sources.0.kind: 'folders': must be 'toolchains', 'folder'"),
+        ("own_languages", {"e": {"filenames": ["a b"]}}, "must be a word without spaces"),
         ("train.keep_best", True, "keep_best: needs eval_every_steps"),
         ("train.trackers", ["mlflow"], "train.trackers.0: 'mlflow': must be 'tensorboard', 'trackio' or 'wandb'"),
         ("corpus.max_bytes_per_language", {"cobol": None}, "unknown languages cobol"),
