@@ -24,11 +24,9 @@ _QUERY, _DOWN = "model.layers.0.self_attn.q_proj.weight", "model.layers.0.mlp.do
 _CONFIG = "config.json cannot be used"
 _MODELS: dict[str, Callable[[Path], object]] = {
     "without_weights": lambda model: (model / "model.safetensors").unlink(),
-    "empty_weights": lambda model: (model / "model.safetensors").write_bytes(b""),
     "cut_weights": lambda model: os.truncate(model / "model.safetensors", 5000),
     "other_weights": lambda model: (model / "model.safetensors").write_bytes(b"<html>no such page</html>" * 200),
     "cut_config": lambda model: os.truncate(model / "config.json", 100),
-    "empty_config": lambda model: (model / "config.json").write_text(""),
     "other_config": lambda model: (model / "config.json").write_text('{"model_type": "nonsense"}'),
     "typed_config": lambda model: _configured(model, hidden_size="many"),
     "sized_config": lambda model: _configured(model, hidden_size=64),
@@ -38,11 +36,9 @@ _MODELS: dict[str, Callable[[Path], object]] = {
 }
 _SAYS = {
     "without_weights": "weights are missing or cannot be read, copy or download them again",
-    "empty_weights": "weights are damaged, copy or download them again",
     "cut_weights": "weights are damaged, copy or download them again",
     "other_weights": "weights are damaged, copy or download them again",
     "cut_config": f"{_CONFIG} (It looks like the config file",
-    "empty_config": f"{_CONFIG} (It looks like the config file",
     "other_config": f"{_CONFIG} (The checkpoint you are trying to load has model type `nonsense`",
     "typed_config": f"{_CONFIG} (Validation error for field 'hidden_size'",
     "negative_config": "config.json: vocab_size is -5; must be 1 or more",
@@ -51,27 +47,15 @@ _SAYS = {
     "cut_tokenizer": "has no tokenizer that can be read",
 }
 _SOURCES = {
-    "broken.parquet": "corpus.sources.0: broken.parquet cannot be read as parquet",
-    "broken.zip": "corpus.sources.0: broken.zip cannot be read as archive",
-    "broken.tar.gz": "corpus.sources.0: broken.tar.gz cannot be read as archive",
-    "other.jsonl": "corpus.sources.0: other.jsonl cannot be read as jsonl (other.jsonl: no JSON Lines)",
-    "empty.jsonl": "corpus.sources.0: empty.jsonl cannot be read as jsonl (it is empty)",
-    "empty": "corpus.sources.0: empty: the folder holds no file; name another or leave it out",
-    "fresh.git": "corpus.sources.0: fresh.git: git tracks no file in the repository; commit some",
-    "fresh.git@v1": "corpus.sources.0: fresh.git: no revision 'v1'; name a commit, tag or branch",
-    "bare.git": "corpus.sources.0: bare.git: no revision 'HEAD'",
-    "words": "no source file for rust (.rs), python (.py) in words; add to corpus.sources",
-    "pathless.jsonl": "rows have neither path nor language; set the source's language",
-    "textless.jsonl": "no column named text or content or code (columns: body, path); set text_key",
-}
-_RECIPES = {
-    "own_languages: {e: {filenames: [a b]}}": "must be a word without spaces",
-    "own_languages: {e: {extensions: .ex}}": "own_languages.e.extensions: '.ex': must be a list, as [a, b]",
-    "train: {method: best}": "train.method: 'best': must be 'experts', 'dense', 'dense-ffn' or 'lora'",
-    "train: {learning_rate: .nan}": "train.learning_rate: nan: must be a finite number",
-    "corpus: {validation_share: 2}": "corpus.validation_share: 2: must be below 1",
-    "corpus: {sources: [{kind: folders}]}": "corpus.sources.0.kind: 'folders': must be 'toolchains', 'folder'",
-    "a: [": "not valid YAML (while parsing a flow node expected the node content, but found '<stream end>' line 1",
+    "broken.parquet": "broken.parquet cannot be read as parquet",
+    "broken.zip": "broken.zip cannot be read as archive",
+    "broken.tar.gz": "broken.tar.gz cannot be read as archive",
+    "other.jsonl": "other.jsonl cannot be read as jsonl (other.jsonl: no JSON Lines)",
+    "empty.jsonl": "empty.jsonl cannot be read as jsonl (it is empty)",
+    "empty": "empty: the folder holds no file; name another or leave it out",
+    "fresh.git": "fresh.git: git tracks no file in the repository; commit some",
+    "fresh.git@v1": "fresh.git: no revision 'v1'; name a commit, tag or branch",
+    "bare.git": "bare.git: no revision 'HEAD'",
 }
 
 
@@ -94,17 +78,14 @@ def places(base, hybrid, corpus, sources):
 @pytest.fixture
 def _bad_sources(tmp_path):
     """In the current folder, sources that nothing can be read from."""
-    for name in ("empty", "words", "fresh.git", "bare.git"):
+    for name in ("empty", "fresh.git", "bare.git"):
         (tmp_path / name).mkdir()
-    (tmp_path / "words" / "notes.txt").write_text("no code here\n")
     subprocess.run(["git", "init", "-q", tmp_path / "fresh.git"], check=True)
     subprocess.run(["git", "init", "-q", "--bare", tmp_path / "bare.git"], check=True)
     for name in ("broken.parquet", "broken.zip", "broken.tar.gz"):
         (tmp_path / name).write_bytes(b"PAR1 or PK or so, cut in the mid")
     (tmp_path / "empty.jsonl").touch()
     (tmp_path / "other.jsonl").write_text("[\n1,\n2\n]\n")
-    (tmp_path / "pathless.jsonl").write_text('{"text": "fn main() {}"}\n')
-    (tmp_path / "textless.jsonl").write_text('{"body": "fn main() {}", "path": "a.rs"}\n')
 
 
 @pytest.mark.parametrize(
@@ -194,10 +175,7 @@ def test_tokens_of_another_vocabulary_are_refused_before_the_first_step(refused,
     ("setting", "expected"),
     [
         ("train.tokens=100", "100 are less than one step reads, 2,048"),
-        (
-            "train.tokens=100000000000000000000000000",
-            "sequences are more than the 100,000,000 whose order can be drawn",
-        ),
+        (f"train.tokens=1{26 * '0'}", "sequences are more than the 100,000,000 whose order can be drawn"),
         ("train.skip_tokens=1000000000000", "sequences are more than the 100,000,000 whose order can be drawn"),
     ],
 )
@@ -233,9 +211,11 @@ def test_nothing_but_held_out_files_is_told_as_such(refused, places, tmp_path):
 
 
 @pytest.mark.usefixtures("_bad_sources")
-@pytest.mark.parametrize("source", _SOURCES)
-def test_a_source_that_nothing_can_be_read_from_is_named_with_the_reason(refused, places, source):
-    assert _SOURCES[source] in refused("corpus", "out", "--source", source, "--base", places["base"], *TWO)
+def test_sources_that_nothing_can_be_read_from_are_all_named_with_the_reason(refused, places):
+    named = [word for source in _SOURCES for word in ("--source", source)]
+    told = refused("corpus", "out", *named, "--base", places["base"], *TWO)
+    reasons = [f"corpus.sources.{number}: {reason}" for number, reason in enumerate(_SOURCES.values())]
+    assert [reason for reason in reasons if reason not in told] == []
 
 
 @pytest.mark.usefixtures("_bad_sources")
@@ -247,16 +227,6 @@ def test_all_sources_are_looked_at_before_any_is_read(refused, places, tmp_path)
     told = refused("corpus", "out", "--recipe", "recipe.yaml", "--base", places["base"], *TWO)
     assert [f"corpus.sources.{number}: " in told for number in range(5)] == [True, True, True, True, False]
     assert "/path/to/project.git: no such folder; name one of yours" in told
-
-
-@pytest.mark.parametrize("text", _RECIPES)
-def test_a_wrong_recipe_is_told_by_key_and_in_words(refused, tmp_path, text):
-    (tmp_path / "recipe.yaml").write_text(text)
-    told = refused("train", "model", "corpus", "out", "--recipe", "recipe.yaml")
-    assert told.startswith("error: recipe.yaml: ")
-    assert _RECIPES[text] in told
-    assert "Input should" not in told
-    assert "String should" not in told
 
 
 @pytest.mark.parametrize("broken", ["manifest.json", "tokens", "documents"])

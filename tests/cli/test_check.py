@@ -22,32 +22,24 @@ def test_the_command_line_ends_with_1_unless_all_are_on(run, tmp_path):
 _ASK = ("check", "http://127.0.0.1:9/v1", "--canary")
 
 
+_CONTROL = {"control": "<|rust|>"}
+
+
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("first", "second", "said"),
     [
-        ({"adapter": "x"}, "adapters.rust.1.adapter: 'x': must be a number"),
-        ({"token": 5}, "adapters.rust.1.token: 5: must be text"),
-        ({"base": math.nan}, "adapters.rust.1.base: nan: must be a finite number"),
-        ({"more": 1}, "adapters.rust.1.more"),
+        ({}, {"token": 5}, "canary.json: adapters.rust.1.token: 5: must be text"),
+        ({}, {"base": math.nan}, "canary.json: adapters.rust.1.base: nan: must be a finite number"),
+        ({}, {"more": 1}, "canary.json: adapters.rust.1.more"),
+        (_CONTROL, _CONTROL, "needs the same control token"),  # and prompts that begin with a line break
+        (_CONTROL | {"prompt": "\na"}, {}, "needs the same control token"),
     ],
 )
-def test_all_canaries_are_checked_before_a_server_is_asked(refused, tmp_path, change, said):
-    first, second = ({"prompt": "a", "token": "b", "adapter": -1.0, "base": -2.0} for _ in range(2))
-    values = {"format": 1, "adapters": {"rust": [first, second | change]}}
-    (tmp_path / "canary.json").write_text(json.dumps(values))
-    assert f"canary.json: {said}" in refused(*_ASK, "canary.json")
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [[{"control": "<|rust|>"}, {"control": "<|rust|>"}], [{"control": "<|rust|>", "prompt": "\na"}, {}]],
-    ids=["no line break", "of one canary alone"],
-)
-def test_control_tokens_that_cannot_be_asked_with_are_refused(refused, tmp_path, changes):
+def test_all_canaries_are_checked_before_a_server_is_asked(refused, tmp_path, first, second, said):
     one = {"prompt": "a", "token": "b", "adapter": -1.0, "base": -2.0}
-    values = {"format": 1, "adapters": {"rust": [one | change for change in changes]}}
+    values = {"format": 1, "adapters": {"rust": [one | first, one | second]}}
     (tmp_path / "canary.json").write_text(json.dumps(values))
-    assert "needs the same control token" in refused(*_ASK, "canary.json")
+    assert said in refused(*_ASK, "canary.json")
 
 
 @pytest.mark.parametrize("token", ["geh\xe9", "a\nb"])

@@ -18,7 +18,6 @@ _WRITING = {  # and what the same command needs to go on; empty where nothing is
     "inspect {corpus} --output out": "",
     "upcycle out --base {base} --layers last:1 --set moe.gate.languages=[]": "",
     "train {hybrid} {corpus} out " + _TRAIN: _RESUME,
-    "train {base} {corpus} out --set train.method=dense " + _TRAIN: _RESUME,
     "eval out --metric bpb --model {hybrid} --corpus {corpus} --learn rust --keep python": "",
     "eval out --metric moved --model {hybrid} --corpus {corpus} --against {base} --learn rust --keep python": "",
     "eval out --model {base} --languages python --max-new-tokens 2 --set programs.problems_per_language=2": _RESUME,

@@ -35,7 +35,7 @@ def test_a_language_that_does_not_is_told_with_the_remedy(run, monkeypatch):
 
 
 def test_a_run_is_planned_from_its_recipe_alone(run, base, tmp_path):
-    write_recipe(tmp_path / "run.yaml", base, layers="last:1")
+    write_recipe(tmp_path / "run.yaml", base, layers="last:1", preset="causal")
     outcome = run("doctor", "--plan", "run.yaml")
     assert outcome.code == 0, outcome.err
     counts = plan_training(*_recipe_and_config(tmp_path / "run.yaml"), runtime_bytes=0).parameters
@@ -44,7 +44,7 @@ def test_a_run_is_planned_from_its_recipe_alone(run, base, tmp_path):
     parts = ("optimiser state", "memory at its peak", "tokens/s, roughly", "time for 300,000 tokens, roughly")
     for part in (*parts, "calibration, 32,768 tokens", "scoring base and model", "time in all, roughly"):
         assert part in outcome.out
-    assert "What would help" not in outcome.out
+    assert not any(told in outcome.out for told in ("What would help", "this machine is busy"))
     assert {path.name for path in tmp_path.iterdir()} == {"run.yaml"}
 
 
@@ -111,16 +111,15 @@ def test_a_comparison_is_planned_as_the_sum_of_its_runs(run, base, tmp_path, mon
     assert run("doctor", "--plan", "all.yaml").code == 1
 
 
-@pytest.mark.parametrize(("used", "is_told"), [(20.0, False), (75.0, True)])
-def test_a_busy_machine_is_told(run, base, tmp_path, monkeypatch, used, is_told):
-    monkeypatch.setattr("psutil.cpu_percent", lambda seconds: used)
+def test_a_busy_machine_is_told(run, base, tmp_path, monkeypatch):
+    monkeypatch.setattr("psutil.cpu_percent", lambda seconds: 75.0)
     write_recipe(tmp_path / "run.yaml", base)
     told = "this machine is busy (other programs use 75% of its processors)"
-    assert (told in run("doctor", "--plan", "run.yaml").out) == is_told
+    assert told in run("doctor", "--plan", "run.yaml").out
 
 
-def write_recipe(file: Path, base: Path, layers: str = "all", **train: str) -> None:
-    moe = {"preset": "causal", "gate": {"languages": []}, "experts": {"layers": layers}}
+def write_recipe(file: Path, base: Path, layers: str = "all", preset: str = "single", **train: str) -> None:
+    moe = {"preset": preset, "gate": {"languages": []}, "experts": {"layers": layers}}
     values = {"base": str(base), "moe": moe, "train": {"sequence_tokens": 32, **train}}
     file.write_text(yaml.safe_dump(values))
 

@@ -132,13 +132,10 @@ def test_how_far_a_model_moved_is_a_table_and_a_sentence(run, base, hybrid, corp
     assert set(moved["answers"]) == {*("nats_per_token", "interval", "changed", "tokens", "texts", "sha256", "parts")}
 
 
-def test_a_model_that_is_none_is_told(refused, bubblewrap):
-    assert "nothing is neither a folder nor" in refused("eval", "out", "--model", "nothing", "--languages", "python")
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--model", "nothing"], "nothing is neither a folder nor"),
         (["--completions", "none.jsonl"], "none.jsonl"),
         (["--model", "BASE", "--against", "none"], "--against: none holds no results of an evaluation"),
         (["--endpoint", "http://127.0.0.1:9/v1", "--endpoint-model", "m"], "http://127.0.0.1:9/v1"),

@@ -3,9 +3,13 @@
 import subprocess
 import sys
 
+import pytest
+
 from multipl_moe.checkpoints.loading import load_hybrid
+from multipl_moe.errors import HeldError
 from multipl_moe.model.gated import GatedBlock
 from multipl_moe.recipe.recipe import load_recipe
+from multipl_moe.system.staging import held_folder
 
 from .conftest import UNGATED
 
@@ -31,18 +35,18 @@ def test_two_real_processes_never_mix_their_outputs(base, tmp_path):
     assert sum(isinstance(part, GatedBlock) for part in parts) == int(made[-1])
 
 
-def test_a_run_folder_that_another_process_holds_is_refused(run, monkeypatch):
-    """What runs first stands still where it judges; the same command beside it is one line."""
-    words = ["eval", "out", "--reference", "--languages", "python"]
-    seen = []
+def test_a_run_folder_is_held_where_programs_are_judged_and_one_that_is_held_is_refused(
+    run, refused, tmp_path, monkeypatch
+):
+    words, held = ("eval", "out", "--reference", "--languages", "python"), []
 
-    def beside(*args, **kwargs):
-        process = _start(*words)
-        seen.append((process.communicate(timeout=300)[1], process.returncode))
+    def judge(*args, **kwargs):
+        with pytest.raises(HeldError), held_folder(tmp_path / "out"):
+            pytest.fail("entered")
+        held.append(args)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("multipl_moe.eval.references.check_references", beside)
-    assert run(*words).code == 130
-    ((told, code),) = seen
-    assert (code, told.count("\n")) == (2, 1), told
-    assert "out is being made by another process" in told or "out exists" in told
+    monkeypatch.setattr("multipl_moe.eval.references.check_references", judge)
+    with held_folder(tmp_path / "out"):
+        assert "out is being made by another process" in refused(*words, "--resume")
+    assert (run(*words).code, len(held)) == (130, 1)

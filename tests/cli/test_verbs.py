@@ -4,7 +4,6 @@ import json
 from io import BytesIO, TextIOWrapper
 from typing import Any
 
-import pytest
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from multipl_moe.corpus import CorpusManifest
@@ -29,9 +28,8 @@ def test_upcycle_makes_a_checkpoint_and_tells_the_difference(run, base, tmp_path
     assert (recipe.seed, recipe.moe.experts.layers, model.config.moe["routing"]["segment_window"]) == (3, "0,2", 8)
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
-def test_a_terminal_of_another_encoding_gets_escapes(run, base, monkeypatch, encoding):
-    out, err = (TextIOWrapper(BytesIO(), encoding) for _ in range(2))
+def test_a_terminal_of_another_encoding_gets_escapes(run, base, monkeypatch):
+    out, err = (TextIOWrapper(BytesIO(), "ascii") for _ in range(2))
     monkeypatch.setattr("sys.stdout", out)
     monkeypatch.setattr("sys.stderr", err)
     assert run("upcycle", "out…", "--base", base, "--layers", "last:1", *UNGATED).code == 0
