@@ -10,19 +10,14 @@ from multipl_moe.codegen.from_file import import_samples
 from multipl_moe.codegen.samples import read_samples
 from multipl_moe.errors import ConfigError, OutputError
 from tests.codegen.problems import problem
+from tests.multipl_judge.problems.samples import write_rows
 
 RUST = [problem(number, f"fn f{number}() {{\n", stop=("\n}",)) for number in range(3)]
 GO = [problem(number, f"func f{number}() {{\n", "go", ("\n}",)) for number in range(3)]
 
 
-def written(tmp_path, records):
-    file = tmp_path / "made.jsonl"
-    file.write_text("".join(json.dumps(record) + "\n" for record in records))
-    return file
-
-
 def imported(tmp_path, posed, records, **options):
-    return import_samples(posed, written(tmp_path, records), tmp_path / "run", **options)
+    return import_samples(posed, write_rows(tmp_path / "made.jsonl", records), tmp_path / "run", **options)
 
 
 @pytest.mark.parametrize(

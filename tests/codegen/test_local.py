@@ -18,7 +18,7 @@ from multipl_moe.errors import ConfigError
 from tests.codegen.problems import problem, problems, settings, tiny_model
 from tests.conftest import randomise_gate
 
-MODELS = [("causal", "llama"), (None, "llama"), ("token-only", "gemma3_text"), (None, "gemma2"), ("paper", "llama")]
+MODELS = [("causal", "llama"), ("token-only", "gemma3_text"), (None, "gemma2"), ("paper", "llama")]
 
 
 def completer_of(tokenizer, preset="causal", family="llama", **base):
@@ -51,7 +51,7 @@ def test_greedy_completions_are_the_likeliest_ones_of_each_prompt_alone(tokenize
     assert [made[p.key, 0].text for p in posed] == [alone(model, tokenizer, p, 20) for p in posed]
 
 
-@pytest.mark.parametrize(("preset", "family"), [MODELS[0], MODELS[3]])
+@pytest.mark.parametrize(("preset", "family"), [MODELS[0], MODELS[2]])
 def test_likeliest_tokens_are_those_of_each_prompt_alone_with_the_one_that_ends_the_text(tokenizer, preset, family):
     prompts = [tokenizer(p.prompt)["input_ids"] for p in problems()]
     free = completer_of(tokenizer, preset, family).likeliest_tokens(prompts, 20)
@@ -71,7 +71,7 @@ def test_likeliest_tokens_are_those_of_each_prompt_alone_with_the_one_that_ends_
 @pytest.mark.parametrize("preset", ["causal", "paper"])
 def test_completions_do_not_depend_on_the_batch_and_those_of_a_problem_differ(tokenizer, tmp_path, preset):
     posed, model = problems(), (preset, "llama")
-    values = {"temperature": 0.8, "top_p": 0.9, "num_samples": 2, "max_new_tokens": 12}
+    values = {"temperature": 0.8, "top_p": 0.9, "num_samples": 2, "max_new_tokens": 20}
     whole = samples(tokenizer, tmp_path / "whole", posed, model, **values)
     assert whole == samples(tokenizer, tmp_path / "single", posed, model, batch_sequences=1, **values)
     last = samples(tokenizer, tmp_path / "last", posed[-1:], model, **values)
