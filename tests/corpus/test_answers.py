@@ -1,6 +1,5 @@
 """Answers: tokens and what counts of them, and a corpus that is built of answers and files."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from multipl_moe.data.packed import packing_by_language
 from multipl_moe.recipe.recipe import Recipe
 from tests.corpus.read.test_answers import CHAT
 from tests.fixtures import save_beginning_texts, save_chat_tokenizer
+from tests.multipl_judge.problems.samples import write_rows
 
 from .conftest import content, nearly, on_executor, program, recipe_of, write_files
 
@@ -95,12 +95,6 @@ def answer_rows() -> list[dict[str, str]]:
     ]
 
 
-def write_rows(file: Path, rows: list[dict]) -> Path:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return file
-
-
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory) -> Recipe:
     folder = tmp_path_factory.mktemp("sources") / "tree"
@@ -108,7 +102,7 @@ def recipe(tmp_path_factory) -> Recipe:
     write_files(folder / "python", ".py", 12, first_seed=100)
     (folder / "rust" / "near.rs").write_text(nearly(program(3), 0.015), encoding="utf-8")
     (folder / "python" / "copy.py").write_text(program(4), encoding="utf-8")
-    file = write_rows(folder.parent / "practice" / "kept.jsonl", answer_rows())
+    file = write_rows(folder.parent / "kept.jsonl", answer_rows())
     return recipe_of(
         {"kind": "folder", "path": str(folder)},
         {"kind": "answers", "path": str(file), "language": "rust"},
@@ -178,6 +172,7 @@ def test_inspection_shows_where_the_loss_is_and_packing_leaves_long_answers_out(
 def test_a_language_may_have_answers_alone_chats_among_them(tmp_path):
     save_chat_tokenizer(tmp_path / "tiny")
     rows = [{"messages": [{"role": "system", "content": str(number)}, *CHAT]} for number in range(6)]
+    (tmp_path / "chats").mkdir()
     file = write_rows(tmp_path / "chats" / "chats.jsonl", [{"language": "rust"} | row for row in rows])
     write_files(tmp_path / "in", ".py", 4)
     recipe = recipe_of({"kind": "folder", "path": str(tmp_path / "in")}, {"kind": "answers", "path": str(file.parent)})

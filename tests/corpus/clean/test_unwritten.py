@@ -102,7 +102,6 @@ OWN = {"german": Language("German", (".de",), is_code=False), "rules": Language(
     ("kind", "language", "text", "path", "detail"),
     [
         ("generated", "python", "# @generated\nx = 1\n", "a/b/c.py", "# @generated"),
-        ("generated", "python", "x = 1\n", "a/b/c.py", None),
         ("generated", "english", SAYS_SO, "a/b/c", SAYS_SO.strip()),
         ("generated", "go", SAYS_SO, "a/b/c", None),
         ("minified", "english", PARAGRAPH, "a/b/c", None),
