@@ -1,8 +1,8 @@
 """An extra is installed from where the package came from, whatever folder one is in."""
 
 import json
-from importlib import metadata
-from types import SimpleNamespace
+from importlib.metadata import PackageNotFoundError
+from unittest.mock import Mock
 
 import pytest
 
@@ -24,17 +24,10 @@ _GIT = {"url": "https://example.org/multipl-moe.git", "vcs_info": {"vcs": "git"}
         (json.dumps(_GIT), "pip install -e '.[serve]' in the project's folder"),
         ("no JSON", "pip install -e '.[serve]' in the project's folder"),
         (None, "pip install -e '.[serve]' in the project's folder"),
+        (PackageNotFoundError("multipl-moe"), "pip install -e '.[serve]' in the project's folder"),
     ],
-    ids=["editable", "folder", "wheel", "git", "broken", "nothing"],
+    ids=["editable", "folder", "wheel", "git", "broken", "nothing", "not installed"],
 )
 def test_the_command_names_what_the_package_was_installed_from(monkeypatch, told, command):
-    monkeypatch.setattr(extras, "distribution", lambda name: SimpleNamespace(read_text=lambda file: told))
+    monkeypatch.setattr(extras, "distribution", lambda name: Mock(read_text=Mock(side_effect=[told])))
     assert install_hint("serve") == command
-
-
-def test_a_package_that_is_not_installed_is_told_of_as_a_project(monkeypatch):
-    def missing(name):
-        raise metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(extras, "distribution", missing)
-    assert install_hint("hub") == "pip install -e '.[hub]' in the project's folder"

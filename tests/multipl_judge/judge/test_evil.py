@@ -209,7 +209,7 @@ _CHEATS = {
     Outcome.runtime_error: """
         forges_values.py shadows_method.py raises_any_error.py interrupts_tests.py omits_itself.rb
         forges_omission.rb omits_in_framework.rb interrupts_tests.rb
-        opens_socket.py borrows_methods.py stops_iteration.py coerces.rb ends_goroutine.go
+        borrows_methods.py stops_iteration.py coerces.rb ends_goroutine.go
         executes_itself.rs runs_main_again.rs calls_by_place.go calls_tests.java calls_main.java reflects_on_tests.java
         hidden_class.java handles_failures.java""",
     Outcome.compile_error: """

@@ -8,11 +8,8 @@ from hypothesis import strategies as st
 from multipl_judge.languages.program import Nonce, own_words, python_literal, with_drawn_names
 
 
-def test_the_text_is_the_exclusive_or_of_the_two_numbers():
+def test_numbers_are_random_and_fit_a_signed_64_bit_integer_and_the_text_is_their_exclusive_or():
     assert Nonce(12, 10).text == "nonce 6"
-
-
-def test_numbers_are_random_and_fit_a_signed_64_bit_integer():
     numbers = [number for nonce in (Nonce.draw() for _ in range(20)) for number in (nonce.first, nonce.second)]
     assert len(set(numbers)) == 40
     assert 2**58 < max(numbers) < 2**63

@@ -30,25 +30,11 @@ def test_comments_go_and_literals_stay():
     assert without_comments('s = "#{x}" # y\n', "ruby") == 's = "#{x}"  \n'
 
 
-def test_a_docstring_is_a_literal():
-    assert "assert" not in bare_code('"""\nassert x\n"""\n', "python")
-
-
-@pytest.mark.parametrize(
-    ("completion", "left"),
-    [
-        ("    if (x) { y(); }\n    return 1; // }\n}\nint g() {}", "\nint g() {}"),
-        ("    return '}';\n}", ""),
-    ],
-)
-def test_the_end_of_a_body_is_after_its_own_brace(completion, left):
-    end = body_end(completion, "cpp")
-    assert end is not None
-    assert completion[end:] == left
-
-
-def test_an_open_body_has_no_end():
-    assert body_end("  return 1;\n", "java") is None
+@pytest.mark.parametrize("body", ["    if (x) { y(); }\n    return 1; // }\n}", "    return '}';\n}"])
+@pytest.mark.parametrize("rest", ["\nint g() {}", ""])
+def test_the_end_of_a_body_is_after_its_own_brace(body, rest):
+    assert body_end(body + rest, "cpp") == len(body)
+    assert body_end(body.removesuffix("}"), "cpp") is None
 
 
 @pytest.mark.parametrize(
@@ -58,6 +44,7 @@ def test_an_open_body_has_no_end():
         ("cpp", '{ R"x(} )y" ', "{  "),
         ("java", '{ """ } ', "{  "),
         ("python", "x = ''' y \\", "x =  "),
+        ("python", '"""\nassert x\n"""\n', " \n"),
         ("ruby", "x\n=begin\ny\n", "x\n "),
         ("ruby", 'x = /\\"/; y = 1 # "', 'x = /\\"/; y = 1  '),
         ("java", '{ "x } \n', '{ "x } \n'),

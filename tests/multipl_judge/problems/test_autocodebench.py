@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import pytest
@@ -98,7 +97,5 @@ def test_languages_that_are_not_judged_are_passed_over(tmp_path: Path):
 def test_answers_are_named_by_their_questions(tmp_path: Path):
     problems = posed(tmp_path, row("python"), row("rust"))
     answers = [{**row(p.language), "output": f"```{p.language}\n{ROWS[p.language][0]}```"} for p in problems]
-    file = tmp_path / "model_output.jsonl"
-    file.write_text("".join(json.dumps(answer) + "\n" for answer in answers))
-    samples = import_samples(problems, file, tmp_path / "run")
+    samples = import_samples(problems, write_rows(tmp_path / "model_output.jsonl", answers), tmp_path / "run")
     assert [sample.text for sample in samples.values()] == [ROWS[p.language][0] for p in problems]

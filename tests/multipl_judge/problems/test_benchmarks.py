@@ -66,17 +66,11 @@ def test_a_problem_that_comes_twice_is_an_error(tmp_path):
         ("multipl-e-humaneval", {**MULTIPL_E["cpp"], "name": "HumanEval_9", "tests": "x"}, "in cpp holds `\\n`"),
         ("multipl-e-humaneval", {**MULTIPL_E["cpp"], "name": "HumanEval_9", "stop_tokens": 3}, "'stop_tokens' is 3"),
         ("humaneval-x", {**HUMANEVAL_X["go"], "test_setup": None}, "has no field 'test_setup'"),
+        *((name, HUMAN_EVAL, "") for name in ("mbpp", "multipl-e-humaneval", "humaneval-x", "mbxp")),
     ],
 )
-def test_fields_of_another_kind_are_told_with_their_line(name, row, told, tmp_path):
+def test_fields_of_another_kind_and_rows_of_another_benchmark_are_told_with_their_line(name, row, told, tmp_path):
     file = write_rows(tmp_path / "a.jsonl", [row])
     with pytest.raises(ConfigError, match=re.escape(f"{file}, line 1")) as error:
         read_benchmark(f"{name}:{file}")
     assert told in str(error.value)
-
-
-def test_a_file_of_another_benchmark_is_an_error(tmp_path):
-    file = write_rows(tmp_path / "a.jsonl", [HUMAN_EVAL])
-    for name in ("mbpp", "multipl-e-humaneval", "humaneval-x", "mbxp"):
-        with pytest.raises(ConfigError, match=r"line 1|row 1"):
-            read_benchmark(f"{name}:{file}")

@@ -45,11 +45,11 @@ def test_the_prompt_is_a_comment_that_tells_the_task_and_how_the_file_begins(lan
     assert (problem.key, problem.cluster) == (f"exercism/{language}/parcel-box", "exercism/parcel-box")
 
 
-def test_the_blocks_of_a_chat_answer_are_its_files(tmp_path: Path, judged: Callable[[Problem, str], Judgement]):
+def test_the_blocks_of_a_chat_answer_are_its_files(tmp_path: Path):
     problem = exercise(tmp_path, "cpp")
     texts = [TRACKS["cpp"].texts[name] for name in sorted(TRACKS["cpp"].files["example"], reverse=True)]
     answer = "Here it is:\n\n" + "\n\nand\n\n".join(f"```cpp\n{text}```" for text in texts) + "\n\nDone.\n"
-    assert judged(problem, completion_of_answer(problem, answer)).outcome == Outcome.passed
+    assert completion_of_answer(problem, answer) == problem.reference
 
 
 def test_all_exercises_of_several_tracks_are_found_and_languages_chosen(tmp_path: Path):
@@ -77,9 +77,7 @@ def test_what_is_wrong_with_an_exercise_is_told(name: str, text: str | None, mes
     assert "exercism" in str(error.value)
 
 
-def test_a_track_has_to_be_named_and_to_be_one(tmp_path: Path):
-    with pytest.raises(ConfigError, match="exercism:PATH"):
-        read_exercism(None)
+def test_a_track_has_to_be_one(tmp_path: Path):
     with pytest.raises(ConfigError, match="holds no exercise"):
         read_exercism(tmp_path)
 

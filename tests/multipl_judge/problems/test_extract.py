@@ -64,17 +64,14 @@ def effective(problem: Problem, completion: str) -> Any:
     return names["twice"]
 
 
-def test_an_unfinished_block_and_plain_code_are_read_too(samples):
+CODE = "def twice(n):\n    return 2 * n"
+MORE_BLOCKS = "```bash\npip install x\n```\n```python\nprint(twice(2))\n```\n"
+
+
+@pytest.mark.parametrize("text", [CODE, f"Here:\n```python\n{CODE}", f"{MORE_BLOCKS}```python\n{CODE}\n```\n"])
+def test_plain_code_an_unfinished_block_and_of_several_the_one_with_the_function_are_read(text, samples):
     problem = samples["starter-python"]
-    code = "def twice(n):\n    return 2 * n"
-    for text in (f"Here:\n```python\n{code}", code):
-        assert effective(problem, completion_of_answer(problem, text))(4) == 8
-
-
-def test_of_several_blocks_the_one_with_the_function_counts(samples):
-    text = "```bash\npip install x\n```\n```python\nprint(twice(2))\n```\n"
-    text += "```python\ndef twice(n):\n    return 2 * n\n```\n"
-    assert effective(samples["starter-python"], completion_of_answer(samples["starter-python"], text))(4) == 8
+    assert effective(problem, completion_of_answer(problem, text))(4) == 8
 
 
 def test_of_several_definitions_in_python_the_last_counts(samples):

@@ -26,7 +26,6 @@ def test_the_sanitized_form_has_its_own_fields(tmp_path, judged):
     assert problem.key == "mbpp-sanitized/python/12"
     assert problem.entry_point == "half"
     assert judged(problem, problem.reference).outcome == Outcome.passed
-    assert judged(problem, "def half(n):\n    return n").outcome == Outcome.wrong_answer
 
 
 def test_without_a_reference_the_outermost_call_is_the_function(tmp_path):

@@ -79,39 +79,28 @@ def test_a_function_has_arguments_and_answers_in_json(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("row", "change", "message"),
     [
-        ({"tolerance": None}, "tolerance: say how far a number may be"),
-        ({"tolerance": -1}, "tolerance: Input should be greater than or equal to 0"),
-        ({"tests": "assert true"}, "tolerance: not with tests in its language"),
-        ({"tests": [{"arguments": ["a"], "answer": 1}]}, 'tests: "a" cannot be written as i64'),
-        ({"tests": [{"arguments": [1]}]}, r"tests\.0\.answer: Field required"),
-        ({"tests": [{"answer": 1}]}, r"tests\.0: give arguments, or a call, and its answer"),
-        ({"question": "Halve."}, "question: not with arguments and answers"),
-        ({"language": "lua"}, "tests: lua prints no answers; give own_languages.lua.harness.answers"),
-        ({"entry_point": "third"}, "tests: the prompt has no signature of third"),
+        (CALLS, {"tolerance": None}, "tolerance: say how far a number may be"),
+        (CALLS, {"tolerance": -1}, "tolerance: Input should be greater than or equal to 0"),
+        (CALLS, {"tests": "assert true"}, "tolerance: not with tests in its language"),
+        (CALLS, {"tests": [{"arguments": ["a"], "answer": 1}]}, 'tests: "a" cannot be written as i64'),
+        (CALLS, {"tests": [{"arguments": [1]}]}, r"tests\.0\.answer: Field required"),
+        (CALLS, {"tests": [{"answer": 1}]}, r"tests\.0: give arguments, or a call, and its answer"),
+        (CALLS, {"question": "Halve."}, "question: not with arguments and answers"),
+        (CALLS, {"language": "lua"}, "tests: lua prints no answers; give own_languages.lua.harness.answers"),
+        (CALLS, {"entry_point": "third"}, "tests: the prompt has no signature of third"),
+        (CASES, {"question": None}, "question: needed with cases of input and output"),
+        (CASES, {"prompt": "x"}, "prompt: not with cases of input and output"),
+        (CASES, {"tests": "assert f()"}, "language: needed with tests in its language"),
+        (CASES, {"tests": []}, "tests: List should have at least 1 item"),
+        (CASES, {"tests": [{"input": "1", "output": 2}]}, r"tests\.0\.output: Input should be a valid string"),
+        (CASES, {"reference": "x"}, "reference: give one a language"),
     ],
 )
-def test_what_is_wrong_with_arguments_and_answers_is_told(change, message, tmp_path):
+def test_what_is_wrong_with_answers_is_told(row, change, message, tmp_path):
     with pytest.raises(ConfigError, match=message) as error:
-        read_own(write_rows(tmp_path / "own.jsonl", [{**CALLS, **change}]))
-    assert len(error.value.problems) == 1, error.value.problems
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"question": None}, "question: needed with cases of input and output"),
-        ({"prompt": "x"}, "prompt: not with cases of input and output"),
-        ({"tests": "assert f()"}, "language: needed with tests in its language"),
-        ({"tests": []}, "tests: List should have at least 1 item"),
-        ({"tests": [{"input": "1", "output": 2}]}, r"tests\.0\.output: Input should be a valid string"),
-        ({"reference": "x"}, "reference: give one a language"),
-    ],
-)
-def test_what_is_wrong_with_cases_is_told(change, message, tmp_path):
-    with pytest.raises(ConfigError, match=message) as error:
-        read_own(write_rows(tmp_path / "own.jsonl", [{**CASES, **change}]))
+        read_own(write_rows(tmp_path / "own.jsonl", [{**row, **change}]))
     assert len(error.value.problems) == 1, error.value.problems
 
 

@@ -30,15 +30,12 @@ def problems() -> dict[str, list[Problem]]:
     return by_language
 
 
-def test_all_languages_hold_the_same_problems(problems):
+def test_every_file_is_read_and_all_languages_hold_the_same_problems(problems):
     names = {language: [problem.id for problem in problems[language]] for language in _LANGUAGES}
     assert sorted(problems) == list(_LANGUAGES)
     assert all(found == names["python"] for found in names.values())
     assert len(names["python"]) >= 25
     assert names["python"] == (_FOLDER / "order.txt").read_text().split()
-
-
-def test_every_file_is_read(problems):
     files = [path for path in _FOLDER.glob("*/*") if "__pycache__" not in path.parts]
     assert len(files) == sum(map(len, problems.values()))
 

@@ -15,6 +15,10 @@ def segment():
     assert libc.shmget(0, SIZE, 0o1600) >= 0, "refused"
 
 
+def queue():
+    assert libc.msgget(0, 0o1600) >= 0, "refused"
+
+
 def shared_pages():
     mmap.mmap(-1, SIZE)
 
@@ -23,7 +27,11 @@ def zeros():
     mmap.mmap(os.open("/dev/zero", os.O_RDWR), SIZE)
 
 
-for way in (nameless_file, segment, shared_pages, zeros):
+def full():
+    mmap.mmap(os.open("/dev/full", os.O_RDWR), SIZE)
+
+
+for way in (nameless_file, segment, queue, shared_pages, zeros, full):
     try:
         way()
     except (OSError, AssertionError):

@@ -51,13 +51,17 @@ def run(command: list[str], source: str, nonce: Nonce) -> bool:
     return finished.returncode == 0 and finished.stdout.decode().splitlines()[-1:] == [nonce.text]
 
 
+def passes(code: str, tests: str, **named: str) -> bool:
+    """Whether Python passes."""
+    nonce = Nonce.draw()
+    return run([sys.executable, "-s", "-B", "-"], python_program(code, tests, nonce, **named), nonce)
+
+
 @pytest.mark.parametrize("name", PYTHON)
 def test_a_python_answer_meets_its_tests(name):
     body, tests = PYTHON[name]
-    nonce = Nonce.draw()
-    for more, passes in (("", True), ("\nassert f is None", False))[: 1 + (name == "values")]:
-        source = python_program(f"def f(n):\n    {body}\n", tests + more, nonce, entry_point="f")
-        assert run([sys.executable, "-s", "-B", "-"], source, nonce) is passes
+    for more, is_right in (("", True), ("\nassert f is None", False))[: 1 + (name == "values")]:
+        assert passes(f"def f(n):\n    {body}\n", tests + more, entry_point="f") is is_right
 
 
 def test_tests_use_the_classes_functions_and_exceptions_of_a_module():
@@ -70,27 +74,21 @@ def test_tests_use_the_classes_functions_and_exceptions_of_a_module():
         "assert total([Pair(1), Pair(3)]) == 4\nassert Pair(1) == Pair(1) and not Pair(1) == Pair(2)\n"
         "try:\n    total([])\nexcept NoPairs as error:\n    assert str(error) == 'none'\nelse:\n    assert False\n"
     )
-    nonce = Nonce.draw()
-    assert run([sys.executable, "-s", "-B", "-"], python_program(code, tests, nonce), nonce)
+    assert passes(code, tests)
 
 
 def test_objects_of_the_prompts_classes_go_both_ways():
     prompt = "class Node:\n    def __init__(self, v, n=None): self.v, self.n = v, n\n\ndef f(node):\n"
     tests = "node = Node(1, Node(2))\nfor v in range(1000): node.n.n = Node(v, node.n.n)\n"
     tests += "last = f(node)\nassert (last.v, last.n, node.n.v) == (3, None, 5)"
-    nonce = Nonce.draw()
-    source = python_program(
-        f"{prompt}    node.n.v = 5\n    return Node(3)\n", tests, nonce, opening=opening(prompt), entry_point="f"
-    )
-    assert run([sys.executable, "-s", "-B", "-"], source, nonce)
+    code = f"{prompt}    node.n.v = 5\n    return Node(3)\n"
+    assert passes(code, tests, opening=opening(prompt), entry_point="f")
 
 
 def test_a_module_among_the_arguments_stays_as_the_tests_have_it():
     tests = "import statistics\nmean = statistics.mean\nassert f([statistics, 2]) == 4 and statistics.mean([3]) == 3\n"
-    nonce = Nonce.draw()
     for trick in ("n.append(1); n.pop()", "n[0].mean = print", "n[0] = __import__('math')", "n.append(7)"):
-        source = python_program(f"def f(n):\n    {trick}\n    return 4\n", tests, nonce, entry_point="f")
-        assert run([sys.executable, "-s", "-B", "-"], source, nonce)
+        assert passes(f"def f(n):\n    {trick}\n    return 4\n", tests, entry_point="f")
 
 
 @pytest.mark.parametrize("name", RUBY)
