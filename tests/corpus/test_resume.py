@@ -24,6 +24,7 @@ from multipl_moe.corpus.split import SplitByFile
 from multipl_moe.corpus.tokens import LanguageTokenizer
 from multipl_moe.errors import OutputError
 from multipl_moe.recipe.recipe import Recipe
+from tests.fixtures import interrupt
 
 from .conftest import content, on_executor, program, recipe_of, write_files
 
@@ -138,16 +139,9 @@ def test_kill_9_from_outside_leaves_no_process_behind_that_goes_on_writing(corpu
     assert not [child for child in left if child.status() != psutil.STATUS_ZOMBIE]
 
 
-def stopped_before_writing(recipe: Recipe, tokenizer_folder: Path, output: Path) -> None:
-    def interrupt(message: str) -> None:
-        if message.startswith("Splitting"):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        build_corpus(on_executor(recipe, workers=1), tokenizer_folder, output, interrupt)
-
-
-def test_a_problem_added_to_a_benchmark_is_looked_for_in_files_that_were_read_before(tokenizer_folder, tmp_path):
+def test_a_problem_added_to_a_benchmark_is_looked_for_in_files_that_were_read_before(
+    tokenizer_folder, tmp_path, monkeypatch
+):
     for first_seed, suffix in ((0, ".rs"), (50, ".py")):
         write_files(tmp_path / "in", suffix, 3, first_seed)
     problems = [
@@ -160,10 +154,14 @@ def test_a_problem_added_to_a_benchmark_is_looked_for_in_files_that_were_read_be
     recipe = recipe_of(
         {"kind": "folder", "path": str(tmp_path / "in")}, decontaminate=[str(mine)], near_duplicates=False
     )
-    stopped_before_writing(recipe, tokenizer_folder, tmp_path / "out")
+    recipe = on_executor(recipe, workers=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(SplitByFile, "_is_held_out", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            build_corpus(recipe, tokenizer_folder, tmp_path / "out")
     mine.write_text("".join(json.dumps(problem) + "\n" for problem in problems))
     messages: list[str] = []
-    manifest = build_corpus(on_executor(recipe, workers=1), tokenizer_folder, tmp_path / "out", messages.append)
+    manifest = build_corpus(recipe, tokenizer_folder, tmp_path / "out", messages.append)
     assert messages[0].startswith("Starting anew")
     assert manifest.decontamination["mine"] == BenchmarkCheck("checked", {"second": 1}, 2, 2)
     assert manifest.languages["rust"].dropped["contaminated"] == 1

@@ -1,8 +1,9 @@
 import ast
 
 import pytest
+from datatrove.data import Document
 
-from multipl_moe.corpus.clean.replace_secrets import without_secrets
+from multipl_moe.corpus.clean.replace_secrets import ReplaceSecrets, without_secrets
 from tests.corpus.clean.test_secret_detectors import SECRETS, letters
 
 LINES = [letters(64, seed=number) for number in range(3)] + [letters(22) + "=="]
@@ -35,6 +36,14 @@ def test_a_second_pass_changes_nothing():
     once, counts = without_secrets(planted)
     assert (counts.total(), once.count("\n")) == (len(SECRETS) + 3, planted.count("\n"))
     assert without_secrets(once) == (once, {})
+
+
+def test_the_step_counts_by_kind_and_language():
+    step = ReplaceSecrets()
+    document = Document(f"# jo@posteo.de a@posteo.de {SECRETS[0][1]}\n", "a", metadata={"language": "ruby"})
+    assert [one.text for one in step.run([document])] == ["# email@example.com email@example.com REDACTED_AWS_KEY\n"]
+    totals = {label: metric.total for label, metric in step.stats.stats.items()}
+    assert totals == {"replaced/email/ruby": 2, "replaced/aws_key/ruby": 1}
 
 
 @pytest.mark.parametrize(
