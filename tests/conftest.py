@@ -201,10 +201,12 @@ def tiny_dense(family: str = "llama", seed: int = 0, **overrides: Any) -> Any:
     return model.eval()
 
 
-def tiny_hybrid(preset: str = "causal", family: str = "llama", **moe_overrides: Any) -> Any:
+def tiny_hybrid(
+    preset: str = "causal", family: str = "llama", base: dict[str, Any] | None = None, **moe_overrides: Any
+) -> Any:
     """A hybrid model in evaluation mode whose every weight is random and whose routing matters."""
-    moe = tiny_moe(preset, **moe_overrides)
-    model = MultiplMoeForCausalLM(MultiplMoeConfig(text_config=tiny_base_config(family), moe=moe.to_dict()))
+    moe, config = tiny_moe(preset, **moe_overrides), tiny_base_config(family, **(base or {}))
+    model = MultiplMoeForCausalLM(MultiplMoeConfig(text_config=config, moe=moe.to_dict()))
     randomise(model)
     if moe.gate.languages:
         randomise_gate(model)

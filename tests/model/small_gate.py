@@ -63,25 +63,27 @@ class Piece:
 def pieces_of(gate: DomainGate, tokens: list[int]) -> list[Piece]:
     """The segments of a text, with lists and one token after the other."""
     lines = [gate.calibration[0].tolist()] * gate.num_learn + [gate.calibration[1].tolist()]
+    kinds, scores = gate.token_kinds.tolist(), gate.pair_scores.tolist()
+    mentions, names = gate.mentions.tolist(), gate.names.tolist()
     before, named, in_comment, pieces = [0, 0], -1, False, []
     for number, token in enumerate(tokens):
         if number % gate.stride == 0:
             pieces.append(Piece([0.0] * len(lines), [[], []], [[], []], named, named))
-        kind, piece = int(gate.token_kinds[token]), pieces[-1]
+        kind, piece = kinds[token], pieces[-1]
         symbol = token if kind in (WORD, COMMENT, LAST) else 2**20 + kind
         if kind != SPACE and before[-1] in (0, ENDS, 2**20 + LINE, 2**20 + TURN):
             in_comment = kind == COMMENT
         if named < 0:
             share = OF_A_COMMENT if in_comment else 1
             for column, (slope, offset) in enumerate(lines):
-                pairs = [int(gate.pair_scores[i, place(before[-1 - i], symbol), column]) for i in range(2)]
+                pairs = [scores[i][place(before[-1 - i], symbol)][column] for i in range(2)]
                 piece.evidence[column] += share * (slope * sum(pairs) / 2 / 127 * 3 + offset)
-            *_, longest = [None, *(row for row in gate.mentions.tolist() if _ends_with(row[:3], [*before, token]))]
+            *_, longest = [None, *(row for row in mentions if _ends_with(row[:3], [*before, token]))]
             if longest is not None:
                 (piece.asks if longest[4] else piece.names)[piece.has_turn].append(longest[3])
                 piece.evidence[-1] += share * OF_A_NAME
         fence = 2**20 + FENCE
-        for name, rest, language in gate.names.tolist():
+        for name, rest, language in names:
             if (rest == -1 and before[-1] == fence and token == name) or (before == [fence, name] and token == rest):
                 named = language
         begins = kind == TURN and 2**20 + TURN not in before

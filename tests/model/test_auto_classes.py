@@ -11,16 +11,14 @@ from transformers.quantizers.auto import AUTO_QUANTIZATION_CONFIG_MAPPING, AUTO_
 from transformers.quantizers.base import HfQuantizer
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
-from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM, MultiplMoeModel
+from multipl_moe import MultiplMoeConfig, MultiplMoeModel
 from multipl_moe.errors import BaseModelError, ConfigError
-from tests.conftest import random_tokens, randomise, tiny_base_config, tiny_hybrid, tiny_moe
+from tests.conftest import random_tokens, tiny_hybrid, tiny_moe
 
 
 @pytest.mark.parametrize(("family", "tied"), [("llama", False), ("gemma2", True)])
 def test_auto_model_loads_the_decoder_of_a_causal_model(tmp_path: Path, family: str, tied: bool):
-    base = tiny_base_config(family, tie_word_embeddings=tied)
-    model: Any = MultiplMoeForCausalLM(MultiplMoeConfig(text_config=base, moe=tiny_moe().to_dict())).eval()
-    randomise(model)
+    model = tiny_hybrid(family=family, base={"tie_word_embeddings": tied})
     model.save_pretrained(tmp_path / "causal")
     decoder, info = AutoModel.from_pretrained(tmp_path / "causal", output_loading_info=True)
     assert type(decoder) is MultiplMoeModel

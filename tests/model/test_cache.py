@@ -1,10 +1,9 @@
 """Generation with the cache gives what the full forward pass gives (design 4, promise 2).
 
-Whatever else is done to a cache, and that these tests find what is left undone: test_cache_operations.py.
+Whatever else is done to a cache: test_cache_operations.py.
 """
 
 import copy
-import dataclasses
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ from torch import Tensor
 from transformers import DynamicCache, StaticCache
 from transformers.cache_utils import Cache, DynamicIndexedLayer, DynamicLayer
 
-from multipl_moe.model import segments as segments_module
 from multipl_moe.model.fusion import fuse_weights
 from multipl_moe.model.statistics import observe_with
 from tests.conftest import CAUSAL_PRESETS, random_tokens, tiny_hybrid
@@ -36,17 +34,19 @@ def _generate(model: Any, lengths: list[int], **settings: Any) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    ("family", "expert_type", "preset"),
+    ("family", "expert_type", "preset", "sizes"),
     [
-        *((family, "full", "causal") for family in FAMILIES),
-        *((family, "lora", "causal") for family in ("llama", "phi3", "starcoder2")),
-        *(("llama", "full", preset) for preset in CAUSAL_PRESETS[1:]),
+        *((family, "full", "causal", (1,)) for family in FAMILIES),
+        *((family, "lora", "causal", (1,)) for family in ("llama", "phi3", "starcoder2")),
+        *(("llama", "full", preset, (1,)) for preset in CAUSAL_PRESETS[1:]),
+        *(("llama", "full", "causal", sizes) for sizes in ((4,), (5, 1, 7, 2, 9, 3), (31, 1))),
     ],
 )
-def test_token_by_token_gives_the_logits_of_the_full_pass(family: str, expert_type: str, preset: str):
-    model = tiny_hybrid(preset, family, type=expert_type)
-    tokens = random_tokens(2, 37)
-    torch.testing.assert_close(logits_in_chunks(model, tokens), _full(model, tokens), **TOLERANCE)
+def test_token_by_token_or_in_chunks_come_the_logits_of_the_full_pass(
+    family: str, expert_type: str, preset: str, sizes: tuple[int, ...]
+):
+    model, tokens = tiny_hybrid(preset, family, type=expert_type), random_tokens(2, 40)
+    torch.testing.assert_close(logits_in_chunks(model, tokens, sizes), _full(model, tokens), **TOLERANCE)
 
 
 @pytest.mark.filterwarnings("ignore:`past_key_values` is deprecated:FutureWarning")
@@ -61,13 +61,6 @@ def test_the_cache_is_used_under_both_of_its_names(name: str):
         hidden = model.model(tokens[:, 13:], **{name: begun[name]}).last_hidden_state
     torch.testing.assert_close(logits, _full(model, tokens)[:, 10:13], **TOLERANCE)
     torch.testing.assert_close(hidden, whole[:, 13:], **TOLERANCE)
-
-
-@pytest.mark.parametrize("sizes", [[4], [5, 1, 7, 2, 9, 3], [1, 11], [7, 1], [31, 1]], ids=str)
-def test_chunked_prefill_gives_the_logits_of_the_full_pass(sizes: list[int]):
-    model = tiny_hybrid()
-    tokens = random_tokens(2, 40)
-    torch.testing.assert_close(logits_in_chunks(model, tokens, sizes), _full(model, tokens), **TOLERANCE)
 
 
 _SETTINGS: dict[str, dict[str, Any]] = {
@@ -92,16 +85,6 @@ def test_generation_is_the_same_with_and_without_the_cache(family: str, preset: 
     without = {key: value for key, value in settings.items() if key != "prefill_chunk_size"}
     expected = _generate(model, lengths, use_cache=False, **without)
     assert torch.equal(_generate(model, lengths, **settings), expected)
-
-
-def test_generation_goes_on_from_a_cache():
-    model = tiny_hybrid()
-    tokens = random_tokens(2, 11)
-    settings: dict[str, Any] = {"eos_token_id": None, "pad_token_id": 0, "do_sample": False}
-    whole = model.generate(tokens, max_new_tokens=20, **settings)
-    first = model.generate(tokens, max_new_tokens=9, return_dict_in_generate=True, **settings)
-    second = model.generate(first.sequences, max_new_tokens=11, cache=first.cache, **settings)
-    assert torch.equal(second, whole)
 
 
 def test_the_state_of_a_sequence_is_as_small_as_documented():
@@ -201,17 +184,3 @@ def test_paper_generates_without_a_cache_and_says_why_it_has_none():
         model.generate(tokens, use_cache=True, **settings)
     with pytest.raises(ValueError, match="'paper' cannot generate with a cache"):
         model(tokens, use_cache=True)
-
-
-def test_mutation_a_state_that_forgets_the_begun_segment_differs(monkeypatch):
-    continuation = segments_module._continuation
-
-    def unaware(*arguments):
-        joint = continuation(*arguments)
-        nothing = torch.full_like(joint.merged_segments, len(arguments[2]))
-        return dataclasses.replace(joint, merged_segments=nothing)
-
-    monkeypatch.setattr(segments_module, "_continuation", unaware)
-    model = tiny_hybrid()
-    tokens = random_tokens(2, 37)
-    assert (logits_in_chunks(model, tokens) - _full(model, tokens)).abs().max() > 1e-2

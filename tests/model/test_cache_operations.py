@@ -13,9 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicSlidingWindowLayer
 
-from multipl_moe.model.cache import SegmentCacheLayer, SlidingSegmentCacheLayer
 from tests.conftest import CAUSAL_PRESETS, random_tokens, tiny_hybrid
 
 _FAMILIES = ["llama", "qwen2", "qwen3", "gemma2", "gemma3_text"]
@@ -122,29 +120,3 @@ def test_a_cache_stands_for_its_rows_whatever_is_done_to_it(family: str, preset:
         assert _largest_error(_model(preset, family), steps) < _TOLERANCE
 
     check()
-
-
-_SCRIPT = [("feed", 7), ("repeat", 0), ("feed", 14), ("reorder", 1), ("feed", 3), ("select", 4), ("feed", 2)]
-_SCRIPT += [("reset", 4), ("feed", 7), ("feed", 9)]
-
-
-@pytest.mark.parametrize("family", ["llama", "gemma3_text"])
-@pytest.mark.parametrize(
-    ("method", "mutation"),
-    [
-        ("reset", DynamicSlidingWindowLayer.reset),
-        ("reorder_cache", DynamicSlidingWindowLayer.reorder_cache),
-        ("batch_repeat_interleave", DynamicSlidingWindowLayer.batch_repeat_interleave),
-        ("batch_select_indices", DynamicSlidingWindowLayer.batch_select_indices),
-    ],
-)
-def test_mutation_a_state_that_an_operation_leaves_as_it_was_is_found(monkeypatch, family, method, mutation):
-    model = _model("causal", family)
-    assert _largest_error(model, _SCRIPT) < _TOLERANCE
-    monkeypatch.setattr(SegmentCacheLayer, method, mutation)
-    monkeypatch.setattr(SlidingSegmentCacheLayer, method, mutation)
-    try:
-        error = _largest_error(model, _SCRIPT)
-    except (RuntimeError, IndexError):  # the state has other rows than the chunk
-        return
-    assert error > 100 * _TOLERANCE

@@ -45,9 +45,8 @@ def test_nothing_is_stored_twice_and_what_is_stored_can_be_read_again(tmp_path: 
 
 @pytest.mark.parametrize("tied", [False, True])
 def test_resized_embeddings_are_those_of_the_base_decoder_and_round_trip(tmp_path: Path, tied: bool):
-    base = tiny_base_config(tie_word_embeddings=tied)
-    config = MultiplMoeConfig(text_config=base, moe=tiny_moe().to_dict())
-    model: Any = AutoModelForCausalLM.from_config(config).eval()
+    model = tiny_hybrid(base={"tie_word_embeddings": tied})
+    config = model.config
     model.resize_token_embeddings(VOCABULARY + 8)
     assert config.vocab_size == config.base_config.vocab_size == model.vocab_size == VOCABULARY + 8
     assert model.get_input_embeddings() is model.model.embed_tokens is model.model.base_decoder.embed_tokens

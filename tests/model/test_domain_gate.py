@@ -1,8 +1,6 @@
 """The domain gate against a slow reference: what it reads, what it says, and what comes of it (design 5)."""
 
-import copy
 import json
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,6 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 
-from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
 from multipl_moe.errors import ConfigError
 from multipl_moe.model import hybrid as hybrid_module
 from multipl_moe.model.gate_reading import WORD
@@ -21,26 +18,10 @@ from multipl_moe.model.gated import GatedBlock
 from multipl_moe.model.hybrid import HybridMoe
 from multipl_moe.model.routing_pass import PACK, RoutingPass, waiting_pass
 from multipl_moe.model.segments import places_for, plan_segments
-from tests.conftest import CAUSAL_PRESETS, random_tokens, randomise, tiny_base_config, tiny_hybrid, tiny_moe
+from tests.conftest import CAUSAL_PRESETS, random_tokens, tiny_hybrid
 from tests.model.chunks import logits_in_chunks
 from tests.model.layouts import lay_out
-from tests.model.small_gate import (
-    BLANK,
-    IN,
-    NEW_LINE,
-    NUM_TOKENS,
-    ONE,
-    OTHER,
-    PART,
-    REST,
-    SPEAKER,
-    STRIDE,
-    TICKS,
-    place,
-    said_of_text,
-    small_gate,
-    texts,
-)
+from tests.model.small_gate import NUM_TOKENS, STRIDE, place, said_of_text, small_gate, texts
 from tests.reference import documents_of
 
 _WINDOW = 8
@@ -75,7 +56,7 @@ def test_it_says_of_packed_and_padded_rows_what_the_words_of_its_class_say(rows,
 def test_in_long_segments_chances_and_evidence_are_bounded_as_the_words_of_its_class_say(slope: float):
     gate = small_gate(stride=40, bound=0.0)
     gate.calibration[:, 0] = slope
-    for text in texts(4, [400] * 8):
+    for text in texts(4, [400] * 4):
         assert gate.p_of_text(text)[:-1].tolist() == pytest.approx(said_of_text(gate, text), abs=1e-4)
 
 
@@ -132,33 +113,6 @@ def test_complete_segments_before_embeddings_count_after_them(num_read: int):
     torch.testing.assert_close(steps, chunk, rtol=0, atol=1e-6)
     others = said_after([*text[:8], 13, 14, 15, 16, *text[12:]], [num_read])
     assert torch.equal(others, chunk) == (num_read < 12)
-
-
-def test_a_fence_that_names_a_language_opens_or_shuts_at_once_and_counts_for_nothing_after_it():
-    gate, words = small_gate(), [9, 10, 11, 12] * 6
-
-    def said(tokens: list[int]) -> list[float]:
-        return gate(torch.tensor(tokens), _plan(torch.arange(len(tokens))[None], None)).tolist()
-
-    before, learnt = words[:11], [TICKS, ONE, NEW_LINE, 11, 12, 13, 14, 15, 16, 17, 18, TICKS, NEW_LINE]
-    around = said([*before, *learnt, *words])
-    assert around[4:6] == [1.0, 1.0]
-    assert around[3] != 1.0
-    assert 1.0 in said([*before, TICKS, BLANK, PART, REST, *[11] * 8])[4:6]
-    assert said([*before, TICKS, OTHER, *[11] * 8])[4:5] == [0.0]
-    within = [*learnt[:3], *reversed(learnt[3:-4]), *learnt[-4:]]
-    assert said([*before, *within, *words])[6:] == pytest.approx(around[6:])
-
-
-@pytest.mark.parametrize(("asked", "p"), [(ONE, 1.0), (OTHER, 0.0)])
-def test_other_code_below_a_question_leaves_the_answer_in_the_language_that_it_asks_for(asked: int, p: float):
-    gate = small_gate()
-    gate.calibration.copy_(torch.tensor([[1.0, 0.0], [1.0, 0.0]]))
-    gate.pair_scores.zero_()
-    gate.pair_scores[0, place(9, 9)] = -127  # neither of a language nor prose
-    said = gate.p_of_text([*[11] * 6, IN, asked, *[9] * 32, SPEAKER, *[11] * 7])
-    assert said[36] < 0.1
-    assert said[-1] == pytest.approx(p, abs=0.2)
 
 
 def test_in_the_longest_texts_nothing_overflows_and_it_changes_its_mind():
@@ -239,26 +193,16 @@ def test_the_output_lies_between_the_frozen_block_and_the_layer(preset, expert_t
     expected = block + p * (layer(x, RoutingPass(plan)) - block)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
     assert torch.equal(found[p.expand_as(found) == 0], block[p.expand_as(found) == 0])
-    for found_one, expected_one in zip(_gradients(layer, found), _gradients(layer, expected), strict=True):
-        torch.testing.assert_close(found_one, expected_one, rtol=1e-4, atol=1e-4)
-
-
-def _base_of(model: Any) -> Any:
-    """The dense model whose blocks are the frozen ones of a hybrid."""
-    moe = tiny_moe("gated")
-    plain: Any = MultiplMoeForCausalLM(MultiplMoeConfig(text_config=tiny_base_config(), moe=moe.to_dict()))
-    randomise(plain)
-    for index, layer in plain.model.hybrid_layers.items():
-        plain.model.layers[index].mlp = layer.shared_expert
-    return plain.model.base_decoder, plain.lm_head
+    torch.testing.assert_close(_gradients(layer, found), _gradients(layer, expected), rtol=1e-4, atol=1e-4)
 
 
 @torch.no_grad()
 def test_a_row_that_is_known_to_be_of_another_kind_gets_the_bases_logits_to_the_bit():
-    model, tokens = tiny_hybrid("gated"), random_tokens(3, 29)
-    decoder, head = _base_of(model)
+    model, dense, tokens = tiny_hybrid("gated"), tiny_hybrid("gated"), random_tokens(3, 29)
+    for index, layer in dense.model.hybrid_layers.items():
+        dense.model.layers[index].mlp = layer.shared_expert
     plan_free = {"routing": RoutingPass(_plan(torch.arange(29).expand(3, -1), None))}
-    expected = head(decoder(tokens, use_cache=False, **plan_free).last_hidden_state)
+    expected = dense.lm_head(dense.model.base_decoder(tokens, use_cache=False, **plan_free).last_hidden_state)
     assert torch.equal(model(tokens, open_share=0.0).logits, expected)
     by_row = model(tokens, open_share=torch.tensor([0.0, 1.0, 0.4])).logits
     torch.testing.assert_close(by_row[0], expected[0], rtol=0, atol=1e-5)
@@ -334,19 +278,6 @@ def test_a_model_in_bfloat16_has_the_gate_that_was_fitted(tmp_path: Path):
             assert buffer.dtype == fitted[name].dtype
         assert torch.equal(other.model.domain_gates["pack"].p_of_text(text), said)
         other(random_tokens(2, 29))
-
-
-@torch.no_grad()
-@pytest.mark.parametrize(
-    "copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))], ids=["deep", "pickled"]
-)
-def test_a_copy_of_a_model_asks_its_own_gate(copied: Any):
-    model, tokens = tiny_hybrid("gated"), random_tokens(2, 29)
-    other, before = copied(model), model(tokens).logits
-    assert torch.equal(other(tokens).logits, before)
-    other.model.domain_gates["pack"].calibration.copy_(torch.tensor([0.0, -9.0]))  # shut but for the first segment
-    assert torch.equal(model(tokens).logits, before)
-    assert not torch.allclose(other(tokens).logits, before, atol=1e-3)
 
 
 def test_a_row_that_is_known_to_be_of_another_kind_can_be_in_a_batch_that_trains():

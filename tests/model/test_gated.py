@@ -23,6 +23,7 @@ from tests.model.test_hybrid import _FFNS, LAYOUTS, Layout
 
 LORA = {"type": "lora", "rank": 4, "alpha": 3.0}
 FORMS: dict[str, dict[str, Any]] = {"full": {}, "lora": LORA, "all": LORA | {"targets": "all"}}
+_THREE = ("rust", "ocaml", "lua")
 _SHARES = {
     "shut and open": [0.0, 1.0, 0.0, 1.0],
     "anything": [0.0, 0.3, 1.0, 0.8],
@@ -31,8 +32,8 @@ _SHARES = {
 }
 
 
-def _block(form: str, packs: tuple[str, ...], family: str = "llama") -> tuple[Any, MoeConfig]:
-    config: Any = tiny_base_config(family)
+def _block(form: str, packs: tuple[str, ...], family: str = "llama", **base: Any) -> tuple[Any, MoeConfig]:
+    config: Any = tiny_base_config(family, **base)
     layer = SimpleNamespace(mlp=_FFNS[family](config), self_attn=nn.Module())
     moe = tiny_moe("single", layers=[0], **FORMS[form])
     for name in packs:
@@ -126,9 +127,10 @@ def _shares(routing: RoutingPass, packs: tuple[str, ...], name: str, is_told: bo
     return shares
 
 
-@pytest.mark.parametrize("is_told", [False, True], ids=["gates", "told"])
 @pytest.mark.parametrize("fixed", [False, True], ids=["shapes of values", "fixed shapes"])
-@pytest.mark.parametrize("packs", [(PACK,), ("rust", "ocaml", "lua")], ids=["one pack", "three packs"])
+@pytest.mark.parametrize(
+    ("packs", "is_told"), [((PACK,), False), (_THREE, False), (_THREE, True)], ids=["one pack", "three", "three told"]
+)
 @pytest.mark.parametrize(
     ("shares", "layout"),
     [
@@ -261,14 +263,6 @@ def test_where_another_pack_is_open_for_another_row_a_row_is_as_with_its_pack_al
 
 
 @torch.no_grad()
-def test_packs_that_are_open_share_a_token():
-    model, tokens = composed("lora", ("lua", "rust")), random_tokens(2, 23)
-    both = model(tokens, open_share=1.0).logits
-    assert torch.equal(both, model(tokens, open_share=0.5).logits)
-    assert not torch.allclose(both, model(tokens, open_share=torch.tensor([[1.0, 0.0]])).logits, atol=1e-3)
-
-
-@torch.no_grad()
 def test_a_token_that_goes_before_decides_what_a_cached_gate_says_later():
     model, tokens = composed("lora", ("lua", "rust")), random_tokens(2, 23)
     torch.testing.assert_close(logits_in_chunks(model, tokens), model(tokens).logits, rtol=0, atol=1e-4)
@@ -316,8 +310,7 @@ def test_layers_that_are_computed_again_give_the_same_gradients(form: str):
             model.gradient_checkpointing_enable()
         model(tokens, labels=tokens, open_share=torch.tensor([1.0, 0.4])).loss.backward()
         found.append({name: parameter.grad for name, parameter in model.named_parameters() if ".pack." in name})
-    for name, gradient in found[0].items():
-        torch.testing.assert_close(found[1][name], gradient, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(found[1], found[0], rtol=1e-5, atol=1e-6)
 
 
 def test_a_new_adapter_changes_nothing():
@@ -328,7 +321,7 @@ def test_a_new_adapter_changes_nothing():
 
 @pytest.mark.parametrize("form", ["full", "lora"])
 def test_training_drops_nothing_of_the_base_block(form: str):
-    block, _ = _block(form, (PACK,), "starcoder2")
+    block, _ = _block(form, (PACK,), "starcoder2", residual_dropout=0.5)
     base = block.shared_expert if isinstance(block, GatedBlock) else block
     assert base.residual_dropout == 0.0
 

@@ -20,6 +20,13 @@ _ADAPTERS: dict[str, dict[str, Any]] = {
     "whole hybrid layers": {"target_modules": ["q_proj"], "modules_to_save": ["mlp"]},
 }
 _ON_LOW_RANK = {"target_modules": [], "target_parameters": ["experts.gate_up_proj_b", "experts.down_proj_b"]}
+_CASES: dict[str, tuple[str, dict[str, Any], bool]] = {
+    **{name: ("full", adapter, False) for name, adapter in _ADAPTERS.items()},
+    "all-linear beside low-rank experts": ("lora", _ADAPTERS["all-linear"], False),
+    "low-rank experts": ("lora", _ON_LOW_RANK, False),
+    "low-rank experts as on other devices": ("lora", _ON_LOW_RANK, True),
+    "experts as on other devices": ("full", _ADAPTERS["experts"], True),
+}
 
 
 def _train(model: Any) -> None:
@@ -38,23 +45,7 @@ def _logits(model: Any) -> torch.Tensor:
     return model(input_ids=random_tokens(2, 20, seed=9)).logits
 
 
-@pytest.mark.parametrize(
-    ("expert_type", "adapter", "places"),
-    [
-        *(("full", adapter, False) for adapter in _ADAPTERS.values()),
-        ("lora", _ADAPTERS["all-linear"], False),
-        ("lora", _ON_LOW_RANK, False),
-        ("lora", _ON_LOW_RANK, True),
-        ("full", _ADAPTERS["experts"], True),
-    ],
-    ids=[
-        *_ADAPTERS,
-        "all-linear beside low-rank experts",
-        "low-rank experts",
-        "low-rank experts as on other devices",
-        "experts as on other devices",
-    ],
-)
+@pytest.mark.parametrize(("expert_type", "adapter", "places"), _CASES.values(), ids=_CASES)
 def test_adapters_loaded_on_a_fresh_hybrid_or_merged_give_what_was_trained(
     tmp_path: Path, expert_type: str, adapter: dict[str, Any], places: bool, monkeypatch: pytest.MonkeyPatch
 ):

@@ -25,10 +25,13 @@ def _saved(model: Any) -> Any:
     [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model)), _saved],
     ids=["copy", "pickle", "torch.save"],
 )
-def test_copies_compute_and_train_by_themselves(copied: Any):
-    model, tokens = tiny_hybrid(), random_tokens(3, 13)
-    other = copied(model)
-    assert torch.equal(other(input_ids=tokens).logits, model(input_ids=tokens).logits)
+def test_copies_compute_ask_their_gate_and_train_by_themselves(copied: Any):
+    model, tokens = tiny_hybrid("gated"), random_tokens(3, 29)
+    other, logits = copied(model), model(input_ids=tokens).logits
+    assert torch.equal(other(input_ids=tokens).logits, logits)
+    other.model.domain_gates["pack"].calibration.copy_(torch.tensor([0.0, -9.0]))  # shut but for the first segment
+    assert torch.equal(model(input_ids=tokens).logits, logits)
+    assert not torch.allclose(other(input_ids=tokens).logits, logits, atol=1e-3)
     assert other.model.base_decoder.layers[1] is other.model.layers[1] is not model.model.layers[1]
     before = model.hybrid_layers[1].segment_threshold.clone()
     optimizer = torch.optim.SGD(other.parameters(), lr=0.1)

@@ -63,8 +63,7 @@ def _check(
         (pooled * weights).sum(), [x, start], allow_unused=True, materialize_grads=True
     )
     slow_gradients = torch.autograd.grad((slow * weights).sum(), [x, start], allow_unused=True, materialize_grads=True)
-    for fast, expected in zip(fast_gradients, slow_gradients, strict=True):
-        torch.testing.assert_close(fast, expected)
+    torch.testing.assert_close(fast_gradients, slow_gradients)
 
 
 @_QUICK
@@ -104,16 +103,6 @@ def test_padding_within_a_document_is_passed_over(fixed: bool):
 @pytest.mark.parametrize("length", [1, 3, 4, 5, 8, 21])
 def test_batches_without_a_mask_equal_the_loops(length: int, lookahead: bool):
     _check(torch.arange(length).expand(3, -1), None, 8, 4, lookahead)
-
-
-def test_windows_of_a_document_written_out():
-    plan = plan_segments(torch.arange(10)[None], None, window=4, stride=2, lookahead=False)
-    x = torch.arange(10.0)[:, None]
-    pooled = pool_windows(x, plan, torch.tensor([-7.0]))
-    # Segments [0,1] [2,3] [4,5] [6,7] [8,9]; windows: none, [0,1], [0..3], [2..5], [4..7]; the maximum is the last.
-    assert pooled.flatten().tolist() == [-7, 1, 3, 5, 7]
-    ahead = plan_segments(torch.arange(10)[None], None, window=4, stride=2, lookahead=True)
-    assert pool_windows(x, ahead, torch.tensor([-7.0])).flatten().tolist() == [3, 5, 7, 9, 9]
 
 
 def test_a_mask_of_ones_is_no_mask():

@@ -35,13 +35,6 @@ gates_of = st.builds(_distinct_gates, st.integers(1, 24), st.integers(1, 6), st.
 share = st.floats(0.05, 1.0)
 
 
-def test_a_segment_takes_experts_up_to_its_limit_and_the_next_expert_goes_elsewhere():
-    gates = torch.tensor([[0.9, 0.8, 0.7], [0.1, 0.2, 0.3], [0.2, 0.1, 0.1]])
-    # k_s = 1: experts 0 and 1 take segment 0, which then has its two; expert 2 takes the next best, segment 1.
-    expected = torch.tensor([[1, 1, 0], [0, 0, 1], [0, 0, 0]], dtype=torch.bool)
-    assert torch.equal(choose_by_experts(gates, capacity=1.0, max_experts=2), expected)
-
-
 @pytest.mark.parametrize(
     ("num_segments", "capacity", "num_experts", "taken"),
     [(12, 1.0, 6, 2), (13, 1.0, 6, 2), (3, 1.0, 6, 1), (12, 2.0, 6, 4), (1, 6.0, 6, 1), (0, 1.0, 6, 0)],
@@ -63,16 +56,6 @@ def test_threshold_takes_gates_that_reach_it_equality_included():
     gates = torch.tensor([[0.5, 0.25, 0.25], [0.49, 0.26, 0.25]])
     expected = torch.tensor([[1, 1, 0], [0, 1, 0]], dtype=torch.bool)
     assert torch.equal(choose_by_threshold(gates, torch.tensor([0.5, 0.25, 0.3]), max_experts=3), expected)
-
-
-def test_of_too_many_those_with_the_largest_margins_stay():
-    gates = torch.tensor([[0.5, 0.3, 0.2], [0.4, 0.4, 0.2]])
-    threshold = torch.tensor([0.45, 0.1, 0.05])
-    # Margins 0.05, 0.2, 0.15: the largest gate has the smallest margin and goes. In row 1 the first does not qualify.
-    expected = torch.tensor([[0, 1, 1], [0, 1, 1]], dtype=torch.bool)
-    assert torch.equal(choose_by_threshold(gates, threshold, max_experts=2), expected)
-    only_one = torch.tensor([[0, 1, 0], [0, 1, 0]], dtype=torch.bool)
-    assert torch.equal(choose_by_threshold(gates, threshold, max_experts=1), only_one)
 
 
 @_QUICK
@@ -114,21 +97,9 @@ def test_threshold_from_other_rows_equals_a_loop_over_rows(gates: Tensor, capaci
 def test_experts_take_their_share_however_few_segments_set_the_thresholds(capacity: float, rows: int, segments: int):
     generator = torch.Generator().manual_seed(0)
     row_of_segment = torch.arange(rows).repeat_interleave(segments)
-    loads = []
-    for _ in range(4000):
-        gates = torch.rand(rows * segments, 3, generator=generator)
-        theta = threshold_from_other_rows(gates, row_of_segment, rows, capacity, stored=_NONE)
-        loads.append((gates >= theta).float().mean())
-    assert torch.stack(loads).mean() == pytest.approx(capacity / 3, abs=0.005)
-
-
-def test_threshold_from_other_rows_does_not_see_the_own_row():
-    gates = _distinct_gates(9, 3, 0)
-    rows = torch.tensor([0, 0, 0, 1, 1, 1, 2, 2, 2])
-    changed = torch.where((rows == 1)[:, None], 1 - gates, gates)
-    before, after = (threshold_from_other_rows(g, rows, 3, 1.0, stored=_NONE) for g in (gates, changed))
-    assert torch.equal(before[rows == 1], after[rows == 1])
-    assert not torch.equal(before[rows != 1], after[rows != 1])
+    gates = torch.rand(rows * segments, 4000 * 3, generator=generator)
+    theta = threshold_from_other_rows(gates, row_of_segment, rows, 4000 * capacity, stored=_NONE)
+    assert (gates >= theta).float().mean() == pytest.approx(capacity / 3, abs=0.005)
 
 
 @pytest.mark.parametrize("capacity", [0.3, 1.0, 2.0])
@@ -148,11 +119,6 @@ def test_gates_that_equal_the_quantile_are_all_taken_or_all_left_whichever_is_ne
     mostly_spare = [0.9, 0.8, 0.7, 0.6, 0.5, 0.5, 0.5, 0.5, 0.5, 0.1]
     threshold = quantile_threshold(torch.tensor([mostly_needed, mostly_spare]).t(), capacity=1.0)
     torch.testing.assert_close(threshold, torch.tensor([0.4, 0.55]))
-
-
-def test_a_threshold_on_equal_gates_alone_lets_all_of_them_through():
-    gates = torch.full((6, 2), 0.5)
-    assert (gates >= quantile_threshold(gates, capacity=1.0)).all()
 
 
 @given(st.lists(st.floats(0.01, 1), min_size=1, max_size=40), st.floats(0.2, 2))
