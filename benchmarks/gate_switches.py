@@ -100,7 +100,7 @@ def main() -> None:
 
     opened = {name: delays(reads[name], opens=True) for name in _OPENS if reads.get(name)}
     shut = {name: delays(reads[name], opens=False) for name in _SHUTS if reads.get(name)}
-    applications, others = late(reads["files"]), late(reads["other"])
+    applications, others, relatives = (late(reads[name]) for name in ("files", "other", "relatives"))
     gained = {
         name: gain(setting, reads[name], tokens, 1 if options.quick else _GAIN_TEXTS)
         for name, (_, tokens) in _GAINS.items()
@@ -112,6 +112,7 @@ def main() -> None:
         "shuts": shut,
         "applications": applications,
         "others": others,
+        "relatives": relatives,
         "gain": gained,
     }
     _print(results)
@@ -150,7 +151,8 @@ def _print(results: dict[str, Any]) -> None:
             for name, row in results[part].items()
         ]
         print_table(f"Tokens until it {part}", ["set", "median", "nine in ten", "never", "texts"], rows)
-    rows = [[kind, f"{p:.3f}"] for kind, p in {**results["applications"], **results["others"]}.items()]
+    late_p = results["applications"] | results["others"] | results["relatives"]
+    rows = [[kind, f"{p:.3f}"] for kind, p in late_p.items()]
     print_table(f"Mean p after {_READ_TOKENS} tokens", ["kind", "p"], rows)
     keys = ("as it is", "open", "share")
     rows = [[name, *(f"{row[key]:+.3f}" for key in keys)] for name, row in results["gain"].items()]

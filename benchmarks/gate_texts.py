@@ -39,7 +39,7 @@ LEARN = {
 }
 PYTHON = "python3-django python3-sphinx python3-flask python3-scrapy python3-sqlalchemy fail2ban"
 PROSE = "cmake-data ruby-sequel golang-github-docker-docker-dev librust-actix-web-dev tcllib"
-OTHER = {  # kind of text: packages and endings; none of it is named to the gate
+OTHER = {  # kind of text: packages and endings; the gate is fitted to none of these packages
     "R": ("r-cran-dplyr r-cran-stringr r-cran-shiny r-cran-ggplot2 r-cran-knitr", ".R"),
     "R Markdown": ("r-cran-dplyr r-cran-knitr r-cran-ggplot2", ".Rmd .Rnw"),
     "Lua": ("lua-penlight lua-busted", ".lua"),
@@ -76,6 +76,13 @@ OTHER = {  # kind of text: packages and endings; none of it is named to the gate
     "Python": (PYTHON, ".py"),
     "Java": ("erlang-src", ".java"),
 }
+RELATIVES = {  # the same, of languages that look like one to learn, or for which `upcycle` has samples
+    "Crystal": ("crystal", ".cr"),
+    "D": ("libphobos2-ldc-shared-dev", ".d"),
+    "Racket": ("racket-common", ".rkt"),
+    "Common Lisp": ("cl-alexandria cl-ironclad", ".lisp"),
+    "Lua of an editor": ("neovim-runtime", ".lua"),
+}
 NAMES = {"rust": "Rust", "go": "Go", "ruby": "Ruby", "python": "Python"}
 _A_ROW = 16  # texts a language in a set
 _A_KIND = 16
@@ -110,7 +117,7 @@ def texts() -> dict[str, list[Text]]:
     found = {"files": _files_set(files), "other": _other_set(rng), "readme": _readmes(rng, files)}
     found |= _chats(rng, files, python)
     found |= _joins(files, python, prose)
-    return found
+    return found | {"relatives": _of_kinds(RELATIVES, rng)}
 
 
 def package(name: str) -> Path:
@@ -181,11 +188,16 @@ def _files_set(files: dict[str, list[tuple[str, str]]]) -> list[Text]:
     ]
 
 
-def _other_set(rng: random.Random) -> list[Text]:
+def _of_kinds(kinds: dict[str, tuple[str, str]], rng: random.Random) -> list[Text]:
     found: list[Text] = []
-    for kind, (packages, endings) in OTHER.items():
+    for kind, (packages, endings) in kinds.items():
         pairs = _files(packages.split(), tuple(endings.split()) or ("",), rng, _A_KIND)
         found += [Text(kind, name, text[:3000], 0, len(text[:3000])) for name, text in pairs]
+    return found
+
+
+def _other_set(rng: random.Random) -> list[Text]:
+    found = _of_kinds(OTHER, rng)
     notes = [(n, t) for n, t in _documents(PROSE.split(), rng) if not re.search(r"```\s*(rust|go|ruby|rb)", t[:3000])]
     return found + [Text("Markdown", name, text[:3000], 0, len(text[:3000])) for name, text in notes[:_A_KIND]]
 

@@ -1,9 +1,9 @@
 """The domain gate fitted to a corpus: how text to learn differs from all other text, in which tokens follow which.
 
-Everything that is not to be learnt is prose or other code: the languages to keep, programs of the starter problems, and
-files of other kinds from installed packages and from the folders of `upcycle.other_text`. How sure the gate may be is
-measured on texts that its tables did not count: a fifth of a language's files, or of a folder that a recipe names, and
-all of a kind out of installed packages.
+Everything that is not to be learnt is prose or other code: the languages to keep, the starter problems' programs and
+those in the folder samples, and files of other kinds from installed packages and from the folders of
+`upcycle.other_text`. How sure the gate may be is measured on texts that its tables did not count: a fifth of a
+language's files or programs, or of a folder that a recipe names, and all of a kind out of installed packages.
 
 Shapes: T tokens of a text, P places of pairs, L languages to learn, C = L + 1 columns, K kinds (languages to learn
 first, then prose, then other code).
@@ -68,7 +68,8 @@ _FEWEST_TOKENS = 16  # in a text, at the least
 _CALIBRATES, _READ = 80, 640  # texts of a kind that set the calibration, and tokens of each
 _SEGMENT = 8  # tokens over which a score is calibrated
 _NO_PROSE = -2.0  # nats of a token for prose, where there is none to read
-_ALONE = 1.5  # other text counts so much beside one language: the best of several scores is more careful by itself
+_ALONE, _TOGETHER = 1.5, 0.95  # other text counts so much beside one language, and beside several, as the best counts
+_SAMPLES = Path(__file__).parent / "samples"
 _STEEPEST = 10.0  # nats for a score of 1: what few texts, which nothing confuses, may set
 _AFTER = 64  # tokens after which it is told how far the gate is open
 
@@ -106,7 +107,7 @@ def fit_domain_gate(base_folder: Path, corpus: Path, recipe: Recipe, moe: MoeCon
     texts, learn = _texts(corpus, recipe), moe.gate.languages
     rows = list(_rows(tokenizer, texts))
     _require_enough(rows, learn, corpus)
-    programs = _programs(learn)
+    programs = _programs(learn) | samples(recipe.endings)
     texts, rows = texts | programs, rows + list(_rows(tokenizer, programs))
     gate = DomainGate(moe.gate, vocabulary)
     gate.token_kinds.copy_(token_kinds(tokenizer, vocabulary))
@@ -148,6 +149,19 @@ def _programs(learn: list[str]) -> dict[str, list[str]]:
             code = marked_code(problem.prompt + (problem.reference or ""), problem.language)
             found.setdefault(f"programs in {language_title(problem.language)}", []).append(code)
     return found
+
+
+def samples(left_out: Collection[str]) -> dict[str, list[str]]:
+    """Short texts of this project by language, without those whose endings are left out: "programs in Lua" and such.
+
+    They are in languages that others look like, of which few machines have files: to a gate for Ruby that read none,
+    Elixir and Lua are Ruby. Two blank lines end a text.
+    """
+    return {
+        f"programs in {file.stem}": file.read_text(encoding="utf-8").split("\n\n\n")
+        for file in sorted(_SAMPLES.iterdir())
+        if file.suffix not in left_out
+    }
 
 
 def _prose_of(rows: list["Row"], learn: list[str], table: dict[str, Language]) -> list[str]:
@@ -263,7 +277,7 @@ class PairCounts:
     def calibration(self, evidence: dict[str, list[Tensor]]) -> Tensor:
         """(2, 2) as of a gate, of the means over 8 tokens of each kind's held-out texts, (G, C)."""
         of_code = {k: [text_GC[:, :-1] for text_GC in texts] for k, texts in evidence.items() if k not in self._prose}
-        of_languages = calibrated(of_code, self._learn, _ALONE if len(self._learn) == 1 else 1.0)
+        of_languages = calibrated(of_code, self._learn, _ALONE if len(self._learn) == 1 else _TOGETHER)
         if not self._prose:
             return torch.stack([of_languages, torch.tensor([0.0, _NO_PROSE])])
         of_others = {k: [text_GC[:, -1:] for text_GC in texts] for k, texts in evidence.items() if k not in self._learn}

@@ -15,7 +15,7 @@ from multipl_moe.eval.movement import panel as module
 from multipl_moe.eval.movement.panel import KINDS, OTHER_KINDS, movement_of, movement_rows
 from multipl_moe.runs.result import Movement
 from multipl_moe.upcycle.convert import upcycle
-from multipl_moe.upcycle.gate_start import GATE_BACKGROUND
+from multipl_moe.upcycle.gate_start import GATE_BACKGROUND, samples
 from tests.conftest import randomise
 from tests.fixtures import save_beginning_texts
 from tests.train.tiny import World, tiny_recipe
@@ -144,6 +144,7 @@ def test_languages_of_the_recipe_are_no_other_text(world: World, tokenizer, far,
 def test_the_domain_gate_is_fitted_to_no_kind_of_text_that_is_measured_on():
     fitted, measured = ({e for endings in kinds.values() for e in endings} for kinds in (GATE_BACKGROUND, OTHER_KINDS))
     assert not fitted & measured
+    assert samples(measured) == samples([])
 
 
 def test_natural_language_alone_is_the_total_where_no_code_is_kept(world: World, tokenizer, far):
