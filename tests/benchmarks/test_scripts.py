@@ -201,6 +201,7 @@ def test_gate_switches_measures_what_opens_and_shuts_it(measured, world, gated):
     joined = {
         "files": Text("rust", "a.rs", rust, 0, 400),
         "other": Text("Lua", "a.lua", python, 0, 400),
+        "relatives": Text("Crystal", "a.cr", rust, 0, 400),
         "python, then": Text("rust", "b", python + rust, 400, 800),
         "then python": Text("python", "c", rust + python, 400, 800),
     }
@@ -211,6 +212,7 @@ def test_gate_switches_measures_what_opens_and_shuts_it(measured, world, gated):
     assert 0 < results["opens"]["python, then"]["median"] < 200
     assert results["shuts"]["then python"]["never"] == 0
     assert results["applications"]["rust"] > 0.9 > 0.1 > results["others"]["Lua"]
+    assert results["relatives"] == {"Crystal": results["applications"]["rust"]}
     assert results["gain"]["files"].keys() == {"as it is", "open", "share"}
 
 

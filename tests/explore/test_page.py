@@ -9,7 +9,6 @@ from playwright.sync_api import Browser, Page, expect
 from transformers import AutoTokenizer
 
 from multipl_moe.explore.explorer import Explorer
-from multipl_moe.explore.page import build_app
 from multipl_moe.explore.samples import samples_of
 from multipl_moe.model.expert_use import ExpertUse
 from tests.codegen.problems import tiny_model
@@ -23,6 +22,8 @@ TYPED = "let a = 1; // ${1 + 1} {{value}} <script>window.bad = 1</script>"
 @pytest.fixture(scope="module")
 def address(tmp_path_factory) -> Iterator[str]:
     """Of a page of a gated hybrid with token and segment experts."""
+    from multipl_moe.explore.page import build_app  # and Gradio, for which processes with other tests need not wait
+
     folder = tmp_path_factory.mktemp("tokenizer")
     save_tokenizer(folder)
     model = tiny_model("gated", max_position_embeddings=1024)
