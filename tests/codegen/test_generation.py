@@ -67,6 +67,8 @@ def test_progress_tells_what_is_done_of_all(tmp_path):
 def test_every_sample_has_a_seed_of_its_own_that_only_it_decides():
     seeds = [request.seed for batch in plan_batches(POSED, SETTINGS) for request in batch]
     assert len(set(seeds)) == len(seeds)
+    other = plan_batches(POSED, SETTINGS.model_copy(update={"seed": SETTINGS.seed + 5}))
+    assert not {request.seed for batch in other for request in batch} & {*seeds}
     assert request_of(POSED[0], 1, 0).seed in seeds
     assert request_of(POSED[0], 1, 5).seed not in seeds
 

@@ -24,10 +24,14 @@ _GIT = {"url": "https://example.org/multipl-moe.git", "vcs_info": {"vcs": "git"}
         (json.dumps(_GIT), "pip install -e '.[serve]' in the project's folder"),
         ("no JSON", "pip install -e '.[serve]' in the project's folder"),
         (None, "pip install -e '.[serve]' in the project's folder"),
-        (PackageNotFoundError("multipl-moe"), "pip install -e '.[serve]' in the project's folder"),
     ],
-    ids=["editable", "folder", "wheel", "git", "broken", "nothing", "not installed"],
+    ids=["editable", "folder", "wheel", "git", "broken", "nothing"],
 )
 def test_the_command_names_what_the_package_was_installed_from(monkeypatch, told, command):
-    monkeypatch.setattr(extras, "distribution", lambda name: Mock(read_text=Mock(side_effect=[told])))
+    monkeypatch.setattr(extras, "distribution", lambda name: Mock(read_text=lambda file: told))
     assert install_hint("serve") == command
+
+
+def test_a_package_that_is_not_installed_is_told_of_as_a_project(monkeypatch):
+    monkeypatch.setattr(extras, "distribution", Mock(side_effect=PackageNotFoundError("multipl-moe")))
+    assert install_hint("hub") == "pip install -e '.[hub]' in the project's folder"
