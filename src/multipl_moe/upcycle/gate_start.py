@@ -155,7 +155,7 @@ def samples(left_out: Collection[str]) -> dict[str, list[str]]:
     """Short texts of this project by language, without those whose endings are left out: "programs in Lua" and such.
 
     They are in languages that others look like, of which few machines have files: to a gate for Ruby that read none,
-    Elixir and Lua are Ruby. Two blank lines end a text.
+    Elixir and Lua are Ruby. Two blank lines end a text, also within a module, as windows of files do.
     """
     return {
         f"programs in {file.stem}": file.read_text(encoding="utf-8").split("\n\n\n")
