@@ -24,7 +24,7 @@ from multipl_moe.start_tokens import start_tokens
 from multipl_moe.system.allocator import keep_freed_memory
 from multipl_moe.system.device import fastest_attention
 
-_KINDS = OTHER_KINDS | {"Vim": (".vim",), "m4": (".m4",), "Emacs Lisp": (".el",)}
+_KINDS = OTHER_KINDS | {"Vim": (".vim",), "m4": (".m4",)}
 _READ_TOKENS, _MOST_OF_A_KIND, _MOST_OF_A_PACKAGE = 64, 40, 4
 _STRICT_BOUND, _EXACT_FILES = 0.5, 100
 _MOST_P_OF_UNSEEN, _MIN_EXACT, _MIN_SPEED = 0.02, 0.98, 0.95
