@@ -21,7 +21,7 @@ from multipl_moe.model.domain_gate import DomainGate
 from multipl_moe.model.gate_reading import pairs_of
 from multipl_moe.model.moe_config import GateConfig
 from multipl_moe.model.parameters import ParameterCounts
-from multipl_moe.recipe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe, validate_recipe
 from multipl_moe.runs.folder import read_json
 from multipl_moe.upcycle import gate_start
 from multipl_moe.upcycle.convert import UpcycleReport, start_lines, upcycle
@@ -99,13 +99,22 @@ def test_the_record_tells_what_was_read_and_what_the_gate_says(gated: Path, worl
     assert config["moe"]["gate"]["languages"] == ["rust", "go"]
     assert set(world.recipe.languages) <= set(record["texts"])
     assert record["mean_p"]["rust"] > 0.5 > record["mean_p"]["python"]
-    assert [record["texts"][kind] for kind in gate_start.samples([])] == [4] * 11
+    assert [record["texts"][kind] for kind in gate_start.samples([], [])] == [4] * 11
 
 
 @pytest.mark.parametrize("name", ["elixir", "haskell", "julia", "lua", "ocaml", "r", "racket"])
 def test_a_language_of_the_recipe_is_no_sample_of_other_code(world: World, name: str):
     recipe, title = world.recipe.model_copy(update={"keep": [name]}), f"programs in {language_title(name)}"
-    assert gate_start.samples([]).keys() - gate_start.samples(recipe.endings) == {title}
+    every, kept = gate_start.samples([], []), gate_start.samples(recipe.endings, recipe.languages)
+    assert every.keys() - kept == {title}
+
+
+def test_a_language_of_ones_own_is_no_sample_of_other_code_by_its_ending_or_its_name():
+    shared = {"shared_extensions": [".ml"], "content_pattern": "^let"}
+    own = {"scheme": {"extensions": [".ss"]}, "reason": {"extensions": [".re"]} | shared}
+    recipe = validate_recipe({"learn": ["scheme", "reason"], "own_languages": own})
+    every, kept = gate_start.samples([], []), gate_start.samples(recipe.endings, recipe.languages)
+    assert every.keys() - kept == {"programs in Scheme", "programs in OCaml"}
 
 
 def _as_chat(row: dict[str, Any]) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def fit_domain_gate(base_folder: Path, corpus: Path, recipe: Recipe, moe: MoeCon
     texts, learn = _texts(corpus, recipe), moe.gate.languages
     rows = list(_rows(tokenizer, texts))
     _require_enough(rows, learn, corpus)
-    programs = _programs(learn) | samples(recipe.endings)
+    programs = _programs(learn) | samples(recipe.endings, recipe.languages)
     texts, rows = texts | programs, rows + list(_rows(tokenizer, programs))
     gate = DomainGate(moe.gate, vocabulary)
     gate.token_kinds.copy_(token_kinds(tokenizer, vocabulary))
@@ -151,16 +151,16 @@ def _programs(learn: list[str]) -> dict[str, list[str]]:
     return found
 
 
-def samples(left_out: Collection[str]) -> dict[str, list[str]]:
-    """Short texts of this project by language, without those whose endings are left out: "programs in Lua" and such.
+def samples(endings: Collection[str], names: Collection[str]) -> dict[str, list[str]]:
+    """Short texts of this project by language, "programs in Lua" and such, without those of these endings or names.
 
     They are in languages that others look like, of which few machines have files: to a gate for Ruby that read none,
     Elixir and Lua are Ruby. Two blank lines end a text, also within a module, as windows of files do.
     """
     return {
         f"programs in {file.stem}": file.read_text(encoding="utf-8").split("\n\n\n")
-        for file in sorted(_SAMPLES.iterdir())
-        if file.suffix not in left_out
+        for file in sorted(_SAMPLES.glob("[A-Z]*.*"))
+        if file.suffix not in endings and file.stem.lower() not in names
     }
 
 

@@ -144,7 +144,7 @@ def test_languages_of_the_recipe_are_no_other_text(world: World, tokenizer, far,
 def test_the_domain_gate_is_fitted_to_no_kind_of_text_that_is_measured_on():
     fitted, measured = ({e for endings in kinds.values() for e in endings} for kinds in (GATE_BACKGROUND, OTHER_KINDS))
     assert not fitted & measured
-    assert samples(measured) == samples([])
+    assert samples(measured, []) == samples([], [])
 
 
 def test_natural_language_alone_is_the_total_where_no_code_is_kept(world: World, tokenizer, far):

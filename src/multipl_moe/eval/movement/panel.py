@@ -40,7 +40,7 @@ MOVEMENT_NOTE = (
 _SHARE_OF_MEMORY = 0.5  # the rest is for what computing needs
 _OTHER_TOKENS = 128
 _ALL_ANSWERS, _ALL_OTHER = 10_000, 14_000  # tokens of answers and of other files, with a `moved_share` of 1
-OTHER_KINDS = {  # of which a domain gate has seen none, but for `upcycle.other_text`: see `GATE_BACKGROUND`
+OTHER_KINDS = {  # of which a domain gate has seen none, but for `upcycle.other_text`: see `upcycle/gate_start.py`
     "Markdown": (".md",),
     "reStructuredText": (".rst",),
     "CSS": (".css",),
