@@ -3,7 +3,8 @@
 Everything that is not to be learnt is prose or other code: the languages to keep, the starter problems' programs and
 those in the folder samples, and files of other kinds from installed packages and from the folders of
 `upcycle.other_text`. How sure the gate may be is measured on texts that its tables did not count: a fifth of a
-language's files or programs, or of a folder that a recipe names, and all of a kind out of installed packages.
+language's files or programs, or of a folder that a recipe names, one of a sample's four texts, and all of a kind out
+of installed packages.
 
 Shapes: T tokens of a text, P places of pairs, L languages to learn, C = L + 1 columns, K kinds (languages to learn
 first, then prose, then other code).
@@ -68,7 +69,8 @@ _FEWEST_TOKENS = 16  # in a text, at the least
 _CALIBRATES, _READ = 80, 640  # texts of a kind that set the calibration, and tokens of each
 _SEGMENT = 8  # tokens over which a score is calibrated
 _NO_PROSE = -2.0  # nats of a token for prose, where there is none to read
-_ALONE, _TOGETHER = 1.5, 0.95  # other text counts so much beside one language, and beside several, as the best counts
+_ALONE = 1.5  # other text counts so much beside one language to learn: the best of several is more careful by itself
+_TOGETHER = 0.95  # and so much beside several: with relatives among other text, files to learn would else lose p
 _SAMPLES = Path(__file__).parent / "samples"
 _STEEPEST = 10.0  # nats for a score of 1: what few texts, which nothing confuses, may set
 _AFTER = 64  # tokens after which it is told how far the gate is open
