@@ -2,6 +2,7 @@
 
 import io
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from multipl_moe.errors import ConfigError
 from multipl_moe.recipe.recipe import load_recipe, validate_recipe
 from tests.fixtures import interrupt
 from tests.practice.made import Answers
-from tests.train.tiny import tiny_recipe
+from tests.train.tiny import tensors, tiny_recipe
 
 
 @pytest.fixture
@@ -67,6 +68,43 @@ def test_answers_that_pass_are_in_the_corpus_beside_its_files(recipe, tmp_path, 
     told = start(recipe, tmp_path / "out", monkeypatch)
     assert "practice: done before" in told
     assert len(made.prompts) == 12
+
+
+def test_source_text_comes_first_where_it_is_asked_for(recipe, tmp_path, monkeypatch):
+    recipe = recipe.with_settings("practice", source_tokens=recipe.train.tokens * 2)
+    recipe = recipe.with_settings("train", tokens=recipe.train.tokens * 2, sequence_tokens=64)
+    loaded, made = [], Answers(lambda task, sample: f"    return n + {task.id[3:]}\n")
+    load = SimpleNamespace(load=lambda spec, settings: loaded.append(spec) or made)
+    monkeypatch.setattr(practice, "LocalCompleter", load)
+    monkeypatch.setattr(steps, "measure_throughput", lambda *given: 1e5)
+    folder, told = tmp_path / "out", io.StringIO()
+    steps.Demo(recipe, folder, None, Console(file=told, width=200)).run()
+    assert loaded == [str(folder / "source/model")]
+    assert set(CorpusManifest.load(folder / "source/corpus").languages) == {"python", "english"}
+    assert "python.answers" in CorpusManifest.load(folder / "corpus").languages
+    learnt, more = tensors(folder / "source/model"), tensors(folder / "model")
+    trained = {name for name in tensors(folder / "source/hybrid") if not learnt[name].equal(more[name])}
+    assert trained
+    assert not (folder / "hybrid").exists()
+    page = (folder / "report.html").read_text()
+    assert "What it practised" in page
+    assert "6 answers kept, to 6 tasks" in page
+
+
+def test_too_low_a_yield_ends_the_demo_and_it_goes_on_if_less_is_asked_for(recipe, tmp_path, monkeypatch):
+    made = answered(monkeypatch, lambda task, sample: f"    return n + {task.id[3:] if task.id < 'add2' else 99}\n")
+    recipe, told = recipe.with_settings("practice", min_yield=0.5), io.StringIO()
+    with pytest.raises(ConfigError, match=r"practice: 33.3% of the answers pass, too few.*practice.min_yield=0"):
+        steps.Demo(recipe, tmp_path / "out", None, Console(file=told, width=200)).run()
+    assert "at most 12 answers to 6 tasks" in told.getvalue()
+    told = start(recipe.with_settings("practice", min_yield=0.0), tmp_path / "out", monkeypatch)
+    assert "2 answers to 2 of 6 tasks are kept" in told
+    assert len(made.prompts) == 12
+
+
+def test_minutes_cannot_bound_practice(recipe, tmp_path):
+    with pytest.raises(ConfigError, match=r"--minutes: .*practice\.max_tasks"):
+        steps.Demo(recipe, tmp_path / "out", 10, Console(file=io.StringIO())).run()
 
 
 def test_a_practice_that_keeps_nothing_ends_the_demo_and_says_what_to_do(recipe, tmp_path, monkeypatch):

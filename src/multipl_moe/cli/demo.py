@@ -29,8 +29,9 @@ def demo(
     """Run the whole pipeline: base model, corpus, hybrid, training, and a report of what was gained and kept.
 
     Uses SmolLM2-135M and the standard libraries of the installed toolchains, so it needs no model hub. It measures how
-    fast this machine trains and says how long all of it takes before it goes on. An interrupted demo goes on where it
-    stopped when started again. If no gain was shown, the exit code is 1.
+    fast this machine trains and says how long all of it takes before it goes on. A recipe with practice.tasks practises
+    first, and says after the first answers how long that takes. An interrupted demo goes on where it stopped when
+    started again. If no gain was shown, the exit code is 1.
 
     Example: `multipl-moe demo --tokens 60000`
     """

@@ -97,18 +97,26 @@ class DemoPlan:
         return asdict(self)
 
 
-def require_steps(recipe: Recipe) -> None:
-    """Raise ConfigError where there are too few steps for the learning rate to rise."""
+def require_steps(recipe: Recipe, key: str = "train.tokens") -> None:
+    """Raise ConfigError where `key` asks for too few steps for the learning rate to rise."""
     fewest = _FEWEST_STEPS * tokens_per_step(recipe.train)
     if recipe.train.tokens < fewest:
         raise ConfigError(
-            f"train.tokens: {recipe.train.tokens:,} are fewer than {_FEWEST_STEPS} steps, in which the learning rate "
+            f"{key}: {recipe.train.tokens:,} are fewer than {_FEWEST_STEPS} steps, in which the learning rate "
             f"has no time to rise; train on {fewest:,} or more"
         )
 
 
 def require_planned_order(recipe: Recipe, minutes: float | None) -> None:
-    """Raise ConfigError where more is to be trained on than can be put in order, and no `minutes` shorten it."""
+    """Raise ConfigError where more is to be trained on than can be put in order, and no `minutes` shorten it.
+
+    They cannot bound practice, which comes before.
+    """
+    if minutes is not None and recipe.practice.tasks:
+        raise ConfigError(
+            "--minutes: they can only shorten training, and practice comes before it; leave them out, and bound "
+            "practice with practice.max_tasks and practice.rounds"
+        )
     if minutes is None:
         skipped = recipe.train.skip_tokens // recipe.train.sequence_tokens
         require_an_order(skipped + TrainingSetup.of(recipe).num_sequences)

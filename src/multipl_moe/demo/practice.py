@@ -1,5 +1,9 @@
-"""The first step of a demo whose recipe has tasks: a model practises on them, and the corpus gets what passes."""
+"""The first steps of a demo whose recipe has tasks: a model practises on them, and the corpus gets what passes.
 
+Of a language that the base cannot write nothing would pass, so it may learn source text before (`source_tokens`).
+"""
+
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,36 +16,65 @@ from multipl_moe.practice.rounds import KEPT_FILE, practise
 from multipl_moe.practice.tasks import read_tasks
 from multipl_moe.recipe.corpus import SourceSection
 from multipl_moe.recipe.recipe import Recipe
+from multipl_moe.system.minute_lines import minutes_of
 
 FOLDER = "practice"
+SOURCE = "source"
+"""The run, within that of the demo, of the training on source text."""
 _TOLD_SHARE = 0.1  # of a round, between two lines
 
 
-def practise_tasks(recipe: Recipe, output: Path, options: EvalOptions, tell: Callable[[str], None]) -> dict[str, Any]:
-    """Let `practice.model`, or the base, answer the recipe's tasks; goes on where it stopped.
+def source_recipe(recipe: Recipe) -> Recipe:
+    """The recipe of the training on source text alone."""
+    learnt = recipe.with_settings("train", tokens=recipe.practice.source_tokens, learning_rate="auto", answers=1.0)
+    return learnt.with_settings("practice", tasks=[])
 
-    What is kept lies in the folder `FOLDER` of the run. The yield is told after the first batch, then now and again.
+
+def practise_tasks(
+    recipe: Recipe, model: str, output: Path, options: EvalOptions, tell: Callable[[str], None]
+) -> dict[str, Any]:
+    """Let a model answer the recipe's tasks; goes on where it stopped.
+
+    What is kept lies in the folder `FOLDER` of the run. The yield, and how long the round still takes, is told after
+    the first batch, then now and again.
 
     Raises:
-        ConfigError: tasks cannot be read or judged, or no answer passes.
+        ConfigError: tasks cannot be read or judged, or too few answers pass.
     """
-    told = 0.0
-
-    def on_progress(state: RoundProgress) -> None:
-        nonlocal told
-        if state.total and state.done > state.resumed and state.done / state.total >= told:
-            told = state.done / state.total + _TOLD_SHARE
-            tell(f"round {state.round}, {state.done:,} of {state.total:,} answers: {state}")
-        elif state.done == 0:
-            told = 0.0
-
     task_set = read_tasks(recipe, options)
-    completer = LocalCompleter.load(recipe.practice.model or recipe.base, recipe.practice.codegen)
-    result = practise(recipe, completer, task_set, output / FOLDER, options, on_progress)
-    if not result["kept"]:
-        raise ConfigError(f"practice: no answer is kept; {result['advice']}")
+    section = recipe.practice
+    most = section.rounds * len(task_set.tasks) * section.codegen.num_samples
+    tell(
+        f"at most {most:,} answers to {len(task_set.tasks):,} tasks; after the first of them it says how long they take"
+    )
+    completer = LocalCompleter.load(model, section.codegen)
+    result = practise(recipe, completer, task_set, output / FOLDER, options, _telling(tell))
+    if result["too_few"]:
+        advice = result["advice"]
+        if not result["kept"]:
+            raise ConfigError(f"practice: no answer is kept; {advice}")
+        raise ConfigError(
+            f"practice: {result['yield']:.1%} of the answers pass, too few to learn from; {advice}; or go on with what "
+            "is kept (--set practice.min_yield=0)"
+        )
     tell(f"{result['kept']:,} answers to {result['tasks_kept']:,} of {result['tasks']:,} tasks are kept")
     return result
+
+
+def _telling(tell: Callable[[str], None]) -> Callable[[RoundProgress], None]:
+    told, begin = 0.0, time.perf_counter()
+
+    def on_progress(state: RoundProgress) -> None:
+        nonlocal told, begin
+        if state.total and state.done > state.resumed and state.done / state.total >= told:
+            told = state.done / state.total + _TOLD_SHARE
+            seconds = (time.perf_counter() - begin) * (state.total - state.done) / (state.done - state.resumed)
+            left = f", about {minutes_of(seconds)} more" if seconds else ""
+            tell(f"round {state.round}, {state.done:,} of {state.total:,} answers{left}: {state}")
+        elif state.done == state.resumed:
+            told, begin = 0.0, time.perf_counter()
+
+    return on_progress
 
 
 def with_kept_answers(recipe: Recipe, output: Path) -> Recipe:

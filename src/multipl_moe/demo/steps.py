@@ -42,6 +42,7 @@ from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.packs.files import size_of
 from multipl_moe.packs.write import pack_of_run
+from multipl_moe.practice.summary import practice_table
 from multipl_moe.recipe.recipe import Recipe, load_recipe, validate_recipe
 from multipl_moe.report.continuations import CONTINUATIONS_FILE, Continuation, continuations_table
 from multipl_moe.report.html import NO_GAIN, READING_FILE, write_report
@@ -67,7 +68,8 @@ from multipl_moe.upcycle.convert import random_hybrid, start_lines, upcycle
 
 _PLAN_FILE = "plan.json"
 _SHOWN_TOKENS = 200
-_TELL_THEMSELVES = ("practice", TRAINING)
+_SOURCE_TRAINING = "training on source text"
+_TELL_THEMSELVES = ("practice", TRAINING, _SOURCE_TRAINING)
 _ELSEWHERE = "choose another folder (--output, OUTPUT= of make)"
 
 
@@ -95,32 +97,48 @@ class Demo:
                 "use `compare`, which measures every method, or `corpus` and `train`"
             )
         require_steps(self.recipe)
+        if self._has_source:
+            require_steps(practice.source_recipe(self.recipe), "practice.source_tokens")
         require_planned_order(self.recipe, self.minutes)
         base = resolve_base(self.recipe.base)
         require_quantisation(self.recipe.train, starting_config(self.recipe))
         self._enter()
         if (busy := leave_busy_processors()) is not None:
             self._tell(busy)
+        if not (self.output / _PLAN_FILE).exists() and (note := run_notes(self.recipe)[1]) is not None:
+            self._tell(note)
+        if self._has_source:
+            self._learn_source(base)
         if self.recipe.practice.tasks:
             self._step("practice", f"{practice.FOLDER}/done.json", self._practise)
         asked = practice.with_kept_answers(self.recipe, self.output)
         self._step("corpus", "corpus", lambda: build_corpus(asked, base, self.output / "corpus", self._tell))
         self._step("speed of training", _PLAN_FILE, self._make_plan)
         plan = self._plan()
-        self._step("upcycle", "hybrid", self._upcycle)
+        if not self._has_source:
+            self._step("upcycle", "hybrid", lambda: self._upcycle(self.recipe, self.output))
         self.recipe = plan.applied_to(self.recipe)
         open_run(self.output, self.recipe)
         self._step("bits per byte of the base", "scores_before.json", lambda: self._score_base(base))
-        self._step(TRAINING, "training.json", self._train)
+        begins_as = self._source_model if self._has_source else self.output / "hybrid"
+        self._step(TRAINING, "training.json", lambda: self._train(self.recipe, begins_as, self.output))
         self._step("bits per byte of the hybrid", "scores_after.json", self._score_hybrid)
         self._judge_both(plan, base)
         self._step("what both write", CONTINUATIONS_FILE, self._continue_prompts)
         return self._show(self._report())
 
+    @property
+    def _has_source(self) -> bool:
+        return bool(self.recipe.practice.tasks and self.recipe.practice.source_tokens)
+
+    @property
+    def _source_model(self) -> Path:
+        return self.output / practice.SOURCE / "model"
+
     def _enter(self) -> None:
         """Create the run folder, or check that the existing one is of this recipe.
 
-        Until something is scored tokens and minutes may change, as a plan that was told or refused asks for.
+        Until something is scored tokens, minutes and the least yield may change, as what was told or refused asks for.
         """
         file, plan = self.output / "recipe.yaml", self.output / _PLAN_FILE
         if is_unused(self.output, but=RECORD_FILES):  # a record alone is of a run that did not get to its first step
@@ -134,6 +152,7 @@ class Demo:
         is_same = (found, minutes) == (self.recipe, self.minutes)
         if not is_same and not (self.output / "scores_before.json").exists():
             found, minutes = found.with_settings("train", tokens=self.recipe.train.tokens), self.minutes
+            found = found.with_settings("practice", min_yield=self.recipe.practice.min_yield)
         if changes := self.recipe.changes_from(found):
             raise OutputError(f"output: {self.output} holds a run of another recipe ({changes}); {_ELSEWHERE}")
         if minutes != self.minutes:
@@ -174,12 +193,29 @@ class Demo:
             if check.problem is not None:
                 self._tell(f"{name}: programs are not scored: {check.problem}")
 
+    def _learn_source(self, base: Path) -> None:
+        folder, recipe = self.output / practice.SOURCE, practice.source_recipe(self.recipe)
+        corpus = folder / "corpus"
+        folder.mkdir(exist_ok=True)
+        open_run(folder, recipe)
+        self._step(
+            "corpus of source text", f"{practice.SOURCE}/corpus", lambda: build_corpus(recipe, base, corpus, self._tell)
+        )
+        self._step("upcycle", f"{practice.SOURCE}/hybrid", lambda: self._upcycle(recipe, folder))
+        self._step(
+            _SOURCE_TRAINING,
+            f"{practice.SOURCE}/training.json",
+            lambda: self._train(recipe, folder / "hybrid", folder),
+        )
+
     def _practise(self) -> None:
-        result = practice.practise_tasks(self.recipe, self.output, self._options, self._tell)
+        model = str(self._source_model) if self._has_source else self.recipe.base
+        asked = self.recipe.practice.model or model
+        result = practice.practise_tasks(self.recipe, asked, self.output, self._options, self._tell)
         write_json(self.output / practice.FOLDER / "done.json", result)
 
-    def _upcycle(self) -> None:
-        report = upcycle(self.recipe, self.output / "hybrid", corpus=self.output / "corpus")
+    def _upcycle(self, recipe: Recipe, folder: Path) -> None:
+        report = upcycle(recipe, folder / "hybrid", corpus=folder / "corpus")
         counts = report.parameters
         self._tell(
             f"parameters: {counts.total:,} in all, {counts.active:,} active per token, {counts.trained:,} to train"
@@ -230,8 +266,6 @@ class Demo:
     def _make_plan(self) -> None:
         """Measure how fast this machine trains, before anything is spent on it, and tell how long all of it takes."""
         begin = time.perf_counter()
-        if (note := run_notes(self.recipe)[1]) is not None:
-            self._tell(note)
         rate = measure_throughput(self.recipe, random_hybrid(self.recipe), self.output / "corpus")
         used = self.seconds_used + time.perf_counter() - begin
         plan = plan_demo(self.recipe, tokens_per_s=rate, used_s=used, minutes=self.minutes)
@@ -239,13 +273,13 @@ class Demo:
             self._tell(line)
         write_json(self.output / _PLAN_FILE, {"asked": self.recipe.to_values(), "plan": plan.to_json()})
 
-    def _train(self) -> None:
-        with TrainingProgress(self.output, tokens_per_step(self.recipe.train), self.console) as progress:
+    def _train(self, recipe: Recipe, begins_as: Path, folder: Path) -> None:
+        with TrainingProgress(folder, tokens_per_step(recipe.train), self.console) as progress:
             result = train_in_held_folder(
-                self.recipe,
-                self.output / "hybrid",
-                self.output / "corpus",
-                self.output,
+                recipe,
+                begins_as,
+                folder / "corpus",
+                folder,
                 callbacks=[progress],
                 on_audit=lambda audit: self.console.print(audit_table(audit)),
                 on_interrupt=lambda: self._tell(INTERRUPT_NOTE),
@@ -297,7 +331,8 @@ class Demo:
             why = why_no_gain(self.recipe, learn_outcome(self.recipe, result))
             reasons = [f"{why[0].upper()}{why[1:]}.", *told]
         result = result.but(sentence=" ".join([NO_GAIN, *reasons] if reasons else told))
-        write_report(self.output, result, records, held_out, self.recipe, self.output / "model", reasons)
+        practised = practice_table(self._read(f"{practice.FOLDER}/done.json")) if self.recipe.practice.tasks else None
+        write_report(self.output, result, records, held_out, self.recipe, self.output / "model", reasons, practised)
         result.write(self.output / "metrics.json")
         return result
 

@@ -29,6 +29,12 @@ class PracticeSection(Section):
         default=None,
         description="Model that answers in `demo`, named as a base is: a larger one is a teacher; default: the base.",
     )
+    source_tokens: int = Field(
+        default=0,
+        ge=0,
+        description="Tokens of the corpus' source text that the base learns before practice, in `demo`, at a rate that "
+        "`auto` finds; for a language of which it writes no program that passes. 0: none.",
+    )
     max_tasks: int | None = Field(
         default=None, ge=1, description="Number of tasks to draw at random, to try settings on; default: all."
     )

@@ -14,6 +14,7 @@ from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE
 from multipl_moe.generate.reading import Reading
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.report.continuations import CONTINUATIONS_FILE, Continuation
+from multipl_moe.report.grid import Grid
 from multipl_moe.report.page import picture, rendered
 from multipl_moe.report.plots import expert_heat_map, gain_plot, training_plot
 from multipl_moe.report.programs import EXAMPLES_FILE
@@ -41,12 +42,13 @@ def write_report(
     recipe: Recipe,
     model_folder: Path,
     reasons: Sequence[str] = (),
+    practice: Grid | None = None,
 ) -> None:
     """Write report.html, and the gain plot also as gain.png, into a run folder.
 
     It shows the content of metrics.json, the lines of metrics.jsonl and held_out.jsonl, the resolved recipe, how to
     use the model, and what two models wrote where the run folder holds such examples (`report.programs`). Where no gain
-    was shown, that is the headline, and `reasons` are sentences that say why.
+    was shown, that is the headline, and `reasons` are sentences that say why. `practice` is what it practised before.
     """
     gain_plot(result).savefig(output / "gain.png", dpi=_PNG_DPI)
     examples = output / "programs_after" / EXAMPLES_FILE
@@ -72,6 +74,7 @@ def write_report(
         model_folder=model_folder,
         measures=[(measure, found, measure_table(measure, found)) for measure, found in findings(result)],
         programs=_programs(result.programs),
+        practice=practice,
     )
     write_text(output / "report.html", page)
 
