@@ -117,6 +117,48 @@ def test_in_training_the_block_is_the_expert_in_value_and_every_gradient(form: s
     _compare(block, moe, layout, routing, None)
 
 
+@pytest.mark.parametrize("layout", ["packed and padded", "partial last segment"])
+@pytest.mark.parametrize("form", ["lora", "all"])
+def test_first_tokens_that_are_dropped_in_training_are_the_bases_in_value_and_every_gradient(form: str, layout: str):
+    (block, moe), where = _block(form, (PACK,)), LAYOUTS[layout]
+    routing = RoutingPass(plan := _plan(where, moe.gate.stride), as_in_training=True)
+    torch.manual_seed(1)
+    routing.drop_first(PACK, 0.5)
+    drawn: Any = routing.first_share[PACK]
+    assert set(drawn[plan.is_first].tolist()) == {0.0, 1.0}
+    open_BT = torch.ones(where.position_ids.shape)
+    rows = plan.real_tokens if plan.real_tokens is not None else torch.arange(open_BT.numel())
+    open_BT.view(-1)[rows[plan.is_first & (drawn == 0)]] = 0
+    _compare(block, moe, where, routing, {PACK: open_BT})
+
+
+def test_a_model_in_training_drops_as_many_first_tokens_as_its_settings_say():
+    settings = FORMS["all"] | {"languages": ["one"], "first_dropout": 0.25}
+    model, tokens = tiny_hybrid("single", **settings), random_tokens(1, 400)
+    positions = torch.arange(400)[None] % 2
+    shut, opened = (model(tokens, position_ids=positions, open_share=p).logits[0, ::2] for p in (0.0, 1.0))
+    torch.manual_seed(0)
+    found = model.train()(tokens, position_ids=positions).logits[0, ::2]
+    dropped = (found - shut).abs().amax(dim=-1) < 1e-4
+    assert torch.allclose(found[~dropped], opened[~dropped], atol=1e-4)
+    assert 30 < dropped.sum() < 70  # of 200: 50, more or less three deviations
+    model.eval()
+    assert torch.allclose(model(tokens, position_ids=positions, open_share=1.0).logits[0, ::2], opened)
+
+
+@pytest.mark.parametrize("form", ["full", "all"])
+def test_the_first_token_gets_its_own_share_of_the_start(form: str):
+    tokens = random_tokens(3, 1)
+
+    def first(**settings: Any) -> Tensor:
+        return tiny_hybrid("single", **FORMS[form] | {"languages": ["one"]} | settings)(tokens).logits
+
+    assert torch.equal(first(first_share=0.0), first(start=0.0))
+    assert torch.allclose(first(start=0.8, first_share=0.5), first(start=0.4, first_share=1.0), atol=1e-5)
+    assert torch.equal(first(start=0.75), first(start=0.75, first_share=2 / 3))
+    assert not torch.allclose(first(first_share=0.0), first(first_share=1.0), atol=1e-3)
+
+
 def _shares(routing: RoutingPass, packs: tuple[str, ...], name: str, is_told: bool) -> list[float]:
     """Segment by segment: the pack's part of what the widest open one says, or of 1 if the told ones are more."""
     shares = []

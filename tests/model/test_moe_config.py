@@ -134,6 +134,8 @@ def test_all_problems_are_reported_at_once():
         ({"alpha": math.nan}, r"experts\.alpha: nan must be above 0, and a number"),
         ({"alpha": 1e300}, r"experts\.alpha: 1e\+300 must be above 0, and a number"),
         ({"type": "lora", "targets": "all"}, r"experts\.targets: all is for low-rank experts of preset single"),
+        ({"first_share": 1.5}, r"gate\.first_share: 1.5 must be between 0 and 1"),
+        ({"first_dropout": 0.5}, r"gate\.first_dropout: is for low-rank experts of preset single behind a gate"),
         ({"segment_gate_scale": "x"}, r"routing\.segment_gate_scale: 'x' is not one of window, unit"),
     ],
 )

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.model.domain_gate import FIRST_TOKEN_SHARE
 from multipl_moe.model.expert_use import ExpertUse, expert_names
 from multipl_moe.model.fusion import FusedWeights, fuse_weights
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
@@ -94,7 +93,7 @@ def routed_pass(
         fused[index] = fuse_weights(block.moe, plan, token_routing, segment_routing)
 
     def note_gate(gate: nn.Module, args: Any, p_V: Any) -> None:
-        opened.append(open_of_tokens(p_V, args[1], FIRST_TOKEN_SHARE if args[3] is None else 1.0))
+        opened.append(open_of_tokens(p_V, args[1], gate.first_share if args[3] is None else 1.0))
 
     observers = {index: partial(observe, index=index) for index in layers}
     with observe_with(model, observers), ExitStack() as hooks:

@@ -20,7 +20,7 @@ from multipl_moe.model.cache import add_segment_state, require_dynamic
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.data_parallel import ALONE, Ranks
 from multipl_moe.model.documents import attention_arguments, real_tokens_of, takes_document_bounds
-from multipl_moe.model.domain_gate import FIRST_TOKEN_SHARE, DomainGate, told_of_segments
+from multipl_moe.model.domain_gate import DomainGate, told_of_segments
 from multipl_moe.model.expert_kinds import EXPERT_KINDS, add_experts
 from multipl_moe.model.families import family_of
 from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS
@@ -192,7 +192,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         if prompt_share is not None and input_ids is not None:
             num_before = 0 if routing.cache is None else routing.cache.get_seq_length()
             known_PN = known_of_tokens(prompt_share, routing.plan, len(self.gates), num_before, input_ids.shape[1])
-        first_share, bound = (FIRST_TOKEN_SHARE, None) if prompt_share is None else (1.0, ALL_OR_NOTHING)
+        bound = None if prompt_share is None else ALL_OR_NOTHING
         for number, (name, gate) in enumerate(self.gates.items()):
             device = gate.calibration.device  # layers, and so gates, of one model may lie on several
             plan = routing.plan_on(device)
@@ -204,7 +204,8 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
                 known_N = None if known_PN is None else known_PN[number].to(device)
                 open_V = gate(ids_N, plan, state, known_N, bound)
             if not routing.is_told:
-                routing.open_V[name], routing.first_share = open_V, first_share
+                routing.open_V[name] = open_V
+                routing.first_share[name] = gate.first_share if prompt_share is None else 1.0
         routing.settle()
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -314,6 +315,8 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
             raise ValueError("open_share: in training gates are open, and of several packs one must be told")
         if open_share is not None:
             routing.tell(told_of_segments(open_share, plan, self._pack_names))
+        elif trains and moe.gate.first_dropout:
+            routing.drop_first(self._pack_names[0], moe.gate.first_dropout)
         return routing
 
     def _is_traced(self) -> bool:

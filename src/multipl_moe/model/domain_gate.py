@@ -24,7 +24,6 @@ from multipl_moe.model.moe_config import GateConfig
 from multipl_moe.model.segments import Continuation, SegmentPlan, plan_segments
 
 NUM_NAMES, NUM_MENTIONS = 128, 1024  # of languages after a fence, and in prose, at most
-FIRST_TOKEN_SHARE = 2 / 3  # of `start`, for a document's first token: an attention sink, which moves all that follow
 
 
 class DomainGate(Float32Buffers):
@@ -37,8 +36,8 @@ class DomainGate(Float32Buffers):
     half open.
 
     p below `bound` counts as 0, and p above 1 - `bound` as 1. A document's first segment, before which there is
-    nothing to read, gets `start`. Its first token gets two thirds of that: all later tokens attend to it more than to
-    others (an attention sink, Xiao et al., arXiv 2309.17453), so that a change there moves all of them.
+    nothing to read, gets `start`. Its first token gets `first_share` of that: all later tokens attend to it more than
+    to others (an attention sink, Xiao et al., arXiv 2309.17453), so that a change there moves all of them.
 
     Attributes:
         token_kinds: (vocabulary,) int8, kind of each token.
@@ -60,6 +59,7 @@ class DomainGate(Float32Buffers):
     def __init__(self, config: GateConfig, vocabulary: int) -> None:
         super().__init__()
         self.start, self.bound, self.stride = config.start, config.bound, config.stride
+        self.first_share = config.first_share
         for name, (shape, dtype) in gate_tensors(config, vocabulary).items():
             self.register_buffer(name, torch.zeros(shape, dtype=dtype))
         self._states = GateStates(len(config.languages), config.stride)

@@ -35,8 +35,11 @@ class GateConfig:
         languages: Languages for whose text experts work, the model being the base elsewhere (design 5); none: experts
             work for all text.
         start: Posterior of a document's first segment, of which nothing was read yet (0..1; 0: the base bit for bit
-            until the text shows otherwise); two thirds of it count for its first token, to which all others attend. Not
-            in prompts of `generate`, which gates read as a whole.
+            until the text shows otherwise). Not in prompts of `generate`, which gates read as a whole.
+        first_share: Share of `start` that counts for a document's first token, to which all others attend (0..1): a
+            change there moves all of them.
+        first_dropout: Share of documents for whose first token the gate is shut in training, drawn anew each time
+            (0..1; low-rank experts of preset single alone): a model then learns as much with a lower first_share.
         bound: Posterior below which no expert works, and 1 less it that above which the base does not (0..0.5); it
             does not bound `start`.
         stride: Number of tokens per segment (S, >= 1): at its end the gate decides anew, and routers of segments too.
@@ -46,13 +49,16 @@ class GateConfig:
 
     languages: list[str] = field(default_factory=list)
     start: float = 0.75
+    first_share: float = 2 / 3
+    first_dropout: float = 0.0
     bound: float = 0.05
     stride: int = 8
     pairs: int = 2**17
 
     def problems(self) -> Iterator[str]:
         """What is wrong with the values, a line each that begins with the key."""
-        for key, low, high in (("start", 0, 1), ("bound", 0, 0.5), ("pairs", 1, 2**24)):
+        shares = ("start", 0, 1), ("first_share", 0, 1), ("first_dropout", 0, 1), ("bound", 0, 0.5)
+        for key, low, high in (*shares, ("pairs", 1, 2**24)):
             if not low <= getattr(self, key) <= high:
                 yield f"{key}: {getattr(self, key)} must be between {low} and {high}"
         if self.stride < 1:
@@ -222,6 +228,8 @@ class MoeConfig:
                 if choices and getattr(part, key) not in choices:
                     yield f"{name}.{key}: {getattr(part, key)!r} is not one of {', '.join(choices)}"
         yield from (f"gate.{problem}" for problem in self.gate.problems())
+        if self.gate.first_dropout and (self.is_routed or self.experts.type != "lora" or not self.gate.languages):
+            yield "gate.first_dropout: is for low-rank experts of preset single behind a gate; leave it out"
         yield from (f"experts.{problem}" for problem in self.experts.problems(is_routed=self.is_routed))
         if self.routing is not None:
             yield from (f"routing.{problem}" for problem in self.routing.problems(self.gate.stride))

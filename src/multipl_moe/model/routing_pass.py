@@ -54,7 +54,7 @@ class RoutingPass:
         open_V: what the domain gate of each pack says of each segment (`DomainGate`); none: experts work for all text.
         is_told: whether the caller said so instead.
         is_idle: whether no pack works for any of the text where a tensor is on a CPU; see `settle`.
-        first_share: by which that is multiplied for a document's first token.
+        first_share: by which that is multiplied for a document's first token, by pack: one number, or (N,); else 1.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class RoutingPass:
         self.routed: dict[int, LayerRouting] = {}
         self.open_V: dict[str, Tensor] = {}
         self.is_told = False
-        self.first_share = 1.0
+        self.first_share: dict[str, float | Tensor] = {}
         self.is_idle = False
         self._is_shut: dict[str, bool] = {}
         self._shares: dict[tuple[str, torch.device], Tensor] = {}
@@ -92,9 +92,15 @@ class RoutingPass:
         self.open_V, self.is_told = open_V, True
         self.settle()
 
+    def drop_first(self, name: str, rate: float) -> None:
+        """Open the one pack that trains for all text but the first token of a share `rate` of the documents."""
+        device = self.plan.segment_of_token.device
+        self.open_V[name] = torch.ones(self.plan.num_segments, device=device)
+        self.first_share[name] = (torch.rand(self.plan.is_first.shape, device=device) >= rate).float()
+
     def open_tokens(self, plan: SegmentPlan, name: str = PACK) -> Tensor | None:
         """(N,) what a pack's gate says of each token, on the plan's device; None: experts work for all text."""
-        return open_of_tokens(self.open_V[name], plan, self.first_share) if name in self.open_V else None
+        return open_of_tokens(self.open_V[name], plan, self.first_share.get(name, 1.0)) if name in self.open_V else None
 
     def share_of(self, name: str, x_BTH: Tensor) -> Tensor | None:
         """(B, T, 1) the share that a pack's experts have of each token, float32, 0 of padding; None: 1 of all.
@@ -107,7 +113,8 @@ class RoutingPass:
             return None
         if (name, x_BTH.device) not in self._shares:
             plan = self.plan_on(x_BTH.device)
-            shares = {pack: open_of_tokens(open_V, plan, self.first_share) for pack, open_V in self.open_V.items()}
+            first = self.first_share
+            shares = {pack: open_of_tokens(p_V, plan, first.get(pack, 1.0)) for pack, p_V in self.open_V.items()}
             all_PN = torch.stack([*shares.values()])
             total_N, most_N = all_PN.sum(dim=0), all_PN.amax(dim=0)
             # Where one pack alone is open it works as if it were alone, to the bit, whatever a device makes of p / p.
@@ -169,10 +176,14 @@ class RoutingPass:
             raise ValueError(_REENTRANT)
 
 
-def open_of_tokens(open_V: Tensor, plan: SegmentPlan, first_share: float) -> Tensor:
+def open_of_tokens(open_V: Tensor, plan: SegmentPlan, first_share: float | Tensor) -> Tensor:
     """(N,) p of each token, given that of each segment; a document's first token gets `first_share` of it."""
     open_N = open_V.to(plan.segment_of_token.device)[plan.segment_of_token]
-    return open_N if first_share == 1 else torch.where(plan.is_first, first_share * open_N, open_N)
+    if isinstance(first_share, Tensor):
+        first_share = first_share.to(open_N.device)
+    elif first_share == 1:
+        return open_N
+    return torch.where(plan.is_first, first_share * open_N, open_N)
 
 
 def waiting_pass() -> RoutingPass:
