@@ -22,7 +22,11 @@ from tests.train.conftest import Interrupt, Watcher, changed
 from tests.train.tiny import World, gated_hybrid, tensors
 
 _LORA = {"type": "lora", "rank": 4, "alpha": 4.0}
-_FORMS: dict[str, dict[str, Any]] = {"full": {}, "lora": _LORA, "all": _LORA | {"targets": "all"}}
+_FORMS: dict[str, dict[str, Any]] = {
+    "full": {},
+    "lora": _LORA,
+    "all": _LORA | {"targets": "all", "first_dropout": 0.5},
+}
 
 
 class _Trained(NamedTuple):

@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from multipl_moe.train.trainer import train_model
 from tests.distributed import start_processes
 from tests.train.conftest import RUN_FILES, changed
 from tests.train.killable import Death, Job, exit_codes, start, wait_for
-from tests.train.tiny import World, tensors, with_train
+from tests.train.tiny import World, gated_hybrid, tensors, with_train
 
 _SAVING = {"save_every_steps": 2, "eval_every_steps": 3, "eval_tokens": 256, "keep_best": True}
 
@@ -56,7 +57,7 @@ def assert_same_run(ours: tuple[TrainResult, EndState], theirs: tuple[TrainResul
     assert ours[0].frozen_sha256 == theirs[0].frozen_sha256
     for key in ("moments", "thresholds", "random"):
         pairs = list(zip(getattr(ours[1], key), getattr(theirs[1], key), strict=True))
-        assert pairs or key == "thresholds"  # a dense model has none
+        assert pairs or key == "thresholds"  # only routing has them
         assert all(torch.equal(mine, other) for mine, other in pairs), key
     assert ours[1].schedule == theirs[1].schedule
     assert ours[1].best == theirs[1].best
@@ -87,7 +88,11 @@ def kill(job: Job, seed: int, moments: Sequence[str] = _MOMENTS, num_processes: 
     assert saved_checkpoints(job.output / "checkpoints")
 
 
-def test_run_killed_five_times_equals_the_unbroken_run_bit_for_bit(world: World, tmp_path: Path):
+@pytest.mark.parametrize("kind", ["gated", pytest.param("routed", marks=pytest.mark.extended)])
+def test_run_killed_five_times_equals_the_unbroken_run_bit_for_bit(world: World, tmp_path: Path, kind: str):
+    if kind == "gated":  # the default; what is dropped is drawn anew in each step
+        pack = {"type": "lora", "rank": 4, "targets": "all", "first_dropout": 0.5}
+        world = replace(world, recipe=gated_hybrid(world, tmp_path / "hybrid", pack), hybrid=tmp_path / "hybrid")
     recipe = with_train(world.recipe, tokens=24 * 128, **_SAVING)
     whole = _finish(_job(recipe, world, tmp_path / "whole"))
     broken = _job(recipe, world, tmp_path / "broken")

@@ -27,7 +27,7 @@ from multipl_moe.train.trainer import train_model
 from multipl_moe.upcycle.convert import upcycle
 from tests.fixtures import interrupt
 from tests.train.conftest import RUN_FILES, Interrupt, PowerCut, Run, Watcher, changed, train
-from tests.train.tiny import World, tensors, tiny_recipe
+from tests.train.tiny import World, gated_hybrid, tensors, tiny_recipe
 
 _GOLDEN = Path(__file__).with_name("golden_loss_cpu.txt")
 
@@ -38,13 +38,17 @@ def test_loss_falls(run: Run):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the curve is a CPU's")
-def test_loss_curve_of_a_fixed_seed_is_the_stored_one(world: World, tmp_path: Path):
-    # Experts that are exact copies are told apart by rounding alone, which processors do not share.
-    recipe = tiny_recipe(world.base, world.sources, upcycle={"noise": 1.0}, train={"learning_rate": 3e-3})
-    upcycle(recipe, tmp_path / "hybrid")
+@pytest.mark.parametrize("kind", ["gated", "routed"])
+def test_loss_curve_of_a_fixed_seed_is_the_stored_one(world: World, tmp_path: Path, kind: str):
+    if kind == "gated":
+        recipe = gated_hybrid(world, tmp_path / "hybrid", {}).with_settings("train", learning_rate=3e-3)
+    else:  # experts that are exact copies are told apart by rounding alone, which processors do not share
+        recipe = tiny_recipe(world.base, world.sources, upcycle={"noise": 1.0}, train={"learning_rate": 3e-3})
+        upcycle(recipe, tmp_path / "hybrid")
     watcher = Watcher()
     train_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run", callbacks=[watcher])
-    expected = [float(line) for line in _GOLDEN.read_text().splitlines() if not line.startswith("#")]
+    lines = [line.split() for line in _GOLDEN.read_text().splitlines() if not line.startswith("#")]
+    expected = [float(one if kind == "gated" else other) for one, other in lines]
     of_two_steps = [fmean(watcher.losses[:2]), *watcher.losses[2:]]
     assert of_two_steps == pytest.approx(expected, abs=1e-4)
 
