@@ -10,8 +10,11 @@ from typing import cast
 
 import pytest
 
+from multipl_moe.cli.programs import show_verdict
 from multipl_moe.codegen.endpoint import EndpointCompleter
+from multipl_moe.runs.verdict import Gate
 from tests.fixtures import interrupt
+from tests.report.judged import judged
 
 from .conftest import TWO
 
@@ -106,6 +109,11 @@ def test_killed_while_it_writes_and_started_again_it_gives_the_same_results(bubb
     subprocess.run([*command, out.name, *arguments, "--resume"], cwd=tmp_path, check=True, capture_output=True)
     for name in ("samples.jsonl", "results.jsonl"):
         assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_what_a_verdict_says_of_the_gate_is_printed_once(capsys, tmp_path):
+    show_verdict(judged(gate=Gate(is_told=True)), tmp_path)
+    assert " ".join(capsys.readouterr().out.split()).count("the model's domain gate was told") == 1
 
 
 def test_bits_per_byte_leave_a_folder_of_their_own(run, base, hybrid, corpus, tmp_path):

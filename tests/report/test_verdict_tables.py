@@ -1,12 +1,13 @@
 """Tables of the verdict: grouped by role, colours that tell noise, every caveat told."""
 
+import pytest
 from rich.text import Text
 
 from multipl_moe.eval.verdict import VerdictSettings, build_verdict
 from multipl_moe.eval.verdict_against import judge_against
 from multipl_moe.report.grid import Grid
 from multipl_moe.report.verdict_tables import comparison_table, verdict_notes, verdict_table
-from multipl_moe.runs.verdict import Gate, Verdict, VerdictComparison
+from multipl_moe.runs.verdict import AtPrompts, Gate, Verdict, VerdictComparison
 from tests.eval.judged import problems, results
 from tests.report.judged import judged, of_model
 from tests.report.test_grid import row
@@ -81,6 +82,14 @@ def test_a_gate_by_itself_has_rows_below_those_of_the_gate_that_was_told():
     assert [cells[1] for cells in (second, mean_by_itself) if cells] == ["gate by itself"] * 2
     assert (first and first[-1], second and second[-1]) == ("100.0%", "70.0%")
     assert "the model's domain gate was told the language of each problem (codegen.tell_language)" in grid.notes
+
+
+@pytest.mark.parametrize(("is_told", "num_open", "is_base"), [(False, 0, True), (False, 1, False), (True, 0, False)])
+def test_a_gate_that_opened_for_no_prompt_gave_the_base_s_result(is_told, num_open, is_base):
+    at_prompts = {"rust": AtPrompts(open=num_open, prompts=20), "python": AtPrompts(open=0, prompts=20)}
+    told = "; ".join(verdict_notes(judged(gate=Gate(is_told=is_told, at_prompts=at_prompts))))
+    assert f"by itself it opens for so many prompts: Rust {num_open} of 20, Python 0 of 20" in told
+    assert ("shut for all prompts, so this is the base's result" in told) == is_base
 
 
 def test_notes_tell_what_was_not_scored_left_out_and_hollow():

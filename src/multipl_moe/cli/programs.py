@@ -74,13 +74,7 @@ def options_shown(unsafe: bool) -> Iterator["EvalOptions"]:
 
 def show_verdict(result: "ProgramsResult", output: Path) -> None:
     """The tables, what they do not show, and where to read the programs."""
-    from multipl_moe.report.verdict_tables import (
-        comparison_table,
-        failures_table,
-        gate_notes,
-        mean_sentences,
-        verdict_table,
-    )
+    from multipl_moe.report.verdict_tables import comparison_table, failures_table, mean_sentences, verdict_table
 
     console.print(verdict_table(result))
     console.print(failures_table(result))
@@ -88,8 +82,6 @@ def show_verdict(result: "ProgramsResult", output: Path) -> None:
         console.print(comparison_table(result.comparison))
         for sentence in mean_sentences(result.comparison):
             console.print(sentence)
-    for note in gate_notes(result):
-        console.print(note)
     console.print(f"every program and its outcome: {output / 'problems.html'}", soft_wrap=True)
 
 

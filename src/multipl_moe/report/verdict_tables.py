@@ -149,7 +149,7 @@ def verdict_notes(verdict: Verdict) -> list[str]:
         )
     notes += form_notes(verdict)
     result = verdict if isinstance(verdict, ProgramsResult) else None
-    notes += gate_notes(result) if result else []
+    notes += _gate_notes(result) if result else []
     if result and (invalid := result.problems_left_out):
         shown = ", ".join(key.split("/", 1)[1] for key in invalid)
         notes.append(
@@ -162,20 +162,22 @@ def verdict_notes(verdict: Verdict) -> list[str]:
     return notes
 
 
-def gate_notes(result: ProgramsResult) -> list[str]:
-    """Whether the domain gate was told the languages, and what it says where answers begin if nobody tells it."""
-    if result.gate is None:
-        return []
-    told = "was told the language of each problem" if result.gate.is_told else "was left by itself"
-    said = [f"{language_title(name)} {at.open} of {at.prompts}" for name, at in result.gate.at_prompts.items()]
-    by_itself = f"; by itself it opens for so many prompts: {', '.join(said)}" if said else ""
-    return [f"the model's domain gate {told} (codegen.tell_language){by_itself}"]
-
-
 def form_notes(verdict: Verdict) -> list[str]:
     """Where the end or the form of answers seems to be at fault, with an example, of a gate by itself as well."""
     both = filter(None, (verdict, _by_itself(verdict)))
     return [fault.sentence for one in both for fault in one.form_faults]
+
+
+def _gate_notes(result: ProgramsResult) -> list[str]:
+    """Whether the domain gate was told the languages, and what it says where answers begin if nobody tells it."""
+    if (gate := result.gate) is None:
+        return []
+    told = "was told the language of each problem" if gate.is_told else "was left by itself"
+    said = [f"{language_title(name)} {at.open} of {at.prompts}" for name, at in gate.at_prompts.items()]
+    by_itself = f"; by itself it opens for so many prompts: {', '.join(said)}" if said else ""
+    if said and not gate.is_told and not any(at.open for at in gate.at_prompts.values()):
+        by_itself += "; shut for all prompts, so this is the base's result, except where an answer opened it"
+    return [f"the model's domain gate {told} (codegen.tell_language){by_itself}"]
 
 
 def _by_itself(verdict: Verdict) -> Verdict | None:
