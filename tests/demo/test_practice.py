@@ -59,6 +59,7 @@ def start(recipe, output, monkeypatch) -> str:
 def test_answers_that_pass_are_in_the_corpus_beside_its_files(recipe, tmp_path, monkeypatch):
     made = answered(monkeypatch, lambda task, sample: f"    return n + {task.id[3:] if sample else 99}\n")
     told = start(recipe, tmp_path / "out", monkeypatch)
+    assert "tasks: 6\n" in told
     assert "6 answers to 6 of 6 tasks are kept" in told
     kept = [json.loads(line) for line in (tmp_path / "out" / "practice" / "kept.jsonl").read_text().splitlines()]
     assert [row["completion"] for row in kept] == [f"    return n + {n}\n" for n in range(6)]

@@ -23,7 +23,7 @@ def task(name: str, **fields: Any) -> Problem:
 
 
 def task_set(*tasks: Problem, **fields: Any) -> TaskSet:
-    values: dict[str, Any] = {"solutions": {}, "left_out": {}, "index": BenchmarkIndex([]), "note": None}
+    values: dict[str, Any] = {"solutions": {}, "left_out": {}, "invalid": {}, "index": BenchmarkIndex([]), "note": None}
     return TaskSet(tasks={task.key: task for task in tasks}, **(values | fields))
 
 
@@ -53,8 +53,11 @@ class Answers:
 
 
 def untried(recipe: Recipe, options: Any, problems: list[Problem]) -> EvalSet:
-    """Stands for `prepare_eval_set`: all languages can be judged."""
-    return EvalSet(problems, {}, {problem.key: "no tests" for problem in problems if tests_run(problem) == 0})
+    """Stands for `prepare_eval_set`: all languages can be judged but Lua, and no test with `~` compiles."""
+    invalid = [(problem, "unknown operator") for problem in problems if "~" in problem.tests]
+    problems = [problem for problem in problems if "~" not in problem.tests]
+    flags = {problem.key: "no tests" for problem in problems if tests_run(problem) == 0}
+    return EvalSet(problems, {"lua": "not found"}, flags, invalid)
 
 
 def read_by_eye(self: Any, programs: Any) -> dict[str, Judgement]:

@@ -43,11 +43,12 @@ def some_pass(problem, sample):
 
 def run(folder, answers, tasks=TASKS, **practice):
     chosen = recipe(**({"codegen__num_samples": 3, "codegen__batch_sequences": 4} | practice))
-    return practise(chosen, answers, task_set(*tasks), folder, EvalOptions())
+    return practise(chosen, answers, task_set(*tasks, invalid={"mine/a": "no"}), folder, EvalOptions())
 
 
 def test_a_round_asks_the_tasks_that_did_not_pass_often_enough_with_new_samples(tmp_path):
     result = run(tmp_path, Answers(some_pass), rounds=2, keep_per_task=1)
+    assert result["problems_left_out"] == {"mine/a": "no"}
     first, second = result["rounds"]
     assert (first["tasks"], first["answers"], first["passed"], first["tasks_passed"]) == (7, 21, 6, 6)
     assert (second["tasks"], second["answers"], second["passed"]) == (1, 3, 0)

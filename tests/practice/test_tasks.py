@@ -1,6 +1,7 @@
 """Tasks are read in the languages to learn, with Python's solutions, without those that are evaluated on."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -41,12 +42,17 @@ def test_python_references_are_the_solutions_of_their_cluster(tmp_path):
     assert found.solutions == {"own/ruby/gain": python["prompt"] + python["reference"]}
 
 
-def test_what_is_evaluated_on_is_left_out_and_so_is_what_tests_nothing(tmp_path):
+def test_what_is_evaluated_on_or_cannot_be_judged_is_left_out_by_reason(tmp_path):
     held = write(tmp_path / "held.jsonl", row("gain", "ruby"))
-    own = write(tmp_path / "own.jsonl", row("gain", "ruby"), row("loss", "ruby"), row("no", "ruby", tests="# none\n"))
-    found = read(own, **{"programs.benchmarks": [held]})
+    rows = row("gain", "ruby"), row("loss", "ruby"), row("no", "ruby", tests="# none\n"), row("one", "lua")
+    own = write(tmp_path / "own.jsonl", *rows, row("bad", "ruby", tests="assert_equal(~1, bad(2))\n"))
+    found = read(own, learn=("ruby", "lua"), **{"programs.benchmarks": [held]})
     assert list(found.tasks) == ["own/ruby/loss"]
-    assert found.left_out == {"problem of held": 1, "without tests": 1}
+    reasons = {"problem of held": 1, "tests do not compile": 1, "cannot be judged here": 1, "without tests": 1}
+    assert found.left_out == reasons
+    assert found.invalid == {"own/ruby/bad": "unknown operator"}
+    told = "problem of held 1, tests do not compile 1, cannot be judged here 1, without tests 1"
+    assert replace(found, note="Not checked.").sentence == f"tasks: 1; left out: {told}. Not checked."
     with pytest.raises(ConfigError, match=r"no task in ruby is left \(problem of held 1\)"):
         read(held, **{"programs.benchmarks": [held]})
 

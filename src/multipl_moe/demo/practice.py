@@ -42,6 +42,7 @@ def practise_tasks(
         ConfigError: tasks cannot be read or judged, or too few answers pass.
     """
     task_set = read_tasks(recipe, options)
+    tell(task_set.sentence)
     section = recipe.practice
     most = section.rounds * len(task_set.tasks) * section.codegen.num_samples
     tell(

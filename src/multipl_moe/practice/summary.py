@@ -42,6 +42,7 @@ def summary(
         "tasks_kept": len({row["task"] for row in rows}),
         "dropped": dict(dropped),
         "left_out": task_set.left_out,
+        "problems_left_out": task_set.invalid,
         "not_checked": task_set.note,
         "stopped": stopped,
         "too_few": share < section.min_yield or not rows,

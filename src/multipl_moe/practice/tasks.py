@@ -4,6 +4,7 @@ import hashlib
 import json
 import random
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from multipl_judge.languages.own import add_languages
@@ -27,6 +28,7 @@ class TaskSet:
         tasks: by key, in the order in which they were given.
         solutions: in Python, by the tasks' keys, of those that have one.
         left_out: number of tasks that were left out, by reason.
+        invalid: those of them whose tests do not compile with any answer, by key, and what the toolchain says.
         index: problems that no answer may hold.
         note: what could not be checked, if anything.
     """
@@ -34,6 +36,7 @@ class TaskSet:
     tasks: dict[str, Problem]
     solutions: dict[str, str]
     left_out: dict[str, int]
+    invalid: dict[str, str]
     index: BenchmarkIndex
     note: str | None
 
@@ -42,6 +45,12 @@ class TaskSet:
         """Of all that decides what is asked and what passes."""
         parts = [[key, task.prompt, task.tests, task.form, *task.stop] for key, task in sorted(self.tasks.items())]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    @property
+    def sentence(self) -> str:
+        """How many tasks there are, how many were left out and why, and what could not be checked."""
+        why = f"; left out: {_counted(self.left_out)}" if self.left_out else ""
+        return f"tasks: {len(self.tasks):,}{why}" + (f". {self.note}" if self.note else "")
 
 
 def read_tasks(recipe: Recipe, options: EvalOptions) -> TaskSet:
@@ -68,7 +77,7 @@ def read_tasks(recipe: Recipe, options: EvalOptions) -> TaskSet:
         else:
             clean.append(problem)
     if not clean:
-        why = ", ".join(f"{reason} {count:,}" for reason, count in left_out.items()) or "none is there"
+        why = _counted(left_out) or "none is there"
         raise ConfigError(
             f"practice.tasks: no task in {', '.join(recipe.learn)} is left ({why}); name others, or other languages "
             "to --learn; benchmarks are named in corpus.decontaminate and programs.benchmarks"
@@ -77,7 +86,9 @@ def read_tasks(recipe: Recipe, options: EvalOptions) -> TaskSet:
         drawn = random.Random(recipe.seed).sample(range(len(clean)), recipe.practice.max_tasks)
         clean = [clean[place] for place in sorted(drawn)]
     eval_set = prepare_eval_set(recipe, options, clean)
-    left_out["cannot be judged here"] += len(clean) - len(eval_set.scored)
+    invalid = {problem.key: said for problem, said in eval_set.left_out}
+    left_out["tests do not compile"] += len(invalid)
+    left_out["cannot be judged here"] += len(clean) - len(invalid) - len(eval_set.scored)
     tasks = [problem for problem in eval_set.scored if problem.key not in eval_set.flags]
     left_out["without tests"] += len(eval_set.scored) - len(tasks)
     if not tasks:
@@ -86,9 +97,14 @@ def read_tasks(recipe: Recipe, options: EvalOptions) -> TaskSet:
         {task.key: task for task in tasks},
         {task.key: found for task in tasks if (found := task.extra.get("solution") or solutions.get(task.cluster))},
         {reason: count for reason, count in left_out.items() if count},
+        invalid,
         decontamination.index,
         decontamination.note,
     )
+
+
+def _counted(reasons: Mapping[str, int]) -> str:
+    return ", ".join(f"{reason} {count:,}" for reason, count in reasons.items())
 
 
 def _read(recipe: Recipe) -> tuple[list[Problem], dict[str, str], Counter[str]]:
