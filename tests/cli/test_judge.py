@@ -2,11 +2,14 @@
 
 import io
 import json
+import re
 import sys
 from types import SimpleNamespace
 
 import pytest
 
+from multipl_moe.cli import judge
+from multipl_moe.cli.app import progress_bar
 from multipl_moe.errors import TasksUnfinishedError
 from multipl_moe.eval.judged_rows import RowJudge, Rows
 from multipl_moe.runs.journal import read_journal
@@ -83,7 +86,9 @@ def test_what_parts_have_judged_stays_where_a_later_one_ends_badly(run, refused,
         if len(judged) == 2:
             raise TasksUnfinishedError("a worker was killed")
 
+    units = []
     monkeypatch.setattr(RowJudge, "judge", ends)
+    monkeypatch.setattr(judge, "progress_bar", lambda unit: units.append(unit) or progress_bar(unit=unit))
     command = ["judge", "rows.jsonl", "out", "--recipe", "shell.yaml", "--set", "corpus.executor.parts=2"]
     command += ["--set", "corpus.executor.workers=1"]
     stopped = run(*command)
@@ -91,5 +96,11 @@ def test_what_parts_have_judged_stays_where_a_later_one_ends_badly(run, refused,
     done = run(*command, "--resume")
     assert done.code == 0, done.err
     assert sum(judged[2:]) == 0, "what was judged is not judged again"
+    assert "3 different programs, 0.0 a second" in done.out
     assert sum(judged) == len(read_journal(tmp_path / "out/verdicts.jsonl")) == len(ROWS)
+    anew = run(*command[:2], "anew", *command[3:])
+    assert re.search(r"3 different programs, (?!0\.0)[\d.]+ a second", anew.out), anew.out
+    (tmp_path / "anew/metrics.json").unlink()
+    assert run(*command[:2], "anew", *command[3:], "--resume").code == 0
+    assert units == ["parts", "parts", "parts", "programs"]
     assert "corpus.executor: parts are only of a file" in refused("judge", "-", "out", *command[3:])
