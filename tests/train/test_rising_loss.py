@@ -26,11 +26,11 @@ def learnt(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_rate_far_too_high_is_told_once_with_the_remedy_and_one_that_learns_is_not(world, learnt: Path, tmp_path):
-    def run(rate: float, *callbacks) -> tuple[list[str], list[str]]:
+    def run(rate: float, *callbacks, **train) -> tuple[list[str], list[str]]:
         told: list[str] = []
-        recipe = with_train(world.recipe, method="dense", learning_rate=rate, tokens=24 * 4 * 32)
+        recipe = with_train(world.recipe, method="dense", learning_rate=rate, tokens=24 * 4 * 32, **train)
         hooks = {"callbacks": callbacks, "on_note": told.append}
-        return told, train_model(recipe, learnt, world.corpus, tmp_path / str(rate), **hooks).warnings
+        return told, train_model(recipe, learnt, world.corpus, tmp_path / f"{rate} {train}", **hooks).warnings
 
     assert run(1e-3) == ([], [])
     told, warnings = run(0.1)
@@ -38,6 +38,9 @@ def test_a_rate_far_too_high_is_told_once_with_the_remedy_and_one_that_learns_is
     assert len(warnings) == 1
     assert warnings[0].startswith(_WARNING)
     assert warnings[0].endswith("start anew with a lower train.learning_rate, or with auto, which finds one")
+    assert run(1e-3, warmup_share=0.9) == ([], [])
+    (told,), _ = run(0.1, warmup_share=0.9)
+    assert "after 16 steps" in told, "in warm-up, which ends at step 22"
     with pytest.raises(KeyboardInterrupt):
         run(0.11, Interrupt(7))
     told, warnings = run(0.11)

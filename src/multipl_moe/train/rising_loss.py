@@ -16,15 +16,18 @@ from multipl_moe.train.setup import TrainingSetup
 
 _SEQUENCES = 4  # of the run's first ones
 _PLACES = 256  # tokens of each, from its beginning
+_STEPS_IN_WARM_UP = [16 * 2**power for power in range(16)]
 _STEPS_AFTER_WARM_UP = (4, 12, 36)
 _RISE = 0.02  # of the loss at the start
 
 
 class RisingLoss(TrainerCallback):
-    """Measures the loss on the run's first text before it is learnt, and again a few steps after warm-up.
+    """Measures the loss on the run's first text before it is learnt, and again in warm-up and a few steps after it.
 
-    It is the same text, so batches bring no noise, and text that is learnt: a loss above its start is no chance. It is
-    routed as in evaluation, and nothing of training changes.
+    It is the same text, so batches bring no noise, and text that is learnt: a loss above its start is no chance. That
+    holds in warm-up, too, whose rates are below the one that is to come: what rises there rises all the more at that.
+    So it is compared with the start each time, at first after 16 steps, of which warm-up has hundreds in a long run,
+    and then whenever their number has doubled. It is routed as in evaluation, and nothing of training changes.
 
     Args:
         dataset: what the run reads, from its beginning.
@@ -41,7 +44,8 @@ class RisingLoss(TrainerCallback):
         self.warning: str | None = None
         self._dataset: Any = dataset
         self._file, self._tell = checkpoints / "rising_loss.json", tell
-        self._steps = {setup.warmup_steps + steps for steps in _STEPS_AFTER_WARM_UP}
+        self._steps = {step for step in _STEPS_IN_WARM_UP if step < setup.warmup_steps}
+        self._steps |= {setup.warmup_steps + steps for steps in _STEPS_AFTER_WARM_UP}
 
     def on_train_begin(self, args, state, control, **kwargs):
         """Measure, or read what was measured when the run began."""
