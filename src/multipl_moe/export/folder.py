@@ -22,6 +22,7 @@ from multipl_moe.export.native_weights import plan_native, require_equal
 from multipl_moe.export.standalone import auto_map, write_code
 from multipl_moe.export.weights import main_dtype, plan_cast
 from multipl_moe.model.configuration import MultiplMoeConfig
+from multipl_moe.model.expert_kinds import EXPERT_KINDS
 from multipl_moe.model.expert_use import EXPERT_USE_FILE
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe.recipe import Recipe
@@ -195,7 +196,7 @@ def _require_possible(config: PreTrainedConfig, settings: ExportSettings) -> Non
     if merges and not is_hybrid:
         raise ConfigError(f"--merge: the model is not a hybrid ({config.model_type}); leave it out")
     moe = config.moe_config if isinstance(config, MultiplMoeConfig) else None
-    if settings.full_experts and (moe is None or moe.experts.type == "full" or not moe.is_routed):
+    if settings.full_experts and (moe is None or EXPERT_KINDS[moe.experts.type].is_copied or not moe.is_routed):
         why = "the model has no low-rank experts (moe.experts.type lora) that routers choose from"
         raise ConfigError(f"--full-experts: {why}; leave it out")
     if settings.full_experts and merges:

@@ -13,6 +13,7 @@ from transformers import Ernie4_5_MoeConfig
 from multipl_moe.checkpoints.tensors import CheckpointReader
 from multipl_moe.errors import ConfigError
 from multipl_moe.model.configuration import MultiplMoeConfig
+from multipl_moe.model.expert_kinds import EXPERT_KINDS
 from multipl_moe.model.moe_config import MoeConfig
 
 # Families that differ from Ernie 4.5 in nothing but the blocks.
@@ -80,7 +81,7 @@ def _no_such_layer(moe: MoeConfig) -> str | None:
         return "with one expert a layer and no gate it is a dense model: --merge writes exactly that"
     if routing.num_segment_experts:
         return f"no architecture has segment-level experts (preset {moe.preset})"
-    if moe.experts.type != "full":
+    if not EXPERT_KINDS[moe.experts.type].is_copied:
         return "its experts are low-rank; write them out first (export --full-experts), and export that"
     if routing.fusion == "fixed" and routing.token_weight != 1:
         return f"no architecture has a fixed fusion with weight {routing.token_weight:g}"

@@ -1,7 +1,7 @@
 """The kinds of experts, one table entry each: how they are built, begin, are merged and are told of.
 
-The rest of the package asks the entry and never compares names of kinds, so that a further one is a class here, with
-what `_Full` has, and its name in `ExpertType`.
+The rest of the package asks the entry, so that a further one is a class here, with what `_Full` has, and its name in
+`moe_config.py`: in `ExpertType`, and in `ExpertsConfig.problems` if `targets` is for it.
 """
 
 import copy
@@ -66,9 +66,9 @@ class _Full:
     """Blocks of the base's own shape.
 
     Attributes:
-        is_adapter: whether an expert, if nothing routes, is PEFT's LoRA beside the base's matrices, which keep their
-            names.
-        is_copied: whether experts begin as copies of the block, which noise can set apart.
+        is_adapter: whether an expert has a rank and, if nothing routes, is PEFT's LoRA beside the base's matrices,
+            which keep their names.
+        is_copied: whether experts are blocks of the base's shape, which begin as copies that noise can set apart.
         place: where an expert of a model without routers works, in words.
     """
 

@@ -71,9 +71,11 @@ class MoeSection(Section):
 
     def resolve_on(self, base: "PreTrainedConfig", learn: list[str]) -> MoeConfig:
         """`resolve` for the layers of a base; raises ConfigError where it has no such layers, or is too narrow."""
+        from multipl_moe.model.expert_kinds import EXPERT_KINDS  # and with it torch, which a recipe has no need of
+
         moe = self.resolve(resolve_layers(self.experts.layers, base.num_hidden_layers), learn)
         most = min(base.hidden_size, base.intermediate_size)
-        if moe.experts.type == "lora" and moe.experts.rank > most:
+        if EXPERT_KINDS[moe.experts.type].is_adapter and moe.experts.rank > most:
             raise ConfigError(f"moe.experts.rank: {moe.experts.rank} must be between 1 and {most}, as wide as the base")
         return moe
 

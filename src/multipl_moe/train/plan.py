@@ -12,6 +12,7 @@ from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.errors import BaseModelError
 from multipl_moe.model.configuration import MultiplMoeConfig
+from multipl_moe.model.expert_kinds import EXPERT_KINDS
 from multipl_moe.model.parameters import ParameterCounts, count_parameters
 from multipl_moe.recipe.moe import resolve_layers
 from multipl_moe.recipe.recipe import Recipe
@@ -219,8 +220,8 @@ def remedies(recipe: Recipe, config: PreTrainedConfig, *, has_model: bool) -> li
         changes.append(halves | {"train.accumulation_steps": 2 * train.accumulation_steps})
     if train.method == "dense":
         changes.append({"train.method": "lora"})
-    is_full = recipe.moe.resolve([], recipe.learn).experts.type == "full"
-    if train.method == "experts" and not has_model and is_full and not recipe.upcycle.noise:
+    kind = EXPERT_KINDS[recipe.moe.resolve([], recipe.learn).experts.type]
+    if train.method == "experts" and not has_model and kind.is_copied and not recipe.upcycle.noise:
         changes.append({"moe.experts.type": "lora"})
     if train.quantise is None and train.distribution != "fsdp2" and why_not_quantised(config) is None:
         changes.append({"train.quantise": "nf4"})
