@@ -102,6 +102,20 @@ def test_functions_of_a_folder_are_posed_where_their_values_are_plain(source):
     assert head.extra["solution"].startswith("def head(words: list[str]) -> str:")
 
 
+def test_assertions_of_other_files_count_for_a_name_that_the_folder_defines_once(source):
+    (source / "plain.py").write_text('def twice(n):\n    """Twice n."""\ndef odd(n):\n    """Of n."""\n')
+    test_of = "def test():\n    assert {} == {}\n"
+    tests = [("twice(2)", 4), ("twice(2.5)", 5.0), ("odd(1)", 2), ("head(['c'])", "'c'"), ("scale([1], 2)", [2])]
+    (source / "test_all.py").write_text("".join(test_of.format(*one) for one in tests))
+    (source / "test_odd.py").write_text("def odd(n):\n    return n\n" + test_of.format("odd(3)", 3))
+    posed, num_left_out = function_tasks(str(source), ["ruby"])
+    found = {task.id: json.loads(task.tests) for task in posed}
+    assert list(found) == ["deep/some/scale", "deep/some/head", "plain/twice"]
+    assert (len(found["deep/some/scale"]), num_left_out) == (2, 5), "a call that lacks an argument spoils nothing"
+    assert found["deep/some/head"] == [["b a\n", "b\n"], ["c\n", "c\n"]]
+    assert found["plain/twice"] == [["2.0\n", "4.0\n"], ["2.5\n", "5.0\n"]]
+
+
 def test_a_benchmark_in_python_is_read_with_its_solutions_and_clusters(tmp_path):
     row = {"task_id": "MBPP/7", "language": "python", "entry_point": "twice"}
     row |= {"prompt": 'def twice(n):\n    """Twice n."""\n', "canonical_solution": "    return 2 * n"}

@@ -9,6 +9,7 @@ import ast
 import math
 import re
 import warnings
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -80,7 +81,13 @@ def _of_benchmark(spec: str) -> Iterator[tuple[OwnProblem | None, str]]:
 
 
 def _of_files(path: Path) -> Iterator[tuple[OwnProblem | None, str]]:
-    is_folder = path.is_dir()
+    """What each documented function makes, and its source.
+
+    Assertions of other files of the folder count where they call a function that the folder defines once, and where
+    values of all of them have a plain form, or else those of its own file.
+    """
+    is_folder, documented = path.is_dir(), list[tuple[str, str, ast.FunctionDef]]()
+    defined, asserted = Counter[str](), defaultdict[str, list[tuple[str, ast.stmt]]](list)
     for file in sorted(filter(Path.is_file, path.rglob("*.py"))) if is_folder else [path]:
         if not file.is_file():  # nothing, or what reading may wait for without end
             raise ConfigError(f"practice.tasks: {file} is no file; name a .py file, or a folder of such files")
@@ -97,8 +104,19 @@ def _of_files(path: Path) -> Iterator[tuple[OwnProblem | None, str]]:
             raise ConfigError(f"practice.tasks: {file} cannot be parsed as Python ({fault}); mend it") from None
         for node in module.body:
             if isinstance(node, ast.FunctionDef) and (text := ast.get_docstring(node)):
-                name = f"{place}/{node.name}"
-                yield _own_problem(name, name, text, node, module, {node.name}), ast.unparse(node)
+                documented.append((place, text, node))
+        for node in ast.walk(module):
+            match node:
+                case ast.FunctionDef(name):
+                    defined[name] += 1
+                case ast.Assert(ast.Compare(ast.Call(ast.Name(name)))):
+                    asserted[name].append((place, node))
+    for place, text, node in documented:
+        name, calls = f"{place}/{node.name}", asserted[node.name]
+        own = [call for of, call in calls if of == place]
+        tests = [[call for _, call in calls], own] if defined[node.name] == 1 else [own]
+        made = (_own_problem(name, name, text, node, ast.Module(one, []), {node.name}) for one in tests)
+        yield next(filter(None, made), None), ast.unparse(node)
 
 
 def _own_problem(
