@@ -34,8 +34,8 @@ from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 
 from multipl_moe.cli.options import named_packs
+from multipl_moe.gate import TextGate
 from multipl_moe.packs.files import Pack
-from multipl_moe.packs.text_gate import TextGate
 from multipl_moe.serve.engine_process import free_port
 from multipl_moe.serve.engines import Vllm
 from multipl_moe.serve.front import build_front, looks

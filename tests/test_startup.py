@@ -70,10 +70,17 @@ assert multipl_moe.freeze_base and multipl_moe.HybridCallback
 """
 
 
+_GATE = """
+import sys, multipl_moe.gate
+assert not {"multipl_moe.corpus", "multipl_moe.eval", "datatrove", "peft", "bitsandbytes"} & sys.modules.keys()
+"""
+
+
 @pytest.mark.parametrize(
     "imports",
     [
         _IN_TURN,
+        _GATE,
         "from multipl_moe import calibrate_routing\nimport multipl_moe",
         "import transformers.models.auto.modeling_auto\nimport multipl_moe",
         "import multipl_moe; from transformers import AutoModel",

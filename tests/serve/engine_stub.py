@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from multipl_moe.packs.text_gate import Opened
+from multipl_moe.gate import Opened
 
 LANGUAGES = {"systems": ["rust", "go"], "ml": ["ocaml"]}  # by name of the pack
 Writer = Callable[[str, dict[str, Any]], str]

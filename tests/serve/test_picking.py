@@ -4,8 +4,8 @@ from typing import Any, cast
 
 import pytest
 
+from multipl_moe.gate import Opened
 from multipl_moe.packs.files import Pack
-from multipl_moe.packs.text_gate import Opened
 from multipl_moe.serve.picking import Pick, Picker
 
 

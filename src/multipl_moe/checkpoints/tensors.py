@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ WRITABLE_DTYPES = tuple(_OF_WEIGHTS)
 _DTYPE_NAMES = _OF_WEIGHTS | {torch.int8: "I8", torch.int32: "I32"}  # of domain gates
 _DTYPES = {name: dtype for dtype, name in _DTYPE_NAMES.items()}
 PEFT_PREFIX = "base_model.model."  # of PEFT's names of tensors
+TRAINED_KEY = re.compile(r"layers\.\d+\.mlp\.(experts\.|token_|segment_)|(^|\.)domain_gates\.|\.adapters\.")
+"""In names of what training made, and gates: all else is the base's."""
 INDEX_FILE = "model.safetensors.index.json"
 _ADDED = "added"
 _HEADER_ALIGNMENT = 8

@@ -101,11 +101,10 @@ def _serve_adapters(
     folder: Path, engine: str | None, base: str | None, engine_url: str | None, host: str, port: int, token: str | None
 ) -> None:
     _require_packages()
-    from multipl_moe.packs.adapters import gates_of
     from multipl_moe.serve.engine_process import engine_running, free_port
     from multipl_moe.serve.engines import ENGINES, KEY_OF, adapters_held, first_command
     from multipl_moe.serve.front import build_front
-    from multipl_moe.serve.picking import Picker
+    from multipl_moe.serve.picking import Picker, gates_of
 
     if engine not in ENGINES and not (engine is None and engine_url is None):
         what = "has adapters" if engine_url is None else f"is held by {engine_url}, of a kind that you must name"

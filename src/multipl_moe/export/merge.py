@@ -13,7 +13,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 
 from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_config
-from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan, write_checkpoint
+from multipl_moe.checkpoints.tensors import TRAINED_KEY, CheckpointReader, TensorPlan, write_checkpoint
 from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.eval.language_scores import score_folder
 from multipl_moe.eval.outcome import has_gain, outcome_sentence
@@ -27,8 +27,6 @@ from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.result import MergeCost
 
 _SHARED_KEY = re.compile(r"^(?P<prefix>.*layers\.(?P<layer>\d+)\.mlp\.)shared_expert\.(?P<part>.+)\.(?P<kind>[^.]+)$")
-TRAINED_KEY = re.compile(r"layers\.\d+\.mlp\.(experts\.|token_|segment_)|(^|\.)domain_gates\.|\.adapters\.")
-"""In names of what training made, and gates: all else is the base's."""
 
 
 def merge_to_dense(

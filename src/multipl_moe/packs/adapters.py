@@ -19,10 +19,9 @@ from multipl_moe.export.gguf import require_writable, rows_for_llama_cpp
 from multipl_moe.export.gguf_architectures import gguf_architecture, unsupported
 from multipl_moe.export.gguf_files import GgufFiles
 from multipl_moe.export.model_card import CARD_FILE
-from multipl_moe.packs.canary import CANARY_FILE, Canary, canaries_of, load_canaries, save_canaries
+from multipl_moe.packs.canary import CANARY_FILE, Canary, canaries_of, save_canaries
 from multipl_moe.packs.card import adapters_card
 from multipl_moe.packs.files import ADAPTER_FILE, CONFIG_FILE, GATE_FILE, PACK_FILE, Pack
-from multipl_moe.packs.text_gate import TextGate
 from multipl_moe.runs.folder import read_json
 from multipl_moe.system.staging import refuse_existing, staged_folder
 
@@ -114,17 +113,6 @@ def _write_adapters(packs: Mapping[str, Path], config: PreTrainedConfig, base_gg
     for name in packs:
         (folder / f"{name}.Modelfile").write_text(f"FROM ./{base_gguf}\nADAPTER ./{name}.gguf\n", encoding="utf-8")
     return None
-
-
-def gates_of(folder: Path) -> tuple[dict[str, Pack], TextGate]:
-    """The packs in a folder of `export --adapter`, by name of the adapter, and their gates.
-
-    Raises:
-        UserError: a file is missing or broken.
-    """
-    folders = {name: folder / name for name in load_canaries(folder / CANARY_FILE)}
-    packs = {name: Pack.load(one) for name, one in folders.items()}
-    return packs, TextGate.load(folders, tokenizer=folder / TOKENIZER_FOLDER)
 
 
 def _require_its_scale(file: Path, pack: Pack) -> None:

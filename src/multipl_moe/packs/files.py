@@ -15,9 +15,8 @@ import torch
 from pydantic import Field, PlainSerializer, PlainValidator
 from torch import nn
 
-from multipl_moe.checkpoints.tensors import CheckpointReader
+from multipl_moe.checkpoints.tensors import TRAINED_KEY, CheckpointReader
 from multipl_moe.errors import BaseModelError, ConfigError, OutputError
-from multipl_moe.export.merge import TRAINED_KEY
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.runs.record import Record
 from multipl_moe.runs.result import Found

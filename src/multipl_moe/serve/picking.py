@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from multipl_moe.errors import ConfigError
+from multipl_moe.gate import TextGate
 from multipl_moe.generate.named_file import language_of_named_file
+from multipl_moe.packs.adapters import TOKENIZER_FOLDER
+from multipl_moe.packs.canary import CANARY_FILE, load_canaries
 from multipl_moe.packs.files import Pack
-from multipl_moe.packs.text_gate import TextGate
 from multipl_moe.serve.engines import BASE
 
 AUTO = "auto"
@@ -90,6 +93,17 @@ class Picker:
 
     def _for(self, language: str) -> str | None:
         return next((name for name, known in self.languages.items() if language.lower() in known), None)
+
+
+def gates_of(folder: Path) -> tuple[dict[str, Pack], TextGate]:
+    """The packs in a folder of `export --adapter`, by name of the adapter, and their gates.
+
+    Raises:
+        UserError: a file is missing or broken.
+    """
+    folders = {name: folder / name for name in load_canaries(folder / CANARY_FILE)}
+    packs = {name: Pack.load(one) for name, one in folders.items()}
+    return packs, TextGate.load(folders, tokenizer=folder / TOKENIZER_FOLDER)
 
 
 def require_messages(body: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Gates of packs by themselves say what composed models' gates say."""
+"""Gates of packs and models by themselves say what the models' gates say."""
 
 import shutil
 from pathlib import Path
@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.errors import BaseModelError, ConfigError
+from multipl_moe.gate import TextGate
 from multipl_moe.packs.compose import compose
-from multipl_moe.packs.text_gate import TextGate
+from tests.packs import conftest
 
+base, packs = conftest.base, conftest.packs
 _TEXT = "fn main() { let x = 1; } and then some words of prose, and def f(x): return x + 1"
 
 
@@ -71,12 +73,31 @@ def test_a_pack_goes_on_above_a_half_and_off_where_its_gate_is_shut_whatever_a_g
     assert (found.p, found.since) == (said[-1], since)
 
 
+def test_gates_are_read_from_a_models_folder_too(base: Path, packs: dict[str, Path], tmp_path: Path):
+    compose(str(base), packs, tmp_path / "both")
+    of_packs, of_model = TextGate.load(packs, base), TextGate.load(tmp_path / "both")
+    of_trained = TextGate.load({"lua": packs["lua"].parent / "lua-model"})
+    assert of_model.tokenizer(_TEXT)["input_ids"] == of_packs.tokenizer(_TEXT)["input_ids"]
+    for name, gate in of_packs.gates.items():
+        for found in (of_model, of_trained) if name == "lua" else (of_model,):
+            assert all(found.gates[name].get_buffer(key).equal(value) for key, value in gate.named_buffers())
+    assert of_model.after(_TEXT) == of_packs.after(_TEXT)
+    assert of_trained.after(_TEXT) == {"lua": of_packs.after(_TEXT)["lua"]}
+    with pytest.raises(ConfigError, match="both has several, lua, rust; give the folder alone"):
+        TextGate.load({"all": tmp_path / "both"})
+    with pytest.raises(BaseModelError, match="has no domain gate"):
+        TextGate.load(base)
+
+
 def test_what_is_no_pack_of_one_base_is_told(base: Path, packs: dict[str, Path], tmp_path: Path):
     with pytest.raises(ConfigError, match="packs: they go with no base"):
         TextGate.load({})
     broken = shutil.copytree(packs["lua"], tmp_path / "broken")
     (broken / "gate.safetensors").write_bytes(b"no tensors")
     with pytest.raises(BaseModelError, match=r"gate\.safetensors cannot be read"):
+        TextGate.load({"lua": broken}, base)
+    (broken / "gate.safetensors").unlink()
+    with pytest.raises(BaseModelError, match=r"pack: the gate in .*broken cannot be read"):
         TextGate.load({"lua": broken}, base)
 
 
