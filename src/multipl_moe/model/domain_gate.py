@@ -23,7 +23,8 @@ from multipl_moe.model.gate_states import GateStates
 from multipl_moe.model.moe_config import GateConfig
 from multipl_moe.model.segments import Continuation, SegmentPlan, plan_segments
 
-NUM_NAMES, NUM_MENTIONS = 128, 1024  # of languages after a fence, and in prose, at most
+NUM_NAMES = 128  # of languages after a fence, at most: rows of a table of fixed size
+NUM_MENTIONS = 1024  # of languages in prose, at most: likewise
 
 
 class DomainGate(Float32Buffers):

@@ -12,15 +12,17 @@ a chat begins in it; how often it names and asks for them after that.
 import torch
 from torch import Tensor
 
-PRIOR = 0.5  # that a text is to be learnt, before anything is read; at 0.75 other text moves a sixth further
-# With each token, how likely other code becomes text to learn, that other code, code of any kind prose, and prose code
-OPENS, SHUTS, TO_PROSE, FROM_PROSE = 2e-5, 1e-5, 4e-4, 4e-3
-# And prose that names a language is no longer about it, and an answer goes over to code in it
-FORGETS, TO_ANSWER = 1e-4, 3.2e-2
-TO_CODE_BELOW = (
-    3.2e-2  # what prose about a language becomes other code with: a question about code, which stands below it
-)
-STAYS = 0.5  # of an answer, where the next turn begins
+# Chances. Reasons say what speaks for a size; the values were chosen by looking at the texts of
+# benchmarks/gate_switches.py (docs/domain-gate.md)
+PRIOR = 0.5  # of a text: it is to be learnt, before anything is read; at 0.75 other text moves a sixth further
+OPENS = 2e-5  # a token: other code becomes text to learn; low, as a text rather changes by way of prose
+SHUTS = 1e-5  # a token: text to learn becomes other code; low for the same reason
+TO_PROSE = 4e-4  # a token: code of any kind becomes prose, far likelier than code of another kind
+FROM_PROSE = 4e-3  # a token: prose becomes code, half of it to learn; high for the same reason
+FORGETS = 1e-4  # a token: prose about a language, or an answer in it, becomes prose that names none
+TO_ANSWER = 3.2e-2  # a token: the answer in a chat becomes code in the language that was named, as is most likely
+TO_CODE_BELOW = 3.2e-2  # a token: prose about a language becomes other code: a question about code, which is below it
+STAYS = 0.5  # of a turn: the next one is an answer too, else prose; what names nothing is open by half at most
 
 _MOST_NATS = 20.0  # of a segment's evidence: products of chances stay within what float32 can hold
 

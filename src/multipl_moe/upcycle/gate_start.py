@@ -60,17 +60,20 @@ _MOST_OF_A_PACKAGE = 16  # texts of a kind, so that no kind is one project's sty
 _MOST_ENDINGS = 40  # kinds of other text out of the folders that a recipe names
 _CHARACTERS = 8192  # of a text that are split into tokens and counted
 _CHUNK = 256  # tokens in which a pair counts once: what one text repeats is its own matter
+# The next three were chosen by looking at the texts of benchmarks/gate_switches.py (docs/domain-gate.md)
 _UNSEEN = 2.0  # added to each count, so that a pair must be seen some times to speak
 _OF_ONE_KIND = 0.2  # of a pair's share in the kind of other text that has it most: counts for all, or relatives drown
 _SHRINKS = 1000.0  # pairs, added to those of a kind for that, as few say little
 _FOLDS = 5  # texts of a language in turn; each fifth text is scored by tables without its fold
 _FEWEST = 2  # texts to learn in a fold, at the least
 _FEWEST_TOKENS = 16  # in a text, at the least
-_CALIBRATES, _READ = 80, 640  # texts of a kind that set the calibration, and tokens of each
+_CALIBRATES = 80  # texts of a kind that set the calibration, at most: bounds its time
+_READ = 640  # tokens of each of these, at most: likewise
 _SEGMENT = 8  # tokens over which a score is calibrated
 _NO_PROSE = -2.0  # nats of a token for prose, where there is none to read
 _ALONE = 1.5  # other text counts so much beside one language to learn: the best of several is more careful by itself
 _TOGETHER = 0.95  # and so much beside several: with relatives among other text, files to learn would else lose p
+# (0.95 and the samples were chosen by looking at the files of the table of relatives in docs/domain-gate.md)
 _SAMPLES = Path(__file__).parent / "samples"
 _STEEPEST = 10.0  # nats for a score of 1: what few texts, which nothing confuses, may set
 _AFTER = 64  # tokens after which it is told how far the gate is open
