@@ -133,7 +133,7 @@ def test_first_tokens_that_are_dropped_in_training_are_the_bases_in_value_and_ev
 
 
 def test_a_model_in_training_drops_as_many_first_tokens_as_its_settings_say():
-    settings = FORMS["all"] | {"languages": ["one"], "first_dropout": 0.25}
+    settings: dict[str, Any] = FORMS["all"] | {"languages": ["one"], "first_dropout": 0.25}
     model, tokens = tiny_hybrid("single", **settings), random_tokens(1, 400)
     positions = torch.arange(400)[None] % 2
     shut, opened = (model(tokens, position_ids=positions, open_share=p).logits[0, ::2] for p in (0.0, 1.0))
@@ -151,7 +151,8 @@ def test_the_first_token_gets_its_own_share_of_the_start(form: str):
     tokens = random_tokens(3, 1)
 
     def first(**settings: Any) -> Tensor:
-        return tiny_hybrid("single", **FORMS[form] | {"languages": ["one"]} | settings)(tokens).logits
+        chosen: dict[str, Any] = FORMS[form] | {"languages": ["one"]} | settings
+        return tiny_hybrid("single", **chosen)(tokens).logits
 
     assert torch.equal(first(first_share=0.0), first(start=0.0))
     assert torch.allclose(first(start=0.8, first_share=0.5), first(start=0.4, first_share=1.0), atol=1e-5)

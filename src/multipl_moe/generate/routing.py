@@ -10,7 +10,7 @@ import torch
 from rich.table import Table
 from rich.text import Text
 from tokenizers.decoders import DecodeStream
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from multipl_moe.errors import ConfigError
@@ -92,7 +92,7 @@ def routed_pass(
     def observe(block, plan, token_routing, segment_routing, *, index: int) -> None:
         fused[index] = fuse_weights(block.moe, plan, token_routing, segment_routing)
 
-    def note_gate(gate: nn.Module, args: Any, p_V: Any) -> None:
+    def note_gate(gate: Any, args: Any, p_V: Any) -> None:
         opened.append(open_of_tokens(p_V, args[1], gate.first_share if args[3] is None else 1.0))
 
     observers = {index: partial(observe, index=index) for index in layers}

@@ -1,7 +1,7 @@
 """The kinds of experts, one table entry each: how they are built, begin, are merged and are told of.
 
 The rest of the package asks the entry, so that a further one is a class here, with what `_Full` has, and its name in
-`moe_config.py`: in `ExpertType`, and in `ExpertsConfig.problems` if `targets` is for it.
+`moe_config.py`: in `ExpertType`, and where problems are told if `targets` or `first_dropout` is for it.
 """
 
 import copy
