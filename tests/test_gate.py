@@ -90,7 +90,7 @@ def test_gates_are_read_from_a_models_folder_too(base: Path, packs: dict[str, Pa
 
 
 def test_what_is_no_pack_of_one_base_is_told(base: Path, packs: dict[str, Path], tmp_path: Path):
-    with pytest.raises(ConfigError, match="packs: they go with no base"):
+    with pytest.raises(ConfigError, match="gate: they go with no base"):
         TextGate.load({})
     broken = shutil.copytree(packs["lua"], tmp_path / "broken")
     (broken / "gate.safetensors").write_bytes(b"no tensors")

@@ -48,6 +48,7 @@ class TextGate:
         Args:
             folders: by the names that the gates get, each with one gate; or a single folder, of a model with several
                 packs too, whose gates keep their names ("pack" where there is one).
+            tokenizer: a folder; needed for several models, as a model's folder is its own base.
 
         Raises:
             ConfigError: there is no folder, one that gets a name has several gates, or they go with several bases.
@@ -62,7 +63,8 @@ class TextGate:
             gates |= {name or own: gate for own, gate in found.items()}
             bases.add(base)
         if tokenizer is None and len(bases) != 1:
-            raise ConfigError(f"packs: they go with {' and '.join(sorted(bases)) or 'no base'}; give packs of one base")
+            told = " and ".join(sorted(bases)) or "no base"
+            raise ConfigError(f"gate: they go with {told}; give packs of one base, or the tokenizer of all (tokenizer)")
         return cls(gates, load_tokenizer(tokenizer or resolve_base(bases.pop())))
 
     def after(self, text: str, *, at_once: bool = False) -> dict[str, Opened]:

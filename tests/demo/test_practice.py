@@ -12,7 +12,9 @@ from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.demo import practice, steps
 from multipl_moe.demo.recipe import DEMO_RECIPE, without_missing_languages
 from multipl_moe.errors import ConfigError
+from multipl_moe.practice.one_round import RoundProgress
 from multipl_moe.recipe.recipe import load_recipe, validate_recipe
+from multipl_moe.runs.folder import read_json
 from tests.fixtures import interrupt
 from tests.practice.made import Answers
 from tests.train.tiny import tensors, tiny_recipe
@@ -78,8 +80,23 @@ def test_source_text_comes_first_where_it_is_asked_for(recipe, tmp_path, monkeyp
     load = SimpleNamespace(load=lambda spec, settings: loaded.append(spec) or made)
     monkeypatch.setattr(practice, "LocalCompleter", load)
     monkeypatch.setattr(steps, "measure_throughput", lambda *given: 1e5)
-    folder, told = tmp_path / "out", io.StringIO()
-    steps.Demo(recipe, folder, None, Console(file=told, width=200)).run()
+    folder, told, begun = tmp_path / "out", io.StringIO(), []
+    train = steps.train_in_held_folder
+
+    def training(recipe: Any, start: Any, *given: Any, **hooks: Any) -> Any:
+        begun.append(str(start.relative_to(folder)))
+        if len(begun) == 1:
+            raise KeyboardInterrupt
+        return train(recipe, start, *given, **hooks)
+
+    monkeypatch.setattr(steps, "train_in_held_folder", training)
+    demo = steps.Demo(recipe, folder, None, Console(file=told, width=200))
+    with pytest.raises(KeyboardInterrupt):
+        demo.run()
+    demo.run()
+    assert begun == ["source/hybrid", "source/hybrid", "source/model"]
+    assert "before practice it learns source text, 12 steps of 256 tokens: " in told.getvalue()
+    assert {"python", "python.answers"} <= set(read_json(folder / "training.json")["licences"])
     assert loaded == [str(folder / "source/model")]
     assert set(CorpusManifest.load(folder / "source/corpus").languages) == {"python", "english"}
     assert "python.answers" in CorpusManifest.load(folder / "corpus").languages
@@ -101,6 +118,21 @@ def test_too_low_a_yield_ends_the_demo_and_it_goes_on_if_less_is_asked_for(recip
     told = start(recipe.with_settings("practice", min_yield=0.0), tmp_path / "out", monkeypatch)
     assert "2 answers to 2 of 6 tasks are kept" in told
     assert len(made.prompts) == 12
+
+
+def test_how_long_a_round_still_takes_is_told_from_the_first_batch_on(monkeypatch):
+    now, lines = [0.0], []
+    monkeypatch.setattr(practice.time, "perf_counter", lambda: now[0])
+    state = RoundProgress(2, total=100, resumed=20, done=20)
+    show = practice._telling(lines.append)
+    show(state)
+    for answered in (10, 20, 30):  # a batch is judged while the next is answered
+        now[0] += 60
+        state.answered = answered
+        show(state)
+        state.done = 20 + answered
+        show(state)
+    assert ["about 7 minutes more" in lines[0], "about 6 minutes more" in lines[1], len(lines)] == [True, True, 3]
 
 
 def test_minutes_cannot_bound_practice(recipe, tmp_path):

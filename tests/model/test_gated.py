@@ -160,6 +160,21 @@ def test_the_first_token_gets_its_own_share_of_the_start(form: str):
     assert not torch.allclose(first(first_share=0.0), first(first_share=1.0), atol=1e-3)
 
 
+def test_each_pack_has_its_own_share_of_its_start_and_a_prompt_that_is_read_has_none():
+    model, tokens = composed("all", ("rust", "ocaml"), first_share=1.0), random_tokens(2, 1)
+    gates = model.model.domain_gates
+    both = model(tokens).logits
+    gates["ocaml"].first_share = 0.0
+    alone = composed("all", ("rust",), first_share=1.0)(tokens).logits
+    assert torch.allclose(model(tokens).logits, alone, atol=1e-5)
+    assert torch.allclose(model(tokens, use_cache=True).logits, alone, atol=1e-5)
+    assert not torch.allclose(both, alone, atol=1e-3)
+    known = model.model.read_prompt(tokens)
+    read = model(tokens, prompt_share=known).logits
+    gates["rust"].first_share = 0.0
+    assert torch.equal(model(tokens, prompt_share=known).logits, read)
+
+
 def _shares(routing: RoutingPass, packs: tuple[str, ...], name: str, is_told: bool) -> list[float]:
     """Segment by segment: the pack's part of what the widest open one says, or of 1 if the told ones are more."""
     shares = []

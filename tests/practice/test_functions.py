@@ -116,6 +116,27 @@ def test_assertions_of_other_files_count_for_a_name_that_the_folder_defines_once
     assert found["plain/twice"] == [["2.0\n", "4.0\n"], ["2.5\n", "5.0\n"]]
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        "from math import twice\n",
+        "from plain import odd as twice\n",
+        "async def twice(n):\n    return n\n",
+        "class twice:\n    pass\n",
+        "twice = abs\n",
+    ],
+)
+def test_assertions_of_other_files_do_not_count_where_the_name_may_be_anothers(tmp_path, other):
+    (tmp_path / "plain.py").write_text('def twice(n):\n    """Twice n.\n\n    >>> twice(1)\n    2\n    """\n')
+    (tmp_path / "test_plain.py").write_text("from plain import twice\nassert twice(2) == 4\n")
+    (tmp_path / "other.py").write_text(other + "assert twice(-3) == 3\n")
+    ((task,), _) = function_tasks(str(tmp_path), ["ruby"])
+    assert json.loads(task.tests) == [["1\n", "2\n"]]
+    (tmp_path / "other.py").unlink()
+    ((task,), _) = function_tasks(str(tmp_path), ["ruby"])
+    assert json.loads(task.tests) == [["1\n", "2\n"], ["2\n", "4\n"]]
+
+
 def test_a_benchmark_in_python_is_read_with_its_solutions_and_clusters(tmp_path):
     row = {"task_id": "MBPP/7", "language": "python", "entry_point": "twice"}
     row |= {"prompt": 'def twice(n):\n    """Twice n."""\n', "canonical_solution": "    return 2 * n"}

@@ -30,8 +30,8 @@ def demo(
 
     Uses SmolLM2-135M and the standard libraries of the installed toolchains, so it needs no model hub. It measures how
     fast this machine trains and says how long all of it takes before it goes on. A recipe with practice.tasks practises
-    first, and says after the first answers how long that takes. An interrupted demo goes on where it stopped when
-    started again. If no gain was shown, the exit code is 1.
+    first, after source text if it asks for that, and says of each how long it takes. An interrupted demo goes on where
+    it stopped when started again. If no gain was shown, the exit code is 1.
 
     Example: `multipl-moe demo --tokens 60000`
     """

@@ -50,7 +50,6 @@ def judge(
     from multipl_moe.eval.judged_parts import PARTS_FOLDER, judge_in_parts
     from multipl_moe.eval.judged_rows import VERDICTS_FILE, RowJudge
     from multipl_moe.runs.folder import open_run, write_json
-    from multipl_moe.runs.journal import journal_lines
     from multipl_moe.system.versions import environment
 
     chosen = recipe_from_flags(recipe, settings, {"programs.workers": workers})
@@ -68,13 +67,13 @@ def judge(
             on_step("reading the rows and trying their toolchains")
             rows.check(_read(file))
         open_run(output, chosen)
-        num_before, started = sum(1 for part in output.glob(parts) for _ in journal_lines(part)), time.monotonic()
+        goes_on, started = any(output.glob(parts)), time.monotonic()
         if in_parts:
             judge_in_parts(file, output, chosen, options)
         on_step("running programs")
         rows.judge(_read(file))
-        num_new = rows.summary["rows"] - num_before if in_parts else rows.num_new
-        rate = num_new / (time.monotonic() - started)
+        num_new = rows.summary["rows"] if in_parts else rows.num_new
+        rate = None if goes_on else num_new / (time.monotonic() - started)
         write_json(output / "metrics.json", {**rows.summary, "environment": environment()})
     _show(rows.summary, rate, output / VERDICTS_FILE)
 
@@ -87,9 +86,10 @@ def _read(file: Path) -> "Rows":
     return read_row_lines(io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8"), "standard input")
 
 
-def _show(summary: dict[str, Any], rate: float, file: Path) -> None:
+def _show(summary: dict[str, Any], rate: float | None, file: Path) -> None:
     for language, outcomes in summary["outcomes"].items():
         told = ", ".join(f"{number:,} {outcome}" for outcome, number in outcomes.items())
         console.print(f"{language}: {told}", soft_wrap=True)
-    counts = f"{summary['rows']:,} rows, {summary['programs']:,} different programs, {rate:.1f} a second"
+    counts = f"{summary['rows']:,} rows, {summary['programs']:,} different programs"
+    counts += "" if rate is None else f", {rate:.1f} a second"
     console.print(f"{counts}: {file}", soft_wrap=True)

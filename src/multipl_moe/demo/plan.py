@@ -162,7 +162,7 @@ def describe_plan(recipe: Recipe, plan: DemoPlan) -> list[str]:
             f"--tokens {shorter.tokens} (TOKENS={shorter.tokens} of make) needs about "
             f"{minutes_of(shorter.total_s)} and shows less"
         )
-    if plan.tokens < FEWEST_TOKENS:
+    if plan.tokens + recipe.practice.source_tokens < FEWEST_TOKENS:
         lines.append(f"{plan.tokens:,} tokens are few: below {FEWEST_TOKENS:,} a gain may not show")
     if plan.tokens < recipe.train.tokens:
         lines.append(f"{plan.minutes:g} minutes do not suffice for all {recipe.train.tokens:,}: it shows less")
@@ -184,7 +184,7 @@ def why_no_gain(recipe: Recipe, outcome: Outcome | None) -> str:
     """What most likely kept the languages to learn from being learnt, and what to change in a run of its own."""
     train, elsewhere = recipe.train, "in another folder (--output, OUTPUT=)"
     tokens = f"{train.tokens:,} tokens"
-    if train.tokens < FEWEST_TOKENS:
+    if train.tokens + recipe.practice.source_tokens < FEWEST_TOKENS:
         return f"{tokens} are too few; train on {FEWEST_TOKENS:,} or more (--tokens, TOKENS=) {elsewhere}"
     rate, set_rate = train.learning_rate, "(--set train.learning_rate=..., or auto, which finds one)"
     if rate == "auto":

@@ -27,7 +27,7 @@ _TOLD_SHARE = 0.1  # of a round, between two lines
 def source_recipe(recipe: Recipe) -> Recipe:
     """The recipe of the training on source text alone."""
     learnt = recipe.with_settings("train", tokens=recipe.practice.source_tokens, learning_rate="auto", answers=1.0)
-    return learnt.with_settings("practice", tasks=[])
+    return learnt.with_settings("practice", tasks=[], source_tokens=0)
 
 
 def practise_tasks(
@@ -44,14 +44,14 @@ def practise_tasks(
     task_set = read_tasks(recipe, options)
     tell(task_set.sentence)
     section = recipe.practice
-    most = section.rounds * len(task_set.tasks) * section.codegen.num_samples
+    most = section.rounds * len(task_set.tasks) * section.codegen.num_samples * (1 + section.repairs)
     tell(
         f"at most {most:,} answers to {len(task_set.tasks):,} tasks; after the first of them it says how long they take"
     )
     completer = LocalCompleter.load(model, section.codegen)
     result = practise(recipe, completer, task_set, output / FOLDER, options, _telling(tell))
     if result["too_few"]:
-        advice = result["advice"]
+        advice = f"{result['advice']}, in another folder (--output)"
         if not result["kept"]:
             raise ConfigError(f"practice: no answer is kept; {advice}")
         raise ConfigError(
@@ -63,17 +63,18 @@ def practise_tasks(
 
 
 def _telling(tell: Callable[[str], None]) -> Callable[[RoundProgress], None]:
-    told, begin = 0.0, time.perf_counter()
+    told, begin = 0.0, 0.0
 
     def on_progress(state: RoundProgress) -> None:
         nonlocal told, begin
-        if state.total and state.done > state.resumed and state.done / state.total >= told:
-            told = state.done / state.total + _TOLD_SHARE
-            seconds = (time.perf_counter() - begin) * (state.total - state.done) / (state.done - state.resumed)
-            left = f", about {minutes_of(seconds)} more" if seconds else ""
-            tell(f"round {state.round}, {state.done:,} of {state.total:,} answers{left}: {state}")
-        elif state.done == state.resumed:
+        if state.answered == 0:
             told, begin = 0.0, time.perf_counter()
+        elif state.done > state.resumed and state.done / state.total >= told:
+            told = state.done / state.total + _TOLD_SHARE
+            left = state.total - state.resumed - state.answered
+            seconds = (time.perf_counter() - begin) * left / state.answered
+            more = f", about {minutes_of(seconds)} more" if left else ""
+            tell(f"round {state.round}, {state.done:,} of {state.total:,} answers{more}: {state}")
 
     return on_progress
 

@@ -198,6 +198,8 @@ class Demo:
         corpus = folder / "corpus"
         folder.mkdir(exist_ok=True)
         open_run(folder, recipe)
+        if not (folder / "training.json").exists() and (note := run_notes(recipe)[0]) is not None:
+            self._tell(f"before practice it learns source text, {note}")
         self._step(
             "corpus of source text", f"{practice.SOURCE}/corpus", lambda: build_corpus(recipe, base, corpus, self._tell)
         )

@@ -39,7 +39,8 @@ class GateConfig:
         first_share: Share of `start` that counts for a document's first token, to which all others attend (0..1): a
             change there moves all of them.
         first_dropout: Share of documents for whose first token the gate is shut in training, drawn anew each time
-            (0..1; low-rank experts of preset single alone): a model then learns as much with a lower first_share.
+            (0..1; low-rank experts of preset single alone): a model then learns nearly as much with a lower
+            first_share.
         bound: Posterior below which no expert works, and 1 less it that above which the base does not (0..0.5); it
             does not bound `start`.
         stride: Number of tokens per segment (S, >= 1): at its end the gate decides anew, and routers of segments too.

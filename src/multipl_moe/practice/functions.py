@@ -83,11 +83,12 @@ def _of_benchmark(spec: str) -> Iterator[tuple[OwnProblem | None, str]]:
 def _of_files(path: Path) -> Iterator[tuple[OwnProblem | None, str]]:
     """What each documented function makes, and its source.
 
-    Assertions of other files of the folder count where they call a function that the folder defines once, and where
-    values of all of them have a plain form, or else those of its own file.
+    Assertions of other files of the folder count where they call a name that the folder gives to one function alone,
+    and imports from nowhere else, and where values of all of them have a plain form, or else those of its own file.
     """
     is_folder, documented = path.is_dir(), list[tuple[str, str, ast.FunctionDef]]()
     defined, asserted = Counter[str](), defaultdict[str, list[tuple[str, ast.stmt]]](list)
+    imported: list[tuple[str, ast.alias]] = []
     for file in sorted(filter(Path.is_file, path.rglob("*.py"))) if is_folder else [path]:
         if not file.is_file():  # nothing, or what reading may wait for without end
             raise ConfigError(f"practice.tasks: {file} is no file; name a .py file, or a folder of such files")
@@ -107,10 +108,16 @@ def _of_files(path: Path) -> Iterator[tuple[OwnProblem | None, str]]:
                 documented.append((place, text, node))
         for node in ast.walk(module):
             match node:
-                case ast.FunctionDef(name):
+                case ast.FunctionDef(name) | ast.AsyncFunctionDef(name) | ast.ClassDef(name):
                     defined[name] += 1
+                case ast.Name(name, ast.Store()):
+                    defined[name] += 1
+                case ast.ImportFrom(origin, names):
+                    imported += [((origin or "").rpartition(".")[2], name) for name in names]
                 case ast.Assert(ast.Compare(ast.Call(ast.Name(name)))):
                     asserted[name].append((place, node))
+    stems = {place.rpartition("/")[2] for place, *_ in documented}
+    defined.update(name.asname or name.name for origin, name in imported if name.asname or origin not in stems)
     for place, text, node in documented:
         name, calls = f"{place}/{node.name}", asserted[node.name]
         own = [call for of, call in calls if of == place]

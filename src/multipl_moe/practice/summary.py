@@ -75,7 +75,8 @@ def _advice(result: Mapping[str, Any], section: PracticeSection) -> str:
     if not result["too_few"]:
         return "the tasks that are left are too hard for this sampler: learn what is kept, then practise anew"
     built = sum(sum(told["outcomes"].get(outcome, 0) for outcome in _UNBUILT) for told in result["rounds"])
-    source = "let the model learn source text of the language first (practice.source_tokens of `demo`)"
+    more = "more source" if section.source_tokens else "source"
+    source = f"let the model learn {more} text of the language first (practice.source_tokens of `demo`)"
     if built * 2 > sum(told["answers"] for told in result["rounds"]):
         source += " (most answers do not even compile)"
     ways = [source, "take easier tasks"]

@@ -69,6 +69,12 @@ class PracticeSection(Section):
     codegen: PracticeCodegen = Field(default_factory=lambda: PracticeCodegen())
 
     @model_validator(mode="after")
+    def _source_is_for_practice(self) -> "PracticeSection":
+        if self.source_tokens and not self.tasks:
+            raise ValueError("source_tokens: there are no tasks to practise on after that; give practice.tasks")
+        return self
+
+    @model_validator(mode="after")
     def _rounds_differ(self) -> "PracticeSection":
         if self.rounds > 1 and self.codegen.temperature == 0:
             raise ValueError(

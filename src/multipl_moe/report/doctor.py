@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from multipl_moe.train.machine import MachineSpeed
     from multipl_moe.train.plan import TrainingPlan
 
-_NOT_TIMED = "not in the time: practice, building the corpus, upcycling, writing and running programs"
+_NOT_TIMED = (
+    "not in the time: building the corpus, upcycling, practice and what is before it, writing and running programs"
+)
 _PARTS = {
     "runtime_bytes": "interpreter and libraries",
     "frozen_bytes": "frozen weights",

@@ -7,6 +7,7 @@ from typing import Any
 
 from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.runs.decontamination import CHECKED, NOT_CHECKED, PARTLY_CHECKED, record_of_model, status_of
+from multipl_moe.runs.folder import read_json
 from multipl_moe.runs.provenance import run_folder
 from multipl_moe.runs.record import Record
 from multipl_moe.train.freezing import TrainableParameters
@@ -31,7 +32,7 @@ class TrainResult(Record):
         data: `MixtureSummary.to_json` of what was read.
         decontamination: for which benchmarks the text was checked; see `runs.decontamination`.
         corpus: its folder.
-        licences: number of its files by SPDX expression, of each language that was read.
+        licences: number of its files by SPDX expression, of each language that was read, in trainings before, too.
     """
 
     model_folder: Path
@@ -67,6 +68,13 @@ def training_record(model_folder: Path, corpus: Path) -> dict[str, Any] | None:
         return None
     missing = {"status": NOT_CHECKED, "problems": {}}
     return {name: min(check, earlier.get(name, missing), key=_goodness) for name, check in record.items()}
+
+
+def licences_of_all(model_folder: Path, now: Mapping[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+    """Of the files that were read now, and of those that the model which training starts from was trained on before."""
+    run = run_folder(model_folder)
+    before = {} if run is None else read_json(run / "training.json").get("licences", {})
+    return {name: {**before.get(name, {}), **now.get(name, {})} for name in {**before, **now}}
 
 
 def _goodness(check: Mapping[str, Any]) -> int:

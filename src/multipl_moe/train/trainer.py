@@ -45,7 +45,7 @@ from multipl_moe.train.loop import fit
 from multipl_moe.train.methods import load_for_training, merge_adapters, prepare
 from multipl_moe.train.processes import join, main_first, wait_for_all
 from multipl_moe.train.quantised import quantise_frozen, require_quantisation
-from multipl_moe.train.result import TrainResult, training_record
+from multipl_moe.train.result import TrainResult, licences_of_all, training_record
 from multipl_moe.train.rising_loss import RisingLoss
 from multipl_moe.train.setup import TrainingSetup, require_a_step, require_optimizer, require_processes
 from multipl_moe.train.sharding import full_weights, is_sharded
@@ -129,7 +129,7 @@ def train_in_held_folder(
         data=dataset.summary.to_json(),
         decontamination=training_record(model_folder, corpus),
         corpus=str(corpus.resolve()),
-        licences={name: counts[name].licences for name in dataset.summary.languages},
+        licences=licences_of_all(model_folder, {name: counts[name].licences for name in dataset.summary.languages}),
         **told,
     )
     if trained is not None and is_main():
