@@ -53,11 +53,11 @@ class Answers:
 
 
 def untried(recipe: Recipe, options: Any, problems: list[Problem]) -> EvalSet:
-    """Stands for `prepare_eval_set`: all languages can be judged but Lua, and no test with `~` compiles."""
+    """Stands for `prepare_eval_set`: all languages can be judged but Perl, and no test with `~` compiles."""
     invalid = [(problem, "unknown operator") for problem in problems if "~" in problem.tests]
     problems = [problem for problem in problems if "~" not in problem.tests]
     flags = {problem.key: "no tests" for problem in problems if tests_run(problem) == 0}
-    return EvalSet(problems, {"lua": "not found"}, flags, invalid)
+    return EvalSet(problems, {"perl": "not found"}, flags, invalid)
 
 
 def read_by_eye(self: Any, programs: Any) -> dict[str, Judgement]:

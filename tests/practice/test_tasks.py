@@ -44,9 +44,9 @@ def test_python_references_are_the_solutions_of_their_cluster(tmp_path):
 
 def test_what_is_evaluated_on_or_cannot_be_judged_is_left_out_by_reason(tmp_path):
     held = write(tmp_path / "held.jsonl", row("gain", "ruby"))
-    rows = row("gain", "ruby"), row("loss", "ruby"), row("no", "ruby", tests="# none\n"), row("one", "lua")
+    rows = row("gain", "ruby"), row("loss", "ruby"), row("no", "ruby", tests="# none\n"), row("one", "perl")
     own = write(tmp_path / "own.jsonl", *rows, row("bad", "ruby", tests="assert_equal(~1, bad(2))\n"))
-    found = read(own, learn=("ruby", "lua"), **{"programs.benchmarks": [held]})
+    found = read(own, learn=("ruby", "perl"), **{"programs.benchmarks": [held]})
     assert list(found.tasks) == ["own/ruby/loss"]
     reasons = {"problem of held": 1, "tests do not compile": 1, "cannot be judged here": 1, "without tests": 1}
     assert found.left_out == reasons
