@@ -129,7 +129,7 @@ class Demo:
 
     @property
     def _has_source(self) -> bool:
-        return bool(self.recipe.practice.tasks and self.recipe.practice.source_tokens)
+        return self.recipe.practice.source_tokens > 0
 
     @property
     def _source_model(self) -> Path:
