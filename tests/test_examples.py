@@ -12,5 +12,9 @@ def test_the_example_teaches_its_tiny_base_rust_and_proves_what_stayed(tmp_path,
     names = runpy.run_path(str(_EXAMPLE), run_name="__main__")
     assert names["converted"].verification.passed
     assert names["changes"].languages["rust"].change < -0.05
-    assert (tmp_path / "out" / "run" / "model" / "config.json").is_file()
+    assert abs(names["changes"].languages["python"].change) < 0.01
+    rust, python = (names["gate"].after(text)["rust"].p for text in names["texts"])
+    assert rust > 0.9
+    assert python < 0.1
+    assert (tmp_path / "out" / "pack" / "adapter_config.json").is_file()
     assert "\npub fn add_" in capsys.readouterr().out
