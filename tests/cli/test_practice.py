@@ -6,12 +6,11 @@ from types import SimpleNamespace
 import pytest
 
 from multipl_moe.cli import practice as verb
-from multipl_moe.codegen import endpoint
 from multipl_moe.codegen.local import LocalCompleter
-from multipl_moe.practice import tasks
+from multipl_moe.practice import sampler, tasks
 from multipl_moe.practice.judging import Judge
 from multipl_moe.system.minute_lines import MinuteLines
-from tests.practice.made import RIGHT, WRONG, Answers, read_by_eye, recipe, task, task_set, untried
+from tests.practice.made import RIGHT, WRONG, Answers, read_by_eye, untried
 
 ROW = {"language": "ruby", "prompt": "def f(n)\n", "tests": "assert_equal(4, f(2))\n"}
 WAYS = ["--learn", "ruby", "--tasks", "own.jsonl", "--set", "corpus.decontaminate=none"]
@@ -57,7 +56,7 @@ def test_of_a_chat_answer_what_goes_on_from_the_task_is_kept(run, world, tmp_pat
 
         return Answers(text_of)
 
-    monkeypatch.setattr(endpoint, "EndpointCompleter", answers)
+    monkeypatch.setattr(sampler, "EndpointCompleter", answers)
     monkeypatch.setattr(LocalCompleter, "load", answers)
     row = {"id": "a", "language": "lua", "prompt": "-- Twice n.\nfunction f(n)\n", "tests": "assert(f(2) == 4)\n"}
     (tmp_path / "own.jsonl").write_text(json.dumps(row) + "\n")
@@ -97,16 +96,3 @@ def test_too_little_is_told_and_ends_with_1(run, world):
     assert outcome.code == 1
     told = " ".join(outcome.out.split())
     assert "Too little passes: let the model learn source text of the language first (practice.source_tokens" in told
-
-
-def test_a_server_is_asked_for_a_batch_at_once_and_code_is_taken_out_for_the_plain_task(monkeypatch):
-    made = {}
-    monkeypatch.setattr(endpoint, "EndpointCompleter", lambda *arguments, **ways: made.update(ways))
-    asked = task("f", form="mbxp")
-    chosen = recipe(codegen__batch_sequences=50)
-    verb._completer(chosen, task_set(asked), None, "http://x/v1", "m", chat=True)
-    assert made["concurrency"] == 50
-    shown = task("f", form="mbxp", prompt="# In Python:\n# def f(n): return n\n" + asked.prompt)
-    assert "return 3" in made["extract"](shown, f"```python\n{asked.prompt}    return 3\n```")
-    verb._completer(chosen, task_set(asked), None, "http://x/v1", "m", chat=False)
-    assert made["extract"] is None

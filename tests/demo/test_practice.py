@@ -12,6 +12,7 @@ from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.demo import practice, steps
 from multipl_moe.demo.recipe import DEMO_RECIPE, without_missing_languages
 from multipl_moe.errors import ConfigError
+from multipl_moe.practice import sampler
 from multipl_moe.practice.one_round import RoundProgress
 from multipl_moe.recipe.recipe import load_recipe, validate_recipe
 from multipl_moe.runs.folder import read_json
@@ -44,7 +45,7 @@ def recipe(world, tmp_path):
 
 def answered(monkeypatch: pytest.MonkeyPatch, text_of: Any) -> Answers:
     made = Answers(text_of)
-    monkeypatch.setattr(practice.LocalCompleter, "load", lambda spec, settings: made)
+    monkeypatch.setattr(sampler.LocalCompleter, "load", lambda *_: made)
     return made
 
 
@@ -73,12 +74,22 @@ def test_answers_that_pass_are_in_the_corpus_beside_its_files(recipe, tmp_path, 
     assert len(made.prompts) == 12
 
 
+def test_a_server_that_the_recipe_names_answers_in_the_place_of_the_base(recipe, tmp_path, monkeypatch):
+    asked = {"endpoint": "http://127.0.0.1:9/v1", "endpoint_model": "teacher"}
+    found, made = [], Answers(lambda task, sample: f"    return n + {task.id[3:]}\n")
+    monkeypatch.setattr(sampler, "EndpointCompleter", lambda *names, **_: found.append(names) or made)
+    assert "6 answers to 6 of 6 tasks" in start(
+        recipe.with_settings("practice", **asked), tmp_path / "out", monkeypatch
+    )
+    assert found == [tuple(asked.values())]
+
+
 def test_source_text_comes_first_where_it_is_asked_for(recipe, tmp_path, monkeypatch):
     recipe = recipe.with_settings("practice", source_tokens=recipe.train.tokens * 2)
     recipe = recipe.with_settings("train", tokens=recipe.train.tokens * 2, sequence_tokens=64)
     loaded, made = [], Answers(lambda task, sample: f"    return n + {task.id[3:]}\n")
-    load = SimpleNamespace(load=lambda spec, settings: loaded.append(spec) or made)
-    monkeypatch.setattr(practice, "LocalCompleter", load)
+    load = SimpleNamespace(load=lambda spec, *_: loaded.append(spec) or made)
+    monkeypatch.setattr(sampler, "LocalCompleter", load)
     monkeypatch.setattr(steps, "measure_throughput", lambda *given: 1e5)
     folder, told, begun = tmp_path / "out", io.StringIO(), []
     train = steps.train_in_held_folder

@@ -15,10 +15,7 @@ from multipl_moe.system.staging import held_folder
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from multipl_moe.codegen.completer import Completer
     from multipl_moe.practice.one_round import RoundProgress
-    from multipl_moe.practice.tasks import TaskSet
-    from multipl_moe.recipe.recipe import Recipe
 
 _Output = Annotated[Path, typer.Argument(help="Folder of the practice, to create or to continue.")]
 _Model = Annotated[str | None, typer.Option(help="Model that answers: folder, hub id, GGUF file, or a base by name.")]
@@ -64,16 +61,15 @@ def practice(
     """
     flags: dict[str, Any] = {"learn": learn, "seed": seed, "practice.codegen.seed": seed, "programs.workers": workers}
     flags |= {"practice.tasks": tasks or None, "practice.max_tasks": trial, "practice.rounds": rounds}
-    chosen = recipe_from_flags(recipe, settings, flags)
-    given = [flag for flag, value in {"--model": model, "--endpoint": endpoint}.items() if value]
-    refuse_where(
-        (len(given) != 1, f"give one of --model and --endpoint, not {' and '.join(given) or 'none'}"),
-        (bool(endpoint) != bool(endpoint_model), "--endpoint, --endpoint-model: both or none"),
-    )
+    flags |= {"practice.model": model, "practice.endpoint": endpoint, "practice.endpoint_model": endpoint_model}
+    chosen = recipe_from_flags(recipe, settings, flags | {"practice.chat": chat or None})
+    section = chosen.practice
+    refuse_where((not (section.model or section.endpoint), "give --model or --endpoint, or practice.model in a recipe"))
 
     from multipl_moe.eval.eval_set import EvalOptions
     from multipl_moe.practice.journal import PracticeJournal
     from multipl_moe.practice.rounds import practise
+    from multipl_moe.practice.sampler import load_sampler
     from multipl_moe.practice.summary import practice_table
     from multipl_moe.practice.tasks import read_tasks
     from multipl_moe.system.allocator import keep_freed_memory
@@ -85,7 +81,7 @@ def practice(
             options = EvalOptions(unsafe=unsafe_no_sandbox, on_step=on_step)
             task_set = read_tasks(chosen, options)
             on_step("loading the model")
-            completer = _completer(chosen, task_set, model, endpoint, endpoint_model, chat)
+            completer = load_sampler(section, section.model or "", task_set)
         if task_set.note:
             console.print(task_set.note)
         with _shown() as on_progress:
@@ -97,26 +93,6 @@ def practice(
     console.print(f"what is kept: {output / 'kept.jsonl'}", soft_wrap=True)
     if result["too_few"]:
         raise typer.Exit(1)
-
-
-def _completer(
-    recipe: "Recipe", task_set: "TaskSet", model: str | None, endpoint: str | None, name: str | None, chat: bool
-) -> "Completer":
-    from multipl_judge.problems.extract import continuation_of_answer
-    from multipl_moe.codegen.endpoint import EndpointCompleter
-    from multipl_moe.codegen.local import LocalCompleter
-
-    def continuation(asked: Any, answer: str) -> str:
-        plain = continuation_of_answer(task_set.tasks[asked.key], answer)
-        # What stood above the task, such as worked examples, may be repeated, too
-        return plain or continuation_of_answer(asked, answer) or ""
-
-    settings, extract = recipe.practice.codegen, continuation if chat else None
-    if model is not None:
-        return LocalCompleter.load(model, settings, extract)
-    assert endpoint is not None
-    assert name is not None
-    return EndpointCompleter(endpoint, name, extract=extract, concurrency=settings.batch_sequences)
 
 
 @contextmanager

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from multipl_moe.codegen.local import LocalCompleter
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.practice.one_round import RoundProgress
 from multipl_moe.practice.rounds import KEPT_FILE, practise
+from multipl_moe.practice.sampler import load_sampler
 from multipl_moe.practice.tasks import read_tasks
 from multipl_moe.recipe.corpus import SourceSection
 from multipl_moe.recipe.recipe import Recipe
@@ -33,7 +33,7 @@ def source_recipe(recipe: Recipe) -> Recipe:
 def practise_tasks(
     recipe: Recipe, model: str, output: Path, options: EvalOptions, tell: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Let a model answer the recipe's tasks; goes on where it stopped.
+    """Let a model, or the recipe's server, answer its tasks; goes on where it stopped.
 
     What is kept lies in the folder `FOLDER` of the run. The yield, and how long the round still takes, is told after
     the first batch, then now and again.
@@ -48,8 +48,9 @@ def practise_tasks(
     tell(
         f"at most {most:,} answers to {len(task_set.tasks):,} tasks; after the first of them it says how long they take"
     )
-    completer = LocalCompleter.load(model, section.codegen)
-    result = practise(recipe, completer, task_set, output / FOLDER, options, _telling(tell))
+    result = practise(
+        recipe, load_sampler(section, model, task_set), task_set, output / FOLDER, options, _telling(tell)
+    )
     if result["too_few"]:
         advice = f"{result['advice']}, in another folder (--output)"
         if not result["kept"]:

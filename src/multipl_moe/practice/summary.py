@@ -82,9 +82,7 @@ def _advice(result: Mapping[str, Any], section: PracticeSection) -> str:
     ways = [source, "take easier tasks"]
     if result["passed"] and not section.examples:
         ways.append("put worked examples above the tasks (practice.examples)")
-    return "; ".join(
-        [*ways, "or let a teacher, a larger model, sample (practice.model of `demo`; --model, --endpoint)"]
-    )
+    return "; ".join([*ways, "or let a teacher, a larger model, sample (practice.model, practice.endpoint)"])
 
 
 def practice_table(result: Mapping[str, Any]) -> Grid:

@@ -27,7 +27,14 @@ class PracticeSection(Section):
     )
     model: UserName | None = Field(
         default=None,
-        description="Model that answers in `demo`, named as a base is: a larger one is a teacher; default: the base.",
+        description="Model that answers, named as a base is: a larger one is a teacher; default: in `demo` the base.",
+    )
+    endpoint: str | None = Field(
+        default=None, description="Server with OpenAI's interface that answers instead, http://HOST/v1: a teacher."
+    )
+    endpoint_model: str | None = Field(default=None, description="Name of the model on the server of `endpoint`.")
+    chat: bool = Field(
+        default=False, description="Ask by chat and take the code out of answers, instead of going on from the task."
     )
     source_tokens: int = Field(
         default=0,
@@ -72,6 +79,14 @@ class PracticeSection(Section):
     def _source_is_for_practice(self) -> "PracticeSection":
         if self.source_tokens and not self.tasks:
             raise ValueError("source_tokens: there are no tasks to practise on after that; give practice.tasks")
+        return self
+
+    @model_validator(mode="after")
+    def _one_answers(self) -> "PracticeSection":
+        if bool(self.endpoint) != bool(self.endpoint_model):
+            raise ValueError("endpoint, endpoint_model: give both or none")
+        if self.endpoint and self.model:
+            raise ValueError("model, endpoint: give one of them")
         return self
 
     @model_validator(mode="after")

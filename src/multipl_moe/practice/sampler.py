@@ -1,0 +1,30 @@
+"""What answers tasks: a model in this process or behind a server, by going on from the task's text or by chat."""
+
+from multipl_judge.problems.extract import continuation_of_answer
+from multipl_judge.problems.problem import Problem
+from multipl_moe.codegen.completer import Completer
+from multipl_moe.codegen.endpoint import EndpointCompleter
+from multipl_moe.codegen.local import LocalCompleter
+from multipl_moe.practice.tasks import TaskSet
+from multipl_moe.recipe.practice import PracticeSection
+
+
+def load_sampler(section: PracticeSection, model: str, task_set: TaskSet) -> Completer:
+    """The server that the section names, as many requests at a time as it has sequences in a batch; else `model`.
+
+    Raises:
+        BaseModelError: the model cannot be found, fetched or read.
+        ConfigError: the server's client is not installed, or the model has no chat template.
+    """
+
+    def continuation(asked: Problem, answer: str) -> str:
+        plain = continuation_of_answer(task_set.tasks[asked.key], answer)
+        # What stood above the task, such as worked examples, may be repeated, too
+        return plain or continuation_of_answer(asked, answer) or ""
+
+    extract = continuation if section.chat else None
+    if section.endpoint is None:
+        return LocalCompleter.load(model, section.codegen, extract)
+    assert section.endpoint_model is not None
+    concurrency = section.codegen.batch_sequences
+    return EndpointCompleter(section.endpoint, section.endpoint_model, extract=extract, concurrency=concurrency)
