@@ -39,9 +39,12 @@ def write_files(folder: Path, suffix: str, num_files: int, first_seed: int = 0) 
 def recipe_of(
     *sources: dict, learn: tuple[str, ...] = ("rust",), keep: tuple[str, ...] = ("python",), **corpus
 ) -> Recipe:
-    """A recipe with these sources, of all of which training reads; further arguments go to its section `corpus`."""
+    """A recipe with these sources, of all of which training reads; further arguments go to its section `corpus`.
+
+    Its tasks run in this process: to fork one each takes more time than these corpora.
+    """
     values = {"learn": list(learn), "keep": list(keep), "seed": 3, "train": {"replay": 0.1}}
-    return validate_recipe(values | {"corpus": {"sources": list(sources), **corpus}})
+    return validate_recipe(values | {"corpus": {"sources": list(sources), "executor": {"workers": 1}, **corpus}})
 
 
 def on_executor(recipe: Recipe, **executor: Any) -> Recipe:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from datatrove.data import Document
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
@@ -16,7 +16,8 @@ from multipl_moe.corpus.answers import tokenised_answer
 from multipl_moe.corpus.inspection.inspection import inspect_corpus
 from multipl_moe.corpus.token_files import TokenFiles
 from multipl_moe.corpus.tokens import LanguageTokenizer, document_bounds
-from multipl_moe.data.packed import packing_by_language
+from multipl_moe.data.packed import PackedTokens, packing_by_language
+from multipl_moe.data.packing import PACKINGS
 from multipl_moe.recipe.recipe import Recipe
 from tests.corpus.read.test_answers import CHAT
 from tests.fixtures import save_beginning_texts, save_chat_tokenizer
@@ -45,18 +46,22 @@ def written(folder: Path, output: Path, *answers: list[str]) -> tuple[list[list[
 _TEXT = st.text(min_size=1, max_size=20)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.fixture(scope="module", params=[False, True], ids=["", "with a start token"])
+def folder(request, tokenizer_folder, tmp_path_factory) -> Path:
+    if not request.param:
+        return tokenizer_folder
+    folder = tmp_path_factory.mktemp("begun") / "tiny"
+    save_beginning_texts(tokenizer_folder, folder)
+    return folder
+
+
+@settings(max_examples=10)
 @given(st.lists(st.tuples(_TEXT, _TEXT), min_size=1, max_size=5))
-@pytest.mark.parametrize("begins", [False, True])
 def test_an_answer_is_its_prompt_as_generation_reads_it_its_completion_and_the_end(
-    tokenizer_folder, tmp_path_factory, begins: bool, answers: list[tuple[str, str]]
+    folder: Path, tmp_path_factory, answers: list[tuple[str, str]]
 ):
-    folder, output = tokenizer_folder, tmp_path_factory.mktemp("out")
-    if begins:
-        folder = output / "tiny"
-        save_beginning_texts(tokenizer_folder, folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    rows, counted = written(folder, output / "tokens", *map(list, answers))
+    rows, counted = written(folder, tmp_path_factory.mktemp("out"), *map(list, answers))
     for (prompt, completion), row, counts in zip(answers, rows, counted, strict=True):
         before = tokenizer(prompt)["input_ids"]
         after = [*tokenizer(completion, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
@@ -132,7 +137,10 @@ def test_every_answer_is_read_but_copies_and_problems_of_benchmarks(built):
     assert SECRET not in redacted.text
     prompt, completion = parts_of(redacted.text, redacted.cuts)
     assert (prompt[-10:], completion[:11]) == (" and more\n", "let token =")
-    assert manifest.languages["rust"].dropped["over_budget"] > 0
+    for language, num_found in {"rust": 13, "python": 13, NAME: 44}.items():
+        row = manifest.languages[language]
+        assert row.train_files + row.validation_files + sum(row.dropped.values()) == num_found
+        assert (row.dropped["over_budget"] > 0) == (language != NAME)
 
 
 def test_answers_to_one_prompt_are_on_one_side(built):
@@ -163,7 +171,12 @@ def test_inspection_shows_where_the_loss_is_and_packing_leaves_long_answers_out(
     assert "f⟦g⟧" in shown
     assert all(text.count("⟦") == text.count("⟧") == 1 for text in shown)
     assert all("⟦" not in sample.beginning for sample in inspection.documents.samples["rust"])
-    (one,) = packing_by_language(folder, 64)[NAME].values()
+    packings = packing_by_language(folder, 64)
+    assert list(packings["rust"]) == list(PACKINGS)
+    for name, by_packing in packings.items():
+        for packing, counts in by_packing.items():
+            assert PackedTokens(folder / "tokens" / "train" / name, 64, packing).counts == counts
+    (one,) = packings[NAME].values()
     assert one.cut_documents == (inspection.lengths[NAME] > 64).sum() > 0
     assert one.lost_tokens == inspection.lengths[NAME][inspection.lengths[NAME] > 64].sum()
     assert manifest.languages[NAME].train_tokens == one.tokens

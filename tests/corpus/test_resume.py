@@ -15,7 +15,6 @@ from datatrove.pipeline.dedup import MinhashDedupBuckets
 
 from multipl_moe.corpus import build_corpus, dropped, pipeline, tokens
 from multipl_moe.corpus.decontamination.benchmark_check import BenchmarkCheck
-from multipl_moe.corpus.decontamination.index import Decontaminate
 from multipl_moe.corpus.duplicates import removal
 from multipl_moe.corpus.duplicates.minhash import CodeWords
 from multipl_moe.corpus.duplicates.pool import PoolReader
@@ -31,12 +30,10 @@ from .conftest import content, on_executor, program, recipe_of, write_files
 # Where a build dies, in its order: the owner of a function, its name, and at which of its calls in a process.
 DEATHS: dict[str, tuple[Any, str, int]] = {
     "reading": (SourceReader, "_read", 9),
-    "filtering": (Decontaminate, "filter", 9),
     "copies": (removal._Removals, "write", 1),
     "signing": (CodeWords, "word_tokenize", 9),
     "buckets": (MinhashDedupBuckets, "run", 3),
     "clusters": (removal, "_described", 2),
-    "splitting": (SplitByFile, "_is_held_out", 9),
     "tokenising": (LanguageTokenizer, "_encode", 6),
     "dropped": (dropped, "_rows", 1),
     "cleaning": (pipeline.shutil, "rmtree", 1),

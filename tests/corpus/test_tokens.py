@@ -12,6 +12,7 @@ from tokenizers import Tokenizer, normalizers
 from multipl_moe.corpus import CorpusManifest, build_corpus, read_documents
 from multipl_moe.corpus.fim import FimRule, undo_fim
 from multipl_moe.corpus.tokens import DocumentBounds, LanguageTokenizer
+from multipl_moe.data.calibration_data import require_same_tokenizer
 from multipl_moe.data.packed import PackedTokens
 from multipl_moe.errors import ConfigError
 from multipl_moe.fim_tokens import FimTokens
@@ -102,36 +103,6 @@ def test_each_piece_begins_with_the_start_token_and_is_else_what_it_was(tokenize
     assert counted == sum(map(len, rows)) == other_counted + len(rows)
 
 
-@pytest.fixture(scope="module")
-def begun(corpus_recipe, tokenizer_folder, tmp_path_factory) -> tuple[Path, int, CorpusManifest]:
-    """A corpus of a tokenizer that begins texts with a token, that token, and the manifest."""
-    folder = tmp_path_factory.mktemp("begun")
-    start = save_beginning_texts(tokenizer_folder, folder / "tiny")
-    return folder / "out", start, build_corpus(corpus_recipe, folder / "tiny", folder / "out")
-
-
-def test_where_the_tokenizer_begins_texts_with_a_token_so_do_documents_once(begun, corpus):
-    output, start, manifest = begun
-    for language, counts in manifest.languages.items():
-        rows = token_lists(output / "tokens" / "train" / language)
-        assert rows == [[start, *row] for row in token_lists(corpus[0] / "tokens" / "train" / language)]
-        assert counts.train_tokens == sum(map(len, rows)) == corpus[1].languages[language].train_tokens + len(rows)
-
-
-def test_the_start_token_is_context_of_the_first_token_and_no_target(begun):
-    output, start, _ = begun
-    packed = PackedTokens(output / "tokens" / "train" / "rust", 2048, "best_fit")
-    num_starts = 0
-    for row in (packed[index] for index in range(len(packed))):
-        places = (row["input_ids"] == start).nonzero().flatten()
-        num_starts += len(places)
-        assert row["position_ids"][places].tolist() == [0] * len(places)
-        assert row["labels"][places].tolist() == [IGNORED_LABEL] * len(places)
-        assert row["position_ids"][places + 1].tolist() == [1] * len(places)
-        assert row["labels"][places + 1].equal(row["input_ids"][places + 1])
-    assert num_starts == packed.counts.documents > 0
-
-
 def test_documents_that_the_tokenizer_normalises_are_counted(tokenizer_file, tmp_path):
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
     tokenizer.normalizer = normalizers.NFC()
@@ -141,18 +112,34 @@ def test_documents_that_the_tokenizer_normalises_are_counted(tokenizer_file, tmp
     assert step.stats.stats["normalised_files/rust"].total == 2
 
 
-def test_a_corpus_filled_in_the_middle_decodes_to_its_documents(corpus_recipe, corpus, tokenizer_file, tmp_path):
+def test_a_corpus_filled_in_the_middle_begins_each_piece_and_decodes_to_its_documents(
+    corpus_recipe, corpus, tokenizer_file, tmp_path
+):
+    folder, output = tmp_path / "begun", tmp_path / "out"
+    start = save_beginning_texts(tokenizer_file.parent, folder)
     fim = corpus_recipe.corpus.fim.model_copy(update={"rate": 0.5, "piece_characters": None})
-    manifest = build_corpus(corpus_recipe.with_settings("corpus", fim=fim), tokenizer_file.parent, tmp_path / "out")
-    assert manifest == CorpusManifest.load(tmp_path / "out")
+    manifest = build_corpus(corpus_recipe.with_settings("corpus", fim=fim), folder, output)
+    assert manifest == CorpusManifest.load(output)
+    require_same_tokenizer(folder, output)
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
     for language, counts in manifest.languages.items():
-        files = read_documents(tmp_path / "out", "train", language)
+        files = read_documents(output, "train", language)
         assert files == read_documents(corpus[0], "train", language)
-        rows = token_lists(tmp_path / "out" / "tokens" / "train" / language)
-        assert 0 < sum(row[0] == FIM.prefix for row in rows) == sum(counts.fim.values()) < len(rows)
+        rows = token_lists(output / "tokens" / "train" / language)
         assert counts.train_tokens == sum(map(len, rows))
-        assert texts_of(rows, tokenizer) == [file.text for file in files]
+        assert {row[0] for row in rows} == {start}
+        assert 0 < sum(row[1] == FIM.prefix for row in rows) == sum(counts.fim.values()) < len(rows)
+        assert texts_of([row[1:] for row in rows], tokenizer) == [file.text for file in files]
+    packed = PackedTokens(output / "tokens" / "train" / "rust", 2048, "best_fit")
+    num_starts = 0
+    for row in (packed[index] for index in range(len(packed))):  # where it is context, and no target
+        places = (row["input_ids"] == start).nonzero().flatten()
+        num_starts += len(places)
+        assert row["position_ids"][places].tolist() == [0] * len(places)
+        assert row["labels"][places].tolist() == [IGNORED_LABEL] * len(places)
+        assert row["position_ids"][places + 1].tolist() == [1] * len(places)
+        assert row["labels"][places + 1].equal(row["input_ids"][places + 1])
+    assert num_starts == packed.counts.documents > 0
 
 
 def test_a_base_without_the_tokens_is_refused_before_anything_is_read(tokenizer_folder, tmp_path):

@@ -1,17 +1,19 @@
 """A corpus is read only by models whose texts are tokens of it."""
 
-import json
+import hashlib
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from multipl_moe.corpus import CorpusManifest, build_corpus
+from multipl_moe.corpus import CorpusManifest
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.data.calibration_data import calibration_batches, expert_use_batches, require_same_tokenizer
 from multipl_moe.errors import ConfigError, CorpusError
 from multipl_moe.generate.text import load_tokenizer
+from multipl_moe.train import trainer
 from multipl_moe.train.trainer import train_model
 from multipl_moe.upcycle.convert import upcycle
 from tests.fixtures import save_beginning_texts
@@ -29,15 +31,13 @@ def test_another_tokenizer_is_refused(world: World, tmp_path: Path):
 
 
 def test_documents_without_the_token_that_the_model_s_texts_begin_with_are_refused(world: World, tmp_path: Path):
-    model, corpus = tmp_path / "model", tmp_path / "corpus"
-    save_beginning_texts(world.base, model)
-    manifest = build_corpus(world.recipe, model, corpus)
-    require_same_tokenizer(model, corpus)
-    shutil.rmtree(corpus / "tokens")
-    shutil.copytree(world.corpus / "tokens", corpus / "tokens")
-    assert manifest == CorpusManifest.load(corpus)
+    """tests/corpus/test_tokens.py has those that begin with it."""
+    save_beginning_texts(world.base, tmp_path / "model")
+    digest = hashlib.sha256((tmp_path / "model" / "tokenizer.json").read_bytes()).hexdigest()
+    corpus = shutil.copytree(world.corpus, tmp_path / "corpus")
+    replace(CorpusManifest.load(corpus), tokenizer_sha256=digest).save(corpus)
     with pytest.raises(CorpusError, match="its documents in rust lack the token that every text of"):
-        require_same_tokenizer(model, corpus)
+        require_same_tokenizer(tmp_path / "model", corpus)
 
 
 @pytest.fixture(scope="module")
@@ -68,11 +68,13 @@ def test_use_of_experts_is_told_from_every_language_but_behind_a_gate_from_those
     assert list(expert_use_batches(world.recipe, world.corpus, world.recipe.learn)) == world.recipe.learn
 
 
-def test_language_with_less_text_than_a_sequence_does_not_block_training(world: World, tmp_path: Path):
+def test_of_a_language_with_less_text_than_a_sequence_all_of_it_is_read(world: World, tmp_path: Path):
     short = shutil.copytree(world.corpus, tmp_path / "corpus")
-    _cut(short / "tokens" / "train" / "english", 20)
-    result = train_model(world.recipe, world.hybrid, short, tmp_path / "run")
-    assert "english" in json.loads((result.model_folder / "expert_use.json").read_text())["languages"]
+    (file,) = (short / "tokens" / "train" / "english").glob("*.ds")
+    file.write_bytes(file.read_bytes()[: 2 * 20])
+    file.with_name(f"{file.name}.index").write_bytes((20).to_bytes(8, "little"))
+    (batch,) = expert_use_batches(world.recipe, short, [])["english"]
+    assert batch["input_ids"].shape == (2048 // 20, 20)
 
 
 @pytest.mark.parametrize(("key", "tokens"), [("sequence_tokens", 512), ("calibration_sequence_tokens", 257)])
@@ -82,22 +84,14 @@ def test_sequences_longer_than_the_model_can_read_are_refused(world: World, tmp_
         train_model(recipe, world.hybrid, world.corpus, tmp_path / "run")
 
 
-@pytest.mark.parametrize("method", ["dense", "experts"])
-def test_text_is_read_for_thresholds_only_where_there_are_any(world: World, tmp_path: Path, monkeypatch, method: str):
+def test_text_is_read_for_thresholds_only_where_there_are_any(world: World, tmp_path: Path, monkeypatch):
     def unwanted(*_: Any) -> Any:
         raise AssertionError("text was read for thresholds that there are not")
 
-    monkeypatch.setattr("multipl_moe.train.trainer.calibration_batches", unwanted)
-    recipe = tiny_recipe(world.base, world.sources, moe={"preset": "paper"}, train={"method": method})
-    start = world.base
-    if method == "experts":
-        start = tmp_path / "hybrid"
-        upcycle(recipe, start)
-    assert train_model(recipe, start, world.corpus, tmp_path / "run").tokens > 0
-
-
-def _cut(folder: Path, num_tokens: int) -> None:
-    """Leave one document of so many tokens."""
-    (file,) = folder.glob("*.ds")
-    file.write_bytes(file.read_bytes()[: 2 * num_tokens])
-    file.with_name(f"{file.name}.index").write_bytes(num_tokens.to_bytes(8, "little"))
+    recipe = tiny_recipe(world.base, world.sources, moe={"preset": "paper"}, train={"method": "experts"})
+    upcycle(recipe, tmp_path / "hybrid")
+    monkeypatch.setattr(trainer, "calibration_batches", unwanted)
+    assert trainer._CalibrateAndMerge(recipe, tmp_path / "hybrid", world.corpus).computes
+    assert not trainer._CalibrateAndMerge(recipe, world.base, world.corpus).computes
+    with pytest.raises(AssertionError, match="thresholds"):
+        trainer._CalibrateAndMerge(world.recipe, world.hybrid, world.corpus)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-from multipl_moe.data.packed import PackedTokens, packing_by_language
+from multipl_moe.data.packed import PackedTokens
 from multipl_moe.data.packing import PACKINGS, Packing
 from multipl_moe.errors import CorpusError
 from tests.corpus.token_files import write_tokens
@@ -67,7 +67,7 @@ def _documents(pieces: list[list[int]]) -> list[list[int]]:
     return documents
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(st.lists(st.lists(st.integers(1, 40), min_size=1, max_size=12), min_size=1, max_size=3), st.integers(2, 50))
 def test_best_fit_loses_and_doubles_no_token(tmp_path_factory, files, sequence_tokens):
     folder = tmp_path_factory.mktemp("tokens")
@@ -79,7 +79,7 @@ def test_best_fit_loses_and_doubles_no_token(tmp_path_factory, files, sequence_t
     assert dataset.counts.cut_documents == sum(len(document) > sequence_tokens for document in documents)
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(st.lists(st.lists(st.integers(1, 40), min_size=1, max_size=12), min_size=1, max_size=3), st.integers(2, 50))
 def test_windows_lose_only_the_end_of_each_file_and_count_it(tmp_path_factory, files, sequence_tokens):
     folder = tmp_path_factory.mktemp("tokens")
@@ -121,14 +121,6 @@ def _check_counts(dataset: PackedTokens, documents: list[list[int]]) -> None:
     assert dataset.num_tokens(order).tolist() == real
 
 
-def test_costs_of_both_packings_are_known_without_training_on_them(corpus):
-    by_language = packing_by_language(corpus[0], 64)
-    assert list(by_language) == ["rust", "python"]
-    for name, by_packing in by_language.items():
-        for packing, counts in by_packing.items():
-            assert PackedTokens(corpus[0] / "tokens" / "train" / name, 64, packing).counts == counts
-
-
 @pytest.mark.parametrize("packing", PACKINGS)
 def test_worker_processes_see_the_same(tmp_path, packing: Packing):
     write_tokens(tmp_path, LENGTHS)
@@ -147,7 +139,7 @@ def test_too_few_tokens_for_a_window_are_refused_but_padded_by_best_fit(tmp_path
     assert PackedTokens(tmp_path, 4, "best_fit")[0]["position_ids"].tolist() == [0, 1, 2, -2]
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(
     st.lists(st.integers(2, 9).flatmap(lambda n: st.tuples(st.just(n), st.integers(1, n - 1))), min_size=1), st.data()
 )

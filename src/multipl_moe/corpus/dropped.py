@@ -6,13 +6,14 @@ Files of a corpus are equal when what is in them is: `ReproducibleWriter` and `r
 import gzip
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
 import orjson
 from datatrove.data import Document
+from datatrove.pipeline.filters.base_filter import BaseFilter
 from datatrove.pipeline.writers import JsonlWriter
 from fsspec.compression import register_compression
 
@@ -38,6 +39,23 @@ class DroppedWriter(JsonlWriter):
 def dropped_writer(work: Path, step_name: str) -> DroppedWriter:
     """The `exclusion_writer` of a filter: `work` has the intermediate files, and no other filter has the name."""
     return DroppedWriter(str(work / "dropped" / step_name), "${language}/${rank}.jsonl", compression=None)
+
+
+class DropFor(BaseFilter):
+    """Drops, for one reason, the documents of which a function tells a detail; they are written into `work`."""
+
+    name = "Filter"
+
+    def __init__(self, reason: str, detail_of: Callable[[Document], str | None], work: Path):
+        super().__init__(dropped_writer(work, reason))
+        self.reason, self.detail_of = reason, detail_of
+
+    def filter(self, doc: Document) -> bool | tuple[bool, str]:
+        """Keep the documents without a detail."""
+        if (detail := self.detail_of(doc)) is None:
+            return True
+        doc.metadata["detail"] = detail
+        return False, self.reason
 
 
 def gather_dropped(work: Path, output: Path, languages: Iterable[str], seed: int) -> Counter[str]:

@@ -10,19 +10,27 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from datatrove.pipeline.base import PipelineStep
 from datatrove.pipeline.dedup import MinhashDedupCluster
 from datatrove.pipeline.writers import JsonlWriter
 
 from multipl_judge.cache_folder import cache_folder
 from multipl_judge.languages.answers import answers_in
-from multipl_moe.corpus.content import content_steps
+from multipl_moe.corpus.clean.replace_secrets import ReplaceSecrets
+from multipl_moe.corpus.clean.unwritten import Kind, unwritten_sign
+from multipl_moe.corpus.decontamination.index import Decontaminate
 from multipl_moe.corpus.decontamination.sources import Decontamination, counted_below, prepare_decontamination
-from multipl_moe.corpus.dropped import ReproducibleWriter, dropped_writer, gather_dropped
+from multipl_moe.corpus.dropped import DropFor, ReproducibleWriter, dropped_writer, gather_dropped
 from multipl_moe.corpus.duplicates.minhash import MINHASH, BucketMatches, CodeSignature
-from multipl_moe.corpus.duplicates.pool import PoolIndex, PoolOrder, PoolReader
-from multipl_moe.corpus.duplicates.removal import CLUSTERS_NAME, DuplicateClusters, ExactDuplicates, WithoutRemoved
+from multipl_moe.corpus.duplicates.pool import PoolOrder, PoolReader, write_index
+from multipl_moe.corpus.duplicates.removal import (
+    CLUSTERS_NAME,
+    DuplicateClusters,
+    WithoutRemoved,
+    list_exact_duplicates,
+)
 from multipl_moe.corpus.fim import FIM_FORMS, FimRule
+from multipl_moe.corpus.licences.header_removal import remove_licence_headers
+from multipl_moe.corpus.licences.licence_filter import refused_licence
 from multipl_moe.corpus.manifest import (
     DROP_REASONS,
     FORMAT_VERSION,
@@ -34,13 +42,14 @@ from multipl_moe.corpus.read.answers import AnswerTexts
 from multipl_moe.corpus.read.checks import require_sources
 from multipl_moe.corpus.read.sources import SourceReader, no_files
 from multipl_moe.corpus.run.executors import run_stages
-from multipl_moe.corpus.run.stages import Listeners, OnTasks, Stage
-from multipl_moe.corpus.split import HeldOutMarks, SplitByFile
+from multipl_moe.corpus.run.stages import Listeners, OnTasks, Stage, Step
+from multipl_moe.corpus.split import SplitByFile, mark_held_out
 from multipl_moe.corpus.tokens import DocumentBounds, LanguageTokenizer, document_bounds
 from multipl_moe.errors import CorpusError, UserError
 from multipl_moe.fim_tokens import require_fim_tokens
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.runs.folder import record_run, write_text
+from multipl_moe.spdx import LicencePolicy
 from multipl_moe.system.staging import resumable_folder
 
 _READ = "1_read"
@@ -188,7 +197,7 @@ class _Build:
             Stage("6_write", "Splitting and tokenising", len(self.names), self._write),
         ]
 
-    def _read(self) -> list[PipelineStep]:
+    def _read(self) -> list[Step]:
         recipe = self.recipe
         return [
             SourceReader(
@@ -200,26 +209,48 @@ class _Build:
                 self.work,
             ),
             AnswerTexts(self.tokenizer_folder, dropped_writer(self.work, "answers")),
-            *content_steps(recipe, self.work, self.decontamination.index),
-            HeldOutMarks(self.work / _MARKS),
-            PoolIndex(self.work / "index"),
+            *self._content_steps(),
+            partial(mark_held_out, self.work / _MARKS),
+            partial(write_index, self.work / "index"),
             JsonlWriter(str(self.work / "pool"), compression=None),
         ]
 
-    def _find_copies(self) -> list[PipelineStep]:
-        return [ExactDuplicates(self.work / "index", self.work / "exact", self.order)]
+    def _content_steps(self) -> list[Step]:
+        """What looks into a file's text: filters, and steps that change it.
 
-    def _sign(self) -> list[PipelineStep]:
+        Marks of generated files and licences may stand in the header, so what leaves it out comes after.
+        """
+        corpus, licences, table = self.recipe.corpus, self.recipe.corpus.licences, self.recipe.language_table
+        policy = LicencePolicy(licences.allow, licences.deny)
+
+        def unwritten(*kinds: Kind) -> list[Step]:
+            return [
+                DropFor(kind, partial(unwritten_sign, kind, table), self.work) for kind in kinds if kind in corpus.drop
+            ]
+
+        return [
+            *unwritten("vendored", "generated"),
+            DropFor("licence", partial(refused_licence, policy, licences.unknown), self.work),
+            *unwritten("minified"),
+            *([partial(remove_licence_headers, table)] if corpus.strip_licence_headers else []),
+            *([ReplaceSecrets()] if corpus.replace_secrets else []),
+            Decontaminate(self.decontamination.index, table, dropped_writer(self.work, "decontamination")),
+        ]
+
+    def _find_copies(self) -> list[Step]:
+        return [partial(list_exact_duplicates, self.work / "index", self.work / "exact", self.order)]
+
+    def _sign(self) -> list[Step]:
         return [
             PoolReader(self.work / "pool", self.order, by_language=False),
             WithoutRemoved(self.work / "exact"),
             CodeSignature(self.work / "signatures"),
         ]
 
-    def _match(self) -> list[PipelineStep]:
+    def _match(self) -> list[Step]:
         return [BucketMatches(self.work / "signatures", self.work / "buckets")]
 
-    def _cluster(self) -> list[PipelineStep]:
+    def _cluster(self) -> list[Step]:
         work, near = self.work, self.work / "near" if self.recipe.corpus.near_duplicates else None
         choose = DuplicateClusters(
             work / "index", work / "exact", near, work / "removed", self.staging / CLUSTERS_NAME, self.order
@@ -231,7 +262,7 @@ class _Build:
         )
         return [connect, choose]
 
-    def _write(self) -> list[PipelineStep]:
+    def _write(self) -> list[Step]:
         return [
             PoolReader(self.work / "pool", self.order, by_language=True),
             WithoutRemoved(self.work / "removed", dropped_writer(self.work, "duplicates")),
@@ -275,7 +306,7 @@ class _Build:
             validation_bytes=counts[f"validation_bytes/{language}"],
             licences=counted_below(f"licences/{language}/", counts),
             dropped={reason: dropped[f"{reason}/{language}"] for reason in DROP_REASONS},
-            replaced=_replaced(counts, language),
+            replaced=counted_below(f"replaced/{language}/", counts),
             fim={form: counts[f"fim_{form}/{language}"] for form in FIM_FORMS},
             normalised_files=counts[f"normalised_files/{language}"],
         )
@@ -312,9 +343,3 @@ def _require_files(languages: dict[str, LanguageCounts], counts: Counter[str]) -
 
 def _num_tokens(folder: Path) -> int:
     return sum(int(np.fromfile(index, np.uint64)[-1]) for index in folder.glob("*.ds.index"))
-
-
-def _replaced(counts: Counter[str], language: str) -> dict[str, int]:
-    """What `replaced/KIND/LANGUAGE` counted, by kind."""
-    labels = (label.split("/") for label in sorted(counts) if label.startswith("replaced/"))
-    return {kind: counts[f"replaced/{kind}/{name}"] for _, kind, name in labels if name == language}

@@ -11,23 +11,13 @@ from datatrove.pipeline.base import PipelineStep
 from multipl_judge.languages.answers import parts_of
 
 
-class HeldOutMarks(PipelineStep):
-    """Leaves an empty file of a language's name where one of its documents is of a source that is held out."""
-
-    name = "Held-out sources"
-    type = "✂️ - SPLIT"
-
-    def __init__(self, marks: Path):
-        super().__init__()
-        self.marks = marks
-
-    def run(self, data: Iterable[Document], rank: int = 0, world_size: int = 1) -> Iterator[Document]:
-        """Yield every document."""
-        self.marks.mkdir(parents=True, exist_ok=True)
-        for document in data:
-            if document.metadata.get("held_out"):
-                (self.marks / document.metadata["language"]).touch()
-            yield document
+def mark_held_out(marks: Path, data: Iterable[Document], rank: int = 0, world_size: int = 1) -> Iterator[Document]:
+    """Step of a pipeline: leave a file of a language's name where one of its documents is of a held-out source."""
+    marks.mkdir(parents=True, exist_ok=True)
+    for document in data:
+        if document.metadata.get("held_out"):
+            (marks / document.metadata["language"]).touch()
+        yield document
 
 
 class SplitByFile(PipelineStep):
@@ -41,7 +31,7 @@ class SplitByFile(PipelineStep):
 
     Args:
         validation_share: of a language's documents, those of whole sources that are held out among them.
-        marks: folder where `HeldOutMarks` left a mark for each language that has documents of such sources.
+        marks: folder where `mark_held_out` left a mark for each language that has documents of such sources.
         learn: languages, and names of answers in them, of which, where they have that mark, nothing else is held out.
             Of the others such a source may hold a few files by the way (a README), too few to measure by.
     """

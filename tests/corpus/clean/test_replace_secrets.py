@@ -1,9 +1,8 @@
 import ast
 
 import pytest
-from datatrove.data import Document
 
-from multipl_moe.corpus.clean.replace_secrets import ReplaceSecrets, without_secrets
+from multipl_moe.corpus.clean.replace_secrets import without_secrets
 from tests.corpus.clean.test_secret_detectors import SECRETS, letters
 
 LINES = [letters(64, seed=number) for number in range(3)] + [letters(22) + "=="]
@@ -38,14 +37,6 @@ def test_a_second_pass_changes_nothing():
     assert without_secrets(once) == (once, {})
 
 
-def test_the_step_counts_by_kind_and_language():
-    step = ReplaceSecrets()
-    document = Document(f"# jo@posteo.de a@posteo.de {SECRETS[0][1]}\n", "a", metadata={"language": "ruby"})
-    assert [one.text for one in step.run([document])] == ["# email@example.com email@example.com REDACTED_AWS_KEY\n"]
-    totals = {label: metric.total for label, metric in step.stats.stats.items()}
-    assert totals == {"replaced/email/ruby": 2, "replaced/aws_key/ruby": 1}
-
-
 @pytest.mark.parametrize(
     "form", ["RSA PRIVATE KEY", "PRIVATE KEY", "EC PRIVATE KEY", "OPENSSH PRIVATE KEY", "PGP PRIVATE KEY BLOCK"]
 )
@@ -60,7 +51,7 @@ def test_of_a_private_key_the_lines_go_whatever_stands_between(form, between):
 
 
 @pytest.mark.parametrize("between", ["\n", "\r\n", "\\n", '\\n" +\n    "'])
-@pytest.mark.parametrize("num_lines", [1, 3, 4])
+@pytest.mark.parametrize("num_lines", [1, 4])
 @pytest.mark.parametrize("head", ["", "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,3F17F5316E2BAC89\n\n"])
 def test_a_key_without_an_end_goes_up_to_its_last_line(between, num_lines, head):
     begin = f"-----BEGIN RSA PRIVATE KEY-----\n{head}"
@@ -70,13 +61,10 @@ def test_a_key_without_an_end_goes_up_to_its_last_line(between, num_lines, head)
         assert counts == {"private_key": 1}
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
+def test_public_keys_and_headers_alone_are_no_private_keys():
+    for text in (
         f"-----BEGIN PUBLIC KEY-----\n{LINES[0]}\n-----END PUBLIC KEY-----\n",
         'if "-----BEGIN PRIVATE KEY-----" in text:\n    return "-----END PRIVATE KEY-----"\n',
         'BEGIN = "-----BEGIN PRIVATE KEY-----"\nvalidateTheWholeChainOfCertificates(1)\n',
-    ],
-)
-def test_public_keys_and_headers_alone_are_no_private_keys(text):
-    assert without_secrets(text) == (text, {})
+    ):
+        assert without_secrets(text) == (text, {})

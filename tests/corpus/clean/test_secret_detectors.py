@@ -7,10 +7,6 @@ import string
 import time
 
 import pytest
-from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
-from detect_secrets.plugins.base import RegexBasedDetector
-from detect_secrets.plugins.ip_public import IPPublicDetector
-from detect_secrets.plugins.private_key import PrivateKeyDetector
 
 from multipl_moe.corpus.clean.secret_detectors import find_secrets
 
@@ -57,21 +53,6 @@ def test_planted_secrets_are_found_exactly(kind, secret, line):
     start = text.index(secret)
     spans = [span for span in find_secrets(text) if span.start < start + len(secret) and span.end > start]
     assert (start, start + len(secret), kind) in [(span.start, span.end, span.kind) for span in spans]
-
-
-def test_whatever_the_librarys_detectors_find_line_by_line_is_found():
-    plugins = [
-        plugin()
-        for plugin in get_mapping_from_secret_type_to_class().values()
-        if issubclass(plugin, RegexBasedDetector) and plugin not in (IPPublicDetector, PrivateKeyDetector)
-    ]
-    num_found = 0
-    for _, secret, template in SECRETS:
-        line = template.format(secret)
-        for found in [found for plugin in plugins for found in plugin.analyze_string(line)]:
-            place, num_found = line.index(found), num_found + 1
-            assert any(span.start < place + len(found) and place < span.end for span in find_secrets(line))
-    assert num_found >= 12
 
 
 @pytest.mark.parametrize(
@@ -127,8 +108,8 @@ def test_addresses_of_people_and_machines_are_found(kind, address, line):
     assert [(span.kind, text[span.start : span.end]) for span in find_secrets(text)] == [(kind, address)]
 
 
-@pytest.mark.parametrize("text", ["a@" + "b" * 100_000, "@" + "a." * 50_000, "eyJ" * 30_000, "1.1.1." * 20_000])
-def test_a_line_without_an_end_takes_no_time(text):
+def test_a_line_without_an_end_takes_no_time():
     begin = time.perf_counter()
-    assert find_secrets(text) == []
+    for text in ("a@" + "b" * 100_000, "@" + "a." * 50_000, "eyJ" * 30_000, "1.1.1." * 20_000):
+        assert find_secrets(text) == []
     assert time.perf_counter() - begin < 2

@@ -3,7 +3,7 @@
 from datatrove.data import Document
 from datatrove.pipeline.writers import JsonlWriter
 
-from multipl_moe.corpus.duplicates.pool import PoolIndex, PoolOrder, PoolReader
+from multipl_moe.corpus.duplicates.pool import PoolOrder, PoolReader, write_index
 from multipl_moe.corpus.read.candidates import draw_order
 
 SEED = 1
@@ -18,7 +18,7 @@ def write(folder, order: PoolOrder, paths: dict[str, list[str]]) -> None:
                 Document(TEXT + path, path, metadata={"path": path, "language": language})
                 for path in sorted(mine, key=lambda path: draw_order(SEED, path))
             )
-            indexed = PoolIndex(folder / "index").run(documents, task)
+            indexed = write_index(folder / "index", documents, task)
             list(JsonlWriter(str(folder / "pool"), compression=None).run(indexed, task))
 
 

@@ -7,8 +7,13 @@ import orjson
 import pytest
 from datatrove.data import Document
 
-from multipl_moe.corpus.duplicates.pool import PoolIndex, PoolOrder
-from multipl_moe.corpus.duplicates.removal import DuplicateClusters, ExactDuplicates, WithoutRemoved, removed_places
+from multipl_moe.corpus.duplicates.pool import PoolOrder, write_index
+from multipl_moe.corpus.duplicates.removal import (
+    DuplicateClusters,
+    WithoutRemoved,
+    list_exact_duplicates,
+    removed_places,
+)
 from multipl_moe.corpus.read.candidates import draw_order
 
 SEED = 5
@@ -25,7 +30,7 @@ def index(folder: Path, num_parts: int, files: dict[str, dict[str, str]]) -> Poo
         paths = sorted(texts, key=lambda path: draw_order(SEED, path))
         for part, task in enumerate(order.tasks(number)):
             mine = [path for path in paths if draw_order(SEED, path) % num_parts == part]
-            list(PoolIndex(folder).run((document(path, language, texts[path]) for path in mine), task))
+            list(write_index(folder, (document(path, language, texts[path]) for path in mine), task))
     return order
 
 
@@ -42,7 +47,7 @@ def test_of_equal_texts_the_first_of_the_draw_stays_in_whatever_task(tmp_path, n
     go = {f"{number}.go": f"text {number % 7}" for number in range(20)}
     ruby = {f"{number}.rb": f"text {number}" for number in range(9)}
     order = index(tmp_path / "index", num_parts, {"go": go, "ruby": ruby})
-    ExactDuplicates(tmp_path / "index", tmp_path / "exact", order).run()
+    list_exact_duplicates(tmp_path / "index", tmp_path / "exact", order)
     drawn = sorted(go, key=lambda path: draw_order(SEED, path))
     first = {text: next(path for path in drawn if go[path] == text) for text in go.values()}
     expected = {path: ("exact_duplicate", first[text]) for path, text in go.items() if first[text] != path}
@@ -55,7 +60,7 @@ def test_a_cluster_is_of_near_duplicates_and_their_copies_and_keeps_its_first(tm
     a, b, c, d, copy_of_b, copy_of_d, *_ = drawn = sorted(texts, key=lambda path: draw_order(SEED, path))
     texts |= {copy_of_b: texts[b], copy_of_d: texts[d]}
     order = index(tmp_path / "index", 1, {"go": texts})
-    ExactDuplicates(tmp_path / "index", tmp_path / "exact", order).run()
+    list_exact_duplicates(tmp_path / "index", tmp_path / "exact", order)
     # MinHash knows nothing of the copies, so the last document is its number 9. It found a, b and the last one alike.
     (tmp_path / "near").mkdir()
     pairs = [(0, 7), (1, 7), (9, 7)]
@@ -79,8 +84,8 @@ def test_a_cluster_is_of_near_duplicates_and_their_copies_and_keeps_its_first(tm
 def test_a_file_of_two_sources_with_one_name_is_removed_once(tmp_path):
     order = PoolOrder(SEED, 1, 1)
     twice = [document("a.go", "go", "text"), document("a.go", "go", "text")]
-    list(PoolIndex(tmp_path / "index").run(iter(twice)))
-    ExactDuplicates(tmp_path / "index", tmp_path / "exact", order).run()
+    list(write_index(tmp_path / "index", twice))
+    list_exact_duplicates(tmp_path / "index", tmp_path / "exact", order)
     for position, found in enumerate(twice):
         found.metadata["place"] = (0, position)
     assert list(WithoutRemoved(tmp_path / "exact").run(iter(twice))) == twice[:1]

@@ -1,7 +1,8 @@
 import pytest
 from datatrove.data import Document
 
-from multipl_moe.corpus.licences.licence_filter import LicenceFilter, tagged_licence
+from multipl_moe.corpus.licences.licence_filter import refused_licence, tagged_licence
+from multipl_moe.spdx import LicencePolicy
 
 
 def document(text: str, licence: str = "unknown") -> Document:
@@ -40,20 +41,18 @@ def test_a_files_own_tags_are_read_where_they_begin_a_line(text, licence):
     assert tagged_licence(text) == licence
 
 
-def test_gpl_files_under_an_mit_only_list_are_dropped_and_no_others():
-    step = LicenceFilter(allow=["MIT"], unknown="drop")
-    assert [step.filter(file) for file in GPL_FILES] == [(False, "licence")] * len(GPL_FILES)
-    assert [step.filter(file) for file in MIT_FILES] == [True] * len(MIT_FILES)
-
-
-def test_the_expression_is_the_detail_and_the_documents_licence():
-    dropped = document("// SPDX-License-Identifier: GPL-2.0+\nint x;\n", "MIT")
-    LicenceFilter(allow=["MIT"]).filter(dropped)
-    assert dropped.metadata["detail"] == dropped.metadata["licence"] == "GPL-2.0-or-later"
+def test_gpl_files_under_an_mit_only_list_are_refused_for_their_expression_and_no_others():
+    policy = LicencePolicy(["MIT"])
+    refused = [refused_licence(policy, "drop", file) for file in GPL_FILES]
+    assert None not in refused
+    assert refused == [file.metadata["licence"] for file in GPL_FILES]
+    assert refused[1] == "GPL-3.0-or-later"
+    assert [refused_licence(policy, "drop", file) for file in MIT_FILES] == [None] * len(MIT_FILES)
 
 
 def test_unknown_licences_are_kept_or_dropped_as_asked_and_all_are_kept_without_lists():
     for licence in ("unknown", "see LICENSE", "MIT AND something-else"):
-        assert LicenceFilter(allow=["MIT"]).filter(document("int x;\n", licence)) is True
-        assert LicenceFilter(allow=["MIT"], unknown="drop").filter(document("int x;\n", licence)) == (False, "licence")
-        assert LicenceFilter().filter(document("int x;\n", licence)) is True
+        file = document("int x;\n", licence)
+        assert refused_licence(LicencePolicy(["MIT"]), "keep", file) is None
+        assert refused_licence(LicencePolicy(["MIT"]), "drop", file) == licence
+        assert refused_licence(LicencePolicy(None), "keep", file) is None

@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from typing import Literal
 
 from datatrove.data import Document
-from datatrove.pipeline.filters.base_filter import BaseFilter
-from datatrove.pipeline.writers.disk_base import DiskWriter
 
 from multipl_judge.languages.answers import are_answers
 from multipl_judge.languages.table import Language
@@ -22,6 +20,7 @@ Kind = Literal["vendored", "generated", "minified"]
 
 _HEAD_LINES = 60  # licences of 20 to 40 lines stand before some marks
 _HEAD_CHARACTERS = 6000
+_MARK_CHARACTERS = 200
 _CLUES = ("generat", "do not edit", "do not modify", "bison", "antlr", "preprocessed")
 _TOOLS = (
     "the protocol buffer compiler|protoc|the grpc|thrift|bison|yacc|racc|flex|lex|antlr|javacc|jflex|ragel|re2c|peg|"
@@ -63,7 +62,7 @@ def generated_mark(text: str, is_code: bool = True) -> str | None:
     begin = 0
     for line in head.split("\n", _HEAD_LINES)[:_HEAD_LINES]:
         if _says_so(line) and (not is_code or _COMMENT.match(line) or _is_in_block(head[:begin])):
-            return line.strip()
+            return line.strip()[:_MARK_CHARACTERS]
         begin += len(line) + 1
     return None
 
@@ -137,34 +136,19 @@ def vendored_part(path: str) -> str | None:
     return name if _FILES.fullmatch(name) else None
 
 
-class UnwrittenFiles(BaseFilter):
-    """Drops one kind of files that nobody wrote for their project: the kind is the reason, the detail what shows it.
+def unwritten_sign(kind: Kind, table: Mapping[str, Language], document: Document) -> str | None:
+    """What shows that nobody wrote a document for its project, as one of the kind; None for all others.
 
     That a file is generated may stand in its licence header, so this has to come before headers are left out. Of
     natural languages, which have no comments, any line may say it; a paragraph on one line does not make them minified.
-    Answers are kept: they are no files.
+    Answers are no files.
     """
-
-    name = "Unwritten files"
-
-    def __init__(self, kind: Kind, table: Mapping[str, Language], exclusion_writer: DiskWriter | None = None):
-        super().__init__(exclusion_writer)  # pyright: ignore[reportArgumentType]
-        self.kind, self.table = kind, table
-
-    def filter(self, doc: Document) -> bool | tuple[bool, str]:
-        """Keep the document unless it is of the kind."""
-        detail = self._detail(doc)
-        if detail is None:
-            return True
-        doc.metadata["detail"] = detail[:200]
-        return False, self.kind
-
-    def _detail(self, doc: Document) -> str | None:
-        if are_answers(doc.metadata["language"]):
-            return None
-        is_code = self.table[doc.metadata["language"]].is_code
-        if self.kind == "vendored":
-            return vendored_part(doc.metadata["path"])
-        if self.kind == "generated":
-            return generated_mark(doc.text, is_code)
-        return minified_measure(doc.text) if is_code else None
+    language = document.metadata["language"]
+    if are_answers(language):
+        return None
+    is_code = table[language].is_code
+    if kind == "vendored":
+        return vendored_part(document.metadata["path"])
+    if kind == "generated":
+        return generated_mark(document.text, is_code)
+    return minified_measure(document.text) if is_code else None

@@ -10,7 +10,7 @@ from datatrove.pipeline.writers.disk_base import DiskWriter
 from numpy.typing import NDArray
 
 from multipl_judge.languages.answers import language_of
-from multipl_judge.languages.table import LANGUAGES, Language
+from multipl_judge.languages.table import Language
 from multipl_moe.corpus.decontamination.parts import Kind, Part
 from multipl_moe.corpus.decontamination.words import code_ngrams, text_ngrams
 
@@ -48,11 +48,6 @@ class BenchmarkIndex:
         self._thresholds = np.array([_threshold(part) for part in self.parts])
         self._may_hold = np.zeros(_SLOTS, bool)
         self._may_hold[self._hashes & np.uint32(_SLOTS - 1)] = True
-
-    @property
-    def benchmarks(self) -> list[str]:
-        """Names, sorted."""
-        return sorted({part.benchmark for part in self.parts})
 
     def find(self, text: str, language: str, *, is_code: bool = True) -> list[Match]:
         """The problems of which the text holds a part, the best found first; only code has a structure to compare."""
@@ -95,7 +90,7 @@ class Decontaminate(BaseFilter):
     """Drops files that hold a part of a benchmark's problem.
 
     The document's metadata gets `detail`, which names the problems found best. Statistics:
-    `dropped/contaminated/LANGUAGE`, and `contaminated/BENCHMARK/PROBLEM` for each problem of a file.
+    `contaminated/BENCHMARK/PROBLEM` for each problem of a file.
     """
 
     name = "🧪 Decontamination"
@@ -103,7 +98,7 @@ class Decontaminate(BaseFilter):
     def __init__(
         self,
         index: BenchmarkIndex,
-        table: Mapping[str, Language] = LANGUAGES,
+        table: Mapping[str, Language],
         exclusion_writer: DiskWriter | None = None,
     ):
         super().__init__(exclusion_writer)  # pyright: ignore[reportArgumentType]  None is datatrove's own default
@@ -111,12 +106,10 @@ class Decontaminate(BaseFilter):
 
     def filter(self, doc: Document) -> bool | tuple[bool, str]:
         """Whether to keep a document."""
-        name = doc.metadata["language"]
-        language = language_of(name)
+        language = language_of(doc.metadata["language"])
         matches = self.index.find(doc.text, language, is_code=self.table[language].is_code)
         if not matches:
             return True
-        self.stat_update(f"dropped/{REASON}/{name}")
         self.stat_update(*(f"{REASON}/{match.benchmark}/{match.problem}" for match in matches))
         named = ", ".join(map(str, matches[:_NAMED_IN_DETAIL]))
         more = len(matches) - _NAMED_IN_DETAIL

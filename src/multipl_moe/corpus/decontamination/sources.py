@@ -5,7 +5,7 @@ benchmark that the user names: a build without a network must neither fail nor w
 """
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
@@ -27,26 +27,14 @@ class Decontamination:
     Attributes:
         index: problems that are looked for.
         checked: by name of their benchmarks, names of the problems that were read.
-        unavailable: names of benchmarks whose problems cannot be had here, and why.
-        in_use, read: benchmarks that concern the recipe, and languages that training will read by it.
+        unavailable: names of benchmarks whose problems cannot be had here.
+        note: one line on those of them that the recipe uses, in a language that training reads, if there are any.
     """
 
     index: BenchmarkIndex
     checked: dict[str, set[str]]
-    unavailable: dict[str, str]
-    in_use: Collection[str]
-    read: Collection[str]
-
-    @property
-    def note(self) -> str | None:
-        """One line on what is in use and not checked, where that is in a language that training reads."""
-        names = [name for name in self.unavailable if name in self.in_use and is_in_any_of(name, self.read)]
-        if not names:
-            return None
-        return (
-            f"Not checked for problems of {', '.join(names)}: no copy here; "
-            "give one in corpus.decontaminate, as NAME:PATH"
-        )
+    unavailable: list[str]
+    note: str | None = None
 
     @property
     def sha256(self) -> str:
@@ -76,14 +64,14 @@ def prepare_decontamination(recipe: Recipe) -> Decontamination:
     Raises:
         ConfigError: the recipe names what is no benchmark, or a path that holds none.
     """
-    wanted, read, in_use = recipe.corpus.decontaminate, recipe.mixture_weights.keys(), recipe.benchmarks_in_use
+    wanted = recipe.corpus.decontaminate
     if wanted == "none":
-        return Decontamination(BenchmarkIndex([]), {}, {}, in_use, read)
+        return Decontamination(BenchmarkIndex([]), {}, [])
     add_languages(recipe.own_languages)
     named = [] if wanted == "all" else list(wanted)
     found: dict[str, list[Part]] = {}
     problems: dict[str, set[str]] = {}
-    missing: dict[str, str] = {}
+    missing: list[str] = []
     for spec in dict.fromkeys([*named, *(BENCHMARKS if wanted == "all" else ()), *recipe.programs.benchmarks]):
         name, has_path, _ = spec.partition(":")
         try:
@@ -92,13 +80,21 @@ def prepare_decontamination(recipe: Recipe) -> Decontamination:
             if has_path or name not in BENCHMARKS:
                 key = "corpus.decontaminate" if spec in named else "programs.benchmarks"
                 raise ConfigError(f"{key}: {error}") from None
-            missing[name] = str(error)
+            missing.append(name)
             continue
         found.setdefault(benchmark, []).extend(parts)
         problems.setdefault(benchmark, set()).update(names)
     index = BenchmarkIndex(part for parts in found.values() for part in parts)
-    unavailable = {name: why for name, why in missing.items() if name not in found}
-    return Decontamination(index, problems, unavailable, in_use, read)
+    unavailable = [name for name in dict.fromkeys(missing) if name not in found]
+    return Decontamination(index, problems, unavailable, _note(recipe, unavailable))
+
+
+def _note(recipe: Recipe, unavailable: Iterable[str]) -> str | None:
+    in_use, read = recipe.benchmarks_in_use, recipe.mixture_weights
+    names = ", ".join(name for name in unavailable if name in in_use and is_in_any_of(name, read))
+    if not names:
+        return None
+    return f"Not checked for problems of {names}: no copy here; give one in corpus.decontaminate, as NAME:PATH"
 
 
 def _parts(spec: str, *, may_download: bool) -> tuple[str, list[Part], set[str]]:

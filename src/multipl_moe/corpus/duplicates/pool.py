@@ -9,7 +9,6 @@ from typing import Any
 
 import orjson
 from datatrove.data import Document
-from datatrove.pipeline.base import PipelineStep
 from datatrove.pipeline.readers import JsonlReader
 
 from multipl_moe.corpus.read.candidates import draw_order
@@ -56,26 +55,16 @@ class PoolOrder:
             yield from heapq.merge(*files, key=lambda entry: draw_order(self.seed, entry.path))
 
 
-class PoolIndex(PipelineStep):
-    """Writes path, language and digest of each document of a task into a file of its own."""
-
-    name = "Index"
-    type = "💽 - WRITER"
-
-    def __init__(self, index: Path):
-        super().__init__()
-        self.index = index
-
-    def run(self, data: Iterable[Document], rank: int = 0, world_size: int = 1) -> Iterator[Document]:
-        """Yield all documents."""
-        self.index.mkdir(parents=True, exist_ok=True)
-        with _index_file(self.index, rank).open("wb") as lines:
-            for document in data:
-                assert document.text, f"{document.id}: empty; the pool's reader would pass over it"
-                digest = hashlib.blake2b(document.text.encode("utf-8"), digest_size=16).hexdigest()
-                row = [document.metadata["path"], document.metadata["language"], digest]
-                lines.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
-                yield document
+def write_index(index: Path, data: Iterable[Document], rank: int = 0, world_size: int = 1) -> Iterator[Document]:
+    """Step of a pipeline: write path, language and digest of each document of a task into a file of its own."""
+    index.mkdir(parents=True, exist_ok=True)
+    with _index_file(index, rank).open("wb") as lines:
+        for document in data:
+            assert document.text, f"{document.id}: empty; the pool's reader would pass over it"
+            digest = hashlib.blake2b(document.text.encode("utf-8"), digest_size=16).hexdigest()
+            row = [document.metadata["path"], document.metadata["language"], digest]
+            lines.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+            yield document
 
 
 class PoolReader(JsonlReader):

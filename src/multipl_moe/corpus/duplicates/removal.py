@@ -18,29 +18,21 @@ from multipl_moe.corpus.duplicates.pool import Entry, PoolOrder
 CLUSTERS_NAME = "duplicates.jsonl"
 
 
-class ExactDuplicates(PipelineStep):
-    """Lists, task by task of the pool, the documents whose text an earlier document of the whole pool has.
+def list_exact_duplicates(
+    index: Path, exact: Path, order: PoolOrder, data: None = None, rank: int = 0, world_size: int = 1
+) -> None:
+    """Step of a pipeline: list the documents whose text an earlier one of the whole pool has.
 
-    It reads the pool's index and writes the lists into the folder `exact`.
+    It reads the pool's index and writes the lists, one for each task of the pool, into the folder `exact`.
     """
-
-    name = "Exact duplicates"
-    type = "🫂 - DEDUP"
-
-    def __init__(self, index: Path, exact: Path, order: PoolOrder):
-        super().__init__()
-        self.index, self.exact, self.order = index, exact, order
-
-    def run(self, data: None = None, rank: int = 0, world_size: int = 1) -> None:
-        """Write the lists."""
-        assert world_size == 1, "equal texts in different tasks would both stay"
-        first: dict[bytes, str] = {}
-        removals = _Removals()
-        for entry in self.order.entries(self.index):
-            kept = first.setdefault(bytes.fromhex(entry.digest), entry.path)
-            if kept is not entry.path:
-                removals.add(entry, "exact_duplicate", kept)
-        removals.write(self.exact)
+    assert world_size == 1, "equal texts in different tasks would both stay"
+    first: dict[bytes, str] = {}
+    removals = _Removals()
+    for entry in order.entries(index):
+        kept = first.setdefault(bytes.fromhex(entry.digest), entry.path)
+        if kept is not entry.path:
+            removals.add(entry, "exact_duplicate", kept)
+    removals.write(exact)
 
 
 class DuplicateClusters(PipelineStep):
@@ -52,7 +44,7 @@ class DuplicateClusters(PipelineStep):
 
     Args:
         index: of the pool.
-        exact: lists of `ExactDuplicates`.
+        exact: lists of `list_exact_duplicates`.
         near: datatrove's cluster ids of the documents without those listed, or None where none were looked for.
         removed: folder of the lists to write.
         report: the file of the clusters.

@@ -1,10 +1,9 @@
 """The documents of a corpus: where they come from, and some to read."""
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 from multipl_judge.languages.answers import parts_of
 from multipl_moe.corpus.documents import documents_path
@@ -44,53 +43,38 @@ def inspect_documents(folder: Path, manifest: CorpusManifest, seed: int, num_sam
         CorpusError: documents are missing, broken, or others than the manifest tells of.
     """
     found = Documents()
-    for language in manifest.languages:
-        sources: Counter[str] = Counter()
-        samples: Reservoir[tuple[int, _Document]] = Reservoir(num_samples, f"{seed} {language}")
-        for document in _documents(folder, manifest, language):
-            sources[document.source] += 1
-            samples.add((samples.num_seen, document))
-        found.sources[language] = sources
+    for language, told in manifest.languages.items():
+        sources = found.sources[language] = Counter()
+        samples: Reservoir[tuple[int, str, dict[str, Any]]] = Reservoir(num_samples, f"{seed} {language}")
+        for split, told_files, told_bytes in (
+            ("train", told.train_files, told.train_bytes),
+            ("validation", told.validation_files, told.validation_bytes),
+        ):
+            file = documents_path(folder, split, language)
+            num_files = num_bytes = 0
+            with broken_is_an_error(file):
+                for row in rows_of(file):
+                    sources[f"{row['metadata']['source']} {source_of(row['metadata']['path'])}"] += 1
+                    num_files += 1
+                    num_bytes += len(row["text"].encode())
+                    samples.add((samples.num_seen, split, row))
+            require_told(file, "documents", num_files, told_files)
+            require_told(file, "bytes of text", num_bytes, told_bytes)
         in_order = sorted(samples.items, key=lambda sample: sample[0])
-        found.samples[language] = [_sample(document, num_lines) for _, document in in_order]
+        with broken_is_an_error(folder / "documents"):
+            found.samples[language] = [_sample(split, row, num_lines) for _, split, row in in_order]
     return found
 
 
-class _Document(NamedTuple):
-    path: str
-    split: str
-    licence: str
-    source: str
-    text: str
-    cuts: list[int]
-
-
-def _documents(folder: Path, manifest: CorpusManifest, language: str) -> Iterator[_Document]:
-    told = manifest.languages[language]
-    for split, told_files, told_bytes in (
-        ("train", told.train_files, told.train_bytes),
-        ("validation", told.validation_files, told.validation_bytes),
-    ):
-        file = documents_path(folder, split, language)
-        num_files = num_bytes = 0
-        with broken_is_an_error(file):
-            for row in rows_of(file):
-                metadata, text = row["metadata"], row["text"]
-                num_files += 1
-                num_bytes += len(text.encode())
-                source = f"{metadata['source']} {source_of(metadata['path'])}"
-                yield _Document(metadata["path"], split, metadata["licence"], source, text, metadata.get("cuts", []))
-        require_told(file, "documents", num_files, told_files)
-        require_told(file, "bytes of text", num_bytes, told_bytes)
-
-
-def _sample(document: _Document, num_lines: int) -> DocumentSample:
-    parts = parts_of(document.text, document.cuts)
+def _sample(split: str, row: dict[str, Any], num_lines: int) -> DocumentSample:
+    metadata = row["metadata"]
+    parts = parts_of(row["text"], metadata.get("cuts", ()))
     text = "".join(f"⟦{part}⟧" if number % 2 else part for number, part in enumerate(parts))
     lines = text.removesuffix("\n").split("\n")
     beginning = "\n".join(_shown(line) for line in lines[:num_lines])
-    num_bytes = len(document.text.encode())
-    return DocumentSample(document.path, document.split, document.licence, num_bytes, len(lines), beginning)
+    return DocumentSample(
+        metadata["path"], split, metadata["licence"], len(row["text"].encode()), len(lines), beginning
+    )
 
 
 def _shown(line: str) -> str:

@@ -24,7 +24,7 @@ class Cluster:
     paths: list[str]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Duplicates:
     """What a corpus's list of clusters tells.
 
@@ -53,31 +53,28 @@ def inspect_duplicates(folder: Path, manifest: CorpusManifest) -> Duplicates | N
     file = folder / CLUSTERS_NAME
     if not file.exists():
         return None
-    counts: Counter[str] = Counter()
-    pairs: Counter[tuple[str, str]] = Counter()
+    found = Duplicates()
     largest: list[tuple[int, int, Cluster]] = []
     with broken_is_an_error(file):
         for number, row in enumerate(rows_of(file)):
             sources = [source_of(path) for path in row["paths"]]
-            pairs.update((source, sources[0]) for source in sources[1:])
-            counts["clusters"] += 1
-            counts["files"] += len(sources)
-            counts["across_sources"] += len(set(sources)) > 1
-            counts["across_languages"] += len(set(row["languages"])) > 1
+            found.sources.update((source, sources[0]) for source in sources[1:])
+            found.num_clusters += 1
+            found.num_files += len(sources)
+            found.across_sources += len(set(sources)) > 1
+            found.across_languages += len(set(row["languages"])) > 1
             heapq.heappush(largest, (len(sources), -number, _cluster(row)))
             if len(largest) > _NUM_LARGEST:
                 heapq.heappop(largest)
-    require_told(file, "clusters", counts["clusters"], manifest.duplicate_clusters)
+    require_told(file, "clusters", found.num_clusters, manifest.duplicate_clusters)
     dropped = sum(
         row.dropped.get(reason, 0)
         for row in manifest.languages.values()
         for reason in ("exact_duplicate", "near_duplicate")
     )
-    require_told(file, "files that are left out", counts["files"] - counts["clusters"], dropped)
-    in_order = [cluster for *_, cluster in sorted(largest, reverse=True)]
-    return Duplicates(
-        counts["clusters"], counts["files"], counts["across_sources"], counts["across_languages"], pairs, in_order
-    )
+    require_told(file, "files that are left out", found.num_files - found.num_clusters, dropped)
+    found.largest = [cluster for *_, cluster in sorted(largest, reverse=True)]
+    return found
 
 
 def _cluster(row: dict[str, Any]) -> Cluster:

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from datatrove.data import Document
-from datatrove.pipeline.base import PipelineStep
 
 from multipl_judge.languages.answers import are_answers
 from multipl_judge.languages.table import Language
@@ -22,24 +21,15 @@ _PASSED = re.compile(r"\s*(?:#[ \t]*(?:ifndef|define|pragma|if[ \t]*!)|<\?php).*
 _HEAD = 6000
 
 
-class LicenceHeaders(PipelineStep):
-    """Leaves out the licence header of each file; the licence itself stays in the metadata."""
-
-    name = "Licence headers"
-    type = "🧹 - CLEANER"
-
-    def __init__(self, table: Mapping[str, Language]):
-        super().__init__()
-        self.table = table
-
-    def run(self, data: Iterable[Document], rank: int = 0, world_size: int = 1) -> Iterator[Document]:
-        """Yield all documents."""
-        for document in data:
-            language = document.metadata["language"]
-            if not are_answers(language):
-                with self.track_time():
-                    document.text = without_licence_header(document.text, self.table[language])
-            yield document
+def remove_licence_headers(
+    table: Mapping[str, Language], data: Iterable[Document], rank: int = 0, world_size: int = 1
+) -> Iterator[Document]:
+    """Step of a pipeline: leave out the header of each file that is no answer."""
+    for document in data:
+        language = document.metadata["language"]
+        if not are_answers(language):
+            document.text = without_licence_header(document.text, table[language])
+        yield document
 
 
 def without_licence_header(text: str, language: Language) -> str:

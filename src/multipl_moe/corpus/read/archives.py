@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import Any, cast
 
 from multipl_moe.corpus.licences.licence_files import (
     MAX_LICENCE_BYTES,
@@ -20,6 +20,7 @@ from multipl_moe.corpus.read.candidates import (
     EXCLUDED_FOLDERS,
     READ_ERRORS,
     Candidate,
+    ListedFile,
     gunzipped,
     printable,
     source_name,
@@ -37,8 +38,6 @@ _TAR_COMPRESSIONS = {
     ".tar.xz": ".xz", ".txz": ".xz", ".tar.zst": ".zst", ".tzst": ".zst",
 }  # fmt: skip
 ARCHIVE_ENDINGS = (*_ZIP_ENDINGS, *_TAR_COMPRESSIONS)
-
-_Member = tuple[str, int | None, Callable[[], IO[bytes]]]
 
 
 def find_members(source: SourceSection, language: str, detector: LanguageDetector) -> Iterator[Candidate]:
@@ -89,8 +88,8 @@ def archives_of(path: Path) -> list[Path]:
     return archives
 
 
-def archive_members(file: Path) -> Iterator[_Member]:
-    """Path, size and opener of each file in an archive that stays inside of it, in order; raises READ_ERRORS."""
+def archive_members(file: Path) -> Iterator[ListedFile]:
+    """The files in an archive that stay inside of it, in order; raises READ_ERRORS."""
     members = _zip_members(file) if file.name.lower().endswith(_ZIP_ENDINGS) else _tar_members(file)
     for path, size, opener in members:
         parts = PurePosixPath(path).parts
@@ -100,7 +99,7 @@ def archive_members(file: Path) -> Iterator[_Member]:
             yield "/".join(parts), size, opener
 
 
-def _zip_members(file: Path) -> Iterator[_Member]:
+def _zip_members(file: Path) -> Iterator[ListedFile]:
     with zipfile.ZipFile(file) as archive:
         for member in archive.infolist():
             kind = stat.S_IFMT(member.external_attr >> 16)
@@ -108,7 +107,7 @@ def _zip_members(file: Path) -> Iterator[_Member]:
                 yield member.filename, member.file_size, partial(archive.open, member)
 
 
-def _tar_members(file: Path) -> Iterator[_Member]:
+def _tar_members(file: Path) -> Iterator[ListedFile]:
     name = file.name.lower()
     compression = next(kind for ending, kind in reversed(_TAR_COMPRESSIONS.items()) if name.endswith(ending))
     with (
@@ -117,11 +116,7 @@ def _tar_members(file: Path) -> Iterator[_Member]:
     ):
         for member in archive:
             if member.isfile():
-                yield member.name, member.size, partial(_extract, archive, member)
-
-
-def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
-    return archive.extractfile(member) or unreadable()
+                yield member.name, member.size, cast(Any, partial(archive.extractfile, member))
 
 
 class _StrictTarInfo(tarfile.TarInfo):

@@ -43,6 +43,10 @@ READ_ERRORS = (
 )
 
 
+ListedFile = tuple[str, int | None, Callable[[], IO[bytes]]]
+"""Path of a file in its source, its bytes if they are known, and what opens it, decompressed."""
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A file that may be drawn; its content is opened when it is needed.
@@ -138,19 +142,18 @@ def find_files(
                 yield Candidate(language, source.kind, place, licence, opener, size, needs_content)
 
 
-_Listing = Iterable[tuple[str, int | None, Callable[[], IO[bytes]]]]
-
-
-def _listing(source: SourceSection, root: Path, open_until: ExitStack) -> tuple[_Listing, Callable[[str], str]]:
-    """Path, size if it is known, and opener of each file; and what the licence files of the same revision say."""
+def _listing(
+    source: SourceSection, root: Path, open_until: ExitStack
+) -> tuple[Iterable[ListedFile], Callable[[str], str]]:
+    """The files, and what the licence files of the same revision say."""
     if source.kind == "folder":
-        return ((path, None, opener) for path, opener in _walk(root)), nearest_on_disk(root)
+        return _walk(root), nearest_on_disk(root)
     repository = GitRepository(root)
     if source.revision is None and not repository.is_bare:
         files = ((path, None, partial(_open_file, root / path)) for path in repository.tracked_files())
         return files, nearest_on_disk(root)
     blobs = open_until.enter_context(BlobReader(root))
-    committed: dict[str, tuple[str, int | None, Callable[[], IO[bytes]]]] = {}
+    committed: dict[str, ListedFile] = {}
     for path, object_id, size in repository.files_of(source.revision or "HEAD"):
         opener = partial(blobs.open, object_id)
         is_compressed = path.endswith(".gz")
@@ -165,11 +168,11 @@ def _find_toolchain(
     licence = source.licence or entry.library_licence
     for root in _library_roots(entry):
         if root.is_dir():
-            openers = _walk(root)
+            files = _walk(root)
         else:
             archive = open_until.enter_context(zipfile.ZipFile(root))
-            openers = ((path, partial(archive.open, path)) for path in sorted(archive.namelist()))
-        for path, opener in openers:
+            files = ((path, None, partial(archive.open, path)) for path in sorted(archive.namelist()))
+        for path, _, opener in files:
             if opener is unreadable or detector.by_name(path) == language:
                 yield Candidate(language, source.kind, f"{source_name(root)}/{printable(path)}", licence, opener)
 
@@ -196,8 +199,8 @@ def _library_roots(entry: Language) -> list[Path]:
     return list(roots)
 
 
-def _walk(root: Path) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
-    """Paths of the files below a folder, relative to it, and what opens them; links to folders are not followed.
+def _walk(root: Path) -> Iterator[ListedFile]:
+    """The files below a folder; links to folders are not followed.
 
     A folder that cannot be listed comes as if it were a file, opened by `unreadable`.
     """
@@ -205,9 +208,9 @@ def _walk(root: Path) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
     for folder, subfolders, names in os.walk(root, onerror=errors.append):
         subfolders[:] = sorted(set(subfolders) - EXCLUDED_FOLDERS)
         for name in sorted(names):
-            yield os.path.relpath(Path(folder, name), root), partial(_open_file, Path(folder, name))
+            yield os.path.relpath(Path(folder, name), root), None, partial(_open_file, Path(folder, name))
     for error in errors:
-        yield os.path.relpath(error.filename, root), unreadable
+        yield os.path.relpath(error.filename, root), None, unreadable
 
 
 def _open_file(path: Path) -> BinaryIO:

@@ -6,12 +6,15 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from datatrove.pipeline.base import PipelineStep
 
 from multipl_moe import errors
 from multipl_moe.errors import TasksUnfinishedError, UserError
 
+Step = PipelineStep | Callable[..., Any]
+"""A step of datatrove's, or a function of (data, task, number of tasks)."""
 TELL_S = 0.5  # between two tellings of how far a stage is
 _USER_ERROR = re.compile(r"^multipl_moe\.errors\.(\w+): (.+)$", re.MULTILINE)
 
@@ -30,7 +33,7 @@ class Stage:
     name: str
     title: str
     num_tasks: int
-    make_steps: Callable[[], list[PipelineStep]]
+    make_steps: Callable[[], list[Step]]
 
     def tasks_left(self, logs: Path) -> list[int]:
         """Numbers of the tasks that are not done."""
