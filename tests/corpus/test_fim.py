@@ -1,12 +1,10 @@
 """Fill in the middle: what is rearranged, into which form, and that it can be undone to the character."""
 
-import unicodedata
 from collections import Counter
-from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
@@ -40,8 +38,6 @@ def llama_like() -> Tokenizer:
 TOKENIZERS: dict[str, Any] = {"byte-level": merging(), "Llama": llama_like()}
 TEXTS = st.text(st.one_of(st.sampled_from("ab é\r\n"), st.characters(exclude_categories=["Cs"])), max_size=40)
 
-DECOMPOSED = st.text(st.one_of(st.sampled_from("e\u0301a\u030a\u00e9b "), st.characters(exclude_categories=["Cs"])))
-
 
 def rule(rate: float = 1.0, spm_share: float = 0.5, *, seed: int = 0, piece: int | None = None) -> FimRule:
     return FimRule(FIM, seed, rate, spm_share, piece)
@@ -57,6 +53,7 @@ def decode(tokenizer: Tokenizer, tokens: list[int]) -> str:
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
+@settings(max_examples=60)
 @given(
     text=TEXTS,
     path=st.text(max_size=8),
@@ -73,19 +70,6 @@ def test_undone_any_document_is_what_it_was_and_no_token_is_lost_or_doubled(name
         counts = Counter(tokens)
         assert [counts.pop(token, 0) for token in FIM] == ([0] * 3 if form == "plain" else [1] * 3)
         assert counts == sum((Counter(run) for run in undo_fim(tokens, FIM)), Counter())
-
-
-@given(text=DECOMPOSED, form=st.sampled_from(["plain", "psm", "spm"]), piece=st.sampled_from([None, 1, 7]))
-def test_of_a_tokenizer_that_normalises_each_part_comes_back_normalised(text, form, piece):
-    tokenizer = merging()
-    tokenizer.normalizer = normalizers.NFC()
-    cuts = rule(float(form != "plain"), float(form == "spm"), piece=piece).cuts(text, "path")
-    undone = "".join(decode(tokenizer, encode(tokenizer, text, cut)) for cut in cuts or [None])
-    bounds = [place for cut in cuts for place in (cut.start, cut.begin, cut.end, cut.stop)] or [0, len(text)]
-    assert undone == "".join(unicodedata.normalize("NFC", text[a:b]) for a, b in pairwise(bounds))
-    assert unicodedata.normalize("NFC", undone) == unicodedata.normalize("NFC", text)
-    if form == "plain":
-        assert undone == unicodedata.normalize("NFC", text)
 
 
 def test_the_forms_are_those_of_the_paper():
@@ -119,10 +103,10 @@ def test_rate_and_share_are_kept_and_every_place_is_cut_alike(rate, spm_share):
 
 def test_seed_and_path_alone_decide_whether_and_how():
     paths = [str(number) for number in range(60)]
-    cuts = {(seed, path): rule(0.5, seed=seed).cuts("x" * 999, path) for seed in range(2) for path in paths}
-    assert {key: rule(0.5, seed=key[0]).cuts("y" * 999, key[1]) for key in reversed(cuts)} == cuts
-    assert len({cuts[0, path][0] for path in paths if cuts[0, path]}) > 20
-    assert [cuts[0, path] for path in paths] != [cuts[1, path] for path in paths]
+    cuts = {path: rule(0.5).cuts("x" * 999, path) for path in paths}
+    assert {path: rule(0.5).cuts("y" * 999, path) for path in reversed(paths)} == cuts
+    assert len({cut for cut, *_ in filter(None, cuts.values())}) > 20
+    assert {path: rule(0.5, seed=1).cuts("x" * 999, path) for path in paths} != cuts
 
 
 @pytest.mark.parametrize(("length", "sizes"), [(0, [0]), (10, [10]), (11, [5, 6]), (29, [9, 10, 10])])

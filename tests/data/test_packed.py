@@ -1,6 +1,7 @@
 """Training sequences of one language: every token in its place, positions, labels, padding."""
 
 import pickle
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -67,8 +68,12 @@ def _documents(pieces: list[list[int]]) -> list[list[int]]:
     return documents
 
 
+FILES = st.lists(st.lists(st.integers(1, 40), min_size=1, max_size=12), min_size=1, max_size=3)
+"""Lengths of the documents of some files."""
+
+
 @settings(max_examples=25)
-@given(st.lists(st.lists(st.integers(1, 40), min_size=1, max_size=12), min_size=1, max_size=3), st.integers(2, 50))
+@given(FILES, st.integers(2, 50))
 def test_best_fit_loses_and_doubles_no_token(tmp_path_factory, files, sequence_tokens):
     folder = tmp_path_factory.mktemp("tokens")
     documents = _write(folder, files)
@@ -80,18 +85,19 @@ def test_best_fit_loses_and_doubles_no_token(tmp_path_factory, files, sequence_t
 
 
 @settings(max_examples=25)
-@given(st.lists(st.lists(st.integers(1, 40), min_size=1, max_size=12), min_size=1, max_size=3), st.integers(2, 50))
+@given(FILES, st.integers(2, 50))
 def test_windows_lose_only_the_end_of_each_file_and_count_it(tmp_path_factory, files, sequence_tokens):
     folder = tmp_path_factory.mktemp("tokens")
     documents = _write(folder, files)
     if all(sum(lengths) < sequence_tokens for lengths in files):
+        with pytest.raises(CorpusError, match=f"tokens are less than one sequence of {sequence_tokens}"):
+            PackedTokens(folder, sequence_tokens)
         return
     dataset = PackedTokens(folder, sequence_tokens, "windows")
-    expected, first = [], 0
+    rest, expected = iter(documents), []
     for lengths in files:
-        tokens = [token for document in documents[first : first + len(lengths)] for token in document]
+        tokens = [token for document in islice(rest, len(lengths)) for token in document]
         expected += tokens[: len(tokens) // sequence_tokens * sequence_tokens]
-        first += len(lengths)
     assert [token for item in _items(dataset) for token in item["input_ids"].tolist()] == expected
     assert dataset.counts.lost_tokens == sum(map(sum, files)) - len(expected)
     assert dataset.counts.padding_tokens == 0
@@ -125,18 +131,10 @@ def _check_counts(dataset: PackedTokens, documents: list[list[int]]) -> None:
 def test_worker_processes_see_the_same(tmp_path, packing: Packing):
     write_tokens(tmp_path, LENGTHS)
     dataset = PackedTokens(tmp_path, 4, packing)
-    expected = [dataset[index]["input_ids"].tolist() for index in range(len(dataset))]
-    copy = pickle.loads(pickle.dumps(dataset))
-    assert [copy[index]["input_ids"].tolist() for index in range(len(copy))] == expected
+    expected = [item["input_ids"].tolist() for item in _items(dataset)]
+    assert [item["input_ids"].tolist() for item in _items(pickle.loads(pickle.dumps(dataset)))] == expected
     loader = DataLoader(dataset, num_workers=2, batch_size=None, multiprocessing_context="fork")
     assert [item["input_ids"].tolist() for item in loader] == expected
-
-
-def test_too_few_tokens_for_a_window_are_refused_but_padded_by_best_fit(tmp_path):
-    write_tokens(tmp_path, [3])
-    with pytest.raises(CorpusError, match="3 tokens are less than one sequence of 4"):
-        PackedTokens(tmp_path, 4)
-    assert PackedTokens(tmp_path, 4, "best_fit")[0]["position_ids"].tolist() == [0, 1, 2, -2]
 
 
 @settings(max_examples=25)
@@ -156,11 +154,8 @@ def test_answers_are_whole_or_left_out_and_only_completions_are_targets(tmp_path
     assert sorted(_pieces(dataset)) == expected
     targets = [label for item in _items(dataset) for label in item["labels"].tolist() if label != -100]
     assert sorted(targets) == [token for row in expected for token in row if token % 100 >= prompts[token // 100]]
-    counts = dataset.counts
-    assert (counts.lost_tokens, counts.cut_documents) == (
-        sum(n for n in lengths if n > size),
-        sum(n > size for n in lengths),
-    )
+    counts, left_out = dataset.counts, [n for n in lengths if n > size]
+    assert (counts.lost_tokens, counts.cut_documents) == (sum(left_out), len(left_out))
     assert counts.padding_tokens == len(dataset) * size - sum(map(len, expected))
     assert dataset.num_tokens(np.arange(len(dataset))).sum() == sum(map(len, expected))
 

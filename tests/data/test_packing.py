@@ -33,14 +33,11 @@ def test_each_item_goes_into_the_fullest_bin_with_room(case):
     assert best_fit_decreasing(np.array(lengths, np.int64), capacity).tolist() == _slow(lengths, capacity)
 
 
-def test_what_fits_together_is_put_together():
+def test_what_fits_together_is_put_together_and_long_documents_are_cut():
     """Ding et al.'s point: documents of 6, 3 and 1 and of 5 and 5 fill two sequences, where windows would cut two."""
     layout = BestFitLayout(np.cumsum([3, 5, 6, 5, 1]), 10)
     assert [layout.pieces(index)[1].tolist() for index in range(2)] == [[3, 6, 1], [5, 5]]
     assert (layout.counts.padding_tokens, layout.counts.cut_documents) == (0, 0)
-
-
-def test_long_documents_are_cut_and_their_rests_packed():
     layout = BestFitLayout(np.cumsum([25, 4, 10]), 10)
     pieces = [list(zip(*map(np.ndarray.tolist, layout.pieces(index)), strict=True)) for index in range(4)]
     assert pieces == [[(0, 10)], [(10, 10)], [(29, 10)], [(20, 5), (25, 4)]]

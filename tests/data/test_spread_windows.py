@@ -34,20 +34,14 @@ def _turns(tokenizer: Any, count: int, size: int = 2) -> list[tuple[str, ...]]:
     return [tuple(tokenizer.decode(window) for window in turn) for turn in turns]
 
 
-def test_windows_are_as_far_apart_as_they_can_be_in_the_order_of_paths(tokenizer, files):
+def test_windows_are_as_far_apart_as_they_can_be_in_the_order_of_paths_and_none_comes_twice(tokenizer, files):
     assert _turns(tokenizer, 3) == [("ab", "AB"), ("ef", "CD"), ("ij", "EF")]
-
-
-def test_as_many_turns_as_windows_hold_each_once_and_the_last_one_may_be_short(tokenizer, files):
     assert [go for go, _ in _turns(tokenizer, 6)] == ["ab", "cd", "ef", "gh", "ij", "k"]
+    assert _turns(tokenizer, 10**12) == _turns(tokenizer, 6)
 
 
 def test_short_text_is_read_again_rather_than_a_language_left_out(tokenizer, files):
     assert _turns(tokenizer, 3, size=8) == [("abcd", "ABCDEFGH"), ("efgh", "ABCDEFGH"), ("ijk", "ABCDEFGH")]
-
-
-def test_no_more_is_read_than_the_longest_language_has(tokenizer, files):
-    assert _turns(tokenizer, 10**12) == _turns(tokenizer, 6)
 
 
 def test_windows_at_a_file_s_beginning_begin_with_the_start_token_and_no_others(tokenizer, files, tmp_path):

@@ -46,27 +46,16 @@ def library() -> list[str]:
 @pytest.mark.parametrize("disguise", DISGUISES.values(), ids=DISGUISES)
 def test_twenty_problems_are_found_in_this_disguise_inside_a_longer_file(index, problems, library, disguise: Callable):
     filler = library[0][:4000]
-    missed = [
-        problem.key
-        for problem in problems
-        if (problem.benchmark, problem.id) not in found(index, f"{filler}\n{disguise(problem)}\n{filler}", problem)
-    ]
-    assert missed == []
+    kinds = set()
+    for problem in problems:
+        matches = index.find(f"{filler}\n{disguise(problem)}\n{filler}", problem.language)
+        (match,) = [one for one in matches if (one.benchmark, one.problem) == (problem.benchmark, problem.id)]
+        kinds.add(match.kind)
+    assert kinds == {"structure"} or disguise is not DISGUISES["renamed"]
 
 
 def found(index: BenchmarkIndex, text: str, problem: Problem) -> set[tuple[str, str]]:
     return {(match.benchmark, match.problem) for match in index.find(text, problem.language)}
-
-
-def test_renamed_solutions_are_found_by_their_structure_alone(index, problems):
-    renamed = DISGUISES["renamed"]
-    kinds = {
-        match.kind
-        for problem in problems
-        for match in index.find(renamed(problem), problem.language)
-        if match.problem == problem.id and match.benchmark == problem.benchmark
-    }
-    assert kinds == {"structure"}
 
 
 def test_a_problem_in_a_text_that_is_no_code_is_found_by_its_words(index, problems):

@@ -56,29 +56,23 @@ def test_by_default_every_benchmark_is_checked_that_needs_no_hub_and_the_hub_is_
     assert sorted(found.unavailable) == sorted(NEED_THE_HUB)
     assert {part.benchmark for part in found.index.parts} == set(found.checked)
     assert found.note is None, "none of them is in use"
-    note = prepared(benchmarks=["starter", *NEED_THE_HUB]).note or ""
-    assert all(name in note for name in NEED_THE_HUB)
     assert hub == []
-
-
-def test_a_line_tells_only_benchmarks_in_languages_that_training_reads():
-    own = {"own_languages": {"rules": {"extensions": [".rules"]}}, "learn": ["rules"], "keep": ["python"]}
-    own["benchmarks"] = ["mbpp", "multipl-e-mbpp"]
-    assert prepared(**own, train={"replay": 0.0}).note is None
-    note = prepared(**own, train={"replay": 0.1}).note or ""
-    assert "mbpp" in note
-    assert "multipl-e" not in note
-    assert sorted(prepared(**own).unavailable) == sorted(NEED_THE_HUB)
-
-
-def test_the_manifest_names_problems_by_benchmark_and_what_was_not_checked():
     counts = {"contaminated/humaneval-x/CPP/3": 2, "contaminated/humaneval/HumanEval/3": 1, "dropped/x/go": 7}
-    checks = prepared().checks(counts)
+    checks = found.checks(counts)
     assert checks["humaneval"] == BenchmarkCheck("checked", {"HumanEval/3": 1}, 164, 164)
     assert checks["humaneval-x"] == BenchmarkCheck("checked", {"CPP/3": 2}, 820, 820)
     assert checks["multipl-e-humaneval"] == BenchmarkCheck("checked", {}, 161, 161)
     assert checks["starter"] == BenchmarkCheck("checked", {}, 31, 31)
     assert checks["mbpp"] == BenchmarkCheck("unavailable", {})
+
+
+def test_a_line_tells_only_benchmarks_in_use_in_languages_that_training_reads():
+    own = {"own_languages": {"rules": {"extensions": [".rules"]}}, "learn": ["rules"], "keep": ["python"]}
+    benchmarks = ["starter", "mbpp", "multipl-e-mbpp"]
+    assert prepared(benchmarks=benchmarks, **own, train={"replay": 0.0}).note is None
+    note = prepared(benchmarks=benchmarks, **own).note or ""
+    assert "mbpp" in note
+    assert "multipl-e" not in note
 
 
 def test_none_checks_nothing():
@@ -98,27 +92,18 @@ def test_a_hub_that_does_not_answer_is_not_waited_for(hub, monkeypatch):
     assert hub == []
 
 
-def test_benchmarks_to_be_evaluated_on_are_checked_too_with_their_local_copies(tmp_path):
-    own, mbpp = tmp_path / "own.jsonl", tmp_path / "mbpp.jsonl"
-    own.write_text(json.dumps(OWN) + "\n")
-    mbpp.write_text(json.dumps(MBPP_ROW) + "\n")
-    found = prepared(None, [str(own), f"mbpp:{mbpp}"])
-    assert {"own", "mbpp"} <= set(found.checked)
-    assert "mbpp" not in found.unavailable
-    text = "# the even values of a list, in descending order, joined by commas and a blank\n"
-    assert [match.problem for match in found.index.find(text, "python")] == ["join"]
-
-
-def test_the_manifest_counts_and_names_the_problems_that_could_not_be_looked_for(tmp_path):
+def test_benchmarks_to_be_evaluated_on_are_checked_too_and_problems_that_could_not_be_looked_for_named(tmp_path):
     own, mbpp = tmp_path / "own.jsonl", tmp_path / "mbpp.jsonl"
     short = {"id": "short", "language": "python", "prompt": "def f(x):\n", "tests": "assert f(1)\n"}
-    own.write_text(json.dumps(short) + "\n")
-    mbpp.write_text(json.dumps(MBPP_ROW) + "\n")
-    checks = prepared([str(own), f"mbpp:{mbpp}"]).checks({})
-    assert checks["own"] == BenchmarkCheck("checked", {}, 0, 1, ["short"])
-    assert checks["mbpp"] == BenchmarkCheck("checked", {}, 1, 500)  # the copy holds one of them
     own.write_text(json.dumps(OWN) + "\n" + json.dumps(short) + "\n")
-    assert prepared([str(own)]).checks({})["own"] == BenchmarkCheck("checked", {}, 1, 2, ["short"])
+    mbpp.write_text(json.dumps(MBPP_ROW) + "\n")
+    found = prepared(None, [str(own), f"mbpp:{mbpp}"])
+    assert "mbpp" not in found.unavailable
+    checks = found.checks({})
+    assert checks["own"] == BenchmarkCheck("checked", {}, 1, 2, ["short"])
+    assert checks["mbpp"] == BenchmarkCheck("checked", {}, 1, 500)  # the copy holds one of them
+    text = "# the even values of a list, in descending order, joined by commas and a blank\n"
+    assert [match.problem for match in found.index.find(text, "python")] == ["join"]
 
 
 @pytest.mark.parametrize("spec", ["humanevl", "mbpp:/no/such/file.jsonl", "/no/such/set.jsonl", "starter:here"])

@@ -22,13 +22,10 @@ def tree(tmp_path):
     return tree
 
 
-@pytest.mark.parametrize("revision", ["v2", "--all", "v1:src"])
-def test_what_is_no_commit_is_refused_by_its_name(tree, revision):
-    with pytest.raises(CorpusError, match=f"no revision '{revision}'"):
-        list(GitRepository(tree).files_of(revision))
-
-
 def test_one_process_reads_all_contents_and_ends_with_the_reader(tree):
+    for revision in ("v2", "--all", "v1:src"):
+        with pytest.raises(CorpusError, match=f"no revision '{revision}'"):
+            list(GitRepository(tree).files_of(revision))
     ids = {path: object_id for path, object_id, _ in GitRepository(tree).files_of("v1")}
     with BlobReader(tree) as blobs:
         texts = {path: blobs.open(object_id).read().decode() for path, object_id in ids.items()}
@@ -43,7 +40,7 @@ def test_one_process_reads_all_contents_and_ends_with_the_reader(tree):
 
 @pytest.mark.parametrize("compress", [False, True])
 def test_of_a_large_file_no_more_is_held_than_is_asked_for(tree, compress):
-    content = random.Random(0).randbytes(1 << 20) * 8
+    content = random.Random(0).randbytes(1 << 20) * 3
     (tree / "large").write_bytes(gzip.compress(content, 1) if compress else content)
     commit(tree, "v2")
     ids = {path: object_id for path, object_id, _ in GitRepository(tree).files_of("v2")}

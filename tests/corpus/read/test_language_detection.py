@@ -28,16 +28,6 @@ class Stack {
  private:
   std::vector<T> items_;
 };
-
-class Shape {
- public:
-  virtual ~Shape() = default;
-  virtual double area() const = 0;
-  std::string name() const { return name_; }
-
- protected:
-  std::string name_;
-};
 }  // namespace shapes
 """
 C_HEADER = b"""#ifndef LIST_H
@@ -52,11 +42,6 @@ typedef struct list_node {
 
 list_node *list_push(list_node *head, void *value);
 void list_free(list_node *head, void (*free_value)(void *));
-static int list_length(const list_node *head) {
-    int n = 0;
-    while (head != NULL) { n++; head = head->next; }
-    return n;
-}
 int printf(const char *format, ...);
 #endif /* LIST_H */
 """
@@ -65,20 +50,11 @@ int printf(const char *format, ...);
 @pytest.mark.parametrize(
     ("name", "language"),
     [
-        ("a.rs", "rust"),
-        ("a.rs.gz", "rust"),
-        ("README", "english"),
-        ("A.PY", "python"),
-        ("a.R", "r"),
-        ("a.pm", "perl"),
-        ("a.pl", None),
-        ("a.pod", "english"),
-        ("a.tar.gz", None),
-        ("a.h", None),
-        ("rs", None),
+        ("a.rs", "rust"), ("a.rs.gz", "rust"), ("README", "english"), ("A.PY", "python"), ("a.R", "r"),
+        ("a.pm", "perl"), ("a.pl", None), ("a.pod", "english"), ("a.tar.gz", None), ("a.h", None), ("rs", None),
         ("", None),
     ],
-)
+)  # fmt: skip
 def test_a_name_tells_the_language_or_leaves_it_open(name, language):
     assert DETECTOR.by_name(name) == language
 
@@ -86,13 +62,10 @@ def test_a_name_tells_the_language_or_leaves_it_open(name, language):
 @pytest.mark.parametrize(
     ("line", "language"),
     [
-        (b"#!/usr/bin/python3.11", "python"),
-        (b"#!/usr/bin/env -S LC_ALL=C ruby -w", "ruby"),
-        (b"#! /usr/bin/env python", "python"),
-        (b"#!/bin/sh", None),
-        (b"#!", None),
+        (b"#!/usr/bin/python3.11", "python"), (b"#!/usr/bin/env -S LC_ALL=C ruby -w", "ruby"),
+        (b"#! /usr/bin/env python", "python"), (b"#!/bin/sh", None), (b"#!", None),
     ],
-)
+)  # fmt: skip
 def test_the_first_line_of_a_script_tells_its_language(line, language):
     assert DETECTOR.by_content(line + b"\nimport os\nprint(os.name)\n", "tool") == language
 

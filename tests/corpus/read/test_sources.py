@@ -27,8 +27,13 @@ def read(*sources: dict, languages: tuple[str, ...] = ("rust",), seed: int = 0, 
     return documents, {label: metric.total for label, metric in reader.stats.stats.items()}
 
 
-def folder(path: Path, **keys) -> dict:
-    return {"kind": "folder", "path": str(path), **keys}
+def folder(path: Path) -> dict:
+    return {"kind": "folder", "path": str(path)}
+
+
+def write_rows(path: Path, seeds: range) -> Path:
+    path.write_text("".join(json.dumps({"text": program(seed), "path": f"{seed}.rs"}) + "\n" for seed in seeds))
+    return path
 
 
 def test_folders_are_read_recursively_and_languages_told_by_extension(tmp_path):
@@ -49,34 +54,28 @@ def test_folders_are_read_recursively_and_languages_told_by_extension(tmp_path):
     assert {document.text for document in documents} == {program(0), program(1)}
 
 
-def test_a_budget_can_be_one_of_a_language(tmp_path):
+def test_a_budget_can_be_one_of_a_language_and_a_part_has_its_part_of_it(tmp_path):
     for suffix in (".rs", ".py"):
         write_files(tmp_path, suffix, 20)
-    size = len(program(1).encode())
-    documents, stats = read(
-        folder(tmp_path), languages=("rust", "python"), max_bytes_per_language={"rust": None, "python": 6 * size}
-    )
-    found = Counter(document.metadata["language"] for document in documents)
-    assert found["rust"] == 20
-    assert 4 <= found["python"] <= 7
-    assert stats["dropped/over_budget/python"] == 20 - found["python"]
-
-
-def test_a_part_has_its_part_of_the_budget(tmp_path):
-    write_files(tmp_path, ".rs", 40)
-    documents, stats = read(folder(tmp_path), max_bytes_per_language=12_000, executor={"parts": 2})
-    assert 8_000 < sum(len(document.text.encode()) for document in documents) <= 12_000
-    assert stats["dropped/over_budget/rust"] == 40 - len(documents)
+    budgets = {"rust": None, "python": 6 * len(program(1).encode())}
+    for parts in (1, 2):
+        executor = {"parts": parts}
+        documents, stats = read(
+            folder(tmp_path), languages=("rust", "python"), max_bytes_per_language=budgets, executor=executor
+        )
+        found = Counter(document.metadata["language"] for document in documents)
+        assert found["rust"] == 20
+        assert 4 <= found["python"] <= 7
+        assert stats["dropped/over_budget/python"] == 20 - found["python"]
 
 
 @pytest.mark.parametrize("kind", ["folder", "jsonl"])
 def test_a_source_that_is_held_out_is_taken_whole_and_takes_nothing_of_the_budget(tmp_path, kind):
     write_files(tmp_path / "ours", ".rs", 20)
     write_files(tmp_path / "theirs", ".rs", 15, first_seed=50)
-    rows = [{"text": program(seed), "path": f"{seed}.rs"} for seed in range(50, 65)]
-    (tmp_path / "theirs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    rows = write_rows(tmp_path / "theirs.jsonl", range(50, 65))
     ours = folder(tmp_path / "ours")
-    theirs = {"kind": kind, "path": str(tmp_path / ("theirs" if kind == "folder" else "theirs.jsonl"))}
+    theirs = {"kind": kind, "path": str(tmp_path / "theirs" if kind == "folder" else rows)}
     budget = 6 * len(program(1).encode())
     alone, _ = read(ours, max_bytes_per_language=budget)
     documents, stats = read(ours, theirs | {"held_out": True}, max_bytes_per_language=budget)
@@ -119,19 +118,14 @@ def test_names_and_licences_that_are_no_utf8_are_read_under_names_that_are(tmp_p
 
 
 @pytest.mark.parametrize("is_stripped", [True, False])
-def test_a_file_without_text_is_too_small_whatever_the_limit(tmp_path, is_stripped):
+def test_a_file_without_text_is_too_small_whatever_the_limit_and_a_bomb_is_not_unpacked(tmp_path, is_stripped):
     for number, content in enumerate((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, b"")):
         (tmp_path / f"{number}.rs").write_bytes(content)
+    (tmp_path / "a.rs.gz").write_bytes(gzip.compress(program(1).encode()))
+    (tmp_path / "bomb.rs.gz").write_bytes(gzip.compress(b"x" * 20_000_000, 1))
     documents, stats = read(folder(tmp_path), min_file_bytes=0, strip_licence_headers=is_stripped)
-    assert (documents, stats["dropped/too_small/rust"]) == ([], 3)
-
-
-def test_gzipped_files_are_read_and_a_bomb_is_not_unpacked(tmp_path):
-    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(program(1).encode()))
-    (tmp_path / "bomb.md.gz").write_bytes(gzip.compress(b"x" * 50_000_000, 1))
-    documents, stats = read(folder(tmp_path), languages=("english",))
     assert [document.text for document in documents] == [program(1)]
-    assert stats["dropped/too_large/english"] == 1
+    assert (stats["dropped/too_small/rust"], stats["dropped/too_large/rust"]) == (3, 1)
 
 
 def test_the_draw_depends_on_the_seed_and_a_larger_budget_keeps_the_files_of_a_smaller_one(tmp_path):
@@ -178,9 +172,8 @@ def test_toolchains_read_folders_behind_links_once_and_the_first_archive(tmp_pat
 
 def test_without_a_budget_every_file_is_drawn_in_the_same_order(tmp_path):
     write_files(tmp_path / "tree", ".rs", 20)
-    rows = [{"text": program(seed), "path": f"{seed}.rs"} for seed in range(50, 60)]
-    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    sources = [{"kind": "jsonl", "path": str(tmp_path / "rows.jsonl")}, folder(tmp_path / "tree")]
+    rows = write_rows(tmp_path / "rows.jsonl", range(50, 60))
+    sources = [{"kind": "jsonl", "path": str(rows)}, folder(tmp_path / "tree")]
     documents, stats = read(*sources, max_bytes_per_language=None)
     assert {document.text for document in documents} == {program(seed) for seed in (*range(20), *range(50, 60))}
     assert stats["found/rust"] == 30

@@ -14,8 +14,8 @@ def row(name: str, content: bytes | None, **keys) -> Candidate:
     return Candidate("rust", "archive", name, "MIT", opener, **keys)
 
 
-def earliest(budget: int, belongs=lambda row, content: True) -> EarliestRows:
-    return EarliestRows(lambda row: int(row.path), budget, (2, 100), belongs)
+def earliest(budget: int) -> EarliestRows:
+    return EarliestRows(lambda row: int(row.path), budget, (2, 100), lambda row, content: True)
 
 
 def names(rows: EarliestRows) -> list[int]:
