@@ -1,6 +1,5 @@
 """manifest.json: written, read, refused."""
 
-import hashlib
 import json
 from dataclasses import asdict, fields
 
@@ -8,16 +7,8 @@ import pytest
 
 from multipl_moe.corpus import CorpusManifest, LanguageCounts
 from multipl_moe.corpus.decontamination.benchmark_check import BenchmarkCheck
-from multipl_moe.corpus.manifest import DROP_REASONS, FORMAT_VERSION
+from multipl_moe.corpus.manifest import FORMAT_VERSION
 from multipl_moe.errors import CorpusError
-
-
-def test_names_the_tokenizer_and_every_reason(corpus, tokenizer_folder):
-    manifest = CorpusManifest.load(corpus[0])
-    digest = hashlib.sha256((tokenizer_folder / "tokenizer.json").read_bytes()).hexdigest()
-    assert (manifest.tokenizer, manifest.tokenizer_sha256) == ("tiny", digest)
-    assert (manifest.seed, list(manifest.languages)) == (3, ["rust", "python"])
-    assert all(tuple(counts.dropped) == DROP_REASONS for counts in manifest.languages.values())
 
 
 def test_keys_are_frozen():

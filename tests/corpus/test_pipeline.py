@@ -1,6 +1,7 @@
 """Building a corpus: duplicates, splits, errors, interruption, reproducibility."""
 
 import gzip
+import hashlib
 import json
 from collections import Counter
 from pathlib import Path
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 from transformers import AutoTokenizer
 
-from multipl_moe.corpus import CorpusManifest, build_corpus, read_documents
+from multipl_moe.corpus import CorpusManifest, TextFile, build_corpus, read_documents
+from multipl_moe.corpus.manifest import DROP_REASONS
 from multipl_moe.corpus.pipeline import base_name
 from multipl_moe.corpus.read.sources import no_files
 from multipl_moe.errors import BaseModelError, CorpusError
@@ -21,8 +23,8 @@ from .conftest import nearly, program, recipe_of, write_files
 SPLITS: tuple[Literal["train", "validation"], ...] = ("train", "validation")
 
 
-def documents(folder: Path, language: str) -> dict[str, list[str]]:
-    return {split: [file.text for file in read_documents(folder, split, language)] for split in SPLITS}
+def documents(folder: Path, language: str) -> dict[str, list[TextFile]]:
+    return {split: read_documents(folder, split, language) for split in SPLITS}
 
 
 def rows(file: Path) -> list[dict]:
@@ -62,26 +64,26 @@ def test_what_was_dropped_is_told_with_the_reason_and_how_it_begins(corpus):
     assert all(row.keys() == {"path", "language", "reason", "detail", "excerpt"} for row in dropped)
     kept = {cluster["kept"] for cluster in rows(folder / "duplicates.jsonl")}
     assert {row["detail"] for row in dropped} == kept
-    paths = {
-        file.path
-        for language in ("rust", "python")
-        for split in SPLITS
-        for file in read_documents(folder, split, language)
-    }
+    held = [*documents(folder, "rust").values(), *documents(folder, "python").values()]
+    paths = {file.path for files in held for file in files}
     assert paths & (kept | {row["path"] for row in dropped}) == kept
     (copy,) = [row for row in dropped if row["reason"] == "exact_duplicate"]
     assert program(100).startswith(copy["excerpt"])
     assert len(copy["excerpt"]) == 300
 
 
-def test_the_share_held_out_is_that_asked_for_and_the_manifest_counts_it(corpus):
+def test_the_share_held_out_is_that_asked_for_and_the_manifest_counts_it(corpus, tokenizer_folder):
     folder, manifest = corpus
     assert manifest == CorpusManifest.load(folder)
+    digest = hashlib.sha256((tokenizer_folder / "tokenizer.json").read_bytes()).hexdigest()
+    assert (manifest.tokenizer, manifest.tokenizer_sha256, manifest.seed) == ("tiny", digest, 3)
+    assert list(manifest.languages) == ["rust", "python"]
     for language, counts in manifest.languages.items():
         held = documents(folder, language)
+        assert tuple(counts.dropped) == DROP_REASONS
         assert (counts.train_files, counts.validation_files) == (len(held["train"]), len(held["validation"]))
-        assert counts.train_bytes == sum(len(text.encode()) for text in held["train"])
-        assert counts.validation_bytes == sum(len(text.encode()) for text in held["validation"])
+        num_bytes = [sum(len(file.text.encode()) for file in held[split]) for split in SPLITS]
+        assert [counts.train_bytes, counts.validation_bytes] == num_bytes
         assert abs(counts.validation_files - 0.2 * (counts.train_files + counts.validation_files)) <= 1
     assert manifest.languages["python"].licences == {"Apache-2.0": 19, "MIT": 1}
     row = rows(folder / "documents" / "train" / "python.jsonl.gz")[0]
@@ -97,12 +99,10 @@ def test_only_training_documents_are_tokenised_and_decode_to_the_same_bytes(corp
         (file,) = (folder / "tokens" / "train" / language).glob("*.ds")
         tokens, ends = np.fromfile(file, np.uint16), np.fromfile(f"{file}.index", np.uint64)
         assert counts.train_tokens == len(tokens) == ends[-1]
-        decoded = []
-        for document in np.split(tokens, ends[:-1].astype(int)):
-            assert document[-1] == tokenizer.eos_token_id
-            assert tokenizer.eos_token_id not in document[:-1]
-            decoded.append(tokenizer.decode(document[:-1], clean_up_tokenization_spaces=False))
-        assert decoded == documents(folder, language)["train"]
+        written = [document.tolist() for document in np.split(tokens, ends[:-1].astype(int))]
+        assert all(document.index(tokenizer.eos_token_id) == len(document) - 1 for document in written)
+        decoded = [tokenizer.decode(document[:-1], clean_up_tokenization_spaces=False) for document in written]
+        assert decoded == [file.text for file in documents(folder, language)["train"]]
     assert not (folder / "tokens" / "validation").exists()
 
 
@@ -157,16 +157,11 @@ def test_a_whole_source_can_be_held_out(tokenizer_folder, tmp_path):
         {"kind": "folder", "path": str(tmp_path / name), "held_out": name == "theirs"} for name in ("ours", "theirs")
     ]
     build_corpus(recipe_of(*sources), tokenizer_folder, tmp_path / "out")
-    paths = {
-        (language, split): [file.path for file in read_documents(tmp_path / "out", split, language)]
-        for language in ("rust", "python")
-        for split in SPLITS
-    }
-    assert not any("/theirs/" in path for (_, split), found in paths.items() for path in found if split == "train")
-    assert 11 <= len(paths["rust", "train"]) <= 12
-    assert all("/theirs/" in path for path in paths["rust", "validation"])
-    texts = [text for split in documents(tmp_path / "out", "rust").values() for text in split]
-    assert texts.count(program(3)) == 1
+    rust, python = (documents(tmp_path / "out", language) for language in ("rust", "python"))
+    assert not any("/theirs/" in file.path for file in [*rust["train"], *python["train"]])
+    assert 11 <= len(rust["train"]) <= 12
+    assert all("/theirs/" in file.path for file in rust["validation"])
+    assert sum(file.text == program(3) for files in rust.values() for file in files) == 1
 
 
 @pytest.mark.parametrize(

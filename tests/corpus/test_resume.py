@@ -23,6 +23,7 @@ from multipl_moe.corpus.split import SplitByFile
 from multipl_moe.corpus.tokens import LanguageTokenizer
 from multipl_moe.errors import OutputError
 from multipl_moe.recipe.recipe import Recipe
+from multipl_moe.system.staging import resumable_folder
 from tests.fixtures import interrupt
 
 from .conftest import content, on_executor, program, recipe_of, write_files
@@ -30,7 +31,7 @@ from .conftest import content, on_executor, program, recipe_of, write_files
 # Where a build dies, in its order: the owner of a function, its name, and at which of its calls in a process.
 DEATHS: dict[str, tuple[Any, str, int]] = {
     "reading": (SourceReader, "_read", 9),
-    "copies": (removal._Removals, "write", 1),
+    "copies": (removal, "_write_removals", 1),
     "signing": (CodeWords, "word_tokenize", 9),
     "buckets": (MinhashDedupBuckets, "run", 3),
     "clusters": (removal, "_described", 2),
@@ -65,11 +66,6 @@ def at_call(owner: Any, name: str, number: int, action: Callable[[], None]) -> N
     setattr(owner, name, counting)
 
 
-def tokens_in(folder: Path, language: str) -> int:
-    """Bytes in a language's files of tokens."""
-    return sum(file.stat().st_size for file in (folder / "tokens" / "train" / language).glob("*.ds"))
-
-
 def tasks_done(folder: Path) -> dict[str, int]:
     """When each finished task of a build was."""
     marks = (folder / "logs").glob("*/completions/*")
@@ -90,7 +86,8 @@ def test_a_build_killed_at_every_stage_goes_on_to_the_corpus_of_any_number_of_wo
         before, done = done, tasks_done(partial)
         assert before.items() <= done.items(), f"{moment}: done again"
         if moment == "tokenising":
-            assert 0 < tokens_in(partial, "rust") < tokens_in(corpus[0], "rust")
+            written, whole = (next((folder / "tokens/train/rust").glob("*.ds")) for folder in (partial, corpus[0]))
+            assert 0 < written.stat().st_size < whole.stat().st_size
     messages: list[str] = []
     build_corpus(recipe, tokenizer_folder, tmp_path / "out", messages.append)
     assert messages[0] == "Going on with the build that was stopped"
@@ -141,22 +138,20 @@ def test_a_problem_added_to_a_benchmark_is_looked_for_in_files_that_were_read_be
 ):
     for first_seed, suffix in ((0, ".rs"), (50, ".py")):
         write_files(tmp_path / "in", suffix, 3, first_seed)
-    problems = [
-        {"id": name, "language": "rust", "prompt": "".join(f"// {line}\n" for line in text.splitlines()), "tests": "x"}
-        for name, text in (("first", program(400, 60)), ("second", program(401, 60)))
+    rows = [
+        json.dumps({"id": name, "language": "rust", "prompt": program(seed, 60), "tests": "x"}) + "\n"
+        for name, seed in (("first", 400), ("second", 401))
     ]
-    (tmp_path / "in" / "spoiled.rs").write_text(program(7) + problems[1]["prompt"])
+    (tmp_path / "in" / "spoiled.rs").write_text(program(7) + program(401, 60))
     mine = tmp_path / "mine.jsonl"
-    mine.write_text(json.dumps(problems[0]) + "\n")
-    recipe = recipe_of(
-        {"kind": "folder", "path": str(tmp_path / "in")}, decontaminate=[str(mine)], near_duplicates=False
-    )
-    recipe = on_executor(recipe, workers=1)
+    mine.write_text(rows[0])
+    source = {"kind": "folder", "path": str(tmp_path / "in")}
+    recipe = recipe_of(source, decontaminate=[str(mine)], near_duplicates=False)
     with monkeypatch.context() as patch:
         patch.setattr(SplitByFile, "_is_held_out", interrupt)
         with pytest.raises(KeyboardInterrupt):
             build_corpus(recipe, tokenizer_folder, tmp_path / "out")
-    mine.write_text("".join(json.dumps(problem) + "\n" for problem in problems))
+    mine.write_text("".join(rows))
     messages: list[str] = []
     manifest = build_corpus(recipe, tokenizer_folder, tmp_path / "out", messages.append)
     assert messages[0].startswith("Starting anew")
@@ -183,19 +178,6 @@ def test_a_build_does_not_go_on_with_what_another_recipe_or_version_did(
 
 
 def test_two_builds_of_one_folder_do_not_mix(corpus_recipe, tokenizer_folder, tmp_path):
-    begun = tmp_path / "begun"
-
-    def wait() -> None:
-        begun.touch()
-        time.sleep(60)
-
-    process = in_a_fork(
-        corpus_recipe, tokenizer_folder, tmp_path / "out", lambda: at_call(pipeline, "record_run", 1, wait)
-    )
-    while not begun.exists():
-        time.sleep(0.02)
-        assert process.is_alive()
-    with pytest.raises(OutputError, match="is being made by another process"):
+    held = resumable_folder(tmp_path / "out", lambda folder: False)
+    with held, pytest.raises(OutputError, match="is being made by another process"):
         build_corpus(corpus_recipe, tokenizer_folder, tmp_path / "out")
-    process.kill()
-    process.join()

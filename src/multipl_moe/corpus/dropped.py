@@ -24,7 +24,13 @@ _EXCERPT_CHARACTERS = 300
 
 
 class DroppedWriter(JsonlWriter):
-    """Takes the documents that a filter drops: path, language, reason, detail and how the text begins."""
+    """Takes the documents that a filter drops: path, language, reason, detail and how the text begins.
+
+    `work` has the intermediate files, and no other filter has the name.
+    """
+
+    def __init__(self, work: Path, name: str):
+        super().__init__(str(work / "dropped" / name), "${language}/${rank}.jsonl", compression=None)
 
     def _default_adapter(self, document: Document) -> dict[str, Any]:
         return {
@@ -36,18 +42,13 @@ class DroppedWriter(JsonlWriter):
         }
 
 
-def dropped_writer(work: Path, step_name: str) -> DroppedWriter:
-    """The `exclusion_writer` of a filter: `work` has the intermediate files, and no other filter has the name."""
-    return DroppedWriter(str(work / "dropped" / step_name), "${language}/${rank}.jsonl", compression=None)
-
-
 class DropFor(BaseFilter):
     """Drops, for one reason, the documents of which a function tells a detail; they are written into `work`."""
 
     name = "Filter"
 
     def __init__(self, reason: str, detail_of: Callable[[Document], str | None], work: Path):
-        super().__init__(dropped_writer(work, reason))
+        super().__init__(DroppedWriter(work, reason))
         self.reason, self.detail_of = reason, detail_of
 
     def filter(self, doc: Document) -> bool | tuple[bool, str]:

@@ -19,7 +19,7 @@ from multipl_moe.corpus.clean.replace_secrets import ReplaceSecrets
 from multipl_moe.corpus.clean.unwritten import Kind, unwritten_sign
 from multipl_moe.corpus.decontamination.index import Decontaminate
 from multipl_moe.corpus.decontamination.sources import Decontamination, counted_below, prepare_decontamination
-from multipl_moe.corpus.dropped import DropFor, ReproducibleWriter, dropped_writer, gather_dropped
+from multipl_moe.corpus.dropped import DropFor, DroppedWriter, ReproducibleWriter, gather_dropped
 from multipl_moe.corpus.duplicates.minhash import MINHASH, BucketMatches, CodeSignature
 from multipl_moe.corpus.duplicates.pool import PoolOrder, PoolReader, write_index
 from multipl_moe.corpus.duplicates.removal import (
@@ -205,10 +205,10 @@ class _Build:
                 self.names,
                 recipe.seed,
                 recipe.language_table,
-                dropped_writer(self.work, "read"),
+                DroppedWriter(self.work, "read"),
                 self.work,
             ),
-            AnswerTexts(self.tokenizer_folder, dropped_writer(self.work, "answers")),
+            AnswerTexts(self.tokenizer_folder, DroppedWriter(self.work, "answers")),
             *self._content_steps(),
             partial(mark_held_out, self.work / _MARKS),
             partial(write_index, self.work / "index"),
@@ -234,7 +234,7 @@ class _Build:
             *unwritten("minified"),
             *([partial(remove_licence_headers, table)] if corpus.strip_licence_headers else []),
             *([ReplaceSecrets()] if corpus.replace_secrets else []),
-            Decontaminate(self.decontamination.index, table, dropped_writer(self.work, "decontamination")),
+            Decontaminate(self.decontamination.index, table, DroppedWriter(self.work, "decontamination")),
         ]
 
     def _find_copies(self) -> list[Step]:
@@ -265,7 +265,7 @@ class _Build:
     def _write(self) -> list[Step]:
         return [
             PoolReader(self.work / "pool", self.order, by_language=True),
-            WithoutRemoved(self.work / "removed", dropped_writer(self.work, "duplicates")),
+            WithoutRemoved(self.work / "removed", DroppedWriter(self.work, "duplicates")),
             SplitByFile(
                 self.recipe.corpus.validation_share,
                 self.work / _MARKS,

@@ -8,7 +8,7 @@ from datatrove.data import Document
 from transformers import AutoTokenizer
 
 from multipl_judge.languages.answers import parts_of
-from multipl_moe.corpus.dropped import dropped_writer
+from multipl_moe.corpus.dropped import DroppedWriter
 from multipl_moe.corpus.read.answers import AnswerTexts, answer_row
 from multipl_moe.errors import CorpusError
 from tests.fixtures import save_chat_tokenizer, save_tokenizer
@@ -29,7 +29,7 @@ def texts(
         Document(json.dumps(row), str(number), metadata={"language": language, "path": str(number)})
         for number, row in enumerate(rows)
     ]
-    step = AnswerTexts(folder, dropped_writer(work, "answers"))
+    step = AnswerTexts(folder, DroppedWriter(work, "answers"))
     made = list(step.run(documents))
     lines = [line for file in work.rglob("*.jsonl") for line in file.read_text().splitlines()]
     dropped = {row["path"]: row["detail"] for row in map(json.loads, lines)}

@@ -3,7 +3,8 @@
 import struct
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,12 @@ def list_exact_duplicates(
     """
     assert world_size == 1, "equal texts in different tasks would both stay"
     first: dict[bytes, str] = {}
-    removals = _Removals()
+    removals: list[_Removal] = []
     for entry in order.entries(index):
         kept = first.setdefault(bytes.fromhex(entry.digest), entry.path)
         if kept is not entry.path:
-            removals.add(entry, "exact_duplicate", kept)
-    removals.write(exact)
+            removals.append((entry.task, entry.position, "exact_duplicate", kept))
+    _write_removals(exact, removals)
 
 
 class DuplicateClusters(PipelineStep):
@@ -61,15 +62,15 @@ class DuplicateClusters(PipelineStep):
 
     def run(self, data: None = None, rank: int = 0, world_size: int = 1) -> None:
         """Write the lists and the report."""
-        removals = _Removals()
+        removals: list[_Removal] = []
         clusters: list[list[Entry]] = []
         for entry, reason, cluster in self._members():
             if cluster:
-                removals.add(entry, reason, cluster[0].path)
+                removals.append((entry.task, entry.position, reason, cluster[0].path))
             else:
                 clusters.append(cluster)
             cluster.append(entry)
-        removals.write(self.removed)
+        _write_removals(self.removed, removals)
         with self.report.open("wb") as lines:
             for number, cluster in enumerate(clusters):
                 lines.write(orjson.dumps(_described(number, cluster), option=orjson.OPT_APPEND_NEWLINE))
@@ -127,18 +128,15 @@ def removed_places(folder: Path, task: int) -> dict[int, tuple[str, str]]:
         return {position: (reason, kept) for position, reason, kept in map(orjson.loads, lines)}
 
 
-@dataclass
-class _Removals:
-    by_task: defaultdict[int, list[tuple[int, str, str]]] = field(default_factory=lambda: defaultdict(list))
+_Removal = tuple[int, int, str, str]
+"""Of a document to leave out: task and line in the pool, the reason, and the path of the one that stays."""
 
-    def add(self, entry: Entry, reason: str, kept: str) -> None:
-        self.by_task[entry.task].append((entry.position, reason, kept))
 
-    def write(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        for task, rows in self.by_task.items():
-            lines = b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
-            (folder / f"{task:05d}.jsonl").write_bytes(lines)
+def _write_removals(folder: Path, removals: list[_Removal]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for task, rows in groupby(sorted(removals), key=itemgetter(0)):
+        lines = [orjson.dumps(row[1:], option=orjson.OPT_APPEND_NEWLINE) for row in rows]
+        (folder / f"{task:05d}.jsonl").write_bytes(b"".join(lines))
 
 
 def _cluster_ids(near: Path | None, task: int) -> dict[int, int]:

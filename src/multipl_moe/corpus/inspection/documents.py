@@ -7,7 +7,7 @@ from typing import Any
 
 from multipl_judge.languages.answers import parts_of
 from multipl_moe.corpus.documents import documents_path
-from multipl_moe.corpus.inspection.rows import Reservoir, broken_is_an_error, require_told, rows_of, source_of
+from multipl_moe.corpus.inspection.rows import broken_is_an_error, drawn, require_told, rows_of, source_of
 from multipl_moe.corpus.manifest import CorpusManifest
 
 _SHOWN_LINE_CHARACTERS = 300
@@ -45,24 +45,22 @@ def inspect_documents(folder: Path, manifest: CorpusManifest, seed: int, num_sam
     found = Documents()
     for language, told in manifest.languages.items():
         sources = found.sources[language] = Counter()
-        samples: Reservoir[tuple[int, str, dict[str, Any]]] = Reservoir(num_samples, f"{seed} {language}")
+        samples = found.samples[language] = []
+        shown = drawn(f"{seed} {language}", told.train_files + told.validation_files, num_samples)
         for split, told_files, told_bytes in (
             ("train", told.train_files, told.train_bytes),
             ("validation", told.validation_files, told.validation_bytes),
         ):
             file = documents_path(folder, split, language)
-            num_files = num_bytes = 0
+            first, num_bytes = sources.total(), 0
             with broken_is_an_error(file):
                 for row in rows_of(file):
+                    if sources.total() in shown:
+                        samples.append(_sample(split, row, num_lines))
                     sources[f"{row['metadata']['source']} {source_of(row['metadata']['path'])}"] += 1
-                    num_files += 1
                     num_bytes += len(row["text"].encode())
-                    samples.add((samples.num_seen, split, row))
-            require_told(file, "documents", num_files, told_files)
+            require_told(file, "documents", sources.total() - first, told_files)
             require_told(file, "bytes of text", num_bytes, told_bytes)
-        in_order = sorted(samples.items, key=lambda sample: sample[0])
-        with broken_is_an_error(folder / "documents"):
-            found.samples[language] = [_sample(split, row, num_lines) for _, split, row in in_order]
     return found
 
 

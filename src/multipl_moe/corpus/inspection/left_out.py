@@ -2,13 +2,13 @@
 
 import heapq
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from multipl_moe.corpus.dropped import DROPPED_NAME
 from multipl_moe.corpus.duplicates.removal import CLUSTERS_NAME
-from multipl_moe.corpus.inspection.rows import Reservoir, broken_is_an_error, require_told, rows_of, source_of
+from multipl_moe.corpus.inspection.rows import broken_is_an_error, drawn, require_told, rows_of, source_of
 from multipl_moe.corpus.manifest import DROP_REASONS, CorpusManifest
 
 _NUM_LARGEST = 10
@@ -54,18 +54,8 @@ def inspect_duplicates(folder: Path, manifest: CorpusManifest) -> Duplicates | N
     if not file.exists():
         return None
     found = Duplicates()
-    largest: list[tuple[int, int, Cluster]] = []
     with broken_is_an_error(file):
-        for number, row in enumerate(rows_of(file)):
-            sources = [source_of(path) for path in row["paths"]]
-            found.sources.update((source, sources[0]) for source in sources[1:])
-            found.num_clusters += 1
-            found.num_files += len(sources)
-            found.across_sources += len(set(sources)) > 1
-            found.across_languages += len(set(row["languages"])) > 1
-            heapq.heappush(largest, (len(sources), -number, _cluster(row)))
-            if len(largest) > _NUM_LARGEST:
-                heapq.heappop(largest)
+        found.largest = heapq.nlargest(_NUM_LARGEST, _clusters(file, found), key=lambda cluster: cluster.size)
     require_told(file, "clusters", found.num_clusters, manifest.duplicate_clusters)
     dropped = sum(
         row.dropped.get(reason, 0)
@@ -73,12 +63,19 @@ def inspect_duplicates(folder: Path, manifest: CorpusManifest) -> Duplicates | N
         for reason in ("exact_duplicate", "near_duplicate")
     )
     require_told(file, "files that are left out", found.num_files - found.num_clusters, dropped)
-    found.largest = [cluster for *_, cluster in sorted(largest, reverse=True)]
     return found
 
 
-def _cluster(row: dict[str, Any]) -> Cluster:
-    return Cluster(len(row["paths"]), sorted(set(row["languages"])), row["paths"][:_PATHS_SHOWN])
+def _clusters(file: Path, found: Duplicates) -> Iterator[Cluster]:
+    """The clusters in their order, each of which is counted."""
+    for row in rows_of(file):
+        sources, languages = [source_of(path) for path in row["paths"]], sorted(set(row["languages"]))
+        found.sources.update((source, sources[0]) for source in sources[1:])
+        found.num_clusters += 1
+        found.num_files += len(sources)
+        found.across_sources += len(set(sources)) > 1
+        found.across_languages += len(languages) > 1
+        yield Cluster(len(sources), languages, row["paths"][:_PATHS_SHOWN])
 
 
 _ONLY_COUNTED = "over_budget"
@@ -117,21 +114,25 @@ def inspect_dropped(folder: Path, manifest: CorpusManifest, seed: int, num_sampl
     file = folder / DROPPED_NAME
     if not file.exists():
         return None
-    chosen = {
-        (reason, language): Reservoir[DroppedSample](num_samples, f"{seed} {reason} {language}")
+    told = {
+        (reason, language): 0 if reason == _ONLY_COUNTED else row.dropped.get(reason, 0)
         for reason in DROP_REASONS
-        for language in manifest.languages
+        for language, row in manifest.languages.items()
     }
-    licences = {language: Counter[str]() for language in manifest.languages}
+    shown = {key: drawn(f"{seed} {' '.join(key)}", number, num_samples) for key, number in told.items()}
+    samples: dict[tuple[str, str], list[DroppedSample]] = {key: [] for key in told}
+    dropped = Dropped(licences={language: Counter() for language in manifest.languages})
+    counts = Counter[tuple[str, str]]()
     with broken_is_an_error(file):
         for row in rows_of(file):
-            chosen[row["reason"], row["language"]].add(DroppedSample(row["path"], row["detail"], row["excerpt"]))
-            if row["reason"] == "licence":
-                licences[row["language"]][row["detail"]] += 1
-    samples: dict[str, dict[str, list[DroppedSample]]] = {}
-    for (reason, language), reservoir in chosen.items():
-        told = 0 if reason == _ONLY_COUNTED else manifest.languages[language].dropped.get(reason, 0)
-        require_told(file, f"files in {language} dropped as {reason}", reservoir.num_seen, told)
-        if reservoir.items:
-            samples.setdefault(reason, {})[language] = reservoir.items
-    return Dropped(samples, licences)
+            reason, language = key = row["reason"], row["language"]
+            if counts[key] in shown[key]:
+                samples[key].append(DroppedSample(row["path"], row["detail"], row["excerpt"]))
+            counts[key] += 1
+            if reason == "licence":
+                dropped.licences[language][row["detail"]] += 1
+    for (reason, language), number in told.items():
+        require_told(file, f"files in {language} dropped as {reason}", counts[reason, language], number)
+        if found := samples[reason, language]:
+            dropped.samples.setdefault(reason, {})[language] = found
+    return dropped

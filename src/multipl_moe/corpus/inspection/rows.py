@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import orjson
 
@@ -41,28 +41,9 @@ def require_told(file: Path, what: str, found: int, told: int) -> None:
         raise CorpusError(f"{file}: has {found:,} {what}, but manifest.json says {told:,}; build the corpus again")
 
 
-_Item = TypeVar("_Item")
-
-
-class Reservoir(Generic[_Item]):
-    """Chooses `size` of the items that it is given, each as likely as any other, and holds no others (algorithm R).
-
-    Equal seeds choose equally among equal streams.
-    """
-
-    def __init__(self, size: int, seed: str):
-        self.items: list[_Item] = []
-        self.num_seen = 0
-        self._size = size
-        self._random = random.Random(seed)
-
-    def add(self, item: _Item) -> None:
-        """Give it the stream's next item."""
-        self.num_seen += 1
-        if len(self.items) < self._size:
-            self.items.append(item)
-        elif (place := self._random.randrange(self.num_seen)) < self._size:
-            self.items[place] = item
+def drawn(seed: str, total: int, size: int) -> set[int]:
+    """Which of `total` items are shown: `size` of them, each as likely as any other, or all; the seed decides."""
+    return set(random.Random(seed).sample(range(total), min(size, total)))
 
 
 _ROW_NUMBER = re.compile(r"#\d+")
