@@ -29,8 +29,8 @@ ROWS = [
 
 
 def write_jsonl(path: Path, rows: list) -> Path:
-    content = "".join(json.dumps(row) + "\n" for row in rows).encode()
-    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    with (gzip.open if path.suffix == ".gz" else open)(path, "wt") as lines:
+        lines.writelines(json.dumps(row) + "\n" for row in rows)
     return path
 
 
@@ -133,7 +133,6 @@ def test_a_file_without_a_row_counts_once_with_the_first_language(tmp_path, name
 
 
 STACK = {
-    "hexsha": "0",
     "content": program(1),
     "lang": "C++",
     "ext": "h",
@@ -146,7 +145,7 @@ SMOL = {"content": program(3), "lang": "Rust", "licenses": ["ISC"], "repository_
 NAMELESS = {"content": program(4), "ext": "rs"}
 
 
-def test_columns_of_well_known_data_sets_need_no_settings(tmp_path):
+def test_columns_of_well_known_data_sets_need_no_settings_and_of_several_licences_all_hold(tmp_path):
     for number, row in enumerate((STACK, STARCODER, SMOL, NAMELESS, STACK | {"lang": "C"})):
         write_parquet(tmp_path / f"{number}.parquet", [row])
     assert [(row.language, row.path.partition("#")[2], row.licence) for row in find("parquet", tmp_path)] == [
@@ -155,12 +154,7 @@ def test_columns_of_well_known_data_sets_need_no_settings(tmp_path):
         ("rust", "0.rs", "unknown"),
         ("cpp", "0/src/a.h", "MIT AND Apache-2.0"),
     ]
-
-
-def test_of_several_licences_of_a_row_all_hold(tmp_path):
     licences = (["MIT OR GPL-2.0-only", "Apache-2.0"], ["MIT", "MIT"], ["MIT", None, ""], [], None)
     rows = [{"text": program(1), "path": "a.rs", "licenses": value} for value in licences]
-    found = find("jsonl", write_jsonl(tmp_path / "rows.jsonl", rows))
-    assert [row.licence for row in found] == [
-        "(MIT OR GPL-2.0-only) AND Apache-2.0", "MIT", "MIT", "unknown", "unknown"
-    ]  # fmt: skip
+    found = [row.licence for row in find("jsonl", write_jsonl(tmp_path / "rows.jsonl", rows))]
+    assert found == ["(MIT OR GPL-2.0-only) AND Apache-2.0", "MIT", "MIT", "unknown", "unknown"]
