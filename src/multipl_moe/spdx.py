@@ -65,10 +65,7 @@ class LicencePolicy:
 
 
 def standard_expression(text: str) -> str | None:
-    """The SPDX spelling of an expression or of a licence's common name, or None if it is neither.
-
-    Outdated ids get their successors (GPL-2.0+ is GPL-2.0-or-later).
-    """
+    """The SPDX spelling of an expression or of a licence's (or outdated) name, or None if it is neither."""
     parsed = _parsed(text)
     if parsed is None or not all(_is_known(symbol) for symbol in _licensing().license_symbols(parsed, decompose=False)):
         return None

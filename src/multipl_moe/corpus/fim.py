@@ -27,13 +27,7 @@ _DRAW_BYTES, _DRAW_BITS = 8, 53
 
 @dataclass(frozen=True)
 class FimCut:
-    """How one piece of a document is rearranged.
-
-    Attributes:
-        form: PSM or SPM.
-        start, stop: characters of the document between which the piece lies.
-        begin, end: characters of the document between which its middle lies.
-    """
+    """How a piece of a document, characters `start` to `stop`, is rearranged: its middle is from `begin` to `end`."""
 
     form: FimForm
     start: int
@@ -47,7 +41,6 @@ class FimRule:
     """Which documents are rearranged, and how; the same whatever other documents there are and in whatever order.
 
     Attributes:
-        tokens: ids of the three tokens.
         seed: with a document's path, decides.
         rate: share of the documents.
         spm_share: share of those that take the form SPM.

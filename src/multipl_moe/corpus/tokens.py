@@ -159,11 +159,7 @@ def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
 
 
 def document_bounds(tokenizer_folder: Path) -> DocumentBounds:
-    """The tokens that begin and close a document.
-
-    Raises:
-        BaseModelError: the folder holds no tokenizer.json, or its tokenizer names no token to close it.
-    """
+    """The tokens that begin and close a document; BaseModelError where there is no tokenizer.json or no such token."""
     file = tokenizer_folder / "tokenizer.json"
     if not file.is_file():
         raise BaseModelError(f"{tokenizer_folder}: no tokenizer.json; save the tokenizer with save_pretrained first")

@@ -37,9 +37,8 @@ def calibration_batches(
 def expert_use_batches(recipe: Recipe, corpus: Path, gate: Sequence[str]) -> dict[str, list[dict[str, torch.Tensor]]]:
     """A batch of training text of each language, from which to tell what its experts do.
 
-    Behind a domain gate they work for the languages of `gate` alone.
-
-    A language with less text than one sequence gets shorter ones.
+    Behind a domain gate they work for the languages of `gate` alone. A language with less text than one sequence gets
+    shorter ones.
     """
     seed = recipe.seed + _EXPERT_USE_SEED_OFFSET
     batches = {}

@@ -35,9 +35,6 @@ class MixtureDataset(Dataset[dict[str, Tensor]]):
 
     Attributes:
         epochs: passes over each language's data, as a fraction.
-
-    Raises:
-        ConfigError: the mixture is too long.
     """
 
     def __init__(

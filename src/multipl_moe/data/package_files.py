@@ -28,8 +28,7 @@ def package_files(
     Args:
         kinds: by name, the endings of their files, as `.json`.
         left_out: endings in lower case that are passed over, those of the recipe's languages.
-        most_files: of a kind.
-        most_of_one: of a kind in one distribution.
+        most_files, most_of_one: of a kind, and of a kind in one distribution.
         installed: where files are looked for; by default all distributions that Python finds.
     """
     kind_of = _kinds_by_ending(kinds)

@@ -22,7 +22,7 @@ class PackedTokens(Dataset[dict[str, Tensor]]):
     """The sequences of T places that the tokens of one language are packed into.
 
     Args:
-        folder: holds *.ds and *.ds.index, as in tokens/train/LANGUAGE of a corpus.
+        folder: of `TokenFiles`.
         sequence_tokens: T, at least 2.
         packing: `windows` cuts all tokens every T tokens (`WindowLayout`), `best_fit` only documents longer than T, and
             `whole` leaves these out (`BestFitLayout`).
@@ -91,11 +91,7 @@ class PackedTokens(Dataset[dict[str, Tensor]]):
 
 
 def packing_by_language(corpus: Path, sequence_tokens: int) -> dict[str, dict[Packing, PackingCounts]]:
-    """What each packing would make of each language's tokens, none of which is read; answers have one of their own.
-
-    Raises:
-        CorpusError: no corpus, or broken files.
-    """
+    """What each packing would make of each language's tokens, none of which is read; answers have one of their own."""
     counts: dict[str, dict[Packing, PackingCounts]] = {}
     for language in CorpusManifest.load(corpus).languages:
         files = TokenFiles(corpus / "tokens" / "train" / language)

@@ -29,8 +29,6 @@ class LanguageShare:
         role: "learn" or "keep".
         share_asked: share of the tokens that the recipe asks for.
         share: share that it gets, of tokens without padding.
-        sequences: sequences of T places.
-        padding_tokens: places in them that hold none.
         epochs: passes over its text, those of `train.skip_tokens` included.
         capped: whether `train.max_epochs` gave it less than was asked for.
         packing: what packing makes of all of its text.
@@ -137,11 +135,7 @@ def training_data(recipe: Recipe, corpus: Path, num_sequences: int) -> TrainingD
 def mixture(
     corpus: Path, weights: dict[str, float], *, num_sequences: int, sequence_tokens: int, seed: int
 ) -> MixtureDataset:
-    """Windows of the corpus's tokens, mixed by `weights`.
-
-    Raises:
-        CorpusError: a language of the mixture has no tokens in the corpus.
-    """
+    """Windows of the corpus's tokens, mixed by `weights`; CorpusError where a language has none in the corpus."""
     datasets = packed_languages(corpus, list(weights), sequence_tokens, "windows")
     return MixtureDataset(datasets, weights, num_sequences, seed)
 
@@ -149,11 +143,7 @@ def mixture(
 def packed_languages(
     corpus: Path, languages: list[str], sequence_tokens: int, packing: Packing
 ) -> dict[str, PackedTokens]:
-    """The packed tokens of each language.
-
-    Raises:
-        CorpusError: a language has no tokens in the corpus.
-    """
+    """The packed tokens of each language; CorpusError where it has none in the corpus."""
     datasets = {}
     for language in languages:
         folder = tokens_path(corpus, language)

@@ -21,10 +21,9 @@ MAX_PROBLEMS_OF_NGRAM = 3
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a problem.
+    """One part of a problem, whose name may be that of another in another language.
 
     Attributes:
-        benchmark, problem: names; in several languages a problem may have one name.
         kind: what it is; "structure" is the solution without names, literals and comments.
         num_ngrams: how many different n-grams it has.
         sketch: the `SKETCH_SIZE` least hashes of them, sorted: a random choice, the same for equal parts.

@@ -27,12 +27,9 @@ class Entry:
 
 @dataclass(frozen=True)
 class PoolOrder:
-    """How the files of a pool become one order, that of the draw, in which the first of duplicates is the one to stay.
+    """How the files of a pool become one order, in which the first of duplicates is the one to stay.
 
-    Attributes:
-        seed: decides the order within a language.
-        num_languages: of which the tasks of the first come first.
-        num_parts: tasks of each language.
+    The `num_parts` tasks of the first language come first; the seed decides the order within a language.
     """
 
     seed: int
@@ -41,7 +38,7 @@ class PoolOrder:
 
     @property
     def num_tasks(self) -> int:
-        """Number of files."""
+        """Number of files of the pool."""
         return self.num_languages * self.num_parts
 
     def tasks(self, language: int) -> range:

@@ -44,12 +44,10 @@ class DuplicateClusters(PipelineStep):
     and languages of all, those of the one that stays first. Statistics: `duplicate_clusters`.
 
     Args:
-        index: of the pool.
         exact: lists of `list_exact_duplicates`.
         near: datatrove's cluster ids of the documents without those listed, or None where none were looked for.
         removed: folder of the lists to write.
         report: the file of the clusters.
-        order: of the pool.
     """
 
     name = "Clusters"

@@ -37,11 +37,7 @@ class Documents:
 
 
 def inspect_documents(folder: Path, manifest: CorpusManifest, seed: int, num_samples: int, num_lines: int) -> Documents:
-    """Read all documents once; the seed chooses the samples.
-
-    Raises:
-        CorpusError: documents are missing, broken, or others than the manifest tells of.
-    """
+    """Read all documents once; CorpusError where they are broken, or others than the manifest tells of."""
     found = Documents()
     for language, told in manifest.languages.items():
         sources = found.sources[language] = Counter()

@@ -24,10 +24,7 @@ class Inspection:
     """What a corpus folder holds.
 
     Attributes:
-        folder: the corpus.
-        manifest, recipe: its own.
         seed: chose the samples.
-        documents: where they come from, and some of them.
         lengths: (D,) tokens of each training document by language, int64; of a file that was rearranged to fill in the
             middle each piece counts as a document.
         dropped, duplicates: None where the folder has no list of them.

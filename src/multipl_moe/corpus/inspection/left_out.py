@@ -29,8 +29,7 @@ class Duplicates:
     """What a corpus's list of clusters tells.
 
     Attributes:
-        num_clusters: number of clusters.
-        num_files: in all of them; one each stayed.
+        num_files: in all clusters; one each stayed.
         across_sources, across_languages: clusters with files of more than one.
         sources: number of files left out, by their source and that of the file that stayed.
         largest: some clusters, the largest first.
@@ -45,11 +44,7 @@ class Duplicates:
 
 
 def inspect_duplicates(folder: Path, manifest: CorpusManifest) -> Duplicates | None:
-    """Read duplicates.jsonl once; None where there is none.
-
-    Raises:
-        CorpusError: it is broken, or has other clusters than the manifest tells of.
-    """
+    """Read duplicates.jsonl once, None where there is none; CorpusError as for documents."""
     file = folder / CLUSTERS_NAME
     if not file.exists():
         return None
@@ -106,10 +101,7 @@ class Dropped:
 def inspect_dropped(folder: Path, manifest: CorpusManifest, seed: int, num_samples: int) -> Dropped | None:
     """Read dropped.jsonl.gz once; None where there is none: as it quotes files, it may have been removed on purpose.
 
-    The seed chooses the samples, `num_samples` of each reason and language.
-
-    Raises:
-        CorpusError: it is broken, or lists other files than the manifest tells of.
+    The seed chooses the samples, `num_samples` of each reason and language; CorpusError as for documents.
     """
     file = folder / DROPPED_NAME
     if not file.exists():

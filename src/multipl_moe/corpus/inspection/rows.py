@@ -15,11 +15,7 @@ from multipl_moe.errors import CorpusError
 
 
 def rows_of(file: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a JSON Lines file, which may be compressed.
-
-    Raises:
-        CorpusError: it is missing or broken.
-    """
+    """The rows of a JSON Lines file, which may be compressed; CorpusError where it is missing or broken."""
     with broken_is_an_error(file), open_decompressed(file, file.suffix) as lines:
         for line in lines:
             yield orjson.loads(line)

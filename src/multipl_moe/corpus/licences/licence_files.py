@@ -38,13 +38,9 @@ _TERMS = re.compile(r"licen[cs]|permi|redistribut|terms|proprietary|confidential
 
 
 def nearest_licence(licence_in: Callable[[str], str | None]) -> Callable[[str], str]:
-    """Looks up the licence of files: what their folder's licence files say, else those of the next folder above.
+    """Looks up the licence of a file by its path: what its folder's licence files say, else the next folder's above.
 
-    Args:
-        licence_in: the licence that the files in a folder state, or None; "" is the root. Asked once for each folder.
-
-    Returns:
-        SPDX expression for a file by its path from the root, with slashes; "unknown" where none is stated.
+    `licence_in` tells what those of one folder ("" is the root) state, if they do, and is asked once for each.
     """
     stated = cache(licence_in)
 

@@ -45,11 +45,7 @@ class AnswerTexts(BaseFilter):
         return AutoTokenizer.from_pretrained(str(self.tokenizer_folder), local_files_only=True)
 
     def filter(self, doc: Document) -> bool | tuple[bool, str]:
-        """Whether a document stays.
-
-        Raises:
-            CorpusError: a row has messages, and the tokenizer no chat template.
-        """
+        """Whether a document stays; CorpusError where a row has messages, and the tokenizer no chat template."""
         if are_answers(doc.metadata["language"]):
             try:
                 parts = self._parts(json.loads(doc.text))

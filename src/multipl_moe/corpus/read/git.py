@@ -17,8 +17,7 @@ _READ_WHOLE_BYTES = 1 << 20
 class GitRepository:
     """A repository with a work tree, a folder inside one, or a bare repository; paths are relative to `root`.
 
-    Raises:
-        CorpusError: git is missing, or cannot read the repository.
+    CorpusError where git is missing, or cannot read it.
     """
 
     def __init__(self, root: Path):

@@ -40,11 +40,7 @@ def open_decompressed(path: Path, ending: str) -> IO[bytes]:
 
 
 def row_files(path: Path, kind: str) -> list[Path]:
-    """The file, or all files of the kind below the folder.
-
-    Raises:
-        CorpusError: there is none.
-    """
+    """The file, or all files of the kind below the folder; CorpusError where there is none."""
     endings = ROW_ENDINGS[kind]
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.name.endswith(endings))
@@ -95,11 +91,8 @@ def _lines(stream: IO[bytes]) -> Iterator[bytes]:
 def read_hub(source: SourceSection) -> Iterator[dict[str, Any]]:
     """Rows of a data set's split, in its order; nothing is downloaded beforehand.
 
-    Unlike a broken file, a connection that fails ends the build: a corpus that lacks what a server did not send today
-    would be another one tomorrow.
-
-    Raises:
-        CorpusError: the library is missing, or the data set cannot be opened or read on.
+    Unlike a broken file, a connection that fails ends the build, with a CorpusError: a corpus that lacks what a server
+    did not send today would be another one tomorrow.
     """
     try:
         import datasets

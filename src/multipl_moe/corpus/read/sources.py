@@ -69,11 +69,7 @@ class SourceReader(PipelineStep):
         self.scratch = scratch
 
     def run(self, data: Iterable[Document] | None = None, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
-        """Yield the documents drawn.
-
-        Raises:
-            CorpusError: a source cannot be used.
-        """
+        """Yield the documents drawn; CorpusError where a source cannot be used."""
         shares = [(language, part) for language in self.languages for part in range(self.corpus.executor.parts)]
         with self.exclusion_writer or nullcontext():
             for language, part in shares[rank::world_size]:

@@ -24,8 +24,6 @@ def run_stages(
 ) -> Generator[Stage]:
     """Run the tasks that are not done yet, stage by stage; a stage is yielded when all of its tasks are.
 
-    `logs` is the folder of the stages' logs and marks.
-
     Raises:
         ConfigError: the executor cannot be used here.
         UserError: a task's.

@@ -44,10 +44,7 @@ class TaskExecutor(LocalPipelineExecutor):
 def run_in_forks(stage: Stage, workers: int, logs: Path, listeners: Listeners) -> None:
     """Run the tasks of a stage that are left, `workers` at a time; the first that fails ends the others.
 
-    Raises:
-        OSError: the disk took no more of a task's output.
-        UserError: a task's.
-        TasksUnfinishedError: a worker was killed, or a task failed for a reason that is none of the user's.
+    Raises what `run_stages` does, and an OSError where the disk took no more of a task's output.
     """
     listeners.tell(stage, logs)
     with _ended_at_last() as running:

@@ -25,11 +25,6 @@ def run_on_slurm(
 
     The jobs go on when this process is stopped. Started again it waits for those that an earlier start has submitted,
     and submits what is left only when none of them is waiting or running.
-
-    Raises:
-        ConfigError: Slurm's commands are missing or refuse.
-        UserError: a task's.
-        TasksUnfinishedError: no job is left, but tasks are.
     """
     jobs_file = logs / _JOBS_NAME
     if not (jobs_file.is_file() and _are_alive(json.loads(jobs_file.read_text()))):
