@@ -154,11 +154,11 @@ def test_too_little_text_for_all_bounds_is_refused(corpus: Path):
 def test_the_hash_tells_other_orders_and_other_corpora(corpus: Path):
     first = _data(corpus).summary.order_sha256
     for same in (
-        {},
-        {"max_epochs": 100.0, "on_max_epochs": "cap"},
-        {"weights": {"rust": 2e3, "go": 2e3, "python": 1e3}},
+        _data(corpus),
+        _data(corpus, max_epochs=100.0, on_max_epochs="cap"),
+        _data(corpus, weights={"rust": 2e3, "go": 2e3, "python": 1e3}),
     ):
-        assert _data(corpus, **same).summary.order_sha256 == first
+        assert same.summary.order_sha256 == first
     others = [_data(corpus, packing="windows"), _data(corpus, weights={"rust": 1.0, "go": 2.0}), _data(corpus, 999)]
     write_tokens(corpus / "tokens" / "train" / "go", [63, 65, *_LENGTHS["go"][2:]])
     others.append(_data(corpus))

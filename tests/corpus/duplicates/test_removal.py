@@ -4,7 +4,6 @@ import struct
 from pathlib import Path
 
 import orjson
-import pytest
 from datatrove.data import Document
 
 from multipl_moe.corpus.duplicates.pool import PoolOrder, write_index
@@ -23,15 +22,12 @@ def document(path: str, language: str, text: str) -> Document:
     return Document(text, path, metadata={"path": path, "language": language})
 
 
-def index(folder: Path, num_parts: int, files: dict[str, dict[str, str]]) -> PoolOrder:
-    """Index texts by language and path, dealt to parts and drawn as the reader does."""
-    order = PoolOrder(SEED, len(files), num_parts)
-    for number, (language, texts) in enumerate(files.items()):
+def index(folder: Path, files: dict[str, dict[str, str]]) -> PoolOrder:
+    """Index texts by language and path, drawn as the reader does."""
+    for task, (language, texts) in enumerate(files.items()):
         paths = sorted(texts, key=lambda path: draw_order(SEED, path))
-        for part, task in enumerate(order.tasks(number)):
-            mine = [path for path in paths if draw_order(SEED, path) % num_parts == part]
-            list(write_index(folder, (document(path, language, texts[path]) for path in mine), task))
-    return order
+        list(write_index(folder, (document(path, language, texts[path]) for path in paths), task))
+    return PoolOrder(SEED, len(files), 1)
 
 
 def removed_paths(folder: Path, removed: Path, order: PoolOrder) -> dict[str, tuple[str, str]]:
@@ -42,11 +38,10 @@ def removed_paths(folder: Path, removed: Path, order: PoolOrder) -> dict[str, tu
     }
 
 
-@pytest.mark.parametrize("num_parts", [1, 3])
-def test_of_equal_texts_the_first_of_the_draw_stays_in_whatever_task(tmp_path, num_parts):
+def test_of_equal_texts_the_first_of_the_draw_stays_in_whatever_task(tmp_path):
     go = {f"{number}.go": f"text {number % 7}" for number in range(20)}
     ruby = {f"{number}.rb": f"text {number}" for number in range(9)}
-    order = index(tmp_path / "index", num_parts, {"go": go, "ruby": ruby})
+    order = index(tmp_path / "index", {"go": go, "ruby": ruby})
     list_exact_duplicates(tmp_path / "index", tmp_path / "exact", order)
     drawn = sorted(go, key=lambda path: draw_order(SEED, path))
     first = {text: next(path for path in drawn if go[path] == text) for text in go.values()}
@@ -59,7 +54,7 @@ def test_a_cluster_is_of_near_duplicates_and_their_copies_and_keeps_its_first(tm
     texts = {f"{number}.go": f"text {number}" for number in range(12)}
     a, b, c, d, copy_of_b, copy_of_d, *_ = drawn = sorted(texts, key=lambda path: draw_order(SEED, path))
     texts |= {copy_of_b: texts[b], copy_of_d: texts[d]}
-    order = index(tmp_path / "index", 1, {"go": texts})
+    order = index(tmp_path / "index", {"go": texts})
     list_exact_duplicates(tmp_path / "index", tmp_path / "exact", order)
     # MinHash knows nothing of the copies, so the last document is its number 9. It found a, b and the last one alike.
     (tmp_path / "near").mkdir()
