@@ -33,17 +33,6 @@ def test_each_item_goes_into_the_fullest_bin_with_room(case):
     assert best_fit_decreasing(np.array(lengths, np.int64), capacity).tolist() == _slow(lengths, capacity)
 
 
-def test_what_fits_together_is_put_together_and_long_documents_are_cut():
-    """Ding et al.'s point: documents of 6, 3 and 1 and of 5 and 5 fill two sequences, where windows would cut two."""
-    layout = BestFitLayout(np.cumsum([3, 5, 6, 5, 1]), 10)
-    assert [layout.pieces(index)[1].tolist() for index in range(2)] == [[3, 6, 1], [5, 5]]
-    assert (layout.counts.padding_tokens, layout.counts.cut_documents) == (0, 0)
-    layout = BestFitLayout(np.cumsum([25, 4, 10]), 10)
-    pieces = [list(zip(*map(np.ndarray.tolist, layout.pieces(index)), strict=True)) for index in range(4)]
-    assert pieces == [[(0, 10)], [(10, 10)], [(29, 10)], [(20, 5), (25, 4)]]
-    assert (layout.counts.padding_tokens, layout.counts.cut_documents, layout.counts.documents) == (1, 1, 3)
-
-
 def test_a_hundred_thousand_documents_take_a_second_at_most():
     """A search through all bins would take minutes."""
     lengths = np.random.default_rng(0).lognormal(6, 1.2, 100_000).astype(np.int64) + 1

@@ -63,13 +63,11 @@ def test_stages_are_submitted_one_after_the_other_and_make_the_same_corpus(
     assert len(jobs) == len(STAGES)
     scripts = [(commands / f"{job}.script").read_text() for job in jobs]
     asked = [(commands / f"{job}.job").read_text() for job in jobs]
-    for name, script in zip(STAGES, scripts, strict=True):
-        for line in ("partition=cpu", "time=1:00:00", "account=mine", "cpus-per-task=2", "mem-per-cpu=3G"):
+    options = ("partition=cpu", "time=1:00:00", "account=mine", "cpus-per-task=2", "mem-per-cpu=3G")
+    for name, script, last_task in zip(STAGES, scripts, (1, 0, 1, 3, 0, 1), strict=True):
+        for line in (*options, f"job-name=corpus-{name}", f"array=0-{last_task}"):
             assert f"#SBATCH --{line}\n" in script
-        assert f"job-name=corpus-{name}\n" in script
         assert f"launch_pickled_pipeline {logs / name / 'executor.pik'}" in script
-    assert "array=0-1\n" in scripts[0]
-    assert "array=0-3\n" in scripts[3]
     assert "--dependency" not in asked[0]
     assert [f"--dependency=afterok:{job} " in line for job, line in zip(jobs, asked[1:], strict=False)] == [True] * 5
 
@@ -82,18 +80,15 @@ def test_stages_are_submitted_one_after_the_other_and_make_the_same_corpus(
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize(
-    ("script", "alive"),
-    [
-        ("echo 7", True),
-        ("exit 0", False),
-        ("echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1", False),
-        ("echo 'Unable to contact slurm controller' >&2; exit 1", True),
-    ],
-)
-def test_a_scheduler_that_does_not_answer_has_not_lost_the_jobs(commands, script, alive):
-    (commands / "squeue").write_text(f"#!/bin/sh\n{script}\n")
-    assert slurm._are_alive(["7"]) is alive
+def test_a_scheduler_that_does_not_answer_has_not_lost_the_jobs(commands):
+    for script, is_alive in {
+        "echo 7": True,
+        "exit 0": False,
+        "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1": False,
+        "echo 'Unable to contact slurm controller' >&2; exit 1": True,
+    }.items():
+        (commands / "squeue").write_text(f"#!/bin/sh\n{script}\n")
+        assert slurm._are_alive(["7"]) is is_alive
 
 
 def test_a_slurm_that_cannot_be_used_is_told_in_a_line(commands, recipe, tmp_path):
