@@ -11,6 +11,7 @@ rearranged piece by piece.
 """
 
 import hashlib
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -22,7 +23,6 @@ from multipl_moe.fim_tokens import FimTokens
 
 FimForm = Literal["psm", "spm"]
 FIM_FORMS: tuple[FimForm, ...] = ("psm", "spm")
-_DRAW_BYTES, _DRAW_BITS = 8, 53
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,7 @@ class FimRule:
     def _draws(self, name: str) -> list[float]:
         """Four numbers in [0, 1)."""
         digest = hashlib.sha256(f"fim/{self.seed}/{name}".encode("utf-8", "surrogatepass")).digest()
-        words = (digest[begin : begin + _DRAW_BYTES] for begin in range(0, len(digest), _DRAW_BYTES))
-        return [(int.from_bytes(word) >> 8 * _DRAW_BYTES - _DRAW_BITS) / 2**_DRAW_BITS for word in words]
+        return [(word >> 11) / 2**53 for word in struct.unpack(">4Q", digest)]
 
 
 def cut_parts(text: str, cut: FimCut | None, *, joins: bool) -> list[str]:

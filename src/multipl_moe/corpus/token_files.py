@@ -18,15 +18,11 @@ class TokenFiles:
     files are shared by forked workers, which then read each other's bytes. Here files are memory-mapped and document
     ends are in memory, 8 bytes each: any order costs the same, in any number of workers.
 
-    Args:
-        folder: holds *.ds and *.ds.index, of answers also *.ds.loss, as in tokens/train/LANGUAGE of a corpus.
+    The folder holds *.ds and *.ds.index, of answers also *.ds.loss; CorpusError where it does not, or they are broken.
 
     Attributes:
         document_ends: (D,) place after each document's last token, int64, ascending.
         file_ends: (F,) place after each file's last token; no document lies in two files.
-
-    Raises:
-        CorpusError: no such files, or broken ones.
     """
 
     def __init__(self, folder: Path) -> None:

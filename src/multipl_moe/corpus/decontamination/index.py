@@ -96,10 +96,7 @@ class Decontaminate(BaseFilter):
     name = "🧪 Decontamination"
 
     def __init__(
-        self,
-        index: BenchmarkIndex,
-        table: Mapping[str, Language],
-        exclusion_writer: DiskWriter | None = None,
+        self, index: BenchmarkIndex, table: Mapping[str, Language], exclusion_writer: DiskWriter | None = None
     ):
         super().__init__(exclusion_writer)  # pyright: ignore[reportArgumentType]  None is datatrove's own default
         self.index, self.table = index, table

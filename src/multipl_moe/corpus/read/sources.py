@@ -37,15 +37,13 @@ class SourceReader(PipelineStep):
     the same hash, each with its part of the budget. A task reads one part of one language; where there are fewer
     tasks, each reads several.
 
-    A document's id is its path; its metadata: language, path (with the source's name), source (its kind), licence, and
-    held_out where its whole source is.
+    A document's id is its path; its metadata are those of `_metadata`.
     Statistics: `found/LANGUAGE`, and `dropped/REASON/LANGUAGE` for binary, encoding, too_large, too_small, unreadable
     and over_budget. A file whose name leaves its language open, and whose content is of another, is not counted; once
     the budget is full no content is asked.
 
-    `languages` are names in the table, which has all languages that files may be of, and names of answers in them. The
-    writer is given the files refused, but not those over the budget, which nothing was read of. Contents that are to be
-    drawn wait in the folder `scratch`; None: the system's.
+    `languages` are names in the table, and names of answers in them. The writer is given the files refused, but not
+    those over the budget, which nothing was read of. Contents that are to be drawn wait in the folder `scratch`.
     """
 
     name = "Sources"

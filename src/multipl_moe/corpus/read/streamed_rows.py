@@ -23,7 +23,7 @@ class EarliestRows:
     Args:
         rank: place of a row in the draw; lower comes first.
         budget_bytes: bytes of all rows drawn; infinity keeps all rows.
-        file_bytes: least and most bytes of a row that will be accepted; the content of larger ones is not kept.
+        file_bytes: least and most bytes of a row that will be accepted.
         belongs: whether a row whose name leaves that open is of its language, by its content.
         folder: where the contents lie, made if it is missing; None: the system's for temporary files.
     """
