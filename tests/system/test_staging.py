@@ -27,30 +27,37 @@ from multipl_moe.system.staging import (
 )
 from tests.upcycle.conftest import names_in
 
+_ANEW = partial(resumable_folder, can_go_on=lambda staging: False)
+
 
 def test_the_output_appears_only_when_the_block_is_done(tmp_path):
-    with staged_folder(tmp_path / "out") as staging:
+    folder = tmp_path / "made" / "too"
+    with staged_folder(folder / "out") as staging:
         (staging / "file").write_text("whole")
-        assert not (tmp_path / "out").exists()
-        assert staging.parent == tmp_path  # of the same disk, so that renaming is at once
-    assert names_in(tmp_path) == ["out"]
-    assert (tmp_path / "out" / "file").read_text() == "whole"
+        assert not (folder / "out").exists()
+        assert staging.parent == folder  # of the same disk, so that renaming is at once
+    assert names_in(folder) == ["out"]
+    assert (folder / "out" / "file").read_text() == "whole"
 
 
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-def test_a_failure_or_an_interrupt_leaves_nothing(tmp_path, error):
-    def write_half() -> None:
-        with staged_folder(tmp_path / "out") as staging:
-            (staging / "deep").mkdir()
-            (staging / "deep" / "file").write_text("half")
-            raise error
+def _write_half(kind, output: Path, error: BaseException) -> None:
+    with kind(output) as staging:
+        (staging / "deep").mkdir()
+        (staging / "deep" / "file").write_text("half")
+        raise error
 
-    with pytest.raises(error):
-        write_half()
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [(staged_folder, ValueError()), (staged_folder, KeyboardInterrupt()), (_ANEW, CorpusError("bad"))],
+)
+def test_a_failure_an_interrupt_or_bad_input_leaves_nothing(tmp_path, kind, error):
+    with pytest.raises(type(error)):
+        _write_half(kind, tmp_path / "out", error)
     assert names_in(tmp_path) == []
 
 
-@pytest.mark.parametrize("kind", [staged_folder, partial(resumable_folder, can_go_on=lambda staging: False)])
+@pytest.mark.parametrize("kind", [staged_folder, _ANEW])
 def test_what_a_killed_run_left_and_cannot_be_gone_on_with_is_cleared(tmp_path, kind):
     (tmp_path / ".out.partial" / "deep").mkdir(parents=True)
     (tmp_path / ".out.partial" / "stale").touch()
@@ -59,36 +66,14 @@ def test_what_a_killed_run_left_and_cannot_be_gone_on_with_is_cleared(tmp_path, 
     assert names_in(tmp_path / "out") == []
 
 
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, TasksUnfinishedError])
+@pytest.mark.parametrize("error", [ValueError(), KeyboardInterrupt(), TasksUnfinishedError()])
 def test_a_resumable_folder_stays_when_it_is_stopped_and_is_gone_on_with(tmp_path, error):
-    def write_half() -> None:
-        with resumable_folder(tmp_path / "out", lambda staging: False) as staging:
-            (staging / "file").write_text("half")
-            raise error
-
-    with pytest.raises(error):
-        write_half()
-    with resumable_folder(tmp_path / "out", lambda staging: (staging / "file").exists()) as staging:
-        assert (staging / "file").read_text() == "half"
-    assert names_in(tmp_path) == ["out"]
-    assert names_in(tmp_path / "out") == ["file"]
-
-
-def test_bad_input_leaves_nothing_of_a_resumable_folder(tmp_path):
-    def refuse() -> None:
-        with resumable_folder(tmp_path / "out", lambda staging: False) as staging:
-            (staging / "file").touch()
-            raise CorpusError("bad")
-
-    with pytest.raises(CorpusError, match="bad"):
-        refuse()
-    assert names_in(tmp_path) == []
-
-
-def test_folders_above_the_output_are_made(tmp_path):
-    with staged_folder(tmp_path / "a" / "b" / "out"):
+    with pytest.raises(type(error)):
+        _write_half(_ANEW, tmp_path / "out", error)
+    with resumable_folder(tmp_path / "out", lambda staging: (staging / "deep").is_dir()):
         pass
-    assert (tmp_path / "a" / "b" / "out").is_dir()
+    assert names_in(tmp_path) == ["out"]
+    assert (tmp_path / "out" / "deep" / "file").read_text() == "half"
 
 
 @pytest.mark.parametrize("kind", ["folder", "file"])
@@ -233,7 +218,7 @@ def _write(kind, outputs, begin, number, told) -> None:
 @pytest.mark.parametrize("kind", [staged_folder, partial(resumable_folder, can_go_on=lambda staging: True)])
 def test_of_processes_that_write_one_output_at_once_one_does_and_the_others_are_told(tmp_path, kind):
     fork, num_processes = multiprocessing.get_context("fork"), 6
-    outputs = [tmp_path / str(round) / "out" for round in range(6)]
+    outputs = [tmp_path / str(round) / "out" for round in range(4)]
     begin, told = fork.Barrier(num_processes), fork.Queue()
     arguments = [(kind, outputs, begin, number, told) for number in range(num_processes)]
     processes = [fork.Process(target=_write, args=each, daemon=True) for each in arguments]

@@ -21,7 +21,7 @@ from multipl_moe.data.packing import Packing
 from multipl_moe.data.training_data import TrainingData, training_data
 from multipl_moe.errors import OutputError, TrainingError
 from multipl_moe.model.documents import attention_arguments
-from multipl_moe.train import batch_arguments
+from multipl_moe.train import setup as setup_module
 from multipl_moe.train.loop import fit
 from multipl_moe.train.methods import load_for_training, prepare
 from multipl_moe.train.setup import TrainingSetup
@@ -87,7 +87,7 @@ def test_another_corpus_is_not_gone_on_with(world: World, tmp_path: Path):
 
 @pytest.mark.parametrize("method", ["dense", "lora"])
 def test_attention_of_dense_models_is_told_where_documents_begin(world: World, tmp_path, monkeypatch, method: str):
-    monkeypatch.setattr(batch_arguments, "takes_document_bounds", lambda attention: True)
+    monkeypatch.setattr(setup_module, "takes_document_bounds", lambda attention: True)
     told: list[dict[str, Any]] = []
 
     class Look(TrainerCallback):

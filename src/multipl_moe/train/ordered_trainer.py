@@ -15,7 +15,6 @@ from multipl_moe.errors import OutputError, TrainingError
 from multipl_moe.runs.folder import read_json, write_json
 from multipl_moe.system.device import dtype_name
 from multipl_moe.system.staging import staged_folder
-from multipl_moe.train.batch_arguments import batch_arguments
 from multipl_moe.train.checkpoints import (
     checkpoint_path,
     load_trained,
@@ -26,7 +25,7 @@ from multipl_moe.train.checkpoints import (
 from multipl_moe.train.held_out import HeldOut
 from multipl_moe.train.language_losses import LANGUAGE_KEY, LanguageLosses, WithLanguage
 from multipl_moe.train.progress import LOSS_PREFIX
-from multipl_moe.train.setup import TrainingSetup
+from multipl_moe.train.setup import TrainingSetup, batch_arguments
 from multipl_moe.train.sharding import is_sharded, load_sharded, save_sharded
 
 _RUN_FILE = "run.json"

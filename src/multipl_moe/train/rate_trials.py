@@ -16,9 +16,8 @@ from transformers import PreTrainedModel, Trainer, TrainingArguments, set_seed
 from multipl_moe.model.decoder import hybrid_layers_of
 from multipl_moe.model.documents import IGNORED_LABEL
 from multipl_moe.system.launch import num_processes
-from multipl_moe.train.batch_arguments import batch_arguments
 from multipl_moe.train.checkpoints import trained_state
-from multipl_moe.train.setup import TrainingSetup
+from multipl_moe.train.setup import TrainingSetup, batch_arguments
 
 STEPS = 8  # of a trial
 _WARM_UP_STEPS = 2  # of these, at a rising rate

@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from typing import Literal
+from typing import Any, Literal
 
 import torch
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from multipl_judge.extras import install_hint
 from multipl_judge.languages.answers import answers_in
 from multipl_moe.errors import ConfigError
+from multipl_moe.model.decoder import decoder_of
+from multipl_moe.model.documents import attention_arguments, takes_document_bounds
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.recipe.training import TrainSection
 from multipl_moe.system.device import fast_dtype, fastest_attention, has_sdpa
@@ -23,8 +26,6 @@ class TrainingSetup:
     """How a run trains here.
 
     Attributes:
-        train: the recipe's section.
-        seed: of everything that is drawn.
         languages: of the mixture, and the answers that it may hold in them.
         dtype: of matrix products: bfloat16 where the hardware has it, unless the recipe decides.
         distribution: `one` process alone, or several, each with a whole model (`ddp`) or a part of it (`fsdp2`).
@@ -130,6 +131,18 @@ def require_processes(train: TrainSection) -> None:
         raise ConfigError("train.distribution: fsdp2 does not go with train.method lora; use ddp")
     if wanted == "fsdp2" and train.keep_best:
         raise ConfigError("train.keep_best: does not go with train.distribution fsdp2; leave it off, or use ddp")
+
+
+def batch_arguments(model: PreTrainedModel, batch: dict[str, Tensor]) -> dict[str, Any]:
+    """What a model in training is told beside a batch, whose `position_ids` may be on any device.
+
+    A hybrid is told to make no logits; a dense model, where documents begin, which a hybrid tells attention itself.
+    """
+    if decoder_of(model) is not None:
+        return {"skip_logits": True}
+    if takes_document_bounds(model.config._attn_implementation):
+        return attention_arguments(batch["position_ids"].to(model.device))
+    return {}
 
 
 def enable_checkpointing(model: PreTrainedModel) -> None:
