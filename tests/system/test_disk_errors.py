@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from multipl_moe.errors import ConfigError, DiskError, OutputError
 from multipl_moe.system.disk_errors import disk_errno, disk_errors_explained, what_was_denied, write_errors_explained
@@ -17,6 +18,21 @@ def test_a_full_disk_is_one_error_that_names_the_output(write):
     told = r"output: out cannot be written \(No space left on device\); free some space"
     with pytest.raises(DiskError, match=told), disk_errors_explained(Path("out")):
         write(Path("/dev/full"))
+
+
+@pytest.mark.parametrize(
+    ("error", "number"),
+    [
+        (SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"), errno.ENOSPC),
+        (SafetensorError(f"I/O error (os error {errno.EROFS})"), errno.EROFS),
+        (OSError(errno.EFBIG, "of the disk"), errno.EFBIG),
+        (RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 576 vs 534"), errno.ENOSPC),
+        (OSError(errno.EACCES, "denied"), None),
+        (RuntimeError("shape mismatch"), None),
+    ],
+)
+def test_what_the_disk_refuses_is_told_from_other_failures_whoever_met_it(error: Exception, number: int | None):
+    assert disk_errno(error) == number
 
 
 @pytest.mark.parametrize("error", [ConfigError("os error 28"), ValueError("no"), OSError(errno.EIO, "I/O error")])

@@ -1,5 +1,6 @@
 """One training run in the tiny world that is watched from inside."""
 
+import io
 import os
 import signal
 from collections.abc import Callable
@@ -44,7 +45,7 @@ class Watcher(TrainerCallback):
     metrics: list[dict[str, float]] = field(default_factory=list)
 
     def on_train_begin(self, args, state, control, **kwargs):
-        for index, layer in enumerate(kwargs["model"].model.layers):
+        for index, layer in enumerate(kwargs["model"].get_decoder().layers):
             layer.register_forward_hook(self._noting(index))
 
     def on_pre_optimizer_step(self, args, state, control, **kwargs):
@@ -104,13 +105,11 @@ def train(world: World, folder: Path, *callbacks: TrainerCallback, **values: Any
     return train_model(recipe, start, world.corpus, folder, callbacks=callbacks)
 
 
-def train_told(
-    world: World, folder: Path, *callbacks: TrainerCallback, console: Console | None = None, **values: Any
-) -> list[dict[str, Any]]:
+def train_told(world: World, folder: Path, *callbacks: TrainerCallback, **values: Any) -> list[dict[str, Any]]:
     """The same with `TrainingProgress`, before the other callbacks; returns the lines of metrics.jsonl."""
     folder.mkdir(exist_ok=True)
     per_step = tokens_per_step(with_train(world.recipe, **values).train)
-    train(world, folder, TrainingProgress(folder, per_step, console or Console(quiet=True)), *callbacks, **values)
+    train(world, folder, TrainingProgress(folder, per_step, Console(quiet=True)), *callbacks, **values)
     return read_journal(folder / "metrics.jsonl")
 
 
@@ -133,14 +132,18 @@ def changed(before: Path, after: Path) -> set[str]:
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run, its folder and what was noted in it."""
+    """A finished run, its folder, what was noted in it, its lines of metrics.jsonl, and what was shown of it."""
 
     folder: Path
     result: TrainResult
     watcher: Watcher
+    lines: list[dict[str, Any]]
+    shown: str
 
 
 @pytest.fixture(scope="session")
 def run(world: World, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    folder, watcher = tmp_path_factory.mktemp("run"), Watcher()
-    return Run(folder, train_model(world.recipe, world.hybrid, world.corpus, folder, callbacks=[watcher]), watcher)
+    folder, watcher, shown = tmp_path_factory.mktemp("run"), Watcher(), io.StringIO()
+    progress = TrainingProgress(folder, tokens_per_step(world.recipe.train), Console(file=shown, width=160))
+    result = train_model(world.recipe, world.hybrid, world.corpus, folder, callbacks=[watcher, progress])
+    return Run(folder, result, watcher, read_journal(folder / "metrics.jsonl"), shown.getvalue())

@@ -1,17 +1,18 @@
 """Checkpoints: whole or not at all, only what training changes, the last and the best kept, a full disk explained."""
 
 import errno
+import json
 import os
 import re
 import shutil
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import TrainerCallback
 
@@ -33,7 +34,6 @@ from multipl_moe.train.checkpoints import (
 )
 from multipl_moe.train.methods import load_for_training, prepare
 from multipl_moe.train.setup import TrainingSetup
-from multipl_moe.train.trainer import train_model
 from tests.train.conftest import Interrupt, Run, changed, train
 from tests.train.tiny import World, tensors, with_train
 
@@ -108,20 +108,41 @@ def test_checkpoint_holds_what_trains_and_buffers_alone(world: World, method: st
     assert trained_state(model).keys() == trained | {f"model.layers.{i}.mlp.{name}" for i in (1, 2) for name in names}
 
 
-def test_checkpoint_of_another_model_or_recipe_is_refused(world: World, tmp_path: Path):
-    recipe = with_train(world.recipe, tokens=4 * 128)
+def test_a_run_goes_on_with_the_same_model_corpus_and_precision_alone(world: World, tmp_path: Path):
+    values, run = {"tokens": 4 * 128, "packing": "best_fit"}, tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
-        train_model(recipe, world.hybrid, world.corpus, tmp_path / "run", callbacks=[Interrupt(1)])
-    other = shutil.copytree(world.hybrid, tmp_path / "hybrid")
-    weights = load_file(other / "model.safetensors")
+        train(world, run, Interrupt(1), **values)
+    checkpoint = checkpoint_path(run / "checkpoints", 2)
+    model, corpus = (
+        shutil.copytree(world.hybrid, tmp_path / "hybrid"),
+        shutil.copytree(world.corpus, tmp_path / "corpus"),
+    )
+    weights = load_file(model / "model.safetensors")
     weights["model.norm.weight"] += 1
-    save_file(weights, other / "model.safetensors", {"format": "pt"})
+    save_file(weights, model / "model.safetensors", {"format": "pt"})
     with pytest.raises(OutputError, match="started from another model"):
-        train_model(recipe, other, world.corpus, tmp_path / "run")
+        train(replace(world, hybrid=model), run, **values)
+    index = next((corpus / "tokens" / "train" / "rust").glob("*.ds.index"))
+    ends = np.fromfile(index, np.uint64)
+    ends[0] += np.uint64(1)
+    ends.tofile(index)
+    with pytest.raises(OutputError, match="is of a run that read another corpus"):
+        train(replace(world, corpus=corpus), run, **values)
+    noted = json.loads((checkpoint / "run.json").read_text())
+    for change, told in [
+        ({"quantise": "nf4"}, "of a run with train.quantise nf4; go on with the same"),
+        ({"compute_dtype": "bfloat16"}, "a run that computed in bfloat16, but train.compute_dtype means float32 on"),
+    ]:
+        (checkpoint / "run.json").write_text(json.dumps(noted | change))
+        with pytest.raises(OutputError, match=told):
+            train(world, run, **values)
+    (checkpoint / "run.json").write_text(json.dumps(noted))
     with pytest.raises(OutputError, match="holds other parameters than this run trains"):
-        load_trained(load_dense(world.base), tmp_path / "run" / "checkpoints" / "checkpoint-2")
+        load_trained(load_dense(world.base), checkpoint)
     with pytest.raises(OutputError, match="is missing"):
-        load_trained(load_hybrid(world.hybrid), tmp_path / "run" / "checkpoints" / "checkpoint-7")
+        load_trained(load_hybrid(world.hybrid), checkpoint.with_name("checkpoint-7"))
+    result = train(world, run, **values)
+    assert (result.steps, result.data["packing"]) == (4, "best_fit")
 
 
 # A full disk
@@ -150,21 +171,14 @@ def test_space_for_checkpoints_and_model_is_asked_for_before_training(world: Wor
     with pytest.raises(OutputError, match="free some space"):
         train(world, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+    free.free = 0
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "optimizer.pt").write_bytes(bytes(10_000_000))  # of a run to go on with
+    require_checkpoint_space(TrainingSetup.of(world.recipe), model, tmp_path / "checkpoints", 1000)
 
 
-def test_what_a_run_to_go_on_with_has_on_disk_is_taken_into_account(world: World, tmp_path, monkeypatch):
-    model = load_hybrid(world.hybrid)
-    prepare(model, world.recipe)
-    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=0))
-    (tmp_path / "checkpoint-5").mkdir()
-    (tmp_path / "checkpoint-5" / "optimizer.pt").write_bytes(bytes(10_000_000))
-    require_checkpoint_space(TrainingSetup.of(world.recipe), model, tmp_path, 1000)
-
-
-@pytest.mark.parametrize("part", ["_save_optimizer_and_scheduler", "write_json"])
-def test_full_disk_in_a_save_leaves_the_checkpoint_before_it(run: Run, world: World, tmp_path, monkeypatch, part: str):
-    owner = ordered_trainer if hasattr(ordered_trainer, part) else ordered_trainer.OrderedTrainer
-    original, calls = getattr(owner, part), []
+def test_full_disk_in_a_save_leaves_the_checkpoint_before_it(run: Run, world: World, tmp_path, monkeypatch):
+    original, calls = ordered_trainer.OrderedTrainer._save_optimizer_and_scheduler, []
 
     def full(*args: Any) -> Any:
         calls.append(args)
@@ -173,7 +187,7 @@ def test_full_disk_in_a_save_leaves_the_checkpoint_before_it(run: Run, world: Wo
         return original(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(owner, part, full)
+        patch.setattr(ordered_trainer.OrderedTrainer, "_save_optimizer_and_scheduler", full)
         with pytest.raises(OutputError, match="checkpoint-5 is whole: free some space or mend the disk, and go on"):
             train(world, tmp_path)
     left = {path.name for path in (tmp_path / "checkpoints").iterdir()}
@@ -182,38 +196,14 @@ def test_full_disk_in_a_save_leaves_the_checkpoint_before_it(run: Run, world: Wo
     assert changed(resumed.model_folder, run.result.model_folder) == set()
 
 
-def _raise(error: Exception) -> Callable[[Path], None]:
-    """What a write raised on a disk that was full."""
-
-    def write(file: Path) -> None:
+def test_what_the_disk_refuses_is_told_in_its_own_words(tmp_path: Path):
+    error = OSError(errno.EROFS, "of the disk")
+    with pytest.raises(DiskError, match="there is no checkpoint yet"), full_disk_explained(tmp_path):
         raise error
-
-    return write
-
-
-@pytest.mark.parametrize(
-    "write",
-    [
-        lambda file: torch.save({"a": torch.zeros(100_000)}, file),
-        lambda file: file.write_bytes(bytes(100_000)),
-        _raise(SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")),
-        _raise(RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 576 vs 534")),
-    ],
-)
-def test_a_disk_that_is_really_full_is_told_from_other_failures(tmp_path: Path, write: Any):
-    with pytest.raises(OutputError, match="there is no checkpoint yet"), full_disk_explained(tmp_path):
-        write(Path("/dev/full"))
-
-
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EFBIG])
-def test_what_the_disk_refuses_is_told_in_its_own_words(tmp_path: Path, number: int):
     _folders(tmp_path, 5)
-    words = re.escape(f"cannot be written ({os.strerror(number)}); {tmp_path / 'checkpoint-5'} is whole")
-    for error in (OSError(number, "of the disk"), SafetensorError(f"I/O error (os error {number})")):
-        with pytest.raises(DiskError, match=words), full_disk_explained(tmp_path):
-            raise error
-        with pytest.raises(DiskError, match=words), full_disk_explained(tmp_path), staged_folder(tmp_path / "model"):
-            raise error
+    words = re.escape(f"cannot be written ({os.strerror(errno.EROFS)}); {tmp_path / 'checkpoint-5'} is whole")
+    with pytest.raises(DiskError, match=words), full_disk_explained(tmp_path), staged_folder(tmp_path / "model"):
+        raise error
 
 
 def test_other_failures_stay_what_they_are(tmp_path: Path):

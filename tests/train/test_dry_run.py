@@ -43,9 +43,7 @@ def _real_step(recipe: Recipe, folder: Path) -> _Ledger:
     return ledger
 
 
-@pytest.mark.parametrize(
-    ("method", "checkpointing"), [("dense", False), ("dense", True), ("dense-ffn", False), ("lora", True)]
-)
+@pytest.mark.parametrize(("method", "checkpointing"), [("dense", True), ("dense-ffn", False), ("lora", True)])
 def test_a_dry_run_holds_and_moves_what_the_real_step_does(world: World, method: str, checkpointing: bool):
     recipe = with_train(world.recipe, method=method, gradient_checkpointing=checkpointing)
     planned, real = plan_of(recipe, world.base).step, _real_step(recipe, world.base)
@@ -59,10 +57,9 @@ def test_a_dry_run_of_a_hybrid_holds_and_moves_what_the_real_step_does_but_for_u
     assert planned.moved_bytes == pytest.approx(real.moved_bytes, rel=0.1)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_one_expert_in_the_frozen_blocks_place_is_dry_run_without_that_block(world: World, tmp_path: Path, dtype: str):
+def test_one_expert_in_the_frozen_blocks_place_is_dry_run_without_that_block(world: World, tmp_path: Path):
     moe = {"preset": "single", "num_token_experts": None, "num_segment_experts": None}
-    recipe = tiny_recipe(world.base, world.sources, moe=moe, train={"compute_dtype": dtype, "attention": "eager"})
+    recipe = tiny_recipe(world.base, world.sources, moe=moe, train={"compute_dtype": "bfloat16", "attention": "eager"})
     upcycle(recipe, tmp_path / "hybrid")
     planned, real = plan_of(recipe, tmp_path / "hybrid").step, _real_step(recipe, tmp_path / "hybrid")
     assert planned.flops == real.flops
@@ -81,9 +78,9 @@ def test_where_tokens_have_fixed_places_their_rows_are_held_and_the_work_is_that
     assert planned.step.flops == pytest.approx(plan_of_world.step.flops, rel=0.01)
 
 
-@pytest.mark.parametrize(("dtype", "rank"), [("float32", 4), ("float32", 1), ("bfloat16", 4)])
+@pytest.mark.parametrize(("dtype", "rank"), [("float32", 4), ("bfloat16", 4)])
 def test_low_rank_experts_can_be_dry_run_in_any_rank(world: World, tmp_path: Path, dtype: str, rank: int):
-    """Rank 4 in float32 takes grouped matmuls, the others a loop over the experts."""
+    """Rank 4 in float32 takes grouped matmuls, in bfloat16 a loop over the experts."""
     moe = {"type": "lora", "rank": rank}
     recipe = tiny_recipe(world.base, world.sources, moe=moe, train={"compute_dtype": dtype})
     upcycle(recipe, tmp_path / "hybrid")

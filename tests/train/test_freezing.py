@@ -64,13 +64,11 @@ def test_audit_counts_every_parameter_once(world: World):
     assert audit.num_trained + audit.frozen == counts.total == sum(p.numel() for p in model.parameters())
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_one_flipped_bit_of_one_frozen_weight_is_an_error(world: World, dtype: torch.dtype):
-    model = load_hybrid(world.hybrid, dtype=dtype)
+def test_one_flipped_bit_of_one_frozen_weight_is_an_error(world: World):
+    model = load_hybrid(world.hybrid, dtype=torch.bfloat16)
     prepare(model, Recipe())
     before = frozen_hashes(model)
     digest = verify_frozen(model, before)
-    assert digest == verify_frozen(model, before)
     weight = dict(model.named_parameters())["model.layers.2.mlp.shared_expert.down_proj.weight"]
     bits = weight.data.view(torch.uint8)
     bits[5, 7] ^= 1

@@ -112,7 +112,8 @@ def test_two_processes_killed_twice_end_with_the_weights_of_two_that_were_not(wo
     assert changed(whole.output / "model", broken.output / "model") == set()
 
 
-@pytest.mark.parametrize("method", ["lora", pytest.param("dense", marks=pytest.mark.extended)])
+@pytest.mark.extended
+@pytest.mark.parametrize("method", ["lora", "dense"])
 def test_kill_in_a_save_leaves_the_checkpoint_before_it(world: World, tmp_path: Path, method: str):
     recipe = with_train(world.recipe, method=method, tokens=6 * 128, save_every_steps=2)
     whole, broken = (Job(recipe, world.base, world.corpus, tmp_path / name) for name in ("whole", "broken"))

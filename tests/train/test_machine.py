@@ -15,16 +15,22 @@ from tests.fixtures import tree
 from tests.train.tiny import World, tiny_recipe, with_train
 
 
-def test_speed_is_positive_and_nothing_is_left_behind(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_speed_is_positive_and_nothing_moves_or_is_left_behind(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.chdir(tmp_path)
     before = tree(world.hybrid), tree(world.corpus)
     state = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()  # pyright: ignore
-    assert 1 < measure_throughput(world.recipe, load_hybrid(world.hybrid), world.corpus) < 1e9
+    model, original = load_hybrid(world.hybrid), load_hybrid(world.hybrid)
+    assert 1 < measure_throughput(world.recipe, model, world.corpus) < 1e9
     assert (tree(world.hybrid), tree(world.corpus)) == before
     assert list(tmp_path.iterdir()) == []
     assert torch.equal(torch.get_rng_state(), state[0])
     assert random.getstate() == state[1]
     assert np.random.get_state()[1].tolist() == state[2]  # pyright: ignore
+    for (name, parameter), start in zip(model.named_parameters(), original.parameters(), strict=True):
+        assert torch.equal(parameter, start), name
+    assert {name for name, parameter in model.named_parameters() if parameter.requires_grad} == trained_names(model)
 
 
 def test_speed_is_tokens_of_a_forward_pass_by_the_median_time(world: World, monkeypatch: pytest.MonkeyPatch):
@@ -36,22 +42,13 @@ def test_speed_is_tokens_of_a_forward_pass_by_the_median_time(world: World, monk
     assert ticks == []
 
 
-def test_steps_are_those_of_training_and_weights_do_not_move(world: World):
-    model, original = load_hybrid(world.hybrid), load_hybrid(world.hybrid)
-    measure_throughput(world.recipe, model, world.corpus)
-    assert model.training
-    for (name, parameter), start in zip(model.named_parameters(), original.parameters(), strict=True):
-        assert torch.equal(parameter, start), name
-    assert {name for name, parameter in model.named_parameters() if parameter.requires_grad} == trained_names(model)
-
-
-@pytest.mark.parametrize("checkpointing", [False, True])
-def test_layers_are_computed_again_and_logits_left_out_as_in_training(world: World, checkpointing: bool):
+def test_layers_are_computed_again_and_logits_left_out_as_in_training(world: World):
     model, logits, passes = load_hybrid(world.hybrid), [], []
     model.register_forward_hook(lambda module, args, output: logits.append(output.logits))
     model.hybrid_layers[2].register_forward_pre_hook(lambda module, args: passes.append(1))
-    measure_throughput(with_train(world.recipe, gradient_checkpointing=checkpointing), model, world.corpus)
-    assert len(passes) == (2 if checkpointing else 1) * len(logits) > 0
+    measure_throughput(with_train(world.recipe, gradient_checkpointing=True), model, world.corpus)
+    assert model.training
+    assert len(passes) == 2 * len(logits) > 0
     assert logits == [None] * len(logits)
 
 
@@ -71,13 +68,12 @@ def test_threads_leave_busy_processors_alone(monkeypatch: pytest.MonkeyPatch, sh
     assert told is None or ("thread" in told) == (left < threads)
 
 
-@pytest.mark.parametrize("compute_dtype", ["float32", "bfloat16"])
-def test_bfloat16_checkpoints_are_measured_in_either_dtype(world: World, tmp_path: Path, compute_dtype: str):
-    recipe = tiny_recipe(
-        world.base, world.sources, upcycle={"dtype": "bfloat16"}, train={"compute_dtype": compute_dtype}
-    )
+def test_bfloat16_checkpoints_are_measured_in_either_dtype(world: World, tmp_path: Path):
+    recipe = tiny_recipe(world.base, world.sources, upcycle={"dtype": "bfloat16"})
     upcycle(recipe, tmp_path / "hybrid")
-    assert measure_throughput(recipe, load_hybrid(tmp_path / "hybrid"), world.corpus) > 0
+    for compute_dtype in ("float32", "bfloat16"):
+        computing = with_train(recipe, compute_dtype=compute_dtype)
+        assert measure_throughput(computing, load_hybrid(tmp_path / "hybrid"), world.corpus) > 0
 
 
 @pytest.mark.parametrize("has_gpu", [False, True])

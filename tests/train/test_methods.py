@@ -14,7 +14,7 @@ _DENSE = ["dense", "dense-ffn", "lora"]
 
 @pytest.mark.parametrize("method", _DENSE)
 def test_dense_methods_lower_the_loss_and_save_a_dense_model(world: World, tmp_path: Path, method: str):
-    lines, model = train_told(world, tmp_path, method=method), tmp_path / "model"
+    lines, model = train_told(world, tmp_path, method=method, tokens=8 * 128), tmp_path / "model"
     assert lines[-1]["loss"] < lines[0]["loss"] - 0.1
     assert load_config(model).model_type == "llama"
     moved = changed(world.base, model)

@@ -3,14 +3,12 @@
 import copy
 import json
 import math
-import shutil
 import signal
 from dataclasses import replace
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -19,13 +17,12 @@ from transformers import TrainerCallback
 
 from multipl_moe.data.packing import Packing
 from multipl_moe.data.training_data import TrainingData, training_data
-from multipl_moe.errors import OutputError, TrainingError
+from multipl_moe.errors import TrainingError
 from multipl_moe.model.documents import attention_arguments
-from multipl_moe.train import setup as setup_module
 from multipl_moe.train.loop import fit
 from multipl_moe.train.methods import load_for_training, prepare
 from multipl_moe.train.setup import TrainingSetup
-from tests.train.conftest import Interrupt, changed, train
+from tests.train.conftest import Run, changed, train
 from tests.train.killable import Death, Job, exit_codes, start
 from tests.train.tiny import World, with_train
 
@@ -47,9 +44,8 @@ def _expected(data: TrainingData, first_step: int, rank: int, num_processes: int
     return batches
 
 
-@pytest.mark.parametrize(
-    ("packing", "num_processes"), [pytest.param("best_fit", 2, marks=pytest.mark.extended), ("windows", 1)]
-)
+@pytest.mark.extended
+@pytest.mark.parametrize(("packing", "num_processes"), [("best_fit", 2), ("windows", 1)])
 def test_killed_run_goes_on_with_the_very_tokens(world: World, tmp_path: Path, packing: Packing, num_processes: int):
     tokens = _STEPS * _ROWS * _ACCUMULATION * num_processes * 32
     values = {"tokens": tokens, "batch_sequences": _ROWS, "accumulation_steps": _ACCUMULATION, "save_every_steps": 2}
@@ -70,24 +66,9 @@ def test_killed_run_goes_on_with_the_very_tokens(world: World, tmp_path: Path, p
     assert len({tuple(row) for row in ids}) > 5  # rows differ, or the order would not show
 
 
-def test_another_corpus_is_not_gone_on_with(world: World, tmp_path: Path):
-    values = {"tokens": 4 * 128, "packing": "best_fit"}
-    other = replace(world, corpus=shutil.copytree(world.corpus, tmp_path / "corpus"))
-    with pytest.raises(KeyboardInterrupt):
-        train(other, tmp_path / "run", Interrupt(1), **values)
-    index = next((other.corpus / "tokens" / "train" / "rust").glob("*.ds.index"))
-    ends = np.fromfile(index, np.uint64)
-    ends[0] += np.uint64(1)
-    ends.tofile(index)
-    with pytest.raises(OutputError, match="is of a run that read another corpus"):
-        train(other, tmp_path / "run", **values)
-    result = train(world, tmp_path / "run", **values)
-    assert (result.steps, result.data["packing"]) == (4, "best_fit")
-
-
 @pytest.mark.parametrize("method", ["dense", "lora"])
 def test_attention_of_dense_models_is_told_where_documents_begin(world: World, tmp_path, monkeypatch, method: str):
-    monkeypatch.setattr(setup_module, "takes_document_bounds", lambda attention: True)
+    monkeypatch.setattr("multipl_moe.train.setup.takes_document_bounds", lambda attention: True)
     told: list[dict[str, Any]] = []
 
     class Look(TrainerCallback):
@@ -127,9 +108,7 @@ class _Gradients(TrainerCallback):
         self.of = {name: parameter.grad.clone() for name, parameter in named if parameter.grad is not None}
 
 
-@pytest.mark.parametrize(
-    ("method", "batch", "accumulation"), [("dense", 9, 1), ("dense", 3, 3), ("dense", 1, 9), ("lora", 3, 3)]
-)
+@pytest.mark.parametrize(("method", "batch", "accumulation"), [("dense", 3, 3), ("lora", 1, 9)])
 def test_a_step_s_loss_is_the_mean_of_all_tokens_that_count(world, tmp_path, method, batch, accumulation):
     values = {"sequence_tokens": 17, "batch_sequences": batch, "accumulation_steps": accumulation, "tokens": 9 * 17}
     recipe = with_train(world.recipe, method=method, max_grad_norm=1e9, log_every_steps=1, **values)
@@ -151,10 +130,10 @@ def test_a_step_s_loss_is_the_mean_of_all_tokens_that_count(world, tmp_path, met
 
 
 class _Poison(TrainerCallback):
-    """Spoils a step: the output of the model's last pass of it, or the gradient of a weight; keeps what was before."""
+    """Spoils a step: the output of the model's second pass, or the gradient of a weight; keeps what was before."""
 
-    def __init__(self, step: int, factor: float, weight: str | None = None, good_passes: int = 0) -> None:
-        self.step, self.factor, self.weight, self.good_passes = step, factor, weight, good_passes
+    def __init__(self, step: int, factor: float, weight: str | None = None) -> None:
+        self.step, self.factor, self.weight = step, factor, weight
 
     def on_step_begin(self, args, state, control, **kwargs):
         if state.global_step + 1 != self.step:
@@ -164,32 +143,31 @@ class _Poison(TrainerCallback):
         if self.weight is not None:
             self.model.get_parameter(self.weight).register_hook(lambda gradient: gradient * self.factor)
         else:
-            factors = chain([1.0] * self.good_passes, repeat(self.factor))
+            factors = chain([1.0], repeat(self.factor))
             self.model.model.norm.register_forward_hook(lambda module, args, output: output * next(factors))
 
 
-@pytest.mark.parametrize(
-    ("problem", "accumulation", "poison"),
-    [
-        ("the loss is nan", 2, lambda: _Poison(8, math.nan, good_passes=1)),
-        ("the gradient's norm is inf", 1, lambda: _Poison(8, 1e30, weight="model.layers.1.mlp.experts.down_proj")),
-    ],
-)
-def test_a_step_that_is_not_finite_ends_the_run_before_it_is_learnt(world, tmp_path, problem, accumulation, poison):
-    values = {"accumulation_steps": accumulation, "tokens": 12 * 128 * accumulation}
+def _assert_not_learnt(spoilt: _Poison) -> None:
+    assert all(torch.equal(tensor, spoilt.before[name]) for name, tensor in spoilt.model.state_dict().items())
+
+
+def test_a_step_that_is_not_finite_ends_the_run_before_it_is_learnt(run: Run, world: World, tmp_path: Path):
     last = tmp_path / "run" / "checkpoints" / "checkpoint-5"
-    for spoilt in (poison(), poison()):  # from the beginning, and resumed
+    for _ in range(2):  # from the beginning, and resumed
+        spoilt = _Poison(8, 1e30, weight="model.layers.1.mlp.experts.down_proj")
         with pytest.raises(TrainingError) as caught:
-            train(world, tmp_path / "run", spoilt, **values)
+            train(world, tmp_path / "run", spoilt)
         assert str(caught.value) == (
-            f"step 8: {problem}; start anew with a lower train.learning_rate ({last} is good, but the same steps come "
-            "after it)"
+            f"step 8: the gradient's norm is inf; start anew with a lower train.learning_rate ({last} is good, but the "
+            "same steps come after it)"
         )
-        assert all(torch.equal(tensor, spoilt.before[name]) for name, tensor in spoilt.model.state_dict().items())
-    resumed, whole = (train(world, tmp_path / name, **values) for name in ("run", "whole"))
-    assert changed(resumed.model_folder, whole.model_folder) == set()
+        _assert_not_learnt(spoilt)
+    resumed = train(world, tmp_path / "run")
+    assert changed(resumed.model_folder, run.result.model_folder) == set()
 
 
-def test_a_step_that_is_not_finite_before_there_is_a_checkpoint_says_so(world: World, tmp_path: Path):
+def test_a_loss_that_is_not_finite_in_one_of_a_steps_passes_ends_the_run_too(world: World, tmp_path: Path):
+    spoilt = _Poison(2, math.nan)
     with pytest.raises(TrainingError, match=r"^step 2: the loss is nan; .* \(there is no checkpoint yet\)$"):
-        train(world, tmp_path, _Poison(2, math.nan))
+        train(world, tmp_path, spoilt, accumulation_steps=2, tokens=4 * 256)
+    _assert_not_learnt(spoilt)

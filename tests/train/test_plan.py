@@ -28,6 +28,7 @@ def _start(world: World, method: str) -> Path:
 def test_counts_and_bytes_are_those_of_the_loaded_model(world: World, method: str):
     recipe = with_train(world.recipe, method=method)
     plan = plan_of(recipe, _start(world, method))
+    assert plan == plan_training(recipe, starting_config(recipe), runtime_bytes=RUNTIME_BYTES), "of what upcycle makes"
     model = load_for_training(recipe.train, _start(world, method))
     audit = prepare(model, recipe)
     assert plan.parameters.trained == audit.num_trained
@@ -43,13 +44,6 @@ def test_counts_and_bytes_are_those_of_the_loaded_model(world: World, method: st
     assert plan.steps == 12
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_a_plan_without_a_model_is_that_of_the_model_that_upcycle_makes(world: World, method: str):
-    recipe = with_train(world.recipe, method=method)
-    planned = plan_training(recipe, starting_config(recipe), runtime_bytes=RUNTIME_BYTES)
-    assert planned == plan_of(recipe, _start(world, method))
-
-
 @pytest.mark.parametrize("layers", ["all", "last:2"], ids=["read by a hybrid layer", "read below"])
 def test_a_run_behind_a_domain_gate_is_planned_as_that_without_one(world: World, layers: str):
     moe = {"layers": layers, "preset": "single"}
@@ -57,6 +51,7 @@ def test_a_run_behind_a_domain_gate_is_planned_as_that_without_one(world: World,
     gated, plain = (plan_training(one, starting_config(one), runtime_bytes=RUNTIME_BYTES) for one in recipes)
     assert gated.memory == plain.memory
     assert gated.parameters == plain.parameters
+    assert gated.calibration_tokens == 0, "nothing is stored that would be calibrated"
 
 
 def test_active_parameters_leave_out_experts_that_a_token_does_not_visit(plan_of_world: TrainingPlan):
@@ -113,10 +108,7 @@ def test_checkpointing_needs_less_memory_and_more_work(world: World):
     assert with_it.step.flops > without.step.flops
 
 
-@pytest.mark.parametrize(
-    ("family", "dtype"),
-    [("gemma3_text", "float32"), ("qwen3", "bfloat16"), ("starcoder2", "bfloat16"), ("granite", "float32")],
-)
+@pytest.mark.parametrize(("family", "dtype"), [("gemma3_text", "float32"), ("starcoder2", "bfloat16")])
 def test_other_families_and_precisions_can_be_planned(world: World, tmp_path: Path, family: str, dtype: str):
     tiny_base_config(family).save_pretrained(tmp_path)
     recipe = with_train(world.recipe, compute_dtype=dtype).model_copy(update={"base": str(tmp_path)})
@@ -124,16 +116,11 @@ def test_other_families_and_precisions_can_be_planned(world: World, tmp_path: Pa
     assert plan.memory.activation_bytes > 0
 
 
-def test_time_is_work_over_speed():
-    from multipl_moe.model.parameters import ParameterCounts
-    from multipl_moe.train.dry_run import StepCost
-    from multipl_moe.train.plan import MemoryPlan
-
-    step = StepCost(activation_bytes=0, flops=600, moved_bytes=40)
-    plan = TrainingPlan(ParameterCounts(9, 9, 4), 0, MemoryPlan(0, 0, 0, 0, 0, 0, 0, 0), step, steps=10, tokens=1)
-    speed = MachineSpeed(flops_per_s=300, bytes_per_s=20)
-    assert plan.step_seconds(speed) == 600 / 300 + (40 + 4 * 10 * 4) / 20
-    assert plan.seconds(speed) == 10 * plan.step_seconds(speed)
+def test_time_is_work_over_speed(plan_of_world: TrainingPlan):
+    plan, speed = plan_of_world, MachineSpeed(flops_per_s=300, bytes_per_s=20)
+    moved_bytes = plan.step.moved_bytes + 4 * 10 * plan.parameters.trained
+    assert plan.step_seconds(speed) == plan.step.flops / 300 + moved_bytes / 20
+    assert plan.seconds(speed) == 12 * plan.step_seconds(speed)
 
 
 def test_all_that_is_read_is_in_the_whole_time(world: World):
@@ -147,18 +134,12 @@ def test_all_that_is_read_is_in_the_whole_time(world: World):
     rest = plan.total_seconds(speed) - plan.seconds(speed)
     assert rest == pytest.approx(plan.forward_seconds(num_read, speed))
     assert 0 < plan.forward_seconds(recipe.train.tokens, speed) < plan.seconds(speed)
-    without = with_train(recipe, method="dense", eval_every_steps=None)
-    assert plan_of(without, world.base).calibration_tokens == plan_of(without, world.base).held_out_tokens == 0
-
-
-def test_a_router_that_stores_nothing_is_not_calibrated(world: World):
-    moe = {"layers": "last:2", "preset": "single"}
-    recipe = tiny_recipe(world.base, world.sources, moe=moe)
-    assert plan_training(recipe, starting_config(recipe), runtime_bytes=RUNTIME_BYTES).calibration_tokens == 0
+    without = plan_of(with_train(recipe, method="dense", eval_every_steps=None), world.base)
+    assert without.calibration_tokens == without.held_out_tokens == 0
 
 
 @given(tokens=st.integers(1, 10**6), every=st.none() | st.integers(1, 50))
-@settings(max_examples=6)
+@settings(max_examples=3)
 def test_a_plan_of_another_length_is_that_of_the_recipe(world, plan_of_world, tokens, every):
     other = with_train(world.recipe, tokens=tokens, eval_every_steps=every, learning_rate=0.5)
     assert plan_of_world.with_length(other) == plan_of(other, world.hybrid)
@@ -209,8 +190,8 @@ def test_of_a_hub_id_the_configuration_alone_is_fetched(world: World, monkeypatc
     assert of_hub.to_dict() == starting_config(world.recipe).to_dict()
 
 
-@pytest.mark.parametrize("fast", [torch.float32, torch.bfloat16])
-def test_bfloat16_is_a_remedy_only_where_it_is_fast(world: World, monkeypatch: pytest.MonkeyPatch, fast: torch.dtype):
-    monkeypatch.setattr("multipl_moe.train.plan.fast_dtype", lambda: fast)
-    changes = remedies(world.recipe, starting_config(world.recipe), has_model=True)
-    assert ({"train.compute_dtype": "bfloat16"} in changes) == (fast == torch.bfloat16)
+def test_bfloat16_is_a_remedy_only_where_it_is_fast(world: World, monkeypatch: pytest.MonkeyPatch):
+    for fast in (torch.float32, torch.bfloat16):
+        monkeypatch.setattr("multipl_moe.train.plan.fast_dtype", lambda fast=fast: fast)
+        changes = remedies(world.recipe, starting_config(world.recipe), has_model=True)
+        assert ({"train.compute_dtype": "bfloat16"} in changes) == (fast == torch.bfloat16)

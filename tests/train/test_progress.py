@@ -12,7 +12,7 @@ from rich.console import Console
 from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.runs.journal import read_journal
 from multipl_moe.train.progress import TrainingProgress
-from tests.train.conftest import PowerCut, train_told
+from tests.train.conftest import PowerCut, Run, train_told
 from tests.train.tiny import World
 
 _KEYS = {"step", "tokens", "loss", "losses", "learning_rate", "grad_norm", "tokens_per_s", "routers"}
@@ -28,31 +28,18 @@ _ROUTER_KEYS = {
 }
 
 
-@pytest.fixture(scope="module")
-def console() -> Console:
-    return Console(file=io.StringIO(), width=160)
+def test_keys_of_a_line_are_frozen(run: Run):
+    assert all(set(line) == _KEYS for line in run.lines)
+    assert all(set(layer) == _ROUTER_KEYS for line in run.lines for layer in line["routers"].values())
 
 
-@pytest.fixture(scope="module")
-def lines(world: World, console: Console, tmp_path_factory) -> list[dict[str, Any]]:
-    return train_told(world, tmp_path_factory.mktemp("progress"), console=console)
-
-
-def test_keys_of_a_line_are_frozen(lines):
-    assert all(set(line) == _KEYS for line in lines)
-    assert all(set(layer) == _ROUTER_KEYS for line in lines for layer in line["routers"].values())
-
-
-def test_there_is_a_line_after_the_first_step_and_every_so_many_steps(lines):
-    assert [line["step"] for line in lines] == [1, 2, 4, 6, 8, 10, 12]
-    assert [line["tokens"] for line in lines] == [128 * step for step in (1, 2, 4, 6, 8, 10, 12)]
-
-
-def test_values_are_those_of_the_run(lines):
-    assert all(isinstance(line["loss"], float) and line["loss"] > 0 for line in lines)
-    assert all(line["tokens_per_s"] > 0 and line["grad_norm"] > 0 for line in lines)
-    assert lines[1]["learning_rate"] > lines[-1]["learning_rate"] >= 0
-    for line in lines:
+def test_lines_have_the_values_of_the_run_after_the_first_step_and_every_so_many_steps(run: Run):
+    steps = (1, 2, 4, 6, 8, 10, 12)
+    assert [(line["step"], line["tokens"]) for line in run.lines] == [(step, 128 * step) for step in steps]
+    assert [line["loss"] for line in run.lines] == run.watcher.losses
+    assert all(line["tokens_per_s"] > 0 and line["grad_norm"] > 0 for line in run.lines)
+    assert run.lines[1]["learning_rate"] > run.lines[-1]["learning_rate"] >= 0
+    for line in run.lines:
         assert list(line["routers"]) == ["1", "2"]
         for layer in line["routers"].values():
             assert len(layer["token_load"]) == 4
@@ -61,43 +48,39 @@ def test_values_are_those_of_the_run(lines):
             assert len(layer["segment_load"]) == 3
 
 
-def test_statistics_start_anew_with_each_line(world: World, console: Console, tmp_path: Path, lines):
-    every_step = train_told(world, tmp_path / "run", console=console, log_every_steps=1)
-    for line in lines[2:]:
+def test_statistics_start_anew_with_each_line(world: World, tmp_path: Path, run: Run):
+    every_step = train_told(world, tmp_path / "run", log_every_steps=1)
+    for line in run.lines[2:]:
         pair = every_step[line["step"] - 2 : line["step"]]
         expected = sum(one["routers"]["1"]["token_load"][0] for one in pair) / 2
         assert line["routers"]["1"]["token_load"][0] == pytest.approx(expected)
         assert line["loss"] == pytest.approx(sum(one["loss"] for one in pair) / 2, abs=1e-4)
 
 
-def test_bar_shows_loss_speed_and_router_health(console: Console, lines):
-    shown = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
-    assert "12/12" in shown
-    assert f"loss {lines[-1]['loss']:.3f}" in shown
-    assert "tokens/s" in shown
-    assert "token load" in shown
-    assert "segment load" in shown
+def test_bar_shows_loss_speed_and_router_health(run: Run):
+    for told in ("12/12", f"loss {run.lines[-1]['loss']:.3f}", "tokens/s", "token load", "segment load"):
+        assert told in run.shown
 
 
 @pytest.mark.extended
-def test_resumed_run_drops_the_lines_after_its_checkpoint_and_adds_its_own(world, console: Console, tmp_path, lines):
+def test_resumed_run_drops_the_lines_after_its_checkpoint_and_adds_its_own(world: World, tmp_path: Path, run: Run):
     folder = tmp_path / "run"
     with pytest.raises(RuntimeError, match="power cut"):
-        train_told(world, folder, PowerCut(9), console=console)
+        train_told(world, folder, PowerCut(9))
     assert [line["step"] for line in read_journal(folder / "metrics.jsonl")] == [1, 2, 4, 6, 8]  # saved at 5
     marked = [line | {"loss": 99.0} for line in read_journal(folder / "metrics.jsonl")]
     (folder / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in marked))
     (folder / "held_out.jsonl").write_text('{"step": 5, "loss": 1.0}\n{"step": 6, "loss": 1.0}\n')
-    resumed = train_told(world, folder, console=console)
+    resumed = train_told(world, folder)
     assert (folder / "held_out.jsonl").read_text() == '{"step": 5, "loss": 1.0}\n'
     assert [line["step"] for line in resumed] == [1, 2, 4, 6, 8, 10, 12]
     assert [line["loss"] == 99.0 for line in resumed] == [True, True, True, False, False, False, False]
-    assert [line["loss"] for line in resumed[4:]] == [line["loss"] for line in lines[4:]]
+    assert [line["loss"] for line in resumed[4:]] == [line["loss"] for line in run.lines[4:]]
 
 
-def test_a_run_from_the_beginning_drops_all_old_lines_and_ends_with_one_however_short_it_is(world, console, tmp_path):
+def test_a_run_from_the_beginning_drops_all_old_lines_and_ends_with_one_however_short_it_is(world, tmp_path):
     (tmp_path / "metrics.jsonl").write_text('{"step": 1, "loss": 99.0}\n')
-    lines = train_told(world, tmp_path, console=console, tokens=2 * 128, log_every_steps=5)
+    lines = train_told(world, tmp_path, tokens=2 * 128, log_every_steps=5)
     assert [line["step"] for line in lines] == [1, 2]
     assert lines[0]["loss"] != 99.0
 
@@ -114,8 +97,8 @@ def test_bar_and_observers_are_taken_away_when_training_ends(world: World, tmp_p
     assert not progress._progress.live.is_started
 
 
-def test_logs_without_a_loss_write_no_line(tmp_path: Path, console: Console):
-    progress = TrainingProgress(tmp_path, 1, console)
+def test_logs_without_a_loss_write_no_line(tmp_path: Path):
+    progress = TrainingProgress(tmp_path, 1, Console(quiet=True))
     progress.on_log(None, None, None, {"train_runtime": 3.0})
     progress.on_log(None, None, None, None)
     assert not (tmp_path / "metrics.jsonl").exists()

@@ -22,7 +22,7 @@ from multipl_moe.train.setup import TrainingSetup
 from multipl_moe.upcycle.convert import upcycle
 from tests.conftest import random_tokens, tiny_hybrid
 from tests.distributed import run_processes
-from tests.train.conftest import Interrupt, changed, train
+from tests.train.conftest import changed, train
 from tests.train.tiny import World, tiny_recipe, with_train
 
 
@@ -94,8 +94,9 @@ def test_it_begins_where_smollm2_learnt_most_whatever_the_rank(world: World, tmp
     assert usual_rate(TrainSection(method="lora", lora_rank=64), load_config(world.base)) == 0.004
 
 
-@pytest.mark.parametrize("values", [{"method": "dense"}, {"method": "lora"}, {"accumulation_steps": 2}], ids=str)
-def test_training_after_a_search_is_that_at_the_rate_it_found_to_the_bit(world: World, tmp_path: Path, values):
+@pytest.mark.parametrize("values", [{"method": "lora"}, {"accumulation_steps": 2, "tokens": 6 * 256}], ids=str)
+def test_training_after_a_search_is_that_at_the_rate_it_found_to_the_bit(world: World, tmp_path, monkeypatch, values):
+    monkeypatch.setattr("multipl_moe.train.rate_trials.STEPS", 4)
     auto = train(world, tmp_path / "auto", learning_rate="auto", **values)
     stored = json.loads((tmp_path / "auto" / RATE_FILE).read_text())
     assert stored["learning_rate"] == auto.learning_rate
@@ -105,12 +106,9 @@ def test_training_after_a_search_is_that_at_the_rate_it_found_to_the_bit(world: 
     assert not (tmp_path / "fixed" / RATE_FILE).exists()
 
 
-def test_a_resumed_run_takes_the_rate_that_is_stored(world: World, tmp_path: Path):
-    with pytest.raises(KeyboardInterrupt):
-        train(world, tmp_path, Interrupt(3), learning_rate="auto")
-    stored = json.loads((tmp_path / RATE_FILE).read_text())
-    (tmp_path / RATE_FILE).write_text(json.dumps(stored | {"learning_rate": 0.0625}))
-    assert train(world, tmp_path, learning_rate="auto").learning_rate == 0.0625
+def test_a_run_to_go_on_with_takes_the_rate_that_is_stored(world: World, tmp_path: Path):
+    (tmp_path / RATE_FILE).write_text('{"learning_rate": 0.0625, "losses": {}}')
+    assert train(world, tmp_path, learning_rate="auto", tokens=128).learning_rate == 0.0625
 
 
 def _auto(world: World, folder: Path) -> float | None:

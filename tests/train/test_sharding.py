@@ -18,7 +18,7 @@ from multipl_moe.train.sharding import full_weights, is_sharded, load_sharded, s
 from tests.conftest import random_tokens, tiny_hybrid
 from tests.distributed import run_processes
 
-_NUM_STEPS = 10
+_NUM_STEPS = 4
 _ADDED_UP_IN_FLOAT32 = 1e-6  # relative to the largest
 
 

@@ -1,6 +1,5 @@
 """A training run: what moves, what does not, the same weights again, and a run that is stopped and goes on."""
 
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
 
 from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.cli.app import main
@@ -27,14 +25,9 @@ from multipl_moe.train.trainer import train_model
 from multipl_moe.upcycle.convert import upcycle
 from tests.fixtures import interrupt
 from tests.train.conftest import RUN_FILES, Interrupt, PowerCut, Run, Watcher, changed, train
-from tests.train.tiny import World, gated_hybrid, tensors, tiny_recipe
+from tests.train.tiny import World, gated_hybrid, tensors, tiny_recipe, with_train
 
 _GOLDEN = Path(__file__).with_name("golden_loss_cpu.txt")
-
-
-def test_loss_falls(run: Run):
-    assert len(run.watcher.losses) == 7  # of the first step, and of every two
-    assert run.watcher.losses[-1] < run.watcher.losses[0] - 0.3
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the curve is a CPU's")
@@ -62,16 +55,13 @@ def test_result_tells_what_was_done(run: Run, world: World):
     assert result.corpus == str(world.corpus.resolve())
     assert result.licences["rust"] == CorpusManifest.load(world.corpus).languages["rust"].licences
     assert TrainResult.read(run.folder / "training.json") == result
-
-
-def test_a_trained_model_remembers_what_its_corpus_was_checked_for(run: Run, world: World):
     checks = CorpusManifest.load(world.corpus).decontamination
     assert checks["humaneval"].status == "checked"
     assert record_of_model(run.result.model_folder) == {name: asdict(check) for name, check in checks.items()}
 
 
 def test_run_leaves_the_model_its_companions_and_the_result_but_no_checkpoints(run: Run, world: World):
-    assert {path.name for path in run.folder.iterdir()} == RUN_FILES
+    assert {path.name for path in run.folder.iterdir()} == RUN_FILES | {"metrics.jsonl"}
     names = {path.name for path in (run.folder / "model").iterdir()}
     assert {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "upcycle.json"} <= names
     tokenizer = "tokenizer.json"
@@ -91,46 +81,32 @@ def test_frozen_weights_are_bit_for_bit_the_hybrids_and_the_bases(run: Run, worl
     assert {name for name in trained if torch.equal(end[name], start[name])} == set()
 
 
-@pytest.mark.parametrize("compute_dtype", ["float32", "bfloat16"])
-def test_frozen_weights_of_a_bfloat16_checkpoint_keep_dtype_and_bits(world: World, tmp_path: Path, compute_dtype: str):
-    train = {"tokens": 2 * 4 * 32, "compute_dtype": compute_dtype}
-    recipe = tiny_recipe(world.base, world.sources, upcycle={"dtype": "bfloat16"}, train=train)
+def test_frozen_weights_of_a_bfloat16_checkpoint_keep_dtype_and_bits(world: World, tmp_path: Path):
+    recipe = tiny_recipe(world.base, world.sources, upcycle={"dtype": "bfloat16"}, train={"tokens": 2 * 4 * 32})
     upcycle(recipe, tmp_path / "hybrid")
-    result = train_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run")
-    trained = trained_names(load_hybrid(tmp_path / "hybrid"))
-    start, end = tensors(tmp_path / "hybrid"), tensors(result.model_folder)
-    assert end.keys() == start.keys()
-    for name, tensor in end.items():
-        is_float32 = name.endswith(FLOAT32_BUFFERS)
-        assert tensor.dtype == (torch.float32 if is_float32 else torch.bfloat16), name
-        moves = name in trained or (is_float32 and not name.endswith("segment_mean"))
-        assert torch.equal(tensor, start[name]) != moves, name
-    model = load_hybrid(tmp_path / "hybrid")
-    prepare(model, Recipe())
-    assert result.frozen_sha256 == verify_frozen(model, {})
+    model, start = load_hybrid(tmp_path / "hybrid"), tensors(tmp_path / "hybrid")
+    trained = trained_names(model)
+    prepare(model, recipe)
+    for compute_dtype in ("float32", "bfloat16"):
+        output = tmp_path / compute_dtype
+        computing = with_train(recipe, compute_dtype=compute_dtype)
+        result = train_model(computing, tmp_path / "hybrid", world.corpus, output)
+        end = tensors(result.model_folder)
+        assert end.keys() == start.keys()
+        for name, tensor in end.items():
+            is_float32 = name.endswith(FLOAT32_BUFFERS)
+            assert tensor.dtype == (torch.float32 if is_float32 else torch.bfloat16), name
+            moves = name in trained or (is_float32 and not name.endswith("segment_mean"))
+            assert torch.equal(tensor, start[name]) != moves, name
+        assert result.frozen_sha256 == verify_frozen(model, {})
 
 
-def test_nothing_is_kept_for_gradients_below_the_first_hybrid_layer(run: Run):
+def test_gradients_and_moments_are_of_trained_parameters_and_none_below_the_first_hybrid_layer(run: Run, world: World):
     training = {index: True in seen for index, seen in run.watcher.needs_gradient.items()}
     assert training == {0: False, 1: True, 2: True}
-
-
-def test_optimiser_holds_the_trained_parameters_and_no_frozen_one(run: Run, world: World):
-    model = load_hybrid(world.hybrid)
-    prepare(model, Recipe())
-    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
-    assert run.watcher.optimised == trained
-    assert run.watcher.with_state == trained
+    trained = trained_names(load_hybrid(world.hybrid))
+    assert run.watcher.optimised == run.watcher.with_state == trained
     assert run.watcher.frozen_gradients == []
-
-
-def test_another_seed_ends_with_other_weights(run: Run, world: World, tmp_path: Path):
-    recipe = world.recipe.model_copy(update={"seed": 4})
-    other = train_model(recipe, world.hybrid, world.corpus, tmp_path)
-    ours, theirs = tensors(run.result.model_folder), tensors(other.model_folder)
-    name = "model.layers.2.mlp.experts.down_proj"
-    assert not torch.equal(ours[name], theirs[name])
-    assert other.frozen_sha256 == run.result.frozen_sha256
 
 
 def test_a_folder_that_another_process_is_at_is_left_alone(world: World, tmp_path: Path):
@@ -141,39 +117,44 @@ def test_a_folder_that_another_process_is_at_is_left_alone(world: World, tmp_pat
 
 
 # A batch of one row routes with the stored thresholds, a larger one with those of its other rows.
-_SHAPES = {
-    "rows": {},
-    "one-row-accumulated": {"tokens": 12 * 3 * 32, "batch_sequences": 1, "accumulation_steps": 3},
-    "checkpointing": {"tokens": 12 * 32, "batch_sequences": 1, "gradient_checkpointing": True},
+_SHAPES: dict[str, dict[str, Any]] = {
+    "one row": {"tokens": 6 * 2 * 32, "batch_sequences": 1, "accumulation_steps": 2, "gradient_checkpointing": True},
+    "lora": {"tokens": 6 * 4 * 32, "method": "lora"},
 }
 
 
-@pytest.mark.parametrize(
-    ("shape", "step"), [("rows", 0), ("rows", 11), ("one-row-accumulated", 5), ("checkpointing", 6)]
-)
-def test_run_that_is_interrupted_and_goes_on_ends_with_the_same_weights(run, world, tmp_path, shape: str, step: int):
-    whole = run.result if shape == "rows" else train(world, tmp_path / "whole", **_SHAPES[shape])
-    broken = tmp_path / "broken"
+@pytest.mark.parametrize("shape", _SHAPES)
+def test_run_that_is_interrupted_and_goes_on_ends_with_the_same_weights(world: World, tmp_path: Path, shape: str):
+    whole, broken = train(world, tmp_path / "whole", **_SHAPES[shape]), tmp_path / "broken"
     with pytest.raises(KeyboardInterrupt):
-        train(world, broken, Interrupt(step), **_SHAPES[shape])
-    assert (broken / "checkpoints" / f"checkpoint-{step + 1}").is_dir()
+        train(world, broken, Interrupt(2), **_SHAPES[shape])
+    assert (broken / "checkpoints" / "checkpoint-3").is_dir()
     assert not (broken / "model").exists()
     rest = Watcher()
     resumed = train(world, broken, rest, **_SHAPES[shape])
-    assert len(rest.losses) == 6 - (step + 1) // 2
+    assert len(rest.losses) == 2
     assert changed(resumed.model_folder, whole.model_folder) == set()
     assert resumed.frozen_sha256 == whole.frozen_sha256
     assert (resumed.tokens, resumed.steps) == (whole.tokens, whole.steps)
 
 
+def test_a_run_that_goes_on_saves_as_often_as_its_recipe_says_now_and_ends_the_same(run: Run, world, tmp_path: Path):
+    watcher = Watcher()
+    with pytest.raises(KeyboardInterrupt):
+        train(world, tmp_path, watcher, Interrupt(5), save_every_steps=3)
+    resumed = train(world, tmp_path, watcher, save_every_steps=4)
+    assert watcher.saves == [3, 6, 8, 12]
+    assert changed(resumed.model_folder, run.result.model_folder) == set()
+
+
 def test_training_on_answers_goes_on_to_the_same_weights(with_answers: World, tmp_path: Path):
-    values = {"answers": 0.5, "eval_every_steps": 4, "eval_tokens": 640}
+    values = {"tokens": 6 * 4 * 32, "answers": 0.5, "eval_every_steps": 3, "eval_tokens": 640, "save_every_steps": 3}
     whole = train(with_answers, tmp_path / "whole", **values)
     read = whole.data["languages"]
     assert [*read] == ["rust", "rust.answers", "go"]
     assert whole.licences.keys() == read.keys()
     with pytest.raises(RuntimeError, match="power cut"):
-        train(with_answers, tmp_path / "broken", PowerCut(8), **values)
+        train(with_answers, tmp_path / "broken", PowerCut(4), **values)
     resumed = train(with_answers, tmp_path / "broken", **values)
     assert changed(resumed.model_folder, whole.model_folder) == set()
     assert (resumed.data, resumed.frozen_sha256) == (whole.data, whole.frozen_sha256)
@@ -205,30 +186,11 @@ def test_run_stopped_again_and_again_after_its_last_step_trains_no_more(run, wor
     assert changed(tmp_path / "model", run.result.model_folder) == set()
 
 
-def test_a_run_that_goes_on_saves_as_often_as_its_recipe_says_now(world: World, tmp_path: Path):
-    watcher = Watcher()
-    with pytest.raises(KeyboardInterrupt):
-        train(world, tmp_path, watcher, Interrupt(5), save_every_steps=3)
-    train(world, tmp_path, watcher, save_every_steps=4)
-    assert watcher.saves == [3, 6, 8, 12]
-
-
 def test_folder_that_holds_a_trained_model_is_refused_before_training(world: World, run: Run):
     watcher = Watcher()
     with pytest.raises(OutputError, match="exists; choose another folder"):
         train(world, run.folder, watcher)
     assert watcher.needs_gradient == {}
-
-
-def test_a_run_does_not_go_on_in_another_dtype(world: World, tmp_path: Path):
-    with pytest.raises(KeyboardInterrupt):
-        train(world, tmp_path, Interrupt(2))
-    (checkpoint,) = (tmp_path / "checkpoints").glob("checkpoint-*")
-    run = json.loads((checkpoint / "run.json").read_text())
-    other = {"float32": "bfloat16", "bfloat16": "float32"}[run["compute_dtype"]]
-    (checkpoint / "run.json").write_text(json.dumps(run | {"compute_dtype": other}))
-    with pytest.raises(OutputError, match=f"a run that computed in {other}, but train.compute_dtype means"):
-        train(world, tmp_path)
 
 
 def test_audit_is_told_before_anything_trains(world: World, tmp_path: Path):
@@ -238,9 +200,3 @@ def test_audit_is_told_before_anything_trains(world: World, tmp_path: Path):
     with pytest.raises(RuntimeError, match="stop"):
         train_model(world.recipe, world.hybrid, world.corpus, tmp_path / "run", on_audit=stop)
     assert not (tmp_path / "run").exists()
-
-
-def test_trained_model_loads_through_auto_classes_and_generates(run: Run):
-    model: Any = AutoModelForCausalLM.from_pretrained(run.result.model_folder)
-    tokens = model.generate(torch.tensor([[5, 6, 7]]), max_new_tokens=4, min_new_tokens=4, do_sample=False)
-    assert tokens.shape == (1, 7)
