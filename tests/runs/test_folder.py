@@ -28,9 +28,3 @@ def test_a_result_that_is_no_number_is_not_stored(tmp_path: Path, number: float)
         with pytest.raises(OutputError, match=r"out: a result is NaN or infinite"):
             write(tmp_path / "out", {"rows": [1.0, {"loss": number}]})
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match=r"run cannot be created \(Not a directory\); choose another folder"):
-        open_run(tmp_path / "file" / "run", Recipe())

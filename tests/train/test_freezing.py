@@ -9,35 +9,10 @@ from multipl_moe.model.parameters import count_parameters
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.train.freezing import frozen_hashes, verify_frozen
 from multipl_moe.train.methods import prepare
-from tests.conftest import tiny_hybrid
 from tests.train.tiny import World
 
 _EXPERTS = {f"experts.{name}{end}" for name in ("gate_up_proj", "down_proj") for end in ("", "_bias")}
-_ROUTERS = {
-    "causal": {"token_router.weight", "segment_router.weight", "segment_start"},
-    "token-only": {"token_router.weight"},
-}
-
-
-@pytest.mark.parametrize("preset", _ROUTERS)
-def test_only_experts_routers_and_start_vectors_of_hybrid_layers_train(preset: str):
-    model = tiny_hybrid(preset)
-    counts = prepare(model, Recipe())
-    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
-    parts = _EXPERTS | _ROUTERS[preset]
-    assert trained == {f"model.layers.{layer}.mlp.{part}" for layer in (1, 2) for part in parts}
-    kinds = {name.partition("_")[0] for name in _ROUTERS[preset]}
-    assert set(counts.trained) == {"experts", *(f"{kind} routers" for kind in kinds)}
-
-
-@pytest.mark.parametrize("expert_type", ["full", "lora"])
-def test_where_nothing_routes_the_pack_alone_trains(expert_type: str):
-    model = tiny_hybrid("gated-single", type=expert_type)
-    counts = prepare(model, Recipe())
-    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
-    assert trained
-    assert trained == {name for name, _ in model.named_parameters() if ".pack." in name}
-    assert set(counts.trained) == {"experts" if expert_type == "full" else "low-rank experts"}
+_ROUTERS = {"token_router.weight", "segment_router.weight", "segment_start"}
 
 
 def test_trained_weights_become_float32_and_frozen_ones_keep_their_dtype_and_bits(world: World):
@@ -49,9 +24,11 @@ def test_trained_weights_become_float32_and_frozen_ones_keep_their_dtype_and_bit
         assert torch.equal(parameter.to(torch.bfloat16), before[name]), name
 
 
-def test_audit_counts_every_parameter_once(world: World):
+def test_experts_routers_and_start_vectors_of_hybrid_layers_alone_train_and_are_counted_once(world: World):
     model = load_hybrid(world.hybrid)
     audit = prepare(model, Recipe())
+    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert trained == {f"model.layers.{layer}.mlp.{part}" for layer in (1, 2) for part in _EXPERTS | _ROUTERS}
     hidden, intermediate, layers = 32, 48, 2
     biases = 2 * intermediate + hidden
     assert audit.trained == {

@@ -59,6 +59,7 @@ def test_the_loss_falls_and_the_pack_alone_moves(trained, form: str):
     assert changed(hybrid, result.model_folder) == trained_names(model) == watcher.optimised
     assert watcher.frozen_gradients == []
     assert result.audit == prepare(model, recipe)
+    assert set(result.audit.trained) == {"experts" if form == "full" else "low-rank experts"}
     assert not (result.model_folder / "expert_use.json").exists(), "there is nothing to choose from"
 
 

@@ -37,7 +37,7 @@ def resolve_base(spec: str, files: Sequence[str] = _WANTED_FILES) -> Path:
     """A folder in Hugging Face format that holds the base model, fetched or converted if need be.
 
     Args:
-        spec: a name in `PACKAGED_BASES`, a .gguf file, a folder with config.json and safetensors, or a hub id.
+        spec: a name in `PACKAGED_BASES`, a .gguf file, a folder, or a hub id.
         files: patterns of those that are fetched of a hub id.
 
     Raises:
@@ -50,7 +50,9 @@ def resolve_base(spec: str, files: Sequence[str] = _WANTED_FILES) -> Path:
         if not path.is_file():
             raise BaseModelError(f"base model: {path} does not exist")
         gguf_fields(path)  # before a minute's work
-        return _from_gguf(path, cache_folder() / f"gguf-{_CONVERSION}-{_sha256(path)[:16]}")
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        return _from_gguf(path, cache_folder() / f"gguf-{_CONVERSION}-{digest[:16]}")
     if path.is_dir():
         if not (path / "config.json").is_file():
             remedy = next(
@@ -155,8 +157,3 @@ def _from_hub(name: str, files: Sequence[str]) -> Path:
     except Exception as error:  # the hub client raises a dozen unrelated classes
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BaseModelError(f"base model: cannot fetch {name} from the hub ({reason})") from error
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

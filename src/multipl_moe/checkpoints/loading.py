@@ -47,18 +47,9 @@ def load_hybrid(folder: Path, dtype: torch.dtype | Literal["auto"] = "auto") -> 
     if not (folder / "config.json").is_file():
         raise BaseModelError(f"model: {folder} has no config.json; give a folder that `multipl-moe upcycle` wrote")
     config = load_config(folder)
-    try:
-        if config.model_type != MultiplMoeConfig.model_type:
-            raise BaseModelError(
-                f"model: {folder} is not a hybrid ({config.model_type}); run `multipl-moe upcycle` first"
-            )
-        # Tensors of another shape are told in `info` only if they are ignored.
-        loaded: Any = MultiplMoeForCausalLM.from_pretrained(
-            folder, config=config, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True
-        )
-    except (OSError, ValueError, SafetensorError) as error:
-        raise _not_loaded(folder, error) from error
-    return _require_fit(folder, loaded)
+    if config.model_type != MultiplMoeConfig.model_type:
+        raise BaseModelError(f"model: {folder} is not a hybrid ({config.model_type}); run `multipl-moe upcycle` first")
+    return _loaded(MultiplMoeForCausalLM, folder, config, dtype)
 
 
 def load_dense(folder: Path) -> PreTrainedModel:
@@ -67,14 +58,7 @@ def load_dense(folder: Path) -> PreTrainedModel:
     Raises:
         BaseModelError: it cannot be read, or its tensors do not fit the configuration.
     """
-    config = load_config(folder)
-    try:
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
-            folder, config=config, dtype="auto", output_loading_info=True, ignore_mismatched_sizes=True
-        )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise _not_loaded(folder, error) from error
-    return _require_fit(folder, loaded)
+    return _loaded(AutoModelForCausalLM, folder, load_config(folder), "auto")
 
 
 def load_model(folder: Path) -> PreTrainedModel:
@@ -123,19 +107,22 @@ def _is_fast(dtype: torch.dtype) -> bool:
     return dtype in (torch.float32, fast_dtype()) or (dtype == torch.float16 and torch.cuda.is_available())
 
 
-def _not_loaded(folder: Path, error: Exception) -> BaseModelError:
-    state = "are damaged" if isinstance(error, SafetensorError) else "are missing or cannot be read"
-    return BaseModelError(
-        f"model: {folder} cannot be loaded ({_first_sentence(error)}); its weights {state}, copy or download them again"
-    )
-
-
 def _first_sentence(error: Exception) -> str:
     return " ".join(str(error).split()).split(". ")[0].rstrip(".")
 
 
-def _require_fit(folder: Path, loaded: tuple[Any, dict[str, Any]]) -> Any:
-    model, info = loaded
+def _loaded(model_class: Any, folder: Path, config: PreTrainedConfig, dtype: torch.dtype | Literal["auto"]) -> Any:
+    try:
+        # Tensors of another shape are told in `info` only if they are ignored.
+        model, info = model_class.from_pretrained(
+            folder, config=config, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        state = "are damaged" if isinstance(error, SafetensorError) else "are missing or cannot be read"
+        raise BaseModelError(
+            f"model: {folder} cannot be loaded ({_first_sentence(error)}); its weights {state}, copy or download them "
+            "again"
+        ) from error
     kinds = {"missing_keys": "missing", "unexpected_keys": "unexpected", "mismatched_keys": "of another shape"}
     wrong = [f"{words}: {_some(info[key])}" for key, words in kinds.items() if info[key]]
     if any(".domain_gate." in str(key) or key.endswith("_proj_a") for key in info["unexpected_keys"]):

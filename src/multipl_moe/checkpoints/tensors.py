@@ -26,10 +26,8 @@ TRAINED_KEY = re.compile(r"layers\.\d+\.mlp\.(experts\.|token_|segment_)|(^|\.)d
 """In names of what training made, and gates: all else is the base's."""
 INDEX_FILE = "model.safetensors.index.json"
 _ADDED = "added"
-_HEADER_ALIGNMENT = 8
 _MAX_SHARD_BYTES = 5_000_000_000
-_CODE_SUFFIX = ".py"
-_WEIGHT_SUFFIXES = {".safetensors", ".bin", ".gguf", ".pt", ".pth", ".h5", ".msgpack", ".onnx", ".onnx_data"}
+_OWN_SUFFIXES = {".py", ".safetensors", ".bin", ".gguf", ".pt", ".pth", ".h5", ".msgpack", ".onnx", ".onnx_data"}
 _OWN_FILES = {"config.json", "recipe.yaml", "environment.json", "expert_use.json", "README.md"}
 
 
@@ -203,8 +201,7 @@ def copy_companions(model_folder: Path, output: Path) -> None:
     A model card and modeling code tell of the model that they come with, so they stay.
     """
     for file in model_folder.iterdir():
-        is_weights = file.suffix in _WEIGHT_SUFFIXES or file.name.endswith(".index.json")
-        stays = is_weights or file.suffix == _CODE_SUFFIX or file.name in _OWN_FILES
+        stays = file.suffix in _OWN_SUFFIXES or file.name in _OWN_FILES or file.name.endswith(".index.json")
         if file.is_file() and not stays:
             shutil.copy2(file, output / file.name)
 
@@ -228,7 +225,7 @@ def _write_shard(file: Path, plans: list[TensorPlan]) -> Iterator[TensorPlan]:
         }
         offset = end
     encoded = json.dumps(header).encode()
-    encoded += b" " * (-len(encoded) % _HEADER_ALIGNMENT)
+    encoded += b" " * (-len(encoded) % 8)
     with file.open("wb") as stream:
         stream.write(len(encoded).to_bytes(8, "little"))
         stream.write(encoded)

@@ -4,18 +4,22 @@ import math
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import TrainerCallback
 
 from multipl_moe.errors import Preempted
 from multipl_moe.runs.folder import read_json, write_json
+from multipl_moe.system.allocator import give_back_freed_memory
 from multipl_moe.system.launch import ending_signals, is_main, leave_terminal
-from multipl_moe.system.peak_memory import begin_peak, peak_bytes
 from multipl_moe.train.processes import any_process
 
+_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+_RESET_PEAK = "5"  # proc(5)
 INTERRUPT_NOTE = "finishing this step and saving; Ctrl-C again stops at once"
 
 
@@ -115,7 +119,7 @@ class TrainingCost:
 
     Attributes:
         processor_s: seconds of processor time of this process, all threads together.
-        peak_bytes: see `system.peak_memory`; None where it cannot be told.
+        peak_bytes: what the function of this name tells.
     """
 
     seconds: float = 0.0
@@ -152,3 +156,29 @@ class TrainingClock(TrainerCallback):
 
     def _noted(self) -> dict[str, Any]:
         return read_json(self.file) if self.file.is_file() else {}
+
+
+def begin_peak() -> None:
+    """Count anew, where the system lets a process do so: else the peak is that of all before too.
+
+    What was freed before goes back to the system first: `keep_freed_memory` would have it counted again.
+    """
+    give_back_freed_memory()
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    with suppress(OSError):
+        _CLEAR.write_text(_RESET_PEAK)
+
+
+def peak_bytes() -> int | None:
+    """Most bytes held since `begin_peak`: of the GPU where there is one, else resident ones; None off Linux.
+
+    getrusage's count would begin with that of the process that started this one.
+    """
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    try:
+        lines = _STATUS.read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), None)

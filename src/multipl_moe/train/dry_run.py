@@ -133,7 +133,8 @@ class _Ledger(TorchDispatchMode):
     def _count_work(self, func: Any, args: tuple, kwargs: dict[str, Any], result: Any) -> None:
         operation = func._overloadpacket
         if operation is torch.ops.aten._grouped_mm:
-            self.flops += round(self._working_rows * _grouped_mm_flops(*args[:2]))
+            left, right = args[:2]  # (R, K) and (E, K, N), a row by the matrix of its group, or (K, R) and (R, N)
+            self.flops += round(self._working_rows * 2 * left.numel() * right.shape[-1])
         elif operation in flop_registry:
             self.flops += flop_registry[operation](*args, **kwargs, out_val=result)
         elif not func.is_view and func.namespace != "prim":  # which asks a fake tensor for its device
@@ -145,11 +146,6 @@ def _grouped_mm(left: Tensor, right: Tensor, offs: Tensor, *args: Any, **kwargs:
     """The result without values, in any dtype: PyTorch's own knows bfloat16 alone."""
     groups = () if right.ndim == 3 else offs.shape
     return left.new_empty(*groups, left.shape[0], right.shape[-1])
-
-
-def _grouped_mm_flops(left: Tensor, right: Tensor) -> int:
-    """Of rows by the matrix of their group, (R, K) and (E, K, N), or of the sums over rows, (K, R) and (R, N)."""
-    return 2 * left.shape[0] * left.shape[1] * right.shape[-1]
 
 
 def _decide_routing(model: nn.Module) -> None:

@@ -55,7 +55,7 @@ def frozen_hashes(model: nn.Module) -> dict[str, str]:
 
 
 def verify_frozen(model: nn.Module, before: dict[str, str]) -> str:
-    """Check that no frozen parameter changed by a single bit (design 4, promise 3); returns `hash_of` them.
+    """Check that no frozen parameter changed by a single bit; returns `hash_of` them.
 
     Raises:
         FrozenParameterError: some did.

@@ -41,8 +41,7 @@ def shard(model: PreTrainedModel, dtype: torch.dtype = torch.float32) -> None:
     dtype that autocast casts them to anyway, with half the bytes and no copy; their gradients are added up in float32.
     All else is gathered as it is, as autocast leaves some of it alone: norms, embeddings, start vectors.
     """
-    policy = _policy(dtype)
-    decoder: Any = model.get_decoder()
+    policy, decoder = _policy(dtype), cast(Any, model.get_decoder())
     for layer in decoder.layers:
         for block in _feed_forward_blocks(layer.mlp, dtype):
             fully_shard(block, mp_policy=policy, shard_placement_fn=_placement)
@@ -95,16 +94,10 @@ def save_sharded(model: nn.Module, optimizer: Optimizer, folder: Path) -> None:
 def load_sharded(model: nn.Module, optimizer: Optimizer, folder: Path) -> None:
     """Read `save_sharded`'s folder into a model and its optimiser, sharded over as many processes or not at all."""
     weights, state = get_state_dict(model, optimizer, options=_TRAINED_ONLY)
-    state_dict_loader.load(
-        {"model": weights, "optimizer": state}, checkpoint_id=folder, no_dist=not dist.is_initialized()
-    )
-    set_state_dict(
-        model,
-        optimizer,
-        model_state_dict=weights,
-        optim_state_dict=state,
-        options=StateDictOptions(ignore_frozen_params=True, strict=False),
-    )
+    saved = {"model": weights, "optimizer": state}
+    state_dict_loader.load(saved, checkpoint_id=folder, no_dist=not dist.is_initialized())
+    options = StateDictOptions(ignore_frozen_params=True, strict=False)
+    set_state_dict(model, optimizer, model_state_dict=weights, optim_state_dict=state, options=options)
 
 
 def _placement(parameter: nn.Parameter) -> Shard:

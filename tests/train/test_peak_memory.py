@@ -7,7 +7,7 @@ from multiprocessing.connection import Connection
 import torch
 
 from multipl_moe.system.allocator import keep_freed_memory
-from multipl_moe.system.peak_memory import begin_peak, peak_bytes
+from multipl_moe.train.callbacks import begin_peak, peak_bytes
 
 _SIZE = 64 * 2**20
 
