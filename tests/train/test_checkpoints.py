@@ -178,7 +178,7 @@ def test_space_for_checkpoints_and_model_is_asked_for_before_training(world: Wor
 
 
 def test_full_disk_in_a_save_leaves_the_checkpoint_before_it(run: Run, world: World, tmp_path, monkeypatch):
-    original, calls = ordered_trainer.OrderedTrainer._save_optimizer_and_scheduler, []
+    original, calls = ordered_trainer.write_json, []  # after all else is written
 
     def full(*args: Any) -> Any:
         calls.append(args)
@@ -187,7 +187,7 @@ def test_full_disk_in_a_save_leaves_the_checkpoint_before_it(run: Run, world: Wo
         return original(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(ordered_trainer.OrderedTrainer, "_save_optimizer_and_scheduler", full)
+        patch.setattr(ordered_trainer, "write_json", full)
         with pytest.raises(OutputError, match="checkpoint-5 is whole: free some space or mend the disk, and go on"):
             train(world, tmp_path)
     left = {path.name for path in (tmp_path / "checkpoints").iterdir()}

@@ -177,19 +177,17 @@ class OrderedTrainer(Trainer):
         checkpoint = Path(resume_from_checkpoint)
         if not self._is_sharded:
             load_trained(model if model is not None else cast(nn.Module, self.model), checkpoint)
-        run = read_json(checkpoint / _RUN_FILE)
-        if run["frozen_sha256"] != self._run["frozen_sha256"]:
-            raise OutputError(f"output: {checkpoint} is of a run that started from another model; go on with that one")
-        if run["order_sha256"] != self._run["order_sha256"]:
-            raise OutputError(f"output: {checkpoint} is of a run that read another corpus; go on with that one")
-        if (quantise := run.get("quantise")) != self._run["quantise"]:
-            raise OutputError(f"output: {checkpoint} is of a run with train.quantise {quantise}; go on with the same")
-        if (dtype := run["compute_dtype"]) != self._run["compute_dtype"]:
-            raise OutputError(
-                f"output: {checkpoint} is of a run that computed in {dtype}, but train.compute_dtype means "
-                f"{self._run['compute_dtype']} on this machine; go on where it means {dtype}, or start anew in another "
-                "folder"
-            )
+        run, dtype = read_json(checkpoint / _RUN_FILE), self._run["compute_dtype"]
+        differs = {
+            "frozen_sha256": "that started from another model; go on with that one",
+            "order_sha256": "that read another corpus; go on with that one",
+            "quantise": f"with train.quantise {run.get('quantise')}; go on with the same",
+            "compute_dtype": f"that computed in {run['compute_dtype']}, but train.compute_dtype means {dtype} on this "
+            f"machine; go on where it means {run['compute_dtype']}, or start anew in another folder",
+        }
+        for key, told in differs.items():
+            if run.get(key) != self._run[key]:
+                raise OutputError(f"output: {checkpoint} is of a run {told}")
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
         if not self._is_sharded:

@@ -121,13 +121,8 @@ def resolved_rate(
 ) -> float:
     """What `auto` means for a run: what its folder holds already, or what a search finds now, which is then stored.
 
-    The search leaves the model as it was to the bit; random numbers are drawn meanwhile.
-
-    Args:
-        model: prepared for training, sharded where it will be.
-        dataset: what the run reads, from its beginning.
-        arguments: that name the optimiser.
-        tell: takes a line in the main process after each trial, and at the end.
+    The search leaves the model as it was to the bit; random numbers are drawn meanwhile. `tell` takes a line in the
+    main process after each trial, and at the end; the other arguments are those of `Trials`.
     """
     file = folder / RATE_FILE
     if file.is_file():
