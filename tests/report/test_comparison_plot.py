@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from multipl_moe.report.colours import BETTER, BLUE, PAPER
-from multipl_moe.report.comparison_plot import comparison_plot, comparison_rest_plot
+from multipl_moe.report.comparison_plots import comparison_plot, comparison_rest_plot
 from tests.report.compared import a_run, with_runs
 
 

@@ -1,23 +1,20 @@
 """The command line: `multipl-moe VERB`. It parses, calls and prints; computation lives elsewhere.
 
-One file a verb; what only some verbs need is imported inside them.
+A file a verb, or for verbs that have much in common; what only some need is imported inside them.
 """
 
 from multipl_moe.cli import (
-    check,
     compare,
-    compose,
     corpus,
     demo,
     doctor,
     evaluate,
-    explore,
     export,
     generate,
     inspection,
     judge,
     language,
-    pack,
+    packs,
     practice,
     serve,
     train,
@@ -39,12 +36,12 @@ _VERBS = {
     "practice": practice.practice,
     "compare": compare.compare,
     "generate": generate.generate,
-    "explore": explore.explore,
+    "explore": serve.explore,
     "serve": serve.serve,
-    "pack": pack.pack,
-    "compose": compose.compose,
+    "pack": packs.pack,
+    "compose": packs.compose,
     "export": export.export,
-    "check": check.check,
+    "check": packs.check,
     "doctor": doctor.doctor,
 }
 for _name, _verb in _VERBS.items():

@@ -1,4 +1,4 @@
-"""`multipl-moe serve`."""
+"""The verbs that answer over HTTP until Ctrl-C: `multipl-moe serve` and `explore`."""
 
 import ipaddress
 import json
@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,6 +67,7 @@ def serve(
     Example: `multipl-moe serve runs/demo/model --port 8000`
     """
     require_folders(model=model)
+    require_token(token)
     if all((model / part).exists() for part in ("canary.json", "tokenizer")):  # as no other export has
         if name is not None:
             raise ConfigError(f"--name: clients of {model} ask for auto, base or an adapter by its name; leave it out")
@@ -74,7 +76,7 @@ def serve(
     if base is not None or engine_url is not None:
         raise ConfigError("--base, --engine-url: they go with a folder of `export --adapter`; leave them out")
     engine, name = _engine_for(model, engine), name or model.resolve().name
-    with _listening(host, port, token) as listener:
+    with _listening(host, port, may_be_reached=token is not None) as listener:
         if engine == "transformers":
             from multipl_moe.packs.compose import model_of
 
@@ -83,6 +85,42 @@ def serve(
             return
         port = listener.getsockname()[1]
     _become(engine, model, ["--host", host, "--port", str(port)], name, token)
+
+
+def explore(
+    model: Annotated[Path, typer.Argument(help="Folder of the hybrid to look at, or of a pack.")],
+    base: Annotated[
+        str | None,
+        typer.Option(help="Base to compare with; needed by a model without a domain gate. [the hybrid, its gate shut]"),
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; anyone who reaches it can use the page.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 7860,
+) -> None:
+    """Open a page in which you type code and see what gate and experts do with it, and where the hybrid is better.
+
+    Every token is coloured by gate or expert, over a line that says whether the hybrid needs fewer bits for it than
+    the base; both complete a prompt side by side. Nothing is fetched from anywhere else. Ctrl-C stops the server.
+
+    Example: `multipl-moe explore runs/demo/model`
+    """
+    require_folders(model=model)
+    if find_spec("gradio") is None:
+        raise ConfigError(f"explore: some packages are missing; install them with {install_hint('explore')}")
+    with _listening(host, port, may_be_reached=True) as listener:
+        from multipl_moe.explore.explorer import Explorer
+        from multipl_moe.explore.page import build_app
+        from multipl_moe.explore.samples import samples_of
+        from multipl_moe.packs.compose import model_of
+
+        folder = model_of(model)
+        explorer = Explorer.load(folder, base)
+        samples = samples_of(folder, explorer.model.config.moe_config, explorer.use)
+        app = build_app(explorer, samples, "/".join(model.resolve().parts[-2:]))
+        console.print(f"the page is at {_address(host, listener)}; Ctrl-C stops", soft_wrap=True)
+        _run(app, listener, patience_s=1)
+    console.print("stopped")
 
 
 def _become(engine: str, model: Path, address: list[str], name: str, token: str | None) -> None:
@@ -111,25 +149,22 @@ def _serve_adapters(
         raise ConfigError(f"--engine: {folder} {what}; choose one of {', '.join(ENGINES)}")
     packs, gates = gates_of(folder)
     picker = Picker.of(gates, packs)
-    with _listening(host, port, token) as listener, ExitStack() as stack:
+    with _listening(host, port, may_be_reached=token is not None) as listener, ExitStack() as stack:
         key = os.environ.get(KEY_OF[engine]) if engine is not None and engine_url is not None else None
         if engine is None or engine_url is None:
             engine_port, key = free_port(), secrets.token_hex(16)
             engine, command = first_command([engine] if engine else list(ENGINES), base, folder, packs, engine_port)
             console.print(f"running {shlex.join(command)}", soft_wrap=True)
             with console.status("waiting for the engine") as status:
-                waiting = engine_running(
-                    command,
-                    engine_port,
-                    {KEY_OF[engine]: key},
-                    lambda s: status.update(f"waiting for the engine, {s:.0f} s"),
-                )
-                engine_url = stack.enter_context(waiting)
+
+                def waited(seconds: float) -> None:
+                    status.update(f"waiting for the engine, {seconds:.0f} s")
+
+                engine_url = stack.enter_context(engine_running(command, engine_port, {KEY_OF[engine]: key}, waited))
         engine_url = engine_url.rstrip("/").removesuffix("/v1")
-        held = adapters_held(engine, engine_url, list(packs), key)
-        front = ENGINES[engine](held), engine_url, picker
-        app = build_front(*front, token=token, host=host, key=key, on_pick=_say)
-        url = _url(host, listener)
+        front = ENGINES[engine](adapters_held(engine, engine_url, list(packs), key))
+        app = build_front(front, engine_url, picker, token=token, host=host, key=key, on_pick=_say)
+        url = f"{_address(host, listener)}/v1"
         console.print(f"serving auto, base, {', '.join(packs)} at {url}; Ctrl-C stops", soft_wrap=True)
         _run(app, listener, app.state.engine.aclose)  # answers under way end, as the engine is gone for them
     console.print("stopped")
@@ -187,8 +222,7 @@ def _serve(model: Path, name: str, host: str, token: str | None, listener: socke
     if not tokenizer.is_fast:
         raise BaseModelError(f"model: {model} has no fast tokenizer (tokenizer.json); convert its tokenizer first")
     app = build_app(name, loaded, tokenizer, token=token, host=host)
-    url = _url(host, listener)
-    console.print(f"serving {name} at {url}; Ctrl-C stops", soft_wrap=True)
+    console.print(f"serving {name} at {_address(host, listener)}/v1; Ctrl-C stops", soft_wrap=True)
 
     def refuse(*args: object) -> None:
         raise HTTPException(503, "the server is stopping")
@@ -206,33 +240,42 @@ def _require_packages() -> None:
         raise ConfigError(f"serve: some packages are missing; install them with {install_hint('serve')}")
 
 
-def _run(app: "Starlette", listener: socket.socket, stop: Callable[[], Awaitable[None]]) -> None:
-    """Serve until Ctrl-C; `stop` ends the answers that are under way then."""
+def _run(
+    app: "Starlette",
+    listener: socket.socket,
+    stop: Callable[[], Awaitable[None]] | None = None,
+    *,
+    patience_s: int = _STOP_S,
+) -> None:
+    """Serve until Ctrl-C; then `stop` ends the answers that are under way, and others have some seconds to end."""
     import uvicorn
 
     class Server(uvicorn.Server):
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            await stop()
+            if stop is not None:
+                await stop()
             await super().shutdown(sockets)
 
-    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=_STOP_S)
+    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=patience_s)
     with suppress(KeyboardInterrupt):  # uvicorn raises it again once it has stopped
         Server(config).run([listener])
 
 
-def _url(host: str, listener: socket.socket) -> str:
-    address = f"[{host}]" if listener.family == socket.AF_INET6 else host
-    return f"http://{address}:{listener.getsockname()[1]}/v1"
+def _address(host: str, listener: socket.socket) -> str:
+    name = f"[{host}]" if listener.family == socket.AF_INET6 else host
+    return f"http://{name}:{listener.getsockname()[1]}"
 
 
-def _listening(host: str, port: int, token: str | None) -> socket.socket:
-    """A socket that listens already, so that a taken port is known before the model is loaded."""
-    require_token(token)
+def _listening(host: str, port: int, *, may_be_reached: bool) -> socket.socket:
+    """A socket that listens already, so that a taken port is known before the model is loaded.
+
+    It `may_be_reached` by other machines only where clients need a token, or nothing is kept from them.
+    """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     except (OSError, UnicodeError) as error:
         raise ConfigError(f"--host: {host!r} is not an address ({error}); give a name or an IP address") from error
-    if token is None and not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback:
+    if not may_be_reached and not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback:
         raise ConfigError(
             f"--token: needed on {host}, which other machines can reach; give one or set MULTIPL_MOE_TOKEN"
         )

@@ -24,6 +24,15 @@ if TYPE_CHECKING:
     from multipl_moe.train.freezing import TrainableParameters
     from multipl_moe.train.result import TrainResult
 
+_NEEDS_A_HYBRID = (
+    "train.method experts needs a hybrid, which `multipl-moe upcycle` makes of a dense base; to train a dense base "
+    "itself: --set train.method=lora"
+)
+_FORGETS = (
+    "no domain gate, and no text of languages to keep is read: the model will forget some of them; "
+    "--set train.replay=0.1 reads a little"
+)
+
 
 def train(
     model: Annotated[
@@ -67,7 +76,7 @@ def train(
     chosen = recipe_from_flags(recipe, settings, flags)
     of_hybrid = chosen.train.trains_hybrid
     refuse_where(
-        (of_hybrid and not model.is_dir(), _no_hybrid(model)),
+        (of_hybrid and not model.is_dir(), f"model: {model} is not a folder; {_NEEDS_A_HYBRID}"),
         (not corpus.is_dir(), f"corpus: {corpus} is not a folder"),
     )
 
@@ -107,23 +116,10 @@ def _train(recipe: "Recipe", start: Path, corpus: Path, output: Path) -> None:
         console.print(f"pack, what was learnt by itself: {pack} ({size_of(pack)})")
 
 
-_FORGETS = (
-    "no domain gate, and no text of languages to keep is read: the model will forget some of them; "
-    "--set train.replay=0.1 reads a little"
-)
-
-
 def _forgets(recipe: "Recipe") -> bool:
     """Whether neither a gate nor old text keeps what the model knows of languages to keep."""
     has_gate = recipe.train.trains_hybrid and recipe.moe.gate.languages != []
     return bool(recipe.keep) and not has_gate and recipe.mixture_weights.keys().isdisjoint(recipe.keep)
-
-
-def _no_hybrid(model: Path) -> str:
-    return (
-        f"model: {model} is not a folder; train.method experts needs a hybrid, which `multipl-moe upcycle` makes of a "
-        "dense base; to train a dense base itself: --set train.method=lora"
-    )
 
 
 def _trained(recipe: "Recipe", model: Path, corpus: Path, output: Path) -> "TrainResult":

@@ -7,11 +7,9 @@ from pathlib import Path
 from multipl_moe.eval.measures import MEASURES
 from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE
 from multipl_moe.report.colours import CSS_VARIABLES, FAMILIES
-from multipl_moe.report.comparison_cost_plot import cost_plot
-from multipl_moe.report.comparison_plot import comparison_plot, comparison_rest_plot
+from multipl_moe.report.comparison_plots import comparison_plot, comparison_rest_plot, cost_plot
 from multipl_moe.report.comparison_tables import (
     answers_table,
-    run_title,
     runs_table,
     scores_by_language_table,
     solved_table,
@@ -73,7 +71,7 @@ def comparison_html(result: ComparisonResult) -> str:
         "comparison.html.j2",
         title=result.title,
         best=[
-            (tokens, list(dict.fromkeys(run_title(result, run) for run in runs)))
+            (tokens, list(dict.fromkeys(result.methods[run.method] for run in runs)))
             for tokens, runs in _undominated(result)
             if runs
         ],
@@ -127,7 +125,7 @@ def _undominated(result: ComparisonResult) -> list[tuple[int, list[ComparedRun]]
 
 
 def _run_name(result: ComparisonResult, run: ComparedRun) -> str:
-    return f"{run_title(result, run)} (rate {run.learning_rate:g}, seed {run.seed})"
+    return f"{result.methods[run.method]} (rate {run.learning_rate:g}, seed {run.seed})"
 
 
 def _dtypes(result: ComparisonResult) -> str:

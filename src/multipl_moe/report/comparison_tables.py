@@ -27,7 +27,7 @@ def comparison_runs_table(result: ComparisonResult) -> Grid:
         found = [_found(run, name) for name in measured]
         counts = "\n".join(map(_millions, (run.parameters.active, run.parameters.trained)))
         settings = f"{run.learning_rate:g}\nseed {run.seed}"
-        rows += [[run_title(result, run), settings, *changes, *found, counts], None]
+        rows += [[result.methods[run.method], settings, *changes, *found, counts], None]
     header = ["method", "rate", "learn, %", "keep, %", *measured, "active\ntrained"]
     notes = [_CHANGE_NOTE, *(f"{name}: {MEASURES[name].brief_note}" for name in measured)]
     return Grid(result.title, header, rows, notes=notes)
@@ -42,8 +42,9 @@ def runs_table(result: ComparisonResult, title: str, *, is_long: bool) -> Grid:
         changes = [_change(run.means.get(role)) for role in ROLE_TITLES]
         settings = [f"{run.learning_rate:g}", str(run.seed)]
         cost = [f"{run.tokens_per_s:,.0f}", *_cost(run)]
-        loads, found = [_loads(run)] if has_loads else [], [_found(run, name) for name in MEASURES]
-        rows.append([run_title(result, run), *changes, *found, *settings, *loads, *counts, *cost])
+        loads = ", ".join(f"{kind} {low:.2f} to {high:.2f}" for kind, (low, high) in run.load_ratios.items())
+        found = [_found(run, name) for name in MEASURES]
+        rows.append([result.methods[run.method], *changes, *found, *settings, *([loads] if has_loads else []), *counts, *cost])
     counted = ["parameters", "active", "trained", "tokens/s", "processor time, min", "peak memory, GB"]
     counted = [*(["loads of experts, fair is 1"] if has_loads else []), *counted]
     return Grid(title, ["method", "learn", "keep", *MEASURES, "rate", "seed", *counted], rows)
@@ -58,7 +59,7 @@ def scores_by_language_table(result: ComparisonResult) -> Grid:
     for run in runs:
         settings = [f"{run.tokens:,}", f"{run.learning_rate:g}", str(run.seed)]
         changes = [f"{100 * run.languages[name].change:+.1f}" for name in first]
-        rows.append([run_title(result, run), *settings, *changes])
+        rows.append([result.methods[run.method], *settings, *changes])
     return Grid("Bits per byte by language, change from the base", header, rows if runs else [])
 
 
@@ -74,7 +75,7 @@ def solved_table(result: ComparisonResult, of_base: SolvedPrograms) -> Grid:
     rows = [["base", "", *_passed(base, base)]]
     for run in result.runs.values():
         if run.programs is not None:
-            rows.append([run_title(result, run), str(run.seed), *_passed(run.programs.languages, base)])
+            rows.append([result.methods[run.method], str(run.seed), *_passed(run.programs.languages, base)])
     notes = [f"{note[0].upper()}{note[1:]}." for note in status_notes(result.decontamination)]
     if any(part.parses_or_compiles is not None for part in base.values()):
         notes.append("In brackets: how many parse or compile.")
@@ -119,10 +120,6 @@ def _cost(run: ComparedRun) -> list[str]:
     return ["" if seconds is None else f"{seconds / 60:,.0f}", "" if peak is None else f"{peak / 1e9:.1f}"]
 
 
-def _loads(run: ComparedRun) -> str:
-    return ", ".join(f"{kind} {low:.2f} to {high:.2f}" for kind, (low, high) in run.load_ratios.items())
-
-
 def _by_method(result: ComparisonResult) -> list[ComparedRun]:
     """The runs, long ones first, then by method as in its file, rate and seed."""
     methods = list(result.methods)
@@ -130,11 +127,6 @@ def _by_method(result: ComparisonResult) -> list[ComparedRun]:
         result.runs.values(),
         key=lambda run: (not run.is_long, methods.index(run.method), run.learning_rate, run.seed),
     )
-
-
-def run_title(result: ComparisonResult, run: ComparedRun) -> str:
-    """The title of the run's method."""
-    return result.methods[run.method]
 
 
 def _change(change: Change | None) -> Text:
