@@ -48,8 +48,10 @@ def test_what_passes_is_kept_and_told(run, world, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("asked", [["--model", "m"], ["--endpoint", "http://x/v1", "--endpoint-model", "m"]])
-def test_of_a_chat_answer_what_goes_on_from_the_task_is_kept(run, world, tmp_path, monkeypatch, asked):
-    def answers(_name, _settings, extract, **_):
+def test_of_a_chat_answer_what_goes_on_from_the_task_is_kept_though_it_repeats_examples(
+    run, world, tmp_path, monkeypatch, asked
+):
+    def answers(_name, _settings=None, extract=None, **_):
         def text_of(problem, sample):
             begins = problem.prompt if sample else "local g = 1\n" + problem.prompt
             return extract(problem, f"Here:\n```lua\n{begins}    return {sample} * n + 2\nend\n```\nIt is done.")
@@ -58,36 +60,16 @@ def test_of_a_chat_answer_what_goes_on_from_the_task_is_kept(run, world, tmp_pat
 
     monkeypatch.setattr(sampler, "EndpointCompleter", answers)
     monkeypatch.setattr(LocalCompleter, "load", answers)
-    row = {"id": "a", "language": "lua", "prompt": "-- Twice n.\nfunction f(n)\n", "tests": "assert(f(2) == 4)\n"}
-    (tmp_path / "own.jsonl").write_text(json.dumps(row) + "\n")
-    lua = ["--learn", "lua", *WAYS[2:]]
-    assert run("practice", "out", *asked, "--chat", *lua).code == 0
-    kept = [json.loads(line) for line in (tmp_path / "out" / "kept.jsonl").read_text().splitlines()]
-    assert {row["sample"]: row["completion"] for row in kept} == {
-        number: f"    return {number} * n + 2\nend\n" for number in (1, 2, 3)
-    }
-
-
-def test_a_chat_may_repeat_the_worked_examples_that_it_was_given(run, world, tmp_path, monkeypatch):
-    def obedient(_name, _settings, extract):
-        return Answers(lambda one, sample: extract(one, f"```lua\n{one.prompt}    return {sample} * n\nend\n```"))
-
-    monkeypatch.setattr(LocalCompleter, "load", obedient)
+    row = {"language": "lua", "reference": "    return 2 * n\nend\n"}
     rows = [
-        {
-            "id": name,
-            "language": "lua",
-            "prompt": f"-- Twice n.\nfunction {name}(n)\n",
-            "tests": f"assert({name}(2) == 4)\n",
-        }
-        | {"reference": "    return 2 * n\nend\n"}
-        for name in "abc"
+        row | {"id": f, "prompt": f"-- Twice n.\nfunction {f}(n)\n", "tests": f"assert({f}(2) == 4)\n"} for f in "abc"
     ]
     (tmp_path / "own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    shown = ["--set", "practice.examples=2"]
-    assert run("practice", "out", "--model", "m", "--chat", "--learn", "lua", *WAYS[2:], *shown).code == 0
-    kept = [json.loads(line) for line in (tmp_path / "out" / "kept.jsonl").read_text().splitlines()]
-    assert {row["completion"] for row in kept} == {f"    return {sample} * n\nend\n" for sample in range(3)}
+    lua = ["--chat", "--learn", "lua", *WAYS[2:]]
+    for name, shown in (("plain", []), ("shown", ["--set", "practice.examples=2"])):
+        assert run("practice", name, *asked, *lua, *shown).code == 0
+        kept = [json.loads(line) for line in (tmp_path / name / "kept.jsonl").read_text().splitlines()]
+        assert {row["completion"] for row in kept} == {f"    return {n} * n + 2\nend\n" for n in (1, 2, 3)}
 
 
 def test_too_little_is_told_and_ends_with_1(run, world):

@@ -26,6 +26,12 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
         "--source {sources} --learn ,": "learn: []",
         f"--source own.jsonl {_TWO}": "no column named text or content or code",
         "--learn tcl": "begin with `multipl-moe language tcl`",
+        f"{_TWO} --set 'corpus.sources=[{{{{kind: folder, path: {{sources}}, held_out: true}}}}]'": (
+            "rust: all 5 files are of held_out sources, none to learn from"
+        ),
+        f"{_TWO} --set 'corpus.sources=[{{{{kind: git, path: /path/to/project.git}}}}]'": (
+            "corpus.sources.0: /path/to/project.git: no such folder; name one of yours"
+        ),
     },
     f"corpus {250 * 'x'}": {"--base {base}": "x.partial: File name too long; choose a shorter one"},
     "language": {
@@ -45,6 +51,9 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
         f"empty {{corpus}} out {_TWO}": "empty has no config.json",
         f"{{hybrid}} empty out {_TWO}": "rust has no tokens",
         f"{_OF_HYBRID} --tokens 0": "'--tokens'",
+        f"{_OF_HYBRID} {_TWO} --tokens 100": "100 are less than one step reads, 2,048",
+        f"{_OF_HYBRID} {_TWO} --tokens 1{26 * '0'}": "sequences are more than the 100,000,000 whose order can be",
+        f"{_OF_HYBRID} {_TWO} --set train.skip_tokens={10**12}": "sequences are more than the 100,000,000 whose order",
         f"{_OF_HYBRID} {_TWO} --set train.method=dense": "is a hybrid; train.method dense trains its dense base",
         f"nobody {{corpus}} out {_TWO} --set train.method=lora": "nobody is neither a folder nor a GGUF file nor a hub",
         f"{{hybrid}} {{corpus}} mine --resume {_TWO}": "mine holds no run",
@@ -173,6 +182,7 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
     "check http://127.0.0.1:9/v1": {
         "--canary wrong.json": "wrong.json: []: must be keys with values",
         "--canary missing.json": "missing.json",
+        "--canary missing.json --token geh\xe9": "--token: it must have visible ASCII characters",
     },
     "demo --set 'corpus.sources=[{{kind: folder, path: {sources}}}]'": {
         **dict.fromkeys(("--minutes 0", "--minutes inf"), "'--minutes'"),

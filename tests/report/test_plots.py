@@ -1,11 +1,22 @@
-"""Figures show what they should."""
+"""Figures show what they should; of a comparison no name lies over another, and no panel has more than eight marks."""
 
+import matplotlib.transforms
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 
+from multipl_moe.report.colours import BETTER, BLUE, PALE, PAPER, UNSURE
+from multipl_moe.report.comparison_plots import comparison_plot, comparison_rest_plot
 from multipl_moe.report.plots import expert_heat_map, gain_plot, training_plot
+from multipl_moe.report.verdict_plots import verdict_plot
 from tests.eval.measured import SUMMARY, only
+from tests.report.compared import a_run, with_runs
+from tests.report.judged import judged
 
 TITLES = {"rust": "Rust", "cpp": "C++", "python": "Python", "english": "English text"}
 
@@ -28,7 +39,7 @@ def _bars(axes: Axes) -> dict[str, float]:
     return dict(zip([label.get_text() for label in axes.get_yticklabels()], widths, strict=True))
 
 
-def test_gain_draws_each_interval(metrics):
+def test_gain_draws_each_interval_cut_with_arrows_where_it_would_flatten_the_bars(metrics):
     metrics.languages["rust"] = metrics.languages["rust"].but(interval=(-0.25, -0.12))
     learn, keep = gain_plot(metrics).axes
     lines = [(np.asarray(line.get_xdata()), np.asarray(line.get_ydata())) for line in (*learn.lines, *keep.lines)]
@@ -36,11 +47,7 @@ def test_gain_draws_each_interval(metrics):
     assert len(spans) == 4
     assert any(span == pytest.approx([-25, -12]) for span in spans)
     low, high = keep.get_xlim()
-    assert low < -25
-    assert high > 50
-
-
-def test_an_interval_that_would_flatten_the_bars_is_cut_and_ends_in_arrows(metrics):
+    assert (low < -25, high > 50) == (True, True)
     for name, files in (("rust", 2), ("cpp", 1)):
         metrics.languages[name] = metrics.languages[name].but(interval=(-1.2, 1.3), files=files)
     learn, keep = gain_plot(metrics).axes
@@ -62,6 +69,8 @@ def test_training_shows_the_losses_and_a_band_for_each_kind_of_expert(records):
     assert (heights[0].min(), heights[0].max()) == (pytest.approx(0.6), pytest.approx(1.4))
     mean = (0.4 + 0.35 + 0.25) / 3  # the shared expert serves all and does not count
     assert (heights[1].min(), heights[1].max()) == (pytest.approx(0.25 / mean), pytest.approx(0.4 / mean))
+    without = [record | {"routers": {}} for record in records]
+    assert len(training_plot(without, []).axes) == 1, "no empty axes"
 
 
 def _legend(axes: Axes) -> list[str]:
@@ -69,31 +78,115 @@ def _legend(axes: Axes) -> list[str]:
     return [text.get_text() for text in legend.get_texts()] if legend is not None else []
 
 
-def test_training_without_experts_has_no_empty_axes(records):
-    for record in records:
-        record["routers"] = {}
-    assert len(training_plot(records, []).axes) == 1
-
-
 def test_heat_map_has_a_row_for_each_language_and_a_column_for_each_expert_of_each_layer(after):
     routing = after.routing
     routing["cpp"][7] = SUMMARY | {"segment_load": [0.9, 0.1]}
     figure = expert_heat_map(routing, "segment_load", TITLES)
     assert figure is not None
-    axes = figure.axes[0]
-    assert np.asarray(axes.images[0].get_array()).tolist() == [
-        [0.3, 0.7, 0.3, 0.7],
-        [0.3, 0.7, 0.9, 0.1],
-        [0.3, 0.7, 0.3, 0.7],
-        [0.3, 0.7, 0.3, 0.7],
-    ]
+    axes, usual = figure.axes[0], [0.3, 0.7, 0.3, 0.7]
+    drawn = np.asarray(axes.images[0].get_array()).tolist()
+    assert drawn == [usual, [0.3, 0.7, 0.9, 0.1], usual, usual]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["Rust", "C++", "Python", "English text"]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["6", "7"]
     assert "2 experts" in axes.get_xlabel()
+    for routing, key in (
+        ({"rust": {6: only("token")}}, "segment_load"),
+        ({"rust": {}}, "segment_load"),
+        ({}, "token_load"),
+    ):
+        assert expert_heat_map(routing, key, TITLES) is None
 
 
-def test_no_heat_map_without_such_experts():
-    assert expert_heat_map({"rust": {6: only("token")}}, "segment_load", TITLES) is None
-    assert expert_heat_map({"rust": {6: only("segment")}}, "token_load", TITLES) is None
-    assert expert_heat_map({"rust": {}}, "segment_load", TITLES) is None
-    assert expert_heat_map({}, "token_load", TITLES) is None
+def test_a_verdict_has_a_bar_for_each_model_and_its_interval_and_names_what_was_not_scored():
+    verdict = judged()
+    figure = verdict_plot(verdict)
+    (axes,) = figure.axes
+    widths = [bar.get_width() for bar in axes.patches]  # pyright: ignore[reportAttributeAccessIssue]
+    assert widths == pytest.approx([10, 70, 50, 100 * 9 / 19])
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["Rust", "Python"]
+    low, high = axes.get_ylim()
+    assert low > high  # top to bottom
+    spans = [np.asarray(line.get_xdata()).tolist() for line in axes.lines]
+    interval = verdict.languages["rust"].benchmarks["starter"].pass_at_k[1].interval
+    assert spans[1] == pytest.approx([100 * bound for bound in interval])
+    colours = [to_hex(bar.get_facecolor()) for bar in axes.patches]
+    assert colours == [PALE, BETTER, PALE, UNSURE]
+    assert "not scored: Go" in figure.get_supxlabel()
+
+
+def _marks(axes: Axes) -> dict[str, tuple[float, float]]:
+    """Points by label, as x and y."""
+    return {str(line.get_label()): line.get_xydata()[0] for line in axes.lines if line.get_marker() == "o"}  # pyright: ignore
+
+
+def _axes(figure: Figure | None) -> Axes:
+    assert figure is not None
+    (axes,) = figure.axes
+    return axes
+
+
+def test_each_method_has_a_mark_where_its_means_are_and_its_name_beside_it(result):
+    axes = _axes(comparison_plot(result))
+    marks = _marks(axes)
+    assert marks["hybrid"] == pytest.approx((-3, -12))
+    assert marks["dense, all weights"] == pytest.approx((2, -11))
+    assert {text.get_text() for text in axes.texts} == set(marks)
+    hybrid, dense = (line for line in axes.lines if line.get_marker() == "o")
+    assert (hybrid.get_color(), dense.get_color()) == (BETTER, BLUE), "by family"
+    assert (hybrid.get_markerfacecolor(), dense.get_markerfacecolor()) == (BETTER, PAPER), "full: the best"
+    assert axes.get_xlim()[0] < axes.get_xlim()[1], "left is better, as in the report of a run"
+    assert axes.get_ylim()[0] < axes.get_ylim()[1]
+    assert axes.get_title(loc="left") == "250,000 tokens"
+
+
+def test_what_has_no_room_is_in_the_second_plot_with_its_rate(result):
+    axes = _axes(comparison_rest_plot(result))
+    marks = _marks(axes)
+    assert marks["dense, all weights, 0.0003"] == pytest.approx((0, -8))
+    assert marks["dense, all weights, 0.001"] == pytest.approx((1, -10))
+    assert axes.get_title(loc="left") == "125,000 tokens"
+    long = {name: run for name, run in result.runs.items() if run.is_long}
+    assert comparison_rest_plot(with_runs(long)) is None
+    assert comparison_plot(with_runs({})) is None
+    for run in result.runs.values():
+        del run.means["keep"]
+    assert comparison_plot(result) is None, "one kind of language says nothing"
+
+
+@settings(max_examples=15)
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(-0.3, 0.1),
+            st.floats(-0.1, 0.5),
+            st.integers(1, 9).map(lambda words: " ".join(["feed-forward"] * words)),
+        ),
+        min_size=1,
+        max_size=20,
+    ),
+    st.sampled_from([3.7, 8.0]),
+)
+def test_no_panel_has_more_than_eight_marks_and_no_name_lies_over_another(ways, width):
+    methods = {str(number): f"{number} {words}" for number, (_, _, words) in enumerate(ways)}
+    runs = {str(number): a_run(str(number), learn, keep) for number, (learn, keep, _) in enumerate(ways)}
+    result = with_runs(runs, methods=methods)
+    figures = [comparison_plot(result, width), comparison_rest_plot(result, width)]
+    shown = []
+    for figure in figures:
+        for axes in figure.axes if figure else []:
+            shown += _marks(axes)
+            assert len(axes.texts) <= 8
+            boxes = [_box(axes, place) for place in range(len(axes.texts))]
+            for place, box in enumerate(boxes):
+                assert not any(box.overlaps(other) for other in boxes[:place])
+                assert not box.overlaps(axes.get_window_extent())
+    assert sorted(shown) == sorted(methods.values())
+
+
+def _box(axes: Axes, place: int) -> matplotlib.transforms.Bbox:
+    """Where the letters of a label are, without its line."""
+    figure = axes.get_figure()
+    assert isinstance(figure, Figure)
+    text = axes.texts[place]
+    text.update_positions(renderer := FigureCanvasAgg(figure).get_renderer())  # pyright: ignore
+    return matplotlib.text.Text.get_window_extent(text, renderer)  # pyright: ignore

@@ -1,11 +1,13 @@
-"""A coloured text says what its reading says: every token, its expert, and where the hybrid is better."""
+"""A coloured text says what its reading says, and two models' continuations stand whole beside each other."""
 
 import re
 
 import pytest
 
 from multipl_moe.generate.reading import Reading
+from multipl_moe.report.continuations import Continuation, continuations_table
 from multipl_moe.report.reading import GATE, coloured_text, views_of
+from tests.report.test_grid import printed
 
 _EXPERTS = ["token expert 0", "token expert 1", "segment expert 0", "segment expert 1"]
 _WEIGHTS = [[0.5, 0.0, 0.2, 0.0], [0.0, 0.4, 0.0, 0.0], [0.0, 0.0, 0.1, 0.3]]
@@ -51,3 +53,18 @@ def test_the_text_is_there_escaped_with_its_gate_and_its_bits():
 )
 def test_what_there_is_one_of_is_no_view(values, views):
     assert views_of(reading(**values)) == views
+
+
+@pytest.mark.parametrize(
+    ("gate", "base", "title"), [(None, "x", "Rust"), ([0.5, 0.0, 1.0], "\n", "Rust: both write the same")]
+)
+def test_both_continuations_are_there_and_whether_they_differ(gate: list[float] | None, base: str, title: str):
+    one = Continuation("Rust", "fn <b>", base, "\n", reading(gate=gate))
+    assert Continuation.from_json(one.to_json()) == one
+    assert one.title == title
+    assert [token["text"] for token in tokens(str(one.html))] == ["fn", " &lt;b&gt;", "\n"]
+    assert str(one.html).count('class="prompt"') == 2, "what was given"
+    text = printed(continuations_table([one]), 80)
+    assert title in text
+    assert text.count("fn <b>") == 2
+    assert ("the gate is open" in text) == (gate is not None)
