@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multipl_moe.demo.plan import FEWEST_TOKENS, DemoPlan, describe_plan, plan_demo, require_steps, why_no_gain
+from multipl_moe.demo.plan import FEWEST_TOKENS, describe_plan, plan_demo, require_steps, why_no_gain
 from multipl_moe.demo.recipe import DEMO_RECIPE
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.outcome import Outcome
@@ -22,15 +22,8 @@ from multipl_moe.train.setup import TrainingSetup
 _STEP = 1024
 _RECIPE = load_recipe(None, DEMO_RECIPE)
 _STEPS = {
-    *(
-        "upcycle",
-        "bits per byte of the base",
-        "search for the learning rate",
-        "training",
-        "calibration",
-        "bits per byte of the hybrid",
-    ),
-    *("router health", "moved", "what both write", "programs of base and hybrid"),
+    *("upcycle", "bits per byte of the base", "search for the learning rate", "training", "calibration"),
+    *("bits per byte of the hybrid", "router health", "moved", "what both write", "programs of base and hybrid"),
 }
 # From float32 alone on a busy machine to a small GPU; what came before takes the longer the slower a machine is.
 _speeds = st.floats(20, 5000)
@@ -57,6 +50,9 @@ def test_minutes_only_shorten_never_below_the_floor_and_never_in_silence(tokens,
     assert min(FEWEST_TOKENS, tokens) <= plan.tokens <= tokens
     assert minutes is None or plan.total_s <= 60 * minutes
     assert minutes is not None or plan.tokens == tokens
+    if plan.tokens < tokens:
+        more = plan_demo(_of(plan.tokens + _STEP), tokens_per_s=speed, used_s=used_s)
+        assert more.total_s > 60 * (minutes or 0), "as many tokens as the minutes allow"
     told = "\n".join(describe_plan(recipe, plan))
     assert ("do not suffice" in told) == (plan.tokens < tokens)
     assert ("may not show" in told) == (plan.tokens < FEWEST_TOKENS)
@@ -64,18 +60,6 @@ def test_minutes_only_shorten_never_below_the_floor_and_never_in_silence(tokens,
     setup = TrainingSetup.of(plan.applied_to(recipe))
     assert setup.steps >= 10
     assert 1 <= setup.warmup_steps < setup.steps
-
-
-@settings(max_examples=50)
-@given(speed=_speeds, used_s=_used, minutes=st.floats(1, 600))
-def test_as_many_tokens_are_planned_as_the_minutes_allow(speed: float, used_s: float, minutes: float):
-    try:
-        plan = plan_demo(_RECIPE, tokens_per_s=speed, used_s=used_s, minutes=minutes)
-    except ConfigError:
-        return
-    if plan.tokens < _RECIPE.train.tokens:
-        more = plan_demo(_of(plan.tokens + _STEP), tokens_per_s=speed, used_s=used_s)
-        assert more.total_s > 60 * minutes
 
 
 @settings(max_examples=50)
@@ -112,18 +96,14 @@ def _of_own_problems(file: Path, asked: int | None = None) -> Recipe:
     return _of(changes=own | {"programs.problems_per_language": asked})
 
 
-def test_all_problems_of_one_s_own_are_judged_where_there_is_time(tmp_path: Path):
+def test_all_problems_of_one_s_own_are_judged_where_there_is_time_or_after_a_practice(tmp_path: Path):
     recipe = _of_own_problems(tmp_path / "mine.jsonl")
     plan = plan_demo(recipe, tokens_per_s=390, used_s=30)
     assert plan.applied_to(recipe).programs.problems_per_language is None
     assert not any("programs" in line for line in describe_plan(recipe, plan))
-
-
-def test_all_problems_are_judged_after_a_practice_however_long_they_take(tmp_path: Path):
-    recipe = _of_own_problems(tmp_path / "mine.jsonl").with_settings("codegen", num_samples=50)
-    plan = plan_demo(recipe.with_settings("practice", tasks=["tasks.jsonl"]), tokens_per_s=390, used_s=30)
-    assert plan.problems_per_language is None
-    assert plan.programs_s == plan.total_s
+    practised = recipe.with_settings("codegen", num_samples=50).with_settings("practice", tasks=["tasks.jsonl"])
+    plan = plan_demo(practised, tokens_per_s=390, used_s=30)
+    assert (plan.problems_per_language, plan.programs_s) == (None, plan.total_s), "however long they take"
 
 
 @pytest.mark.parametrize("asked", [None, 38])
@@ -161,23 +141,16 @@ def test_a_demo_of_an_own_language_judges_most_of_its_problems(monkeypatch: pyte
     assert judged is None or judged >= 7
 
 
-@pytest.mark.parametrize(
-    ("speed", "used_s"), [(390, 30), (136, 40), (72, 150)], ids=["bfloat16", "float32 alone", "busy"]
-)
-def test_most_of_the_time_is_spent_on_training(speed: float, used_s: float):
+@pytest.mark.parametrize("speed_and_before", [(390, 30), (136, 40), (72, 150)], ids=["bfloat16", "float32", "busy"])
+def test_most_of_the_time_is_spent_on_training_and_a_slow_machine_is_told_what_takes_less(speed_and_before):
+    speed, used_s = speed_and_before
     plan = plan_demo(_RECIPE, tokens_per_s=speed, used_s=used_s)
     assert plan.work["training"] / sum(plan.work.values()) > 0.6
     assert plan.work["training"] / speed > plan.total_s / 2
-
-
-def test_a_slow_machine_is_told_what_takes_less():
-    plan = plan_demo(_RECIPE, tokens_per_s=130, used_s=40)
-    first, second, *_ = describe_plan(_RECIPE, plan)
+    first, *more = describe_plan(_RECIPE, plan)
     assert f"about {math.ceil(plan.total_s / 60)} minutes" in first
-    assert second.startswith("--tokens 80000 (TOKENS=80000 of make) needs about 15 minutes")
-    assert not any(
-        "TOKENS=" in line for line in describe_plan(_RECIPE, plan_demo(_RECIPE, tokens_per_s=390, used_s=30))
-    )
+    shorter = [line.partition(" (TOKENS")[0] for line in more if "needs about" in line]
+    assert shorter == {390: [], 136: ["--tokens 85000"], 72: ["--tokens 30720"]}[speed]
 
 
 def test_large_batches_have_a_floor_in_steps():
@@ -186,11 +159,6 @@ def test_large_batches_have_a_floor_in_steps():
         plan_demo(recipe, tokens_per_s=300, used_s=0, minutes=5)
     with pytest.raises(ConfigError, match=r"train\.tokens: 100,352 are fewer than 10 steps"):
         require_steps(_of(changes={"train.batch_sequences": 256}))
-
-
-def test_a_plan_is_read_back_as_it_was_written():
-    plan = plan_demo(_RECIPE, tokens_per_s=72, used_s=300, minutes=40)
-    assert DemoPlan(**plan.to_json()) == plan
 
 
 def test_why_nothing_was_learnt_names_what_to_change():

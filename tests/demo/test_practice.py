@@ -10,11 +10,10 @@ from rich.console import Console
 
 from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.demo import practice, steps
-from multipl_moe.demo.recipe import DEMO_RECIPE, without_missing_languages
 from multipl_moe.errors import ConfigError
 from multipl_moe.practice import sampler
 from multipl_moe.practice.one_round import RoundProgress
-from multipl_moe.recipe.recipe import load_recipe, validate_recipe
+from multipl_moe.recipe.recipe import validate_recipe
 from multipl_moe.runs.folder import read_json
 from tests.fixtures import interrupt
 from tests.practice.made import Answers
@@ -23,24 +22,15 @@ from tests.train.tiny import tensors, tiny_recipe
 
 @pytest.fixture
 def recipe(world, tmp_path):
-    tasks = tmp_path / "mine.jsonl"
-    rows = [
-        {
-            "id": f"add{n}",
-            "language": "python",
-            "prompt": f'def add{n}(n):\n    """The number plus {n}."""\n',
-            "tests": f"assert add{n}(2) == {2 + n}\nassert add{n}(-7) == {n - 7}\n",
-        }
-        for n in range(6)
-    ]
-    tasks.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    values = tiny_recipe(
-        world.base,
-        world.sources,
-        practice={"tasks": [str(tasks)], "codegen": {"num_samples": 2}},
-        corpus={"decontaminate": []},
-    ).to_values()
-    return validate_recipe(values | {"learn": ["python"], "keep": ["english"]})
+    tasks, lines = tmp_path / "mine.jsonl", []
+    for n in range(6):
+        prompt = f'def add{n}(n):\n    """The number plus {n}."""\n'
+        tests = f"assert add{n}(2) == {2 + n}\nassert add{n}(-7) == {n - 7}\n"
+        lines.append(json.dumps({"id": f"add{n}", "language": "python", "prompt": prompt, "tests": tests}) + "\n")
+    tasks.write_text("".join(lines))
+    practice = {"tasks": [str(tasks)], "codegen": {"num_samples": 2}}
+    tiny = tiny_recipe(world.base, world.sources, practice=practice, corpus={"decontaminate": []})
+    return validate_recipe(tiny.to_values() | {"learn": ["python"], "keep": ["english"]})
 
 
 def answered(monkeypatch: pytest.MonkeyPatch, text_of: Any) -> Answers:
@@ -146,18 +136,11 @@ def test_how_long_a_round_still_takes_is_told_from_the_first_batch_on(monkeypatc
     assert ["about 7 minutes more" in lines[0], "about 6 minutes more" in lines[1], len(lines)] == [True, True, 3]
 
 
-def test_minutes_cannot_bound_practice(recipe, tmp_path):
-    with pytest.raises(ConfigError, match=r"--minutes: .*practice\.max_tasks"):
-        steps.Demo(recipe, tmp_path / "out", 10, Console(file=io.StringIO())).run()
-
-
-def test_a_practice_that_keeps_nothing_ends_the_demo_and_says_what_to_do(recipe, tmp_path, monkeypatch):
+def test_minutes_cannot_bound_practice_and_one_that_keeps_nothing_ends_the_demo(recipe, tmp_path, monkeypatch):
     answered(monkeypatch, lambda task, sample: "    return 99\n")
-    with pytest.raises(ConfigError, match=r"practice: no answer is kept; .*easier tasks"):
-        steps.Demo(recipe, tmp_path / "out", None, Console(file=io.StringIO())).run()
-
-
-def test_languages_to_learn_without_sources_stay_where_there_are_tasks():
-    settings = {**DEMO_RECIPE, "programs.languages": None, "keep": [], "learn": ["lua"]}
-    with_tasks = load_recipe(None, settings | {"practice.tasks": ["multipl-e-mbpp"]})
-    assert without_missing_languages(with_tasks, Console(file=io.StringIO())).learn == ["lua"]
+    for minutes, told in (
+        (10, r"--minutes: .*practice\.max_tasks"),
+        (None, r"practice: no answer is kept; .*easier tasks"),
+    ):
+        with pytest.raises(ConfigError, match=told):
+            steps.Demo(recipe, tmp_path / "out", minutes, Console(file=io.StringIO())).run()
