@@ -64,15 +64,11 @@ def test_what_is_refused_before_a_model_is_loaded_is_refused_at_once(tmp_path):
 _IN_TURN = """
 import sys, multipl_moe
 assert not {"multipl_moe.train.own_loop", "pydantic"} & sys.modules.keys()
+import multipl_moe.gate
+assert not {"multipl_moe.corpus", "multipl_moe.eval", "datatrove", "peft", "bitsandbytes"} & sys.modules.keys()
 import multipl_moe.generate.text, multipl_moe.upcycle.convert, multipl_moe.eval.programs, multipl_moe.serve.front
 assert not {"peft", "bitsandbytes"} & sys.modules.keys()
 assert multipl_moe.freeze_base and multipl_moe.HybridCallback
-"""
-
-
-_GATE = """
-import sys, multipl_moe.gate
-assert not {"multipl_moe.corpus", "multipl_moe.eval", "datatrove", "peft", "bitsandbytes"} & sys.modules.keys()
 """
 
 
@@ -80,15 +76,14 @@ assert not {"multipl_moe.corpus", "multipl_moe.eval", "datatrove", "peft", "bits
     "imports",
     [
         _IN_TURN,
-        _GATE,
-        "from multipl_moe import calibrate_routing\nimport multipl_moe",
         "import transformers.models.auto.modeling_auto\nimport multipl_moe",
-        "import multipl_moe; from transformers import AutoModel",
         *(
-            pytest.param(f"import multipl_moe; from {more}", marks=pytest.mark.extended)
+            pytest.param(more, marks=pytest.mark.extended)
             for more in (
-                "multipl_moe.model.modeling import MultiplMoeForCausalLM",
-                "multipl_moe.model.configuration import MultiplMoeConfig",
+                "from multipl_moe import calibrate_routing\nimport multipl_moe",
+                "import multipl_moe; from transformers import AutoModel",
+                "import multipl_moe; from multipl_moe.model.modeling import MultiplMoeForCausalLM",
+                "import multipl_moe; from multipl_moe.model.configuration import MultiplMoeConfig",
             )
         ),
     ],

@@ -12,6 +12,7 @@ import pytest
 
 from multipl_moe.cli.programs import show_verdict
 from multipl_moe.codegen.endpoint import EndpointCompleter
+from multipl_moe.recipe.recipe import load_recipe
 from multipl_moe.runs.verdict import Gate
 from tests.fixtures import interrupt
 from tests.report.judged import judged
@@ -32,9 +33,16 @@ def own(tmp_path) -> Path:
     return file
 
 
+def made(folder: Path, **completions: str) -> None:
+    """Completions by problem, as a file of someone else's."""
+    lines = [{"id": name, "completion": text} for name, text in completions.items()]
+    (folder / "made.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
 def test_a_model_s_programs_are_judged_and_compared(run, bubblewrap, base, hybrid, own, tmp_path):
-    outcome = run("eval", "before", "--model", base, "--benchmark", own, *SHORT)
+    outcome = run("eval", "before", "--model", base, "--benchmark", own, *SHORT, "--seed", "3")
     assert outcome.code == 0, outcome.err
+    assert load_recipe(tmp_path / "before" / "recipe.yaml").codegen.seed == 3, "the seed is that of the drawing"
     assert "Programs that pass their tests" in outcome.out
     assert "every program and its outcome: before/problems.html" in outcome.out
     outcome = run("eval", "after", "--model", hybrid, "--benchmark", own, "--against", "before", *SHORT)
@@ -62,8 +70,7 @@ def test_a_model_is_asked_by_chat_and_compared_with_one_that_was(run, refused, b
 
 
 def test_completions_made_elsewhere_are_judged(run, bubblewrap, own, tmp_path):
-    lines = [{"id": "double", "completion": "    return 2 * n\n"}, {"id": "again", "completion": "    return n\n"}]
-    (tmp_path / "made.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    made(tmp_path, double="    return 2 * n\n", again="    return n\n")
     outcome = run("eval", "out", "--completions", "made.jsonl", "--benchmark", own)
     assert outcome.code == 0, outcome.err
     assert "of 2 answers 0 were cut by a stop string, and 0 came out empty" in outcome.out
@@ -85,15 +92,6 @@ def test_references_are_checked_and_an_interrupted_check_goes_on(run, bubblewrap
     assert outcome.code == 0, outcome.err
     assert json.loads((tmp_path / "out" / "metrics.json").read_text())["flags"] == {}
     assert "holds a finished run" in run("eval", "out", "--reference", "--benchmark", own, "--resume").err
-
-
-def test_the_seed_is_that_of_the_drawing(run, bubblewrap, base, own, tmp_path):
-    drawn = ["--temperature", "1", *SHORT, "--model", base, "--benchmark", own]
-    written = {}
-    for name, seed in (("a", 1), ("b", 2)):
-        assert run("eval", name, *drawn, "--seed", seed).code == 0
-        written[name] = (tmp_path / name / "samples.jsonl").read_bytes()
-    assert written["a"] != written["b"]
 
 
 @pytest.mark.extended
@@ -156,8 +154,7 @@ def test_input_at_fault_leaves_no_folder(refused, bubblewrap, base, own, monkeyp
 
 
 def test_too_few_completions_leave_no_folder(refused, run, bubblewrap, own, tmp_path):
-    lines = [{"id": name, "completion": "    return 2 * n\n"} for name in ("double", "again")]
-    (tmp_path / "made.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    made(tmp_path, double="    return 2 * n\n", again="    return 2 * n\n")
     words = ["eval", "out", "--completions", "made.jsonl", "--benchmark", own]
     assert "pass@5 needs at least 5 samples" in refused(*words, "--pass-at", "5")
     assert run(*words).code == 0
@@ -165,14 +162,13 @@ def test_too_few_completions_leave_no_folder(refused, run, bubblewrap, own, tmp_
 
 def test_missing_completions_are_told_before_toolchains_are_tried(refused, bubblewrap, own, tmp_path, monkeypatch):
     monkeypatch.setattr("multipl_moe.eval.eval_set.preflight", lambda *args, **options: pytest.fail("tried"))
-    (tmp_path / "made.jsonl").write_text(json.dumps({"id": "double", "completion": "    return 2 * n\n"}) + "\n")
+    made(tmp_path, double="    return 2 * n\n")
     message = refused("eval", "out", "--completions", "made.jsonl", "--benchmark", own)
     assert "made.jsonl lacks completions of 1 problems: mine/python/again (0 of 1)" in message
 
 
 def test_limits_are_the_recipes_and_both_models_have_the_same(run, bubblewrap, own, tmp_path):
-    lines = [{"id": name, "completion": "    print('x' * 5000)\n    return 2 * n\n"} for name in ("double", "again")]
-    (tmp_path / "made.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    made(tmp_path, **dict.fromkeys(("double", "again"), "    print('x' * 5000)\n    return 2 * n\n"))
     words = ["--completions", "made.jsonl", "--benchmark", own]
     assert run("eval", "out", *words, "--set", "programs.output_bytes=2000").code == 0
     results = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]

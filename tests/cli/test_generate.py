@@ -85,20 +85,17 @@ def test_the_text_is_continued_also_where_there_is_a_chat_template_unless_a_chat
     assert chat.out == run("generate", hybrid, f"<{PROMPT}>", *ARGUMENTS).out != plain.out
 
 
-@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
-def test_bytes_that_are_no_text_are_refused(refused, typed, hybrid, errors):
-    typed(b"\x7fELF\xff\xfe", errors)
-    assert "prompt: it is not UTF-8 text" in refused("generate", hybrid)
+def test_bytes_that_are_no_text_and_a_terminal_without_a_prompt_are_refused(refused, typed, hybrid, monkeypatch):
+    for errors in ("strict", "surrogateescape"):
+        typed(b"\x7fELF\xff\xfe", errors)
+        assert "prompt: it is not UTF-8 text" in refused("generate", hybrid)
     assert "prompt: it is not UTF-8 text" in refused("generate", hybrid, "\udcff")
+    typed("")
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    assert "prompt: give it as an argument, with --file, or on stdin" in refused("generate", hybrid)
 
 
 def test_measured_use_of_another_model_is_refused_before_anything_is_written(refused, hybrid, tmp_path):
     shutil.copytree(hybrid, "other")
     ExpertUse({"rust": {1: [0.25] * 4}}).save(tmp_path / "other")
     assert "expert_use.json does not fit config.json" in refused("generate", "other", PROMPT, "--show-routing")
-
-
-def test_a_terminal_without_a_prompt_is_told_how_to_give_one(refused, typed, hybrid, monkeypatch):
-    typed("")
-    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
-    assert "prompt: give it as an argument, with --file, or on stdin" in refused("generate", hybrid)

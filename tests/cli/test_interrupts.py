@@ -85,6 +85,7 @@ def test_ctrl_c_in_generate_ends_the_text(run, hybrid, monkeypatch):
     assert "the text ends here" in outcome.err
 
 
+@pytest.mark.extended
 def test_two_real_processes_never_mix_their_outputs(base, tmp_path):
     layers = ("last:1", "last:2")
     command = [sys.executable, "-m", "multipl_moe", "upcycle", tmp_path / "out", "--base", base, *UNGATED, "--layers"]

@@ -22,20 +22,15 @@ def _no_token(monkeypatch):
     monkeypatch.delenv("MULTIPL_MOE_TOKEN", raising=False)
 
 
-def test_the_environment_gives_the_token(refused, monkeypatch, tmp_path):
-    monkeypatch.setenv("MULTIPL_MOE_TOKEN", "not one")
-    assert "--token: it must have visible ASCII characters" in refused("serve", tmp_path, "--host", "0.0.0.0")
-
-
-def test_a_taken_port_is_told(refused, tmp_path):
+def test_the_token_of_the_environment_a_taken_port_and_missing_packages_are_told(refused, monkeypatch, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         assert f"--port: 127.0.0.1:{port} cannot be used" in refused("serve", tmp_path, "--port", port)
-
-
-def test_missing_packages_are_told_with_the_remedy(refused, monkeypatch, tmp_path):
-    monkeypatch.setattr("transformers.utils.import_utils.is_serve_available", lambda: False)
-    assert install_hint("serve") in refused("serve", tmp_path, "--port", 0)
+    with monkeypatch.context() as patch:
+        patch.setattr("transformers.utils.import_utils.is_serve_available", lambda: False)
+        assert install_hint("serve") in refused("serve", tmp_path, "--port", 0)
+    monkeypatch.setenv("MULTIPL_MOE_TOKEN", "not one")
+    assert "--token: it must have visible ASCII characters" in refused("serve", tmp_path, "--host", "0.0.0.0")
 
 
 def test_the_command_says_where_it_serves_and_stops_at_ctrl_c(tmp_path, monkeypatch, capsys):
@@ -125,20 +120,17 @@ def test_a_native_model_is_handed_to_the_engine_that_is_installed(engines, run, 
     assert commands[1:] == [(["llama-server", "--model", file, "--alias", "mine", *address], None, None)]
 
 
-def test_without_vllm_llama_server_is_run_where_there_is_a_file_for_it(engines, run, tmp_path):
+def test_without_vllm_llama_server_is_run_where_there_is_a_file_for_it_though_canaries_lie_beside_it(
+    engines, run, tmp_path
+):
     commands = engines("llama-server")
     run("serve", native(tmp_path / "out"), "--port", 0)
-    command = commands[0][0]
-    assert command[0] == "llama-server"
-    assert int(command[-1]) > 0
-
-
-def test_a_file_that_is_switched_by_token_is_served_as_it_is_though_canaries_lie_beside_it(engines, run, tmp_path):
-    commands = engines("llama-server")
-    for name in ("one-BF16.gguf", "canary.json"):
+    assert commands[0][0][0] == "llama-server"
+    assert int(commands[0][0][-1]) > 0
+    for name in ("one-BF16.gguf", "canary.json"):  # a file that is switched by token is served as it is
         (tmp_path / name).write_bytes(b"{}")
     run("serve", tmp_path, "--engine", "llama-server", "--port", 8123)
-    assert commands[0][0][:3] == ["llama-server", "--model", str(tmp_path / "one-BF16.gguf")]
+    assert commands[1][0][:3] == ["llama-server", "--model", str(tmp_path / "one-BF16.gguf")]
 
 
 def test_without_its_program_a_file_is_served_by_the_wheel(engines, run, tmp_path):

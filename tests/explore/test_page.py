@@ -8,8 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from transformers import AutoTokenizer
 
-from multipl_moe.explore.explorer import Explorer
-from multipl_moe.explore.samples import samples_of
+from multipl_moe.explore.explorer import Explorer, samples_of
 from multipl_moe.model.expert_use import ExpertUse
 from tests.codegen.problems import tiny_model
 from tests.conftest import changed_moe, randomise_gate

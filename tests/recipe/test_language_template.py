@@ -45,12 +45,12 @@ def _written(folder: Path, kind: Kind) -> Recipe:
     return load_recipe(file)
 
 
-def test_all_languages_to_keep_have_text_and_a_budget(tmp_path: Path):
-    file = tmp_path / "mine.yaml"
-    file.write_text(language_recipe("mine", "file", file, keep=["go", "ruby", "english"]))
-    recipe = load_recipe(file)
+def test_languages_to_keep_have_text_and_a_budget_and_folders_that_are_installed_are_a_source(tmp_path: Path):
+    given = {"keep": ["go", "ruby", "english"], "library": ["/usr/share/mine"]}
+    recipe = validate_recipe(parse_value(language_recipe("mine", "file", tmp_path / "mine.yaml", **given)))
     assert recipe.keep == ["go", "ruby", "english"]
-    assert [one.language for one in recipe.corpus.sources if one.kind == "toolchains"] == recipe.keep
+    assert [one.language for one in recipe.corpus.sources if one.kind == "toolchains"] == ["mine", *recipe.keep]
+    assert recipe.own_languages["mine"].library == ("/usr/share/mine",)
     budgets = recipe.corpus.max_bytes_per_language
     assert isinstance(budgets, dict)
     assert list(budgets) == ["mine", *recipe.keep]
@@ -75,32 +75,21 @@ def test_a_template_judges_its_first_problem_and_lets_no_cheat_pass(bubblewrap, 
 
 
 @pytest.mark.parametrize("kind", get_args(Kind))
-def test_a_template_is_a_whole_recipe_with_the_name_given(tmp_path: Path, kind: Kind):
+def test_a_template_is_a_whole_recipe_whose_toolchain_is_its_own_until_it_is_edited(tmp_path: Path, kind: Kind):
     recipe = _written(tmp_path, kind)
     assert recipe.learn == ["mine"]
-    assert recipe.language_table["mine"].title == "Mine"
-    assert recipe.own_languages["mine"].extensions == (".mine",)
+    own = recipe.own_languages["mine"]
+    assert (own.title, own.extensions) == ("Mine", (".mine",))
     assert recipe.moe.resolve([0], recipe.learn).gate.languages == ["mine"]
     assert recipe.corpus.max_bytes_of("mine") is None
-    assert "<<" not in (tmp_path / "mine.yaml").read_text()
-    assert max(map(len, (tmp_path / "mine.yaml").read_text().splitlines())) <= 120 + len(str(tmp_path))
-
-
-@pytest.mark.parametrize("kind", get_args(Kind))
-def test_a_toolchain_is_the_template_s_until_it_is_edited_or_of_its_very_language(tmp_path: Path, kind: Kind):
-    toolchain = _written(tmp_path, kind).own_languages["mine"].toolchain
-    assert toolchain is not None
-    example = example_left("mine", toolchain)
+    text = (tmp_path / "mine.yaml").read_text()
+    assert "<<" not in text
+    assert max(map(len, text.splitlines())) <= 120 + len(str(tmp_path))
+    assert own.toolchain is not None
+    example = example_left("mine", own.toolchain)
     assert example is not None
-    assert example_left(example, toolchain) is None
-    assert example_left("mine", replace(toolchain, version=("mine", "--version"))) is None
-
-
-def test_folders_that_are_installed_are_a_source(tmp_path: Path):
-    text = language_recipe("mine", "file", tmp_path / "x.yaml", library=["/usr/share/mine"])
-    recipe = validate_recipe(parse_value(text))
-    assert recipe.own_languages["mine"].library == ("/usr/share/mine",)
-    assert [source.kind for source in recipe.corpus.sources if source.language == "mine"] == ["toolchains"]
+    assert example_left(example, own.toolchain) is None, "of its very language"
+    assert example_left("mine", replace(own.toolchain, version=("mine", "--version"))) is None
 
 
 @given(
@@ -128,13 +117,9 @@ def test_what_is_filled_in_comes_back_whatever_yaml_makes_of_it(name, extensions
     assert validate_recipe(parse_value(recipe.to_yaml())) == recipe
 
 
-def test_what_is_shown_is_what_the_command_writes():
-    written = language_recipe("tcl", "stdin", _SHOWN, extensions=[".tcl", ".tm"], sources=_SOURCES)
-    assert (ROOT / _SHOWN).read_text() == written
-
-
-def test_the_settings_are_those_that_the_demo_was_measured_with():
-    own = yaml.safe_load((ROOT / _SHOWN).read_text())
-    demo = yaml.safe_load((ROOT / "recipes" / "demo.yaml").read_text())
+def test_what_is_shown_is_what_the_command_writes_with_the_settings_that_the_demo_was_measured_with():
+    shown = (ROOT / _SHOWN).read_text()
+    assert shown == language_recipe("tcl", "stdin", _SHOWN, extensions=[".tcl", ".tm"], sources=_SOURCES)
+    own, demo = yaml.safe_load(shown), yaml.safe_load((ROOT / "recipes" / "demo.yaml").read_text())
     assert own["moe"] == demo["moe"]
     assert own["train"].items() <= demo["train"].items()

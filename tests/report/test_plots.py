@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 
 from multipl_moe.report.colours import BETTER, BLUE, PALE, PAPER, UNSURE
 from multipl_moe.report.comparison_plots import comparison_plot, comparison_rest_plot
-from multipl_moe.report.plots import expert_heat_map, gain_plot, training_plot
-from multipl_moe.report.verdict_plots import verdict_plot
+from multipl_moe.report.plots import expert_heat_map, gain_plot, training_plot, verdict_plot
 from tests.eval.measured import SUMMARY, only
 from tests.report.compared import a_run, with_runs
 from tests.report.judged import judged

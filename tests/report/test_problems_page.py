@@ -62,17 +62,13 @@ def test_embedded_data_reads_back_equal_whatever_models_wrote(tmp_path: Path):
         assert (shown["completion"], shown["said"], shown["output"]) == (text, f"Here: {text}", text)
 
 
-def test_markup_in_completions_makes_no_element(tmp_path: Path):
-    evil = Page(_write(tmp_path, _ASKED, [answers("mine", _ASKED, _EVIL, "p" * 10)]))
-    tame = Page(_write(tmp_path, _ASKED, [answers("mine", _ASKED, ["pass"], "p" * 10)]))
-    assert evil.tags == tame.tags
-    assert len(evil.scripts) == 2
-    assert evil.scripts[1] == tame.scripts[1]
-
-
 def test_the_page_runs_its_own_script_alone_loads_nothing_and_writes_only_text(tmp_path: Path):
     page = _write(tmp_path, _ASKED, [answers("mine", _ASKED, ["pass"], "p" * 10)])
-    (_, script) = Page(page).scripts[1]
+    tame, evil = Page(page), Page(_write(tmp_path, _ASKED, [answers("mine", _ASKED, _EVIL, "p" * 10)]))
+    assert evil.tags == tame.tags, "markup in completions makes no element"
+    assert len(evil.scripts) == 2
+    assert evil.scripts[1] == tame.scripts[1]
+    (_, script) = tame.scripts[1]
     assert_loads_nothing(page)
     assert re.findall(r"\b(?:src|href)\s*=|https?://", page) == []
     for unsafe in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(", "fetch"):

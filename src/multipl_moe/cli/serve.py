@@ -109,9 +109,8 @@ def explore(
     if find_spec("gradio") is None:
         raise ConfigError(f"explore: some packages are missing; install them with {install_hint('explore')}")
     with _listening(host, port, may_be_reached=True) as listener:
-        from multipl_moe.explore.explorer import Explorer
+        from multipl_moe.explore.explorer import Explorer, samples_of
         from multipl_moe.explore.page import build_app
-        from multipl_moe.explore.samples import samples_of
         from multipl_moe.packs.compose import model_of
 
         folder = model_of(model)

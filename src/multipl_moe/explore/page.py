@@ -15,8 +15,7 @@ from fastapi import FastAPI, Request, Response
 from markupsafe import Markup
 
 from multipl_judge.languages.table import language_title
-from multipl_moe.explore.explorer import MOST_TOKENS, Explorer
-from multipl_moe.explore.samples import Sample
+from multipl_moe.explore.explorer import MOST_TOKENS, Explorer, Sample
 from multipl_moe.generate.reading import Reading
 from multipl_moe.model.expert_use import ExpertUse
 from multipl_moe.model.moe_config import MoeConfig

@@ -44,7 +44,9 @@ def runs_table(result: ComparisonResult, title: str, *, is_long: bool) -> Grid:
         cost = [f"{run.tokens_per_s:,.0f}", *_cost(run)]
         loads = ", ".join(f"{kind} {low:.2f} to {high:.2f}" for kind, (low, high) in run.load_ratios.items())
         found = [_found(run, name) for name in MEASURES]
-        rows.append([result.methods[run.method], *changes, *found, *settings, *([loads] if has_loads else []), *counts, *cost])
+        rows.append(
+            [result.methods[run.method], *changes, *found, *settings, *([loads] if has_loads else []), *counts, *cost]
+        )
     counted = ["parameters", "active", "trained", "tokens/s", "processor time, min", "peak memory, GB"]
     counted = [*(["loads of experts, fair is 1"] if has_loads else []), *counted]
     return Grid(title, ["method", "learn", "keep", *MEASURES, "rate", "seed", *counted], rows)

@@ -16,11 +16,10 @@ from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.report.continuations import CONTINUATIONS_FILE, Continuation
 from multipl_moe.report.grid import Grid
 from multipl_moe.report.page import picture, rendered
-from multipl_moe.report.plots import expert_heat_map, gain_plot, training_plot
+from multipl_moe.report.plots import expert_heat_map, gain_plot, training_plot, verdict_plot
 from multipl_moe.report.programs import EXAMPLES_FILE
 from multipl_moe.report.reading import coloured_text, legend, views_of
 from multipl_moe.report.tables import measure_table, result_table
-from multipl_moe.report.verdict_plots import verdict_plot
 from multipl_moe.report.verdict_tables import SMALL_MODEL_NOTE, comparison_table, failures_table, is_few, verdict_notes
 from multipl_moe.runs.folder import read_json, write_text
 from multipl_moe.runs.result import RunResult
@@ -51,7 +50,7 @@ def write_report(
     was shown, that is the headline, and `reasons` are sentences that say why. `practice` is what it practised before.
     """
     gain_plot(result).savefig(output / "gain.png", dpi=_PNG_DPI)
-    examples = output / "programs_after" / EXAMPLES_FILE
+    reading = _stored(output / READING_FILE)
     page = rendered(
         "report.html.j2",
         metrics=result,
@@ -59,15 +58,19 @@ def write_report(
         context=_context(result, recipe),
         reasons=reasons,
         headline=NO_GAIN if reasons else result.sentence,
-        continuations=_continuations(output / CONTINUATIONS_FILE),
+        continuations=[Continuation.from_json(one) for one in _stored(output / CONTINUATIONS_FILE) or []],
         bits_per_byte=BITS_PER_BYTE_NOTE,
         result=result_table(result),
         gain=picture("gain", "Change of bits per byte by language", partial(gain_plot, result)),
-        training=_training(records, held_out),
+        training=picture(
+            "training", "Loss and load of experts during training", partial(training_plot, records, held_out)
+        )
+        if len(records) > 1
+        else None,
         records=records,
         heat_maps=_heat_maps(result),
-        examples=read_json(examples) if examples.is_file() else [],
-        reading=_reading(output / READING_FILE),
+        examples=_stored(output / "programs_after" / EXAMPLES_FILE) or [],
+        reading=_coloured(Reading.from_json(reading)) if reading else None,
         recipe=recipe.to_yaml(),
         temperature=recipe.codegen.temperature,
         environment=json.dumps(result.environment, indent=2),
@@ -91,33 +94,22 @@ def _context(result: RunResult, recipe: Recipe) -> str:
     return " · ".join(filter(None, parts))
 
 
-def _reading(file: Path) -> Markup | None:
-    if not file.is_file():
-        return None
-    reading = Reading.from_json(read_json(file))
+def _stored(file: Path) -> Any:
+    """The JSON of a file that not every run folder has; None without it."""
+    return read_json(file) if file.is_file() else None
+
+
+def _coloured(reading: Reading) -> Markup:
     view, layer = views_of(reading)[0], max(reading.weights, default=None)
     return legend(reading, view, layer, None) + coloured_text(reading, view, layer)
 
 
-def _continuations(file: Path) -> list[Continuation]:
-    return [Continuation.from_json(one) for one in read_json(file)] if file.is_file() else []
-
-
-def _training(records: list[dict[str, Any]], held_out: list[dict[str, Any]]) -> str | None:
-    if len(records) < 2:
-        return None
-    return picture("training", "Loss and load of experts during training", partial(training_plot, records, held_out))
-
-
 def _heat_maps(result: RunResult) -> list[tuple[str, str]]:
     titles = {name: language_title(name, row.title) for name, row in result.languages.items()}
-    maps = [
-        (
-            title,
-            picture(key, f"{title}: which serve which language", partial(expert_heat_map, result.routing, key, titles)),
-        )
-        for key, title in _HEAT_MAPS.items()
-    ]
+    maps = []
+    for key, title in _HEAT_MAPS.items():
+        draw = partial(expert_heat_map, result.routing, key, titles)
+        maps.append((title, picture(key, f"{title}: which serve which language", draw)))
     return [(title, drawn) for title, drawn in maps if drawn]
 
 

@@ -10,8 +10,8 @@ from multipl_moe.codegen.samples import SAMPLES_FILE
 from multipl_moe.errors import UserError
 from multipl_moe.eval.eval_set import EvalSet
 from multipl_moe.eval.judging import read_details, read_results
+from multipl_moe.report.plots import verdict_plot
 from multipl_moe.report.problems_page import ModelAnswers, page_data, write_problems_page
-from multipl_moe.report.verdict_plots import verdict_plot
 from multipl_moe.report.verdict_tables import form_notes
 from multipl_moe.runs.decontamination import status_notes
 from multipl_moe.runs.folder import read_json, write_json
