@@ -21,37 +21,16 @@ from tests.fixtures import interrupt, tree
 from .conftest import SHORT, TWO
 
 _QUERY, _DOWN = "model.layers.0.self_attn.q_proj.weight", "model.layers.0.mlp.down_proj.weight"
-_CONFIG = "config.json cannot be used"
+_CONFIG, _WEIGHTS_FILE = "config.json cannot be used", "model.safetensors"
 _MODELS: dict[str, tuple[Callable[[Path], object], str]] = {
-    "without_weights": (
-        lambda model: (model / "model.safetensors").unlink(),
-        "weights are missing or cannot be read, copy or download them again",
-    ),
-    "cut_weights": (
-        lambda model: os.truncate(model / "model.safetensors", 5000),
-        "weights are damaged, copy or download them again",
-    ),
+    "without_weights": (lambda model: (model / _WEIGHTS_FILE).unlink(), "weights are missing or cannot be read, copy"),
+    "cut_weights": (lambda model: os.truncate(model / _WEIGHTS_FILE, 5000), "weights are damaged, copy or download"),
     "cut_config": (lambda model: os.truncate(model / "config.json", 100), f"{_CONFIG} (It looks like the config file"),
-    "other_config": (
-        lambda model: (model / "config.json").write_text('{"model_type": "nonsense"}'),
-        f"{_CONFIG} (The checkpoint you are trying to load has model type `nonsense`",
-    ),
-    "typed_config": (
-        lambda model: _configured(model, hidden_size="many"),
-        f"{_CONFIG} (Validation error for field 'hidden_size'",
-    ),
-    "sized_config": (
-        lambda model: _configured(model, hidden_size=64),
-        "do not fit its config.json (of another shape: lm_head.weight",
-    ),
-    "negative_config": (
-        lambda model: _configured(model, vocab_size=-5),
-        "config.json: vocab_size is -5; must be 1 or more",
-    ),
-    "empty_index": (
-        lambda model: _indexed(model),
-        "cannot be loaded ('metadata'); its weights are missing or cannot be read",
-    ),
+    "other_config": (lambda model: _configured(model, model_type="nonsense"), "has model type `nonsense`"),
+    "typed_config": (lambda model: _configured(model, hidden_size="many"), f"{_CONFIG} (Validation error for field"),
+    "sized_config": (lambda model: _configured(model, hidden_size=64), "(of another shape: lm_head.weight"),
+    "negative_config": (lambda model: _configured(model, vocab_size=-5), "config.json: vocab_size is -5; must be 1"),
+    "empty_index": (lambda model: _indexed(model), "cannot be loaded ('metadata'); its weights are missing or"),
     "cut_tokenizer": (lambda model: os.truncate(model / "tokenizer.json", 100), "has no tokenizer that can be read"),
 }
 _SOURCES = {
@@ -73,7 +52,7 @@ def _configured(model: Path, **values: object) -> None:
 
 
 def _indexed(model: Path) -> None:
-    (model / "model.safetensors").unlink()
+    (model / _WEIGHTS_FILE).unlink()
     (model / "model.safetensors.index.json").write_text('{"weight_map": {}}')
 
 
@@ -131,11 +110,9 @@ def test_python_in_a_models_folder_never_runs_whatever_is_typed(places, tmp_path
     assert tree(tmp_path) == before
 
 
-_WEIGHTS: dict[str, tuple[Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]], str]] = {
-    "lacking": (
-        lambda tensors: {name: value for name, value in tensors.items() if name != _QUERY},
-        f"missing: {_QUERY}",
-    ),
+_Tensors = dict[str, torch.Tensor]
+_WEIGHTS: dict[str, tuple[Callable[[_Tensors], _Tensors], str]] = {
+    "lacking": (lambda tensors: {name: one for name, one in tensors.items() if name != _QUERY}, f"missing: {_QUERY}"),
     "more": (lambda tensors: tensors | {"model.extra.weight": torch.ones(2)}, "unexpected: model.extra.weight"),
     "adapted": (lambda tensors: {f"base_model.model.{name}": value for name, value in tensors.items()}, "PEFT adapter"),
     "no_number": (lambda tensors: tensors | {_QUERY: tensors[_QUERY] * float("nan")}, f"{_QUERY} holds NaN"),
@@ -147,9 +124,8 @@ _WEIGHTS: dict[str, tuple[Callable[[dict[str, torch.Tensor]], dict[str, torch.Te
 def test_a_base_with_wrong_tensors_is_told_by_its_own_name(refused, places, tmp_path, name):
     shutil.copytree(places["base"], tmp_path / "mine")
     change, expected = _WEIGHTS[name]
-    save_file(
-        change(load_file(tmp_path / "mine/model.safetensors")), tmp_path / "mine/model.safetensors", {"format": "pt"}
-    )
+    file = tmp_path / "mine" / _WEIGHTS_FILE
+    save_file(change(load_file(file)), file, {"format": "pt"})
     told = refused("upcycle", "out", "--base", "mine", "--set", "moe.gate.languages=[]")
     assert expected in told
     assert "mine" in told

@@ -19,12 +19,8 @@ def _settings(flags: list[str]) -> dict:
 def _write_recipe(file, base, sources, **more) -> None:
     values = {"base": str(base), "learn": ["rust"], "keep": ["python"]}
     values |= {"corpus.sources": [{"kind": "folder", "path": str(sources)}], "programs.languages": ["python"]}
-    values |= {
-        "programs.problems_per_language": 1,
-        "codegen.max_new_tokens": 4,
-        "eval.bootstrap_samples": 100,
-        "eval.moved_share": 0.02,
-    }
+    values |= {"programs.problems_per_language": 1, "codegen.max_new_tokens": 4}
+    values |= {"eval.bootstrap_samples": 100, "eval.moved_share": 0.02}
     recipe = load_recipe(overrides=values | _settings(SMALL) | _settings(SHORT) | more)
     file.write_text(recipe.to_yaml())
 

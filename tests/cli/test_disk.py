@@ -107,10 +107,7 @@ def test_a_disk_that_becomes_full_keeps_only_what_can_be_gone_on_with(run, words
     with files_of_at_most(5000):
         assert "free some space" in assert_told(run(*arguments))
     added = tree(tmp_path).keys() - before.keys()
-    if _WRITING[command]:
-        assert added
-        if _WRITING[command] != _LONG:
-            again = run(*arguments, *_WRITING[command].split())
-            assert again.code == 0, again
-    else:
-        assert not added
+    assert bool(added) == bool(_WRITING[command])
+    if added and _WRITING[command] != _LONG:
+        again = run(*arguments, *_WRITING[command].split())
+        assert again.code == 0, again

@@ -138,19 +138,15 @@ def test_how_far_a_model_moved_is_a_table_and_a_sentence(run, base, hybrid, corp
     assert set(moved["answers"]) == {*("nats_per_token", "interval", "changed", "tokens", "texts", "sha256", "parts")}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
+def test_input_at_fault_leaves_no_folder(refused, bubblewrap, base, own, monkeypatch):
+    monkeypatch.setitem(cast(dict, EndpointCompleter.__init__.__kwdefaults__), "max_retries", 0)
+    for arguments, message in (
         (["--model", "nothing"], "nothing is neither a folder nor"),
         (["--completions", "none.jsonl"], "none.jsonl"),
-        (["--model", "BASE", "--against", "none"], "--against: none holds no results of an evaluation"),
+        (["--model", base, "--against", "none"], "--against: none holds no results of an evaluation"),
         (["--endpoint", "http://127.0.0.1:9/v1", "--endpoint-model", "m"], "http://127.0.0.1:9/v1"),
-    ],
-)
-def test_input_at_fault_leaves_no_folder(refused, bubblewrap, base, own, monkeypatch, arguments, message):
-    monkeypatch.setitem(cast(dict, EndpointCompleter.__init__.__kwdefaults__), "max_retries", 0)
-    given = [str(base) if argument == "BASE" else argument for argument in arguments]
-    assert message in refused("eval", "out", *given, "--benchmark", own)
+    ):
+        assert message in refused("eval", "out", *arguments, "--benchmark", own)
 
 
 def test_too_few_completions_leave_no_folder(refused, run, bubblewrap, own, tmp_path):
