@@ -8,6 +8,7 @@ import pytest
 
 from multipl_moe import cli
 from multipl_moe.recipe.recipe import load_recipe
+from multipl_moe.train.machine import MachineSpeed
 from tests.conftest import tiny_dense
 from tests.corpus.conftest import write_files
 from tests.fixtures import NUM_TOKENS, moe_section, save_tokenizer, tree
@@ -31,8 +32,10 @@ class Outcome(SimpleNamespace):
 
 @pytest.fixture(autouse=True)
 def _idle(monkeypatch):
-    """A machine that does nothing else, which takes a second to find out."""
+    """A machine that does nothing else and whose speed is known, which takes a second to find out."""
     monkeypatch.setattr("psutil.cpu_percent", lambda seconds: 0.0)
+    known = MachineSpeed(flops_per_s=1e10, bytes_per_s=1e10)
+    monkeypatch.setattr("multipl_moe.train.machine.measure_speed", lambda dtype, **sizes: known)
 
 
 @pytest.fixture

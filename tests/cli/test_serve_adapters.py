@@ -39,6 +39,7 @@ def running(command: list[str], log) -> "subprocess.Popen[bytes]":
     return process
 
 
+@pytest.mark.extended
 def test_adapters_behind_llama_cpp_are_on_and_nothing_stays_when_it_stops(exported, run, tmp_path):
     command = [sys.executable, "-m", "multipl_moe", "serve", str(exported), "--engine", "llama-server", "--port", "0"]
     log = tmp_path / "log"

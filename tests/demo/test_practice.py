@@ -77,10 +77,15 @@ def test_a_server_that_the_recipe_names_answers_in_the_place_of_the_base(recipe,
 def test_source_text_comes_first_where_it_is_asked_for(recipe, tmp_path, monkeypatch):
     recipe = recipe.with_settings("practice", source_tokens=recipe.train.tokens * 2)
     recipe = recipe.with_settings("train", tokens=recipe.train.tokens * 2, sequence_tokens=64)
+    recipe = recipe.with_settings("eval", moved_share=0.0)
     loaded, made = [], Answers(lambda task, sample: f"    return n + {task.id[3:]}\n")
     load = SimpleNamespace(load=lambda spec, *_: loaded.append(spec) or made)
     monkeypatch.setattr(sampler, "LocalCompleter", load)
     monkeypatch.setattr(steps, "measure_throughput", lambda *given: 1e5)
+    learnt_first = practice.source_recipe(recipe)
+    assert (learnt_first.train.learning_rate, learnt_first.train.answers) == ("auto", 1.0)
+    found = learnt_first.with_settings("train", learning_rate=1e-3)  # as if in trials, which take long
+    monkeypatch.setattr(practice, "source_recipe", lambda recipe: found)
     folder, told, begun = tmp_path / "out", io.StringIO(), []
     train = steps.train_in_held_folder
 

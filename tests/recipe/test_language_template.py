@@ -56,7 +56,7 @@ def test_languages_to_keep_have_text_and_a_budget_and_folders_that_are_installed
     assert list(budgets) == ["mine", *recipe.keep]
 
 
-@pytest.mark.parametrize("kind", get_args(Kind))
+@pytest.mark.parametrize("kind", ["stdin", "file", "compiled", "ml", pytest.param("vm", marks=pytest.mark.extended)])
 def test_a_template_judges_its_first_problem_and_lets_no_cheat_pass(bubblewrap, tmp_path: Path, kind: Kind):
     recipe = _written(tmp_path, kind)
     add_languages(recipe.own_languages)
@@ -98,7 +98,7 @@ def test_a_template_is_a_whole_recipe_whose_toolchain_is_its_own_until_it_is_edi
     stem=st.text(st.characters(categories=["L", "N", "P", "S", "Zs"], exclude_characters="/"), min_size=1),
     revision=st.sampled_from(["12e4567", "1_0", "0x1f", "~", "2026-11-27"]) | st.text(st.characters(codec="utf-8")),
 )
-@settings(max_examples=40)
+@settings(max_examples=20)
 @example(name="no", extensions=[".5", ".a]", ".5e3"], stem="a,b", revision="12e4567")
 def test_what_is_filled_in_comes_back_whatever_yaml_makes_of_it(name, extensions, stem, revision):
     assume(name not in LANGUAGES and revision and not stem.startswith("~"))

@@ -245,7 +245,7 @@ def _check_programs(
     from multipl_moe.codegen.samples import interface_of
     from multipl_moe.eval.pass_at_k import require_samples
 
-    asked = "chat" if chat else "completions"
+    asked, is_reference = "chat" if chat else "completions", sources["--reference"]
     before = None if against is None or sources["--completions"] else interface_of(Path(against))
     given = [flag for flag, value in sources.items() if value]
     found = f"not {' and '.join(given)}" if given else "what is to be evaluated?"
@@ -254,14 +254,11 @@ def _check_programs(
         (corpus is not None, "--corpus: not for --metric pass; leave it out"),
         (bool(sources["--endpoint"]) != bool(endpoint_model), "--endpoint, --endpoint-model: both or none"),
         (
-            before is not None and before != asked,
+            before not in (None, asked),
             f"--against: {against} holds {before}, and this would be {asked}; ask both models the same way",
         ),
-        (chat and sources["--reference"], "--chat: references are no answers of a chat; leave it out"),
-        (
-            against is not None and sources["--reference"],
-            "--against: references are compared with nothing; leave it out",
-        ),
+        (chat and is_reference, "--chat: references are no answers of a chat; leave it out"),
+        (against is not None and is_reference, "--against: references are compared with nothing; leave it out"),
         (
             recipe.codegen.tell_language == "both" and not sources["--model"],
             "codegen.tell_language: both is about the domain gate of a --model; leave it out",
@@ -300,12 +297,5 @@ def _programs(
         completions = completions_of(recipe, sources, endpoint_model, chat, eval_set)
         open_run(output, recipe)
         record = record_of_model(Path(sources["--model"])) if sources["--model"] else None
-        return evaluate_programs(
-            recipe,
-            eval_set,
-            output=output,
-            against=None if against is None else Path(against),
-            options=options,
-            decontamination=statuses(record, eval_set.benchmarks),
-            **completions,
-        )
+        completions |= {"against": against and Path(against), "decontamination": statuses(record, eval_set.benchmarks)}
+        return evaluate_programs(recipe, eval_set, output=output, options=options, **completions)

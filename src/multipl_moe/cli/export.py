@@ -18,8 +18,6 @@ from multipl_moe.cli.options import (
 )
 
 if TYPE_CHECKING:
-    import torch
-
     from multipl_moe.export.folder import ExportReport
 
 _DTYPES = ("float32", "bfloat16", "float16")
@@ -113,10 +111,12 @@ def export(
     measured_by = recipe_from_flags(recipe or run_recipe_file(models[0]), settings, {})
     max_shard_bytes = _max_shard_bytes(models[0], dtype, metrics, merge, merge_for, corpus, max_shard_size, anyway)
 
+    import torch
+
     from multipl_moe.export.folder import ExportSettings, export_model
 
     chosen = ExportSettings(
-        dtype=None if dtype is None else _torch_dtype(dtype),
+        dtype=dtype and getattr(torch, dtype),
         max_shard_bytes=max_shard_bytes,
         metrics=metrics,
         corpus=corpus,
@@ -137,10 +137,7 @@ def _refuse_for_packs(way: str | None, models: list[Path], base: str | None, oth
     refuse_where(
         (way and others, f"{way}: it writes packs as they are; leave {' and '.join(others)} out"),
         (base is not None and not way, "--base: only --adapter and --switch ask for it; leave it out"),
-        (
-            not way and len(models) > 1,
-            "model: give one, and a folder to create; --adapter and --switch take several packs",
-        ),
+        (not way and models[1:], "model: give one, and a folder to create; --adapter and --switch take several packs"),
     )
 
 
@@ -182,24 +179,19 @@ def _max_shard_bytes(
 ) -> int | None:
     """The bytes of `--max-shard-size`; raises ConfigError with a line for each flag that is wrong."""
     max_shard_bytes = None if max_shard_size is None else parse_bytes(max_shard_size)
+    or_else = "add --merge, or leave it out"
     refuse_where(
         (not model.is_dir(), f"model: {model} is not a folder"),
         (corpus is not None and not corpus.is_dir(), f"corpus: {corpus} is not a folder"),
         (dtype not in (None, *_DTYPES), f"--dtype: {dtype!r} is not one of {', '.join(_DTYPES)}"),
         (metrics is not None and not metrics.is_file(), f"--metrics: {metrics} is not a file"),
         (
-            merge and corpus is None,
+            merge and not corpus,
             "--merge: needs --corpus FOLDER, on whose held-out files the cost of merging is measured",
         ),
-        (corpus is not None and not merge, "--corpus: only --merge measures on it; add that or leave it out"),
-        (
-            anyway and not merge,
-            "--anyway: it makes --merge write a model that gains nothing; add --merge, or leave it out",
-        ),
-        (
-            merge_for is not None and not merge,
-            "--merge-for: it names the languages of --merge; add --merge, or leave it out",
-        ),
+        (corpus and not merge, "--corpus: only --merge measures on it; add that or leave it out"),
+        (anyway and not merge, f"--anyway: it makes --merge write a model that gains nothing; {or_else}"),
+        (merge_for is not None and not merge, f"--merge-for: it names the languages of --merge; {or_else}"),
         (merge_for is not None and not split_names(merge_for), "--merge-for: it names no language; leave it out"),
         (max_shard_bytes == 0, f"--max-shard-size: {max_shard_size!r} is not a size such as 500MB or 2GB"),
         (max_shard_bytes and merge, "--max-shard-size: a merged model is written in files of 5GB; leave it out"),
@@ -215,12 +207,6 @@ def _kinds(text: str | None) -> tuple[str, ...]:
     unknown = sorted(asked - set(QUANTISED))
     refuse_where((unknown, f"--quantise: {', '.join(map(repr, unknown))} is not one of {', '.join(QUANTISED)}"))
     return tuple(kind for kind in QUANTISED if kind in asked)
-
-
-def _torch_dtype(name: str) -> "torch.dtype":
-    import torch
-
-    return getattr(torch, name)
 
 
 def _tell(report: "ExportReport") -> None:

@@ -107,9 +107,8 @@ def _try(name: str, file: Path, unsafe: bool) -> None:
 
     recipe = load_recipe(file)
     if name not in recipe.own_languages:
-        raise ConfigError(
-            f"{file}: own_languages has no {name}; there are: {', '.join(recipe.own_languages) or 'none'}"
-        )
+        there_are = ", ".join(recipe.own_languages) or "none"
+        raise ConfigError(f"{file}: own_languages has no {name}; there are: {there_are}")
     with working("trying the toolchain, judging references, looking for files"):
         parts = parts_of_language(recipe, name, unsafe=unsafe)
     console.print(language_parts_table(recipe.language_table[name].title, parts))
@@ -118,5 +117,5 @@ def _try(name: str, file: Path, unsafe: bool) -> None:
         raise typer.Exit(1)
     console.print(
         "nothing is missing that can be tried; are the problems yours? The commands that follow are at the head of the "
-        "recipe",
+        "recipe"
     )

@@ -38,15 +38,8 @@ def upcycle(
 
     Example: `multipl-moe upcycle runs/hybrid --base smollm2-135m --layers every:4 --corpus corpora/mine`
     """
-    flags = {
-        "base": base,
-        "moe.preset": preset,
-        "moe.experts.layers": layers,
-        "seed": seed,
-        "learn": learn,
-        "keep": keep,
-    }
-    chosen = recipe_from_flags(recipe, settings, flags)
+    flags = {"base": base, "seed": seed, "learn": learn, "keep": keep}
+    chosen = recipe_from_flags(recipe, settings, flags | {"moe.preset": preset, "moe.experts.layers": layers})
     refuse_existing(output)
 
     from multipl_moe.upcycle.convert import start_lines
@@ -60,9 +53,7 @@ def upcycle(
     if (verification := report.verification) is None:
         console.print("logits not compared with the base's: " + report.why_unverified)
     else:
-        promise = (
-            "must be 0 but for rounding" if verification.must_be_exact else "not meant to be 0 with these settings"
-        )
-        console.print(f"largest difference of a logit from the base's: {verification.max_difference:.2e} ({promise})")
+        meant = "must be 0 but for rounding" if verification.must_be_exact else "not meant to be 0 with these settings"
+        console.print(f"largest difference of a logit from the base's: {verification.max_difference:.2e} ({meant})")
     for line in start_lines(report):
         console.print(line)

@@ -68,12 +68,7 @@ def scores_by_language_table(result: ComparisonResult) -> Grid:
 def solved_table(result: ComparisonResult, of_base: SolvedPrograms) -> Grid:
     """Programs that pass, by language, and what the corpus was decontaminated against."""
     base = of_base.languages
-    header = [
-        "method",
-        "seed",
-        *(f"{language_title(name, row.title)} (of {row.tasks})" for name, row in base.items()),
-        "all",
-    ]
+    titles = [f"{language_title(name, row.title)} (of {row.tasks})" for name, row in base.items()]
     rows = [["base", "", *_passed(base, base)]]
     for run in result.runs.values():
         if run.programs is not None:
@@ -81,7 +76,7 @@ def solved_table(result: ComparisonResult, of_base: SolvedPrograms) -> Grid:
     notes = [f"{note[0].upper()}{note[1:]}." for note in status_notes(result.decontamination)]
     if any(part.parses_or_compiles is not None for part in base.values()):
         notes.append("In brackets: how many parse or compile.")
-    return Grid("Programs that pass their tests", header, rows, notes=notes)
+    return Grid("Programs that pass their tests", ["method", "seed", *titles, "all"], rows, notes=notes)
 
 
 def _passed(programs: dict[str, Solved], names: dict[str, Solved]) -> list[str]:
@@ -90,11 +85,8 @@ def _passed(programs: dict[str, Solved], names: dict[str, Solved]) -> list[str]:
     Empty where a language, or one of them, could not be judged.
     """
     counts = {name: round(part.pass_at_1 * part.tasks) for name, part in programs.items()}
-    built = {
-        name: f" ({part.parses_or_compiles:.0%})"
-        for name, part in programs.items()
-        if part.parses_or_compiles is not None
-    }
+    shares = {name: part.parses_or_compiles for name, part in programs.items()}
+    built = {name: f" ({share:.0%})" for name, share in shares.items() if share is not None}
     in_all = str(sum(counts[name] for name in names)) if set(names) <= set(counts) else ""
     return [*(f"{counts.get(name, '')}{built.get(name, '')}" for name in names), in_all]
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from multipl_moe.generate.reading import Reading
 from multipl_moe.generate.routing import gate_text
-from multipl_moe.report.reading import chips, coloured_text, views_of
+from multipl_moe.report.reading import chips, coloured_text, first_view
 
 CONTINUATIONS_FILE = "continuations.json"
 """Of a run folder: what its base and its hybrid write."""
@@ -51,20 +51,12 @@ class Continuation:
     @property
     def html(self) -> Markup:
         """The prompt and what the hybrid adds, coloured."""
-        return coloured_text(self.reading, self._view, self._layer, len(self.prompt))
+        return coloured_text(self.reading, *first_view(self.reading), len(self.prompt))
 
     @property
     def chips(self) -> Markup:
         """What the colours mean."""
-        return chips(self.reading, self._view, self._layer, None)
-
-    @property
-    def _view(self) -> str:
-        return views_of(self.reading)[0]
-
-    @property
-    def _layer(self) -> int | None:
-        return max(self.reading.weights, default=None)
+        return chips(self.reading, *first_view(self.reading), None)
 
 
 def continuations_table(continuations: Sequence[Continuation]) -> Table:

@@ -18,7 +18,7 @@ from multipl_moe.report.grid import Grid
 from multipl_moe.report.page import picture, rendered
 from multipl_moe.report.plots import expert_heat_map, gain_plot, training_plot, verdict_plot
 from multipl_moe.report.programs import EXAMPLES_FILE
-from multipl_moe.report.reading import coloured_text, legend, views_of
+from multipl_moe.report.reading import coloured_text, first_view, legend
 from multipl_moe.report.tables import measure_table, result_table
 from multipl_moe.report.verdict_tables import SMALL_MODEL_NOTE, comparison_table, failures_table, is_few, verdict_notes
 from multipl_moe.runs.folder import read_json, write_text
@@ -100,7 +100,7 @@ def _stored(file: Path) -> Any:
 
 
 def _coloured(reading: Reading) -> Markup:
-    view, layer = views_of(reading)[0], max(reading.weights, default=None)
+    view, layer = first_view(reading)
     return legend(reading, view, layer, None) + coloured_text(reading, view, layer)
 
 

@@ -17,6 +17,7 @@ from multipl_moe.report.page import page_templates
 from multipl_moe.runs.folder import write_text
 
 _SCRIPT = "problems.js"
+_SHOWN = ("key", "benchmark", "language", "id", "prompt", "tests")
 _NO_ANSWER: dict[str, Any] = {"num_samples": 0, "outcomes": {}, "samples": []}
 
 
@@ -89,13 +90,8 @@ def page_data(
         "outcomes": [str(outcome) for outcome in Outcome],
         "languages": {name: titles.get(name) or language_title(name) for name in languages},
         "problems": [
-            {
-                "key": problem.key,
-                "benchmark": problem.benchmark,
-                "language": problem.language,
-                "id": problem.id,
-                "prompt": problem.prompt,
-                "tests": problem.tests,
+            {key: getattr(problem, key) for key in _SHOWN}
+            | {
                 "flag": flags.get(problem.key, ""),
                 "answers": [by_key.get(problem.key, _NO_ANSWER) for by_key in answers],
             }
@@ -122,12 +118,5 @@ def _answers(model: ModelAnswers, samples_per_problem: int) -> dict[str, dict[st
 
 
 def _answer(line: Mapping[str, Any], result: Mapping[str, Any], output: str) -> dict[str, Any]:
-    return {
-        "sample": line["sample"],
-        "completion": line["completion"],
-        "said": line.get("said", ""),
-        "finish": line.get("finish", ""),
-        "outcome": result.get("outcome", ""),
-        "stage": result.get("stage", ""),
-        "output": output,
-    }
+    written = {key: line.get(key, "") for key in ("sample", "completion", "said", "finish")}
+    return written | {key: result.get(key, "") for key in ("outcome", "stage")} | {"output": output}

@@ -36,16 +36,13 @@ def write_programs_report(output: Path, eval_set: EvalSet, result: ProgramsResul
         models.insert(0, _answers_in(against, _model_name(against)))
     notes = form_notes(result) + status_notes(result.decontamination)
     titles = {name: row.title for name, row in result.languages.items()}
-    page = output / "problems.html"
-    write_problems_page(
-        page,
-        eval_set.problems,
-        models,
-        flags=eval_set.flags,
-        not_scored=eval_set.not_scored,
-        titles=titles,
-        notes=notes,
-    )
+    told: dict[str, Any] = {
+        "flags": eval_set.flags,
+        "not_scored": eval_set.not_scored,
+        "titles": titles,
+        "notes": notes,
+    }
+    write_problems_page(output / "problems.html", eval_set.problems, models, **told)
     verdict_plot(result).savefig(output / "programs.png", dpi=_PNG_DPI)
     if against is not None:
         learnt = [problem for problem in eval_set.problems if result.role(problem.language) == "learn"]

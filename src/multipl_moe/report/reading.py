@@ -88,6 +88,11 @@ def views_of(reading: Reading) -> list[str]:
     return [*gate, *(kind for kind in ("token", "segment") if len(_names(reading, kind)) > len(gate))]
 
 
+def first_view(reading: Reading) -> tuple[str, int | None]:
+    """The first of `views_of`, and the last layer that was read, for experts."""
+    return views_of(reading)[0], max(reading.weights, default=None)
+
+
 def _gate_colours(reading: Reading) -> list[tuple[str, float]]:
     assert reading.gate is not None
     return [(GATE_COLOUR, 0.6 * p) for p in reading.gate]

@@ -39,16 +39,10 @@ def measure_table(measure: Measure, found: Any) -> Grid:
 
 def scores_table(found: Scores) -> Grid:
     """Bits per byte of one model by language."""
-    rows = [
-        [
-            language_title(name, row.title),
-            _ROLE_TITLES[row.role],
-            f"{row.bpb:.4f}",
-            f"{row.files:,}",
-            f"{row.bytes:,}",
-        ]
-        for name, row in found.languages.items()
-    ]
+    rows = []
+    for name, row in found.languages.items():
+        counts = f"{row.bpb:.4f}", f"{row.files:,}", f"{row.bytes:,}"
+        rows.append([language_title(name, row.title), _ROLE_TITLES[row.role], *counts])
     return Grid(_BITS_PER_BYTE, ["language", "role", "bits per byte", "files", "bytes"], rows, num_labels=2)
 
 

@@ -9,14 +9,7 @@ from multipl_judge.languages.table import language_title
 from multipl_moe.eval.verdict import ALL, ROLES
 from multipl_moe.report.grid import Grid
 from multipl_moe.runs.decontamination import status_notes
-from multipl_moe.runs.verdict import (
-    Cell,
-    Difference,
-    ProgramsResult,
-    Rate,
-    Verdict,
-    VerdictComparison,
-)
+from multipl_moe.runs.verdict import Cell, Difference, ProgramsResult, Rate, Verdict, VerdictComparison
 
 SMALL_MODEL_NOTE = (
     "A model of some hundred million parameters writes few working programs, and here each language has few problems: "
@@ -27,6 +20,7 @@ _NOTES_BY_WORD = {
     "noise": "noise: at so many tasks such a difference may be chance",
     "too few": f"too few: fewer than {_FEW} tasks say nothing about a difference",
 }
+_BOTH = ("before", "after")
 _MEAN = Text("mean", "bold")
 _BY_ITSELF = "gate by itself"
 _WAYS = {
@@ -100,9 +94,7 @@ def comparison_table(comparison: VerdictComparison) -> Grid:
             mean = comparison.means[closes]
             if is_few(mean.tasks):
                 cells = [cell for name, _, _, cell in comparison.cells() if name in mean.languages]
-                before, after = (
-                    sum(getattr(cell, when) * cell.tasks for cell in cells) for when in ("before", "after")
-                )
+                before, after = (sum(getattr(cell, when) * cell.tasks for cell in cells) for when in _BOTH)
                 mean = mean.but(before=before / mean.tasks, after=after / mean.tasks)
             rows += [[_MEAN, "", *_change_cells(mean), _ROLE_TITLES[closes]], None]
     words = {str(row[5]) for row in rows if row is not None}
@@ -231,11 +223,5 @@ def _change_cells(cell: Difference) -> list[str | Text]:
         before, after = f"{before}\n({built.before:.0%})", f"{after}\n({built.after:.0%})"
     better = cell.difference > 0
     word, style = ("noise", "yellow") if cell.is_noise else ("better", "green") if better else ("worse", "red")
-    return [
-        before,
-        after,
-        Text(f"{100 * cell.difference:+.1f}", style),
-        Text(word, style),
-        f"{100 * low:+.1f} to {100 * high:+.1f}",
-        f"{tasks:,}",
-    ]
+    points, interval = f"{100 * cell.difference:+.1f}", f"{100 * low:+.1f} to {100 * high:+.1f}"
+    return [before, after, Text(points, style), Text(word, style), interval, f"{tasks:,}"]
