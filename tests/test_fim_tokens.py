@@ -20,25 +20,18 @@ def folder(tmp_path) -> Path:
 
 
 @pytest.mark.parametrize("spelling", KNOWN_SPELLINGS.values())
-def test_known_spellings_are_found(folder, spelling):
-    add_tokens(folder, *spelling)
+def test_known_spellings_are_found_and_tokens_of_the_recipe_that_are_there_go_before_them(folder, spelling):
+    add_tokens(folder, *spelling, *OWN)
     assert require_fim_tokens(None, folder, "tiny") == FimTokens(NUM_TOKENS, NUM_TOKENS + 1, NUM_TOKENS + 2)
-
-
-def test_tokens_of_the_recipe_that_are_there_go_before_known_ones(folder):
-    add_tokens(folder, *STARCODER, *OWN)
     assert require_fim_tokens(OWN, folder, "tiny") == FimTokens(NUM_TOKENS + 3, NUM_TOKENS + 4, NUM_TOKENS + 5)
 
 
-def test_a_base_that_lacks_one_of_them_is_refused_and_what_to_do_is_said(folder):
-    add_tokens(folder, *STARCODER[:2])
+def test_a_base_that_lacks_one_of_them_is_refused_and_those_of_the_recipe_that_are_not_there_named(folder):
+    add_tokens(folder, *STARCODER[:2], *OWN[1:])
     message = r"corpus\.fim\.rate: the tokenizer of tiny has no .*; take a base .* corpus\.fim\.tokens .* the rate to 0"
     with pytest.raises(ConfigError, match=message):
         require_fim_tokens(None, folder, "tiny")
-
-
-def test_tokens_of_the_recipe_that_are_not_there_are_named_and_no_others_taken(folder):
-    add_tokens(folder, *STARCODER, *OWN[1:])
+    add_tokens(folder, STARCODER[2])
     with pytest.raises(ConfigError, match=r"corpus\.fim\.tokens: the tokenizer of tiny has no token \[before\]; name"):
         require_fim_tokens(OWN, folder, "tiny")
 

@@ -1,7 +1,5 @@
 """The token in front of every text is found, whatever else the tokenizer adds and names."""
 
-from pathlib import Path
-
 import pytest
 from transformers import AutoTokenizer
 
@@ -14,12 +12,8 @@ from tests.fixtures import save_beginning_texts, save_tokenizer
 )
 def test_what_stands_in_front_of_a_text_counts_and_not_what_closes_it_or_is_only_named(tmp_path, template, num_starts):
     save_tokenizer(tmp_path)
+    assert start_tokens(AutoTokenizer.from_pretrained(tmp_path)) == [], "it adds nothing"
     start = save_beginning_texts(tmp_path, tmp_path / "started", template=template)
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "started")
     assert tokenizer.bos_token_id == start
     assert start_tokens(tokenizer) == [start] * num_starts
-
-
-def test_a_tokenizer_that_adds_nothing_has_none(tmp_path: Path):
-    save_tokenizer(tmp_path)
-    assert start_tokens(AutoTokenizer.from_pretrained(tmp_path)) == []
