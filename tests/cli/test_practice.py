@@ -2,6 +2,7 @@
 
 import json
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,7 @@ def test_what_passes_is_kept_and_told(run, world, tmp_path, monkeypatch):
 def test_of_a_chat_answer_what_goes_on_from_the_task_is_kept_though_it_repeats_examples(
     run, world, tmp_path, monkeypatch, asked
 ):
-    def answers(_name, _settings=None, extract=None, **_):
+    def answers(_name, _settings, extract: Any, **_):
         def text_of(problem, sample):
             begins = problem.prompt if sample else "local g = 1\n" + problem.prompt
             return extract(problem, f"Here:\n```lua\n{begins}    return {sample} * n + 2\nend\n```\nIt is done.")

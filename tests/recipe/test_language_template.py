@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -46,7 +46,7 @@ def _written(folder: Path, kind: Kind) -> Recipe:
 
 
 def test_languages_to_keep_have_text_and_a_budget_and_folders_that_are_installed_are_a_source(tmp_path: Path):
-    given = {"keep": ["go", "ruby", "english"], "library": ["/usr/share/mine"]}
+    given: dict[str, Any] = {"keep": ["go", "ruby", "english"], "library": ["/usr/share/mine"]}
     recipe = validate_recipe(parse_value(language_recipe("mine", "file", tmp_path / "mine.yaml", **given)))
     assert recipe.keep == ["go", "ruby", "english"]
     assert [one.language for one in recipe.corpus.sources if one.kind == "toolchains"] == ["mine", *recipe.keep]

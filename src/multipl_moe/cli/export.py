@@ -116,7 +116,7 @@ def export(
     from multipl_moe.export.folder import ExportSettings, export_model
 
     chosen = ExportSettings(
-        dtype=dtype and getattr(torch, dtype),
+        dtype=None if dtype is None else getattr(torch, dtype),
         max_shard_bytes=max_shard_bytes,
         metrics=metrics,
         corpus=corpus,
