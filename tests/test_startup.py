@@ -76,10 +76,10 @@ assert multipl_moe.freeze_base and multipl_moe.HybridCallback
     "imports",
     [
         _IN_TURN,
-        "import transformers.models.auto.modeling_auto\nimport multipl_moe",
         *(
-            pytest.param(more, marks=pytest.mark.extended)
+            pytest.param(more, marks=pytest.mark.extended)  # tests/conftest.py imports transformers first, too
             for more in (
+                "import transformers.models.auto.modeling_auto\nimport multipl_moe",
                 "from multipl_moe import calibrate_routing\nimport multipl_moe",
                 "import multipl_moe; from transformers import AutoModel",
                 "import multipl_moe; from multipl_moe.model.modeling import MultiplMoeForCausalLM",

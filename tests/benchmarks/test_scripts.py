@@ -195,7 +195,7 @@ def test_gate_switches_measures_what_opens_and_shuts_it(measured, world, gated):
 
 @pytest.mark.extended
 def test_front_measures_what_a_choice_a_request_keeps_and_loses_none(measured, world, tmp_path):
-    folders = {}
+    arguments = [str(tmp_path / "rust"), "--corpus", str(world.corpus)]
     for name in ("rust", "go"):
         moe = {"preset": "single", "languages": [name], "type": "lora", "rank": 2, "segment_window": None}
         moe |= {"num_token_experts": None, "num_segment_experts": None}
@@ -203,7 +203,7 @@ def test_front_measures_what_a_choice_a_request_keeps_and_loses_none(measured, w
         upcycle(recipe, tmp_path / name / "model", corpus=world.corpus)
         (tmp_path / name / "recipe.yaml").write_text(recipe.to_yaml())
         write_pack(tmp_path / name / "model", tmp_path / f"{name}-pack")
-        folders[name] = tmp_path / f"{name}-pack"
+        arguments += ["--pack", f"{name}={tmp_path / name}-pack"]
     Text = importlib.import_module("gate_texts").Text
     rust, go = (source_text(name, 901)[:400] for name in ("rust", "go"))
     sets = {
@@ -212,8 +212,6 @@ def test_front_measures_what_a_choice_a_request_keeps_and_loses_none(measured, w
         "chat fenced": [Text("rust", "c", f"In Rust:\n\n```rust\n{rust}", 18, 418)],
         "chat plain": [Text("rust", "c", f"In Rust:\n\n{rust}", 10, 410)],
     }
-    arguments = [str(tmp_path / "rust"), "--corpus", str(world.corpus)]
-    arguments += [part for name, folder in folders.items() for part in ("--pack", f"{name}={folder}")]
     results = measured("front", *arguments, texts=lambda: sets, LEARN=["rust"], _AT_ONCE=8, _ROUNDS=1)["results"]
     assert results["at_once"]["lost"] == 0
     assert results["share"].keys() == {"files", "chat fenced", "chat plain"}

@@ -51,16 +51,13 @@ def test_verbs_arguments_and_flags_are_frozen():
     assert found == NAMES
 
 
-def test_the_version_is_printed(run):
+def test_the_version_and_without_a_verb_the_help_are_printed_and_an_unknown_verb_is_refused(run, refused):
     outcome = run("--version")
     assert (outcome.code, outcome.out) == (0, f"multipl-moe {multipl_moe.__version__}\n")
-
-
-def test_without_a_verb_the_help_is_printed(run):
     outcome = run()
-    assert outcome.code == 0
+    assert (outcome.code, outcome.err) == (0, "")
     assert all(verb in outcome.out for verb in SURFACE)
-    assert outcome.err == ""
+    assert "No such command 'upcicle'" in refused("upcicle", "out")
 
 
 @pytest.mark.parametrize("verb", SURFACE)
@@ -106,13 +103,9 @@ def test_an_existing_output_is_refused_by_every_verb(refused, base, sources, hyb
     assert "not a run of the demo" in refused("demo", "--output", "out", "--set", f"base={base}", *folder)
 
 
-@pytest.mark.parametrize("verb", [verb for verb, names in SURFACE.items() if not names.startswith("--")])
-def test_missing_arguments_are_told_with_the_help_to_read(refused, verb):
-    assert f"see `multipl-moe {verb} --help`" in refused(verb)
-
-
-def test_an_unknown_verb_is_refused(refused):
-    assert "No such command 'upcicle'" in refused("upcicle", "out")
+def test_missing_arguments_are_told_with_the_help_to_read(refused):
+    for verb in (verb for verb, names in SURFACE.items() if not names.startswith("--")):
+        assert f"see `multipl-moe {verb} --help`" in refused(verb)
 
 
 def test_a_defect_keeps_its_traceback(run, base, monkeypatch):

@@ -36,7 +36,7 @@ def _of(tokens: int = _RECIPE.train.tokens, changes: Mapping[str, Any] | None = 
     return recipe.with_settings("train", tokens=tokens)
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(tokens=_tokens, speed=_speeds, used_s=_used, minutes=st.none() | st.floats(1, 600))
 def test_minutes_only_shorten_never_below_the_floor_and_never_in_silence(tokens, speed, used_s, minutes):
     recipe = _of(tokens)
@@ -62,7 +62,7 @@ def test_minutes_only_shorten_never_below_the_floor_and_never_in_silence(tokens,
     assert 1 <= setup.warmup_steps < setup.steps
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(few=_tokens, more=_tokens, speed=_speeds, used_s=_used)
 def test_the_estimate_grows_with_the_tokens_and_covers_every_step(few: int, more: int, speed: float, used_s: float):
     few, more = sorted((few, more))
@@ -76,7 +76,7 @@ def test_the_estimate_grows_with_the_tokens_and_covers_every_step(few: int, more
         assert plan.total_s > used_s + plan.tokens / speed
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(tokens=_tokens, speed=_speeds, used_s=_used, problems=st.integers(1, 200), new_tokens=st.integers(1, 512))
 def test_programs_are_a_taste_and_calibration_is_in_proportion(tokens, speed, used_s, problems, new_tokens):
     recipe = _of(tokens).with_settings("programs", problems_per_language=problems)

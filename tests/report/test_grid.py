@@ -4,7 +4,7 @@ import io
 from dataclasses import replace
 
 import hypothesis.strategies as st
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -47,6 +47,7 @@ def test_markdown_has_a_line_for_each_row_and_escapes_bars():
 _CELLS = st.lists(st.text("abc", min_size=1, max_size=16), max_size=4).map(" ".join)
 
 
+@settings(max_examples=50)
 @given(st.data(), st.integers(1, 9), st.integers(1, 4))
 def test_no_word_is_cut_where_the_longest_ones_of_all_columns_fit_side_by_side(data, num_columns: int, num_rows: int):
     lines = st.lists(_CELLS, min_size=num_columns, max_size=num_columns)
