@@ -105,23 +105,6 @@ def test_imports_that_run_up_or_sideways_are_found():
     assert imports_up(texts, drawn_floors(_AGENTS), package()) == expected
 
 
-def test_what_runs_down_or_stays_in_its_folder_is_no_fault():
-    floors = drawn_floors("## The order of the folders\n\n```\nroof  __init__.py\nroof/attic\nground\n```\n")
-    modules = {
-        "__init__.py": "from multipl_moe.ground.a import b\n",
-        "roof/__init__.py": "import json\nfrom .attic import box\n",
-        "roof/attic/__init__.py": "",
-        "roof/attic/box.py": "import multipl_moe.ground.a\n",
-        "ground/__init__.py": "",
-        "ground/a.py": "from . import deep\nfrom .deep.c import d\n",
-        "ground/deep/__init__.py": "",
-        "ground/deep/c.py": "from multipl_moe.ground import a\n",
-    }
-    assert imports_up(modules, floors) == []
-    modules["roof/attic/box.py"] += "from multipl_moe.roof import attic\nimport multipl_moe.roof\n"
-    assert imports_up(modules, floors) == ["roof/attic/box.py imports roof/__init__.py"]
-
-
 def test_all_modules_are_drawn_and_nothing_else_and_a_folder_with_all_of_its_parts_or_none():
     floors = drawn_floors(_AGENTS)
     places = {path: place_of(path, floors) for path in package()}

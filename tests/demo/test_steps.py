@@ -61,14 +61,13 @@ def _run(recipe: Recipe, output: Path, minutes: float | None = None) -> tuple[Ru
     return Demo(recipe, output, minutes, Console(file=told, width=200)).run(), told.getvalue()
 
 
-def _run_to(
-    patch: pytest.MonkeyPatch, function: str, recipe: Recipe, output: Path, minutes: float | None = None
-) -> str:
+def _run_to(function: str, recipe: Recipe, output: Path, minutes: float | None = None) -> str:
     """What a run tells that is interrupted where the demo calls a function."""
-    patch.setattr(module, function, interrupt)
     told = io.StringIO()
-    with pytest.raises(KeyboardInterrupt):
-        Demo(recipe, output, minutes, Console(file=told, width=200)).run()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, function, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            Demo(recipe, output, minutes, Console(file=told, width=200)).run()
     return told.getvalue()
 
 
@@ -168,7 +167,7 @@ def test_a_demo_interrupted_in_every_step_goes_on_where_it_stopped(finished, wor
         with monkeypatch.context() as patch:
             for name in set(list(_STEPS)[: max(number - 1, 0)]) - {"score_languages"}:
                 patch.setattr(module, name, _never)
-            told = _run_to(patch, function, world.recipe, folder)
+            told = _run_to(function, world.recipe, folder)
         assert told.count("done before") == next(num_done), function
         assert {path.name for path in folder.iterdir()} == made, function
         _assert_kept(done, folder)
@@ -216,7 +215,7 @@ def test_an_empty_folder_is_taken_a_busy_machine_told_and_another_recipe_in_an_u
     world, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(module, "leave_busy_processors", lambda: "one thread here")
-    assert "one thread here" in _run_to(monkeypatch, "build_corpus", world.recipe, tmp_path)
+    assert "one thread here" in _run_to("build_corpus", world.recipe, tmp_path)
     assert (tmp_path / "recipe.yaml").is_file()
     (tmp_path / ".corpus.partial").mkdir()
     with pytest.raises(OutputError, match="another recipe"):
@@ -243,13 +242,12 @@ def _long(recipe: Recipe) -> Recipe:
 @pytest.mark.usefixtures("slow")
 def test_minutes_shorten_training_which_an_interrupted_demo_keeps(begun, world: World, monkeypatch: pytest.MonkeyPatch):
     folder, recipe = begun("measure_throughput"), _long(world.recipe)
-    with monkeypatch.context() as patch:
-        _run_to(patch, "train_in_held_folder", recipe, folder, minutes=60)
+    _run_to("train_in_held_folder", recipe, folder, minutes=60)
     plan = _plan(folder)
     assert 30_720 <= plan.tokens < 20 * 60 * 60
     assert load_recipe(folder / "recipe.yaml") == plan.applied_to(recipe)
     monkeypatch.setattr(module, "measure_throughput", _never)
-    _run_to(monkeypatch, "train_in_held_folder", recipe, folder, minutes=60)
+    _run_to("train_in_held_folder", recipe, folder, minutes=60)
     assert _plan(folder) == plan
 
 
@@ -267,12 +265,10 @@ def test_other_tokens_and_minutes_are_planned_anew_until_something_is_scored(beg
     folder, others = begun("score_languages"), with_train(world.recipe, tokens=30_720)
     for function in ("build_corpus", "upcycle"):
         monkeypatch.setattr(module, function, _never)
-    with monkeypatch.context() as patch:
-        _run_to(patch, "measure_throughput", others, folder, minutes=60)
+    _run_to("measure_throughput", others, folder, minutes=60)
     assert not (folder / "plan.json").exists()
     assert load_recipe(folder / "recipe.yaml") == others
-    with monkeypatch.context() as patch:
-        _run_to(patch, "score_languages", others, folder, minutes=60)
+    _run_to("score_languages", others, folder, minutes=60)
     assert (_plan(folder).tokens, _plan(folder).minutes) == (30_720, 60)
     (folder / "scores_before.json").write_text("{}")
     with pytest.raises(OutputError, match="another recipe"):
@@ -286,7 +282,7 @@ def test_programs_that_take_long_are_left_out(begun, world: World, monkeypatch: 
     for when in ("before", "after"):
         shutil.rmtree(folder / f"programs_{when}")
     monkeypatch.setattr(module, "judge_local_model", _never)
-    _run_to(monkeypatch, "write_report", recipe, folder)
+    _run_to("write_report", recipe, folder)
     assert _plan(folder).problems_per_language == 0
     assert not (folder / "programs_before").exists()
 

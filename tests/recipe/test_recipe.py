@@ -136,8 +136,8 @@ def test_a_value_of_another_type_is_refused_never_converted_but_a_whole_number_s
         ("moe.gate.languages", ["rust", "rust"], "moe.gate.languages: rust given twice"),
         (
             "corpus",
-            {"min_file_bytes": 500, "max_file_bytes": 499},
-            "corpus: min_file_bytes: 500: must be at most max_file_bytes",
+            {"min_file_bytes": 5, "max_file_bytes": 4},
+            "corpus: min_file_bytes: 5: must be at most max_file_bytes",
         ),
         *(
             ("corpus.sources", [{"kind": kind}], f"corpus.sources.0: path: needed for kind {kind}")
@@ -161,11 +161,7 @@ _COBOL = f"recipe: unknown languages cobol; known: {', '.join(sorted(LANGUAGES))
         ("train.weights", {"cobol": 1.0, "go": 1.0}, _COBOL),
         ("train.weights", {"rust": 3.0}, "train.weights: needs every language to learn, and only"),
         ("train.weights", _WEIGHTS | {"lean": 1.0}, "unknown languages lean"),
-        (
-            "train",
-            {"mixture_temperature": 2.0, "weights": _WEIGHTS},
-            "weights, mixture_temperature: each of them decides",
-        ),
+        ("train", {"mixture_temperature": 2.0, "weights": _WEIGHTS}, "weights, mixture_temperature: each of them dec"),
         ("train.mixture_temperature", 0.5, "mixture_temperature: 0.5: must be at least 1"),
         ("train.on_max_epochs", "cap", "on_max_epochs: cap needs max_epochs"),
         ("train.packing", "tight", "'windows' or 'best_fit'"),
@@ -174,26 +170,14 @@ _COBOL = f"recipe: unknown languages cobol; known: {', '.join(sorted(LANGUAGES))
         ("train.keep_best", True, "keep_best: needs eval_every_steps"),
         ("train.trackers", ["mlflow"], "train.trackers.0: 'mlflow': must be 'tensorboard', 'trackio' or 'wandb'"),
         ("corpus.max_bytes_per_language", {"cobol": None}, "unknown languages cobol"),
-        (
-            "corpus.sources",
-            [{"kind": "folder", "path": "a", "licenze": "MIT"}],
-            "recipe: corpus.sources.0.licenze: unknown key; did you mean 'licence'?",
-        ),
-        (
-            "corpus.executor",
-            {"kind": "slurm"},
-            "recipe: corpus.executor: slurm: needed for kind slurm; give at least its partition",
-        ),
+        ("corpus.sources", [{"kind": "git", "path": "a", "licenze": "MIT"}], "sources.0.licenze: unknown key; did you"),
+        ("corpus.executor", {"kind": "slurm"}, "corpus.executor: slurm: needed for kind slurm; give at least its part"),
         ("corpus.fim.tokens", ["<p>", "", "<s>"], "corpus.fim.tokens.1: "),
-        (
-            "corpus.fim",
-            {"tokens": ["<p>", "<m>", "<p>"]},
-            "corpus.fim: tokens: prefix, middle and suffix need three different ones",
-        ),
+        ("corpus.fim", {"tokens": ["<p>", "<m>", "<p>"]}, "tokens: prefix, middle and suffix need three different"),
         (
             "corpus.licences",
-            {"allow": ["MTI", "BSD-*"], "deny": ["GLP-*"]},
-            "unknown SPDX licence 'MTI'; did you mean 'MIT'?; no SPDX licence matches 'GLP-*'",
+            {"allow": ["MTI"], "deny": ["GLP-*"]},
+            "'MTI'; did you mean 'MIT'?; no SPDX licence matches",
         ),
         ("codegen.num_samples", 3, "3 samples at temperature 0 are all the same; set a temperature"),
     ],

@@ -94,12 +94,7 @@ def _check(languages: str | None, unsafe_no_sandbox: bool) -> None:
 
 
 def _plan(
-    file: Path,
-    model: Path | None,
-    base: str | None,
-    settings: list[str] | None,
-    memory: int | None,
-    device: str | None,
+    file: Path, model: Path | None, base: str | None, settings: list[str] | None, memory: int | None, device: str | None
 ) -> None:
     from multipl_moe.recipe.recipe import read_yaml
     from multipl_moe.system.allocator import keep_freed_memory

@@ -73,8 +73,7 @@ _Endpoint = Annotated[
 ]
 _EndpointModel = Annotated[str | None, typer.Option(help="Name of the model on the --endpoint server (pass only).")]
 _Chat = Annotated[
-    bool,
-    typer.Option("--chat", help="Ask by chat, or take all --completions for chat answers (pass only)."),
+    bool, typer.Option("--chat", help="Ask by chat, or take all --completions for chat answers (pass only).")
 ]
 _Completions = Annotated[
     Path | None,

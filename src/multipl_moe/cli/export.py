@@ -33,8 +33,7 @@ _FullExperts = Annotated[
 ]
 _MaxShardSize = Annotated[str | None, typer.Option(help="Maximum size of a weights file, such as 500MB. [5GB]")]
 _Native = Annotated[
-    bool,
-    typer.Option("--native", help="Write the architecture of transformers that holds the hybrid exactly."),
+    bool, typer.Option("--native", help="Write the architecture of transformers that holds the hybrid exactly.")
 ]
 _Merge = Annotated[
     bool, typer.Option("--merge", help="Merge the experts into a dense model of the base's architecture.")
@@ -52,8 +51,7 @@ _Quantise = Annotated[
     typer.Option(help="Quantised GGUF files to write too: any of Q8_0,Q6_K,Q4_K_M, comma-separated; needs --gguf."),
 ]
 _Adapter = Annotated[
-    bool,
-    typer.Option("--adapter", help="Write packs of one base as adapters for peft, vLLM, llama.cpp and Ollama."),
+    bool, typer.Option("--adapter", help="Write packs of one base as adapters for peft, vLLM, llama.cpp and Ollama.")
 ]
 _Switch = Annotated[
     bool, typer.Option("--switch", help="Write a base and its packs as one GGUF file, which switches them by token.")

@@ -33,8 +33,7 @@ def language(
         str | None, typer.Option(help="Endings of its files, comma-separated, such as .ex,.exs. [.NAME]")
     ] = None,
     source: Annotated[
-        list[str] | None,
-        typer.Option(help="Source of its text to learn from, named as for `corpus`; may be repeated."),
+        list[str] | None, typer.Option(help="Source of its text to learn from, named as for `corpus`; may be repeated.")
     ] = None,
     held_out: Annotated[
         list[str] | None,

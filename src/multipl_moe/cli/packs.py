@@ -13,8 +13,7 @@ def pack(
     model: Annotated[Path, typer.Argument(help="Folder of the model: one expert a layer, and no routers.")],
     output: Annotated[Path, typer.Argument(help="Folder of the pack, to create.")],
     rank: Annotated[
-        int | None,
-        typer.Option(min=1, help="Rank to cut full experts to, such as 64; low-rank experts keep theirs."),
+        int | None, typer.Option(min=1, help="Rank to cut full experts to, such as 64; low-rank experts keep theirs.")
     ] = None,
     metrics: Annotated[
         Path | None,

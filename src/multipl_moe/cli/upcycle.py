@@ -16,8 +16,7 @@ def upcycle(
     settings: Settings = None,
     base: Base = None,
     preset: Annotated[
-        str | None,
-        typer.Option(help="Preset of the hybrid layer: causal, paper, token-only, single. [single]"),
+        str | None, typer.Option(help="Preset of the hybrid layer: causal, paper, token-only, single. [single]")
     ] = None,
     layers: Annotated[
         str | None,

@@ -7,6 +7,7 @@ on where it stopped and a finished one only shows its result again.
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -200,15 +201,11 @@ class Demo:
         open_run(folder, recipe)
         if not (folder / "training.json").exists() and (note := run_notes(recipe)[0]) is not None:
             self._tell(f"before practice it learns source text, {note}")
-        self._step(
-            "corpus of source text", f"{practice.SOURCE}/corpus", lambda: build_corpus(recipe, base, corpus, self._tell)
-        )
-        self._step("upcycle", f"{practice.SOURCE}/hybrid", lambda: self._upcycle(recipe, folder))
-        self._step(
-            _SOURCE_TRAINING,
-            f"{practice.SOURCE}/training.json",
-            lambda: self._train(recipe, folder / "hybrid", folder),
-        )
+        begun = f"{practice.SOURCE}/"
+        self._step("corpus of source text", begun + "corpus", lambda: build_corpus(recipe, base, corpus, self._tell))
+        self._step("upcycle", begun + "hybrid", lambda: self._upcycle(recipe, folder))
+        train = partial(self._train, recipe, folder / "hybrid", folder)
+        self._step(_SOURCE_TRAINING, begun + "training.json", train)
 
     def _practise(self) -> None:
         model = str(self._source_model) if self._has_source else self.recipe.base
@@ -219,9 +216,8 @@ class Demo:
     def _upcycle(self, recipe: Recipe, folder: Path) -> None:
         report = upcycle(recipe, folder / "hybrid", corpus=folder / "corpus")
         counts = report.parameters
-        self._tell(
-            f"parameters: {counts.total:,} in all, {counts.active:,} active per token, {counts.trained:,} to train"
-        )
+        told = f"{counts.total:,} in all, {counts.active:,} active per token, {counts.trained:,} to train"
+        self._tell(f"parameters: {told}")
         if report.verification is not None:
             difference = report.verification.max_difference
             self._tell(f"largest difference of a logit from the base's: {difference:.1e} (float32)")
@@ -304,11 +300,8 @@ class Demo:
     def _read_a_text(self, model: MultiplMoeForCausalLM, tokenizer: PreTrainedTokenizerBase) -> None:
         """For the report: the first held-out file of the first language to learn, in the last routed layer."""
         file = read_documents(self.output / "corpus", "validation", self.recipe.learn[0], 1)[0]
-        base = (
-            None
-            if model.config.moe_config.gate.languages
-            else ready_for_evaluation(load_dense(resolve_base(self.recipe.base)))
-        )
+        is_gated = model.config.moe_config.gate.languages
+        base = None if is_gated else ready_for_evaluation(load_dense(resolve_base(self.recipe.base)))
         layers = [*model.hybrid_layers][-1:]
         reading = read_text(model, tokenizer, file.text, layers=layers, max_tokens=_SHOWN_TOKENS, base=base)
         write_json(self.output / READING_FILE, reading.to_json())

@@ -22,8 +22,7 @@ class SourceSection(Section):
         description="Kind of source; docs/sources.md has a line for each."
     )
     path: UserPath | None = Field(
-        default=None,
-        description="Folder, repository or file to read, or id of a data set; not for toolchains.",
+        default=None, description="Folder, repository or file to read, or id of a data set; not for toolchains."
     )
     language: str | None = Field(
         default=None, description="Language of every file of the source; default: by the table of languages."

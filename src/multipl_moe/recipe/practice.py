@@ -55,8 +55,7 @@ class PracticeSection(Section):
     )
     keep_per_task: int = Field(default=3, ge=1, description="Maximum number of answers to keep per task.")
     show_solution: bool = Field(
-        default=False,
-        description="Show the task's solution in Python as a comment above it, if one of `tasks` has it.",
+        default=False, description="Show the task's solution in Python as a comment above it, if one of `tasks` has it."
     )
     examples: int = Field(
         default=0,

@@ -18,9 +18,7 @@ class TrainSection(Section):
     )
     lora_rank: int = Field(default=16, ge=1, description="Rank of the LoRA adapters (method lora).")
     lora_alpha: float = Field(
-        default=32.0,
-        gt=0,
-        description="Scale of the LoRA adapters times their rank, PEFT's lora_alpha.",
+        default=32.0, gt=0, description="Scale of the LoRA adapters times their rank, PEFT's lora_alpha."
     )
     tokens: int = Field(default=300_000, gt=0, description="Number of tokens to train on, padding included.")
     skip_tokens: int = Field(

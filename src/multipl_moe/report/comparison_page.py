@@ -8,12 +8,7 @@ from multipl_moe.eval.measures import MEASURES
 from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE
 from multipl_moe.report.colours import CSS_VARIABLES, FAMILIES
 from multipl_moe.report.comparison_plots import comparison_plot, comparison_rest_plot, cost_plot
-from multipl_moe.report.comparison_tables import (
-    answers_table,
-    runs_table,
-    scores_by_language_table,
-    solved_table,
-)
+from multipl_moe.report.comparison_tables import answers_table, runs_table, scores_by_language_table, solved_table
 from multipl_moe.report.grid import Grid
 from multipl_moe.report.page import picture, rendered
 from multipl_moe.runs.comparison import ComparisonResult

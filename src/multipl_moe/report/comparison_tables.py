@@ -118,8 +118,7 @@ def _by_method(result: ComparisonResult) -> list[ComparedRun]:
     """The runs, long ones first, then by method as in its file, rate and seed."""
     methods = list(result.methods)
     return sorted(
-        result.runs.values(),
-        key=lambda run: (not run.is_long, methods.index(run.method), run.learning_rate, run.seed),
+        result.runs.values(), key=lambda run: (not run.is_long, methods.index(run.method), run.learning_rate, run.seed)
     )
 
 

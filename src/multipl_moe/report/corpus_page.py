@@ -75,9 +75,7 @@ def write_corpus_page(file: Path, inspection: Inspection) -> None:
         documents=inspection.documents.samples,
         fate_plot=picture("fate", "What became of the files found", partial(_fate_plot, manifest, titles)),
         length_plot=picture(
-            "length-plot",
-            "Tokens of the documents",
-            partial(_length_plot, inspection.lengths, titles, sequence_tokens),
+            "length-plot", "Tokens of the documents", partial(_length_plot, inspection.lengths, titles, sequence_tokens)
         ),
         has_near_duplicates=inspection.recipe.corpus.near_duplicates,
         has_replaced_secrets=inspection.recipe.corpus.replace_secrets,

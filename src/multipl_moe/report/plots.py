@@ -92,11 +92,7 @@ def training_plot(records: list[dict[str, Any]], held_out: list[dict[str, Any]],
 
 
 def expert_heat_map(
-    routing: Routing,
-    key: str,
-    titles: Mapping[str, str],
-    width: float = 8,
-    label: str | None = None,
+    routing: Routing, key: str, titles: Mapping[str, str], width: float = 8, label: str | None = None
 ) -> Figure | None:
     """Share of tokens (`token_load`, without the shared expert) or segments (`segment_load`) that each expert serves.
 

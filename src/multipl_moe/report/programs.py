@@ -55,9 +55,7 @@ def _answers_in(folder: Path, name: str) -> ModelAnswers:
 
 
 def _examples(
-    problems: Sequence[Problem],
-    models: Sequence[ModelAnswers],
-    titles: Mapping[str, str],
+    problems: Sequence[Problem], models: Sequence[ModelAnswers], titles: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     """The first problems, a language after the other, and the first answer of each model."""
     by_language: dict[str, list[Problem]] = {}
