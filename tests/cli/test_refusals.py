@@ -179,6 +179,11 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
             for token in ("''", "'two words'", "größer", "'line\nfeed'")
         },
     },
+    "explore": {
+        "nothing": "model: nothing is not a folder",
+        "empty --host 'no such host'": "--host: 'no such host' is not an address",
+        "empty --host 192.0.2.1 --port 0": "--port: 192.0.2.1:0 cannot be used",
+    },
     "check http://127.0.0.1:9/v1": {
         "--canary wrong.json": "wrong.json: []: must be keys with values",
         "--canary missing.json": "missing.json",
