@@ -32,6 +32,7 @@ class LastLine(MinuteLines):
     """Prints when the work ends what a minute would have shown."""
 
     def __exit__(self, *error):
+        super().__exit__(*error)  # or its thread would print into other tests a minute later
         verb.console.print(self.line())
 
 
