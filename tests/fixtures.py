@@ -1,6 +1,9 @@
 """Builders that tests of several folders share."""
 
-from collections.abc import Iterable
+import multiprocessing
+import signal
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -112,6 +115,20 @@ def save_beginning_texts(source: Path, folder: Path, start: str = "<s>", templat
 def interrupt(*args: Any, **kwargs: Any) -> Any:
     """Stands for a function in which Ctrl-C is pressed."""
     raise KeyboardInterrupt
+
+
+def killed_at_work(file: Path, num_lines: int, work: Callable[..., object], *args: Any) -> None:
+    """Do some work in a process that is killed as soon as a file has so many lines."""
+    process = multiprocessing.get_context("fork").Process(target=work, args=args)
+    process.start()
+    deadline = time.monotonic() + 120
+    while not file.is_file() or file.read_bytes().count(b"\n") < num_lines:
+        assert process.is_alive()
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
 
 
 def tree(folder: Path) -> dict[str, bytes]:

@@ -1,4 +1,6 @@
-"""A run completes every problem once, in fixed batches, and goes on where it was ended."""
+"""A run completes every problem once, in fixed batches, and goes on where it was ended, or killed."""
+
+import time
 
 import pytest
 
@@ -7,6 +9,7 @@ from multipl_moe.codegen.generation import generate_samples, plan_batches
 from multipl_moe.codegen.samples import SAMPLES_FILE, read_samples
 from multipl_moe.errors import ConfigError, OutputError
 from tests.codegen.problems import Echo, problem, problems, settings
+from tests.fixtures import killed_at_work
 
 POSED = [*problems(num_problems=7), *(problem(number, "x" * number + "y", "go") for number in range(4))]
 SETTINGS = settings(num_samples=2, temperature=1.0, batch_sequences=4)
@@ -19,16 +22,43 @@ def test_every_sample_is_there_in_the_order_of_the_problems(tmp_path):
     assert read_samples(tmp_path) == samples
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> bytes:
+    """The samples of a run that was not interrupted."""
+    folder = tmp_path_factory.mktemp("whole")
+    generate_samples(POSED, Echo(), SETTINGS, folder)
+    return (folder / SAMPLES_FILE).read_bytes()
+
+
 @pytest.mark.parametrize("fail_at", range(6))
-def test_an_interrupted_run_goes_on_and_ends_with_the_same_file(tmp_path, fail_at):
-    generate_samples(POSED, Echo(), SETTINGS, tmp_path / "whole")
+def test_an_interrupted_run_goes_on_and_ends_with_the_same_file(whole, tmp_path, fail_at):
     with pytest.raises(KeyboardInterrupt):
-        generate_samples(POSED, Echo(fail_at=fail_at), SETTINGS, tmp_path / "parts")
+        generate_samples(POSED, Echo(fail_at=fail_at), SETTINGS, tmp_path)
     completer = Echo()
-    generate_samples(POSED, completer, SETTINGS, tmp_path / "parts")
+    generate_samples(POSED, completer, SETTINGS, tmp_path)
     assert len(completer.batches) == 6 - fail_at
-    whole, parts = ((tmp_path / name / SAMPLES_FILE).read_bytes() for name in ("whole", "parts"))
-    assert parts == whole
+    assert (tmp_path / SAMPLES_FILE).read_bytes() == whole
+
+
+class Slow(Echo):
+    """Takes its time after each batch, so that a kill finds it at work."""
+
+    def complete(self, batch, settings):
+        made = super().complete(batch, settings)
+        time.sleep(0.1)
+        return made
+
+
+def test_a_run_killed_at_several_moments_ends_with_the_same_file(whole, tmp_path):
+    file = tmp_path / SAMPLES_FILE
+    for num_lines in (0, 9, 17):
+        killed_at_work(file, num_lines, generate_samples, POSED, Slow(), SETTINGS, tmp_path)
+    before = file.read_bytes()
+    assert whole.startswith(before)
+    assert 17 <= before.count(b"\n") < whole.count(b"\n")
+    file.write_bytes(before[:-5])
+    generate_samples(POSED, Echo(), SETTINGS, tmp_path)
+    assert file.read_bytes() == whole
 
 
 def test_another_language_may_join_and_gets_what_it_would_have_got(tmp_path):

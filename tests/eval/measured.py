@@ -7,7 +7,7 @@ import pytest
 
 from multipl_moe.eval.language_scores import LanguageScores
 from multipl_moe.eval.outcome import outcome_sentence
-from multipl_moe.eval.run_metrics import HybridScores, run_metrics
+from multipl_moe.eval.score_changes import HybridScores, run_metrics
 from multipl_moe.model.router_health import RouterHealth
 from multipl_moe.recipe.recipe import Recipe, validate_recipe
 from multipl_moe.runs.result import Health, Moved, Movement, Parameters, RunResult

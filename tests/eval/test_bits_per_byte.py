@@ -48,10 +48,6 @@ def files(world: World) -> list[TextFile]:
     return [TextFile(f"file_{index}", text, "MIT") for index, text in enumerate(texts)]
 
 
-def _file(text: str) -> TextFile:
-    return TextFile("file", text, "MIT")
-
-
 @torch.no_grad()
 def _slow_bits(model, tokens: list[int], window: int, num_start: int = 0) -> list[float]:
     """Bits of each token but the first, each from a forward pass of its own over its context alone.
@@ -73,7 +69,7 @@ def _slow_bits(model, tokens: list[int], window: int, num_start: int = 0) -> lis
 
 @pytest.mark.parametrize(("window", "begins"), [(64, False), (7, False), (7, True)])
 def test_scores_equal_a_slow_loop_over_single_files(model, tokenizer, started, files, window: int, begins: bool):
-    """A token with which texts begin is context, and all of the text is scored."""
+    """A token with which texts begin is context, and all of the text is scored, up to where it is cut."""
     settings, start = _settings(window_tokens=window), [0] * begins
     scores = {score.path: score for score in score_files(model, started if begins else tokenizer, files, settings)}
     assert set(scores) == {file.path for file in files} - ({"file_2"} if begins else {"file_2", "file_4"})
@@ -84,52 +80,28 @@ def test_scores_equal_a_slow_loop_over_single_files(model, tokenizer, started, f
         bits = _slow_bits(model, tokens, window, num_start=len(start))
         assert scores[file.path].bits == pytest.approx(sum(bits), rel=2e-5)
         assert scores[file.path].num_tokens == len(bits) == len(tokens) - 1
-        if begins and len(tokens) < settings.tokens_per_file:
-            assert scores[file.path].num_bytes == len(file.text.encode())
-
-
-def test_bytes_are_those_of_the_text_after_the_first_token(model, tokenizer, files):
-    scores = {score.path: score for score in score_files(model, tokenizer, files, _settings(tokens_per_file=2048))}
-    for file in files:
-        encoding = tokenizer(file.text, add_special_tokens=False)
-        if len(encoding["input_ids"]) > 1:
-            first = tokenizer.decode(encoding["input_ids"][:1])
-            if "\ufffd" not in first:
-                assert scores[file.path].num_bytes == len(file.text.encode()) - len(first.encode())
-
-
-def test_a_cut_file_counts_the_bytes_up_to_the_cut(model, tokenizer):
-    text = "abcdefgh" * 30
-    tokens = tokenizer(text, add_special_tokens=False)["input_ids"]
-    (score,) = score_files(model, tokenizer, [_file(text)], _settings(tokens_per_file=20))
-    assert len(tokens) > 20
-    assert score.num_tokens == 19
-    assert score.num_bytes == len(tokenizer.decode(tokens[1:20]))
+        if "\ufffd" not in (scored := tokenizer.decode(tokens[1:])):
+            assert scores[file.path].num_bytes == len(scored.encode())
 
 
 @pytest.mark.parametrize("batch_tokens", [2, 100, 100_000])
-def test_batch_size_and_order_do_not_change_a_score(model, tokenizer, files, batch_tokens: int):
-    expected = score_files(model, tokenizer, files, _settings())
-    scores = score_files(model, tokenizer, files[::-1], _settings(batch_tokens=batch_tokens))[::-1]
-    assert [score.path for score in scores] == [score.path for score in expected]
-    for score, other in zip(scores, expected, strict=True):
-        assert score.bits == pytest.approx(other.bits, rel=1e-5)
-        assert (score.num_bytes, score.num_tokens) == (other.num_bytes, other.num_tokens)
-
-
-@pytest.mark.parametrize("batch_tokens", [50, 256])
-def test_batches_stay_within_their_tokens(model, tokenizer, files, monkeypatch: pytest.MonkeyPatch, batch_tokens: int):
-    shapes = []
-    forward = model.forward
+def test_batches_stay_within_their_tokens_and_neither_they_nor_their_order_change_a_score(
+    model, tokenizer, files, monkeypatch: pytest.MonkeyPatch, batch_tokens: int
+):
+    expected, shapes, forward = score_files(model, tokenizer, files, _settings()), [], model.forward
 
     def note(**kwargs):
         shapes.append(kwargs["input_ids"].shape)
         return forward(**kwargs)
 
     monkeypatch.setattr(model, "forward", note)
-    score_files(model, tokenizer, files, _settings(batch_tokens=batch_tokens))
+    scores = score_files(model, tokenizer, files[::-1], _settings(batch_tokens=batch_tokens))[::-1]
     assert all(rows * tokens <= batch_tokens or rows == 1 for rows, tokens in shapes)
-    assert max(rows for rows, _ in shapes) >= batch_tokens // 64
+    assert max(rows for rows, _ in shapes) >= min(batch_tokens // 64, len(scores))
+    assert [score.path for score in scores] == [score.path for score in expected]
+    for score, other in zip(scores, expected, strict=True):
+        assert score.bits == pytest.approx(other.bits, rel=1e-5)
+        assert (score.num_bytes, score.num_tokens) == (other.num_bytes, other.num_tokens)
 
 
 def test_padding_is_not_routed(world: World, tokenizer, files):

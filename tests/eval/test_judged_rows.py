@@ -1,10 +1,6 @@
-"""Rows are judged once each, however often that is interrupted, and never held."""
+"""Rows are judged once each, in parts or however often that is interrupted, and never held."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 import tracemalloc
 from collections import Counter
@@ -20,10 +16,13 @@ from multipl_judge.judge.preflight import LanguageCheck
 from multipl_moe.errors import ConfigError, HeldError, OutputError
 from multipl_moe.eval import judged_rows
 from multipl_moe.eval.eval_set import EvalOptions
+from multipl_moe.eval.judged_parts import PARTS_FOLDER, judge_in_parts
 from multipl_moe.eval.judged_rows import VERDICTS_FILE, RowJudge
 from multipl_moe.eval.judging import held_journal
 from multipl_moe.recipe.evaluation import ProgramsSection
+from multipl_moe.recipe.recipe import validate_recipe
 from multipl_moe.runs.journal import read_journal, write_journal
+from tests.fixtures import killed_at_work
 
 _CASES = [{"input": f"{n}\n", "output": f"{2 * n}\n"} for n in (1, 21)]
 PROGRAMS = {
@@ -65,19 +64,7 @@ def machine(monkeypatch) -> Counter[str]:
     return seen
 
 
-def test_each_row_comes_back_with_its_outcome_and_equal_programs_run_once(tmp_path, bubblewrap):
-    summary = judge_rows(tmp_path)
-    assert summary == {"rows": 8, "programs": 4, "outcomes": {"python": dict.fromkeys(sorted(PROGRAMS.values()), 2)}}
-    lines = sorted(read_journal(tmp_path / VERDICTS_FILE), key=lambda line: line["row"])
-    assert [{name: line[name] for name in given} for line, (_, given) in zip(lines, ROWS, strict=True)] == [
-        given for _, given in ROWS
-    ]
-    assert [line["outcome"] for line in lines] == [*PROGRAMS.values()] * 2
-    assert "ZeroDivisionError" in lines[2]["output"]
-    assert [line["run_s"] for line in lines[:4]] == [line["run_s"] for line in lines[4:]]
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sources=st.lists(st.sampled_from("abcd"), min_size=1), cut=st.floats(0, 1), data=st.data())
 def test_torn_anywhere_it_is_completed_with_each_row_once(machine, tmp_path, sources, cut, data):
     rows = [row(number, source) for number, source in enumerate(sources)]
@@ -95,13 +82,16 @@ def test_torn_anywhere_it_is_completed_with_each_row_once(machine, tmp_path, sou
     assert in_order == sorted(lines, key=lambda line: line["row"])
 
 
-def test_what_the_judge_failed_on_is_judged_again_and_stands_there_once(machine, tmp_path):
-    rows = [row(0, "fine"), row(1, "broken"), row(2, "broken")]
+def test_what_the_judge_failed_on_is_judged_again_and_progress_goes_on_from_the_rest(machine, tmp_path):
+    rows, seen = [row(0, "fine"), row(1, "broken"), row(2, "broken")], []
     judge_rows(tmp_path, rows[:2])
-    summary = judge_rows(tmp_path, rows)
+    judged = RowJudge(tmp_path, EvalOptions(on_progress=lambda *values: seen.append(values)), ProgramsSection())
+    judged.check(rows)
+    judged.judge(rows)
     assert machine == {"fine": 1, "broken": 3}
     assert sorted(line["row"] for line in read_journal(tmp_path / VERDICTS_FILE)) == [1, 2, 3]
-    assert summary["outcomes"] == {"python": {"harness_error": 2, "passed": 1}}
+    assert judged.summary["outcomes"] == {"python": {"harness_error": 2, "passed": 1}}
+    assert (seen, judged.num_new) == ([(1, 3), (2, 3), (3, 3)], 2)
 
 
 def test_other_rows_than_those_that_were_judged_are_refused(machine, tmp_path):
@@ -111,16 +101,6 @@ def test_other_rows_than_those_that_were_judged_are_refused(machine, tmp_path):
     write_journal(tmp_path / VERDICTS_FILE, [{"outcome": "passed"}])
     with pytest.raises(OutputError, match="holds a line that is not a verdict"):
         judge_rows(tmp_path)
-
-
-def test_progress_goes_on_from_what_is_judged(machine, tmp_path):
-    judge_rows(tmp_path, ROWS[:3])
-    seen = []
-    judged = RowJudge(tmp_path, EvalOptions(on_progress=lambda *values: seen.append(values)), ProgramsSection())
-    judged.check(ROWS)
-    judged.judge(ROWS)
-    assert seen == [(number, len(ROWS)) for number in range(1, len(ROWS) + 1)]
-    assert judged.num_new == len(ROWS) - 3
 
 
 def test_faults_are_told_before_anything_is_judged_and_a_toolchain_once(machine, tmp_path, monkeypatch):
@@ -156,22 +136,34 @@ def test_a_row_costs_little_memory_whatever_it_holds(machine, tmp_path):
 
 
 @pytest.mark.usefixtures("bubblewrap")
-def test_killed_and_started_again_it_judges_no_row_twice(tmp_path):
-    code = (
-        "import sys\nfrom pathlib import Path\nfrom tests.eval.test_judged_rows import judge_rows\n"
-        "judge_rows(Path(sys.argv[1]), on_progress=lambda done, total: print(done, flush=True))"
-    )
-    command = [sys.executable, "-c", code, str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "1\n"
-        os.kill(process.pid, signal.SIGKILL)
+def test_killed_and_started_again_each_row_comes_back_once_with_its_outcome_and_equal_programs_run_once(tmp_path):
+    file = tmp_path / VERDICTS_FILE
+    killed_at_work(file, 1, judge_rows, tmp_path)
     for _ in range(100):  # a child that was just being made holds the lock until it has become its program
-        with suppress(HeldError), held_journal(tmp_path / VERDICTS_FILE):
+        with suppress(HeldError), held_journal(file):
             break
         time.sleep(0.1)
-    before = (tmp_path / VERDICTS_FILE).read_bytes()
-    assert judge_rows(tmp_path)["rows"] == len(ROWS)
-    after = (tmp_path / VERDICTS_FILE).read_bytes()
-    assert after.startswith(before[: before.rfind(b"\n") + 1])
-    assert sorted(json.loads(line)["row"] for line in after.splitlines()) == list(range(1, len(ROWS) + 1))
+    before = file.read_bytes()
+    summary = judge_rows(tmp_path)
+    assert summary == {"rows": 8, "programs": 4, "outcomes": {"python": dict.fromkeys(sorted(PROGRAMS.values()), 2)}}
+    assert file.read_bytes().startswith(before[: before.rfind(b"\n") + 1])
+    lines = sorted(read_journal(file), key=lambda line: line["row"])
+    assert [line["outcome"] for line in lines] == [*PROGRAMS.values()] * 2
+    assert all(line.items() >= given.items() for line, (_, given) in zip(lines, ROWS, strict=True))
+    assert "ZeroDivisionError" in lines[2]["output"]
+    assert [line["run_s"] for line in lines[:4]] == [line["run_s"] for line in lines[4:]]
+
+
+@pytest.mark.usefixtures("bubblewrap")
+def test_parts_give_each_row_its_number_and_outcome_and_equal_programs_run_once(tmp_path):
+    recipe = validate_recipe({"corpus": {"executor": {"parts": 3, "workers": 2}}})
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for _, row in ROWS))
+    judge_in_parts(tmp_path / "rows.jsonl", tmp_path, recipe, EvalOptions())
+    lines = read_journal(tmp_path / VERDICTS_FILE)
+    assert len(lines) == len(ROWS)
+    expected = {number: (number + 1, outcome) for number, outcome in enumerate([*PROGRAMS.values()] * 2)}
+    assert {line["id"]: (line["row"], line["outcome"]) for line in lines} == expected
+    assert not (tmp_path / PARTS_FOLDER).exists()
+    together = RowJudge(tmp_path, EvalOptions(), recipe.programs)  # which finds nothing left to do
+    together.judge(iter(ROWS))
+    assert (together.num_new, together.summary["programs"]) == (0, len(PROGRAMS))

@@ -1,10 +1,7 @@
 """Judging resumes where it ended, and results are the same however often it was interrupted."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,6 +15,7 @@ from multipl_moe.eval import judging
 from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.eval.judging import DETAILS_FILE, RESULTS_FILE, judge_samples, read_details, read_results
 from multipl_moe.recipe.evaluation import ProgramsSection
+from tests.fixtures import killed_at_work
 
 BODIES = {
     "right": ("    return 2 * n", "passed"),
@@ -49,11 +47,15 @@ def samples() -> dict[SampleKey, Completion]:
     }
 
 
+def judge(folder: Path, options: EvalOptions | None = None, programs: ProgramsSection | None = None) -> list[dict]:
+    return judge_samples(PROBLEMS, samples(), folder, options or EvalOptions(), programs or ProgramsSection())
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, bubblewrap) -> Path:
     """A folder judged without interruption."""
     folder = tmp_path_factory.mktemp("whole")
-    judge_samples(PROBLEMS, samples(), folder, EvalOptions())
+    judge(folder)
     return folder
 
 
@@ -66,72 +68,54 @@ def test_each_sample_has_its_outcome_in_the_order_of_the_samples(whole):
     assert "ValueError" in details[PROBLEMS[2].key, 0]["output"]
 
 
-def test_equal_programs_are_judged_once(tmp_path, monkeypatch):
+@pytest.fixture
+def machine(whole, tmp_path, monkeypatch) -> list[str]:
+    """Stands in for judging, in a folder that was judged whole: names the programs, all of which pass."""
+    shutil.copy(whole / DETAILS_FILE, tmp_path)
     judged = []
 
     def judge_all(tasks, *, on_result, **ways):
         for task in tasks:
-            judged.append(task.key)
+            judged.append(task.make_program().source)
             on_result(task, Judgement(Outcome.passed, "run", "", 0.0, 0.0, 0))
 
     monkeypatch.setattr(judging, "judge_all", judge_all)
-    results = judge_samples(PROBLEMS, samples(), tmp_path, EvalOptions())
-    assert (len(judged), len(results)) == (len(BODIES), 2 * len(BODIES))
+    return judged
 
 
-def test_what_was_judged_is_not_judged_again_but_for_failures_of_the_judge(whole, tmp_path, monkeypatch):
+def test_what_was_judged_is_not_judged_again_but_for_failures_of_the_judge(whole, tmp_path, machine):
     lines = (whole / DETAILS_FILE).read_text().splitlines(keepends=True)
     failed = json.dumps(json.loads(lines[0]) | {"outcome": "harness_error"}) + "\n"
     (tmp_path / DETAILS_FILE).write_text(failed + "".join(lines[1:]))
     seen = []
-    options = EvalOptions(on_progress=lambda done, total: seen.append((done, total)))
-    results = judge_samples(PROBLEMS, samples(), tmp_path, options)
+    judge(tmp_path, EvalOptions(on_progress=lambda done, total: seen.append((done, total))))
     total = 2 * len(BODIES)
     assert seen == [(total - 1, total), (total, total)]
-    assert results == read_results(whole)
+    assert len(machine) == 1
 
 
-def test_another_completion_of_a_sample_is_judged_anew(whole, tmp_path):
-    (tmp_path / DETAILS_FILE).write_bytes((whole / DETAILS_FILE).read_bytes())
-    changed = samples() | {(PROBLEMS[0].key, 1): Completion("    return n + n + 1", Finish.stop)}
-    results = judge_samples(PROBLEMS, changed, tmp_path, EvalOptions())
-    assert [line["outcome"] for line in results[:2]] == ["passed", "wrong_answer"]
+def test_other_completions_and_other_limits_are_judged_anew_and_equal_programs_once(whole, tmp_path, machine):
+    changed = samples() | {(PROBLEMS[2].key, 1): Completion("    return n + n + 1", Finish.stop)}
+    results = judge_samples(PROBLEMS, changed, tmp_path, EvalOptions(), ProgramsSection())
+    assert [line["outcome"] for line in results[4:6]] == ["runtime_error", "passed"]
+    assert len(machine) == 1
+    assert len(judge(tmp_path, programs=ProgramsSection(memory_bytes=2**29))) == 2 * len(BODIES)
+    assert len(machine) == 1 + len(BODIES)
 
 
 def test_killed_and_started_again_gives_the_same_results(whole, tmp_path):
-    code = (
-        "import sys\nfrom pathlib import Path\nfrom tests.eval.test_judging import PROBLEMS, samples\n"
-        "from multipl_moe.eval.eval_set import EvalOptions\nfrom multipl_moe.eval.judging import judge_samples\n"
-        "options = EvalOptions(on_progress=lambda done, total: print(done, flush=True))\n"
-        "judge_samples(PROBLEMS, samples(), Path(sys.argv[1]), options)"
-    )
-    command = [sys.executable, "-c", code, str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as process:
-        assert process.stdout is not None
-        while (line := process.stdout.readline()) and int(line) < 4:
-            pass
-        os.kill(process.pid, signal.SIGKILL)
+    killed_at_work(tmp_path / DETAILS_FILE, 4, judge, tmp_path)
     assert not (tmp_path / RESULTS_FILE).exists()
     with file_lock(tmp_path / DETAILS_FILE, wait=True):  # which a process that was just being started may still hold
         pass
     with (tmp_path / DETAILS_FILE).open("ab") as torn:
         torn.write(b'{"key": "mine/python/ri')
-    judge_samples(PROBLEMS, samples(), tmp_path, EvalOptions())
+    judge(tmp_path)
     assert (tmp_path / RESULTS_FILE).read_bytes() == (whole / RESULTS_FILE).read_bytes()
 
 
 def test_a_folder_in_which_somebody_judges_is_refused_and_its_details_stay_as_they_are(whole, tmp_path):
-    (tmp_path / DETAILS_FILE).write_bytes((whole / DETAILS_FILE).read_bytes())
+    shutil.copy(whole / DETAILS_FILE, tmp_path)
     with file_lock(tmp_path / DETAILS_FILE, wait=False), pytest.raises(HeldError, match="being judged by another"):
-        judge_samples(PROBLEMS, samples(), tmp_path, EvalOptions())
+        judge(tmp_path)
     assert (tmp_path / DETAILS_FILE).read_bytes() == (whole / DETAILS_FILE).read_bytes()
-    assert len(judge_samples(PROBLEMS, samples(), tmp_path, EvalOptions())) == len(samples())
-
-
-def test_other_limits_are_judged_anew(whole, tmp_path, bubblewrap):
-    (tmp_path / DETAILS_FILE).write_bytes((whole / DETAILS_FILE).read_bytes())
-    other = ProgramsSection(memory_bytes=2**29)
-    results = judge_samples(PROBLEMS, samples(), tmp_path, EvalOptions(), programs=other)
-    assert results == read_results(whole)
-    judged = [len((folder / DETAILS_FILE).read_text().splitlines()) for folder in (whole, tmp_path)]
-    assert judged[1] == 2 * judged[0]

@@ -1,10 +1,14 @@
-"""Raw results, checked and counted."""
+"""Raw results, checked and counted; pass@k against brute force, and at its edges."""
+
+from itertools import combinations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from multipl_judge.judge.outcome import Outcome
 from multipl_moe.errors import UserError
-from multipl_moe.eval.tally import tally_results
+from multipl_moe.eval.tally import pass_at_k, tally_results
 from tests.eval.judged import problem, problems, results
 
 
@@ -43,5 +47,22 @@ def test_results_that_do_not_fit_are_refused():
         tally_results(asked, [*judged, judged[-1]])
     with pytest.raises(UserError, match="starter/rust/2 is none of the 2 problems"):
         tally_results(asked[:2], judged)
-    with pytest.raises(UserError, match="'fine'; known are passed, wrong_answer"):
+    with pytest.raises(UserError, match=r"starter/rust/2: 'fine' is .*; known are passed, wrong_answer"):
         tally_results(asked, [*judged[:2], judged[2] | {"outcome": "fine"}])
+
+
+@given(st.integers(1, 9), st.data())
+def test_pass_at_k_is_the_share_of_all_subsets_that_hold_a_passing_sample(n: int, data: st.DataObject):
+    c, k = data.draw(st.integers(0, n)), data.draw(st.integers(1, n))
+    subsets = list(combinations([index < c for index in range(n)], k))
+    assert pass_at_k(n, c, k) == sum(map(any, subsets)) / len(subsets)
+
+
+def test_huge_numbers_of_samples_lose_no_digits_and_impossible_ones_are_refused():
+    n = 100_000
+    assert pass_at_k(n, 1, 7) == 7 / n
+    assert 0 < 1 - pass_at_k(n, n // 2, 40) < 1e-12
+    assert pass_at_k(n, n // 2, n // 2) == 1.0
+    for counts in ((5, 5, 10), (5, 2, 0), (5, 6, 1), (5, -1, 1)):
+        with pytest.raises(ValueError, match="no such thing"):
+            pass_at_k(*counts)

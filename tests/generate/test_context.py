@@ -4,8 +4,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from multipl_moe.generate.context import decoding_context
-from multipl_moe.generate.text import CallbackStreamer
+from multipl_moe.generate.text import CallbackStreamer, decoding_context
 from tests.fixtures import save_stripping_tokenizer, save_tokenizer
 
 WORDS = ["x", "=", "▁x", "▁=", "▁1"]

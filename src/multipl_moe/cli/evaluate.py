@@ -242,7 +242,7 @@ def _check_programs(
     chat: bool,
 ) -> None:
     from multipl_moe.codegen.samples import interface_of
-    from multipl_moe.eval.pass_at_k import require_samples
+    from multipl_moe.eval.tally import require_samples
 
     asked, is_reference = "chat" if chat else "completions", sources["--reference"]
     before = None if against is None or sources["--completions"] else interface_of(Path(against))

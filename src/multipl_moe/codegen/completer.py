@@ -133,11 +133,8 @@ def chat_prompt(problem: Problem) -> str:
     """What a chat model is asked: the task as the benchmark words it is in the prompt's own comments."""
     language = problem.language
     if problem.asks_for_file:
-        return (
-            f"Write this {language} program. Answer with one code block that holds the whole file, and no tests.\n\n"
-            f"```{language}\n{problem.prompt.rstrip()}\n```"
-        )
-    return (
-        f"Complete this {language} code. Answer with one code block that holds the whole function, what is given "
-        f"included, and no tests.\n\n```{language}\n{problem.prompt.rstrip()}\n```"
-    )
+        asked, holds = f"Write this {language} program.", "the whole file"
+    else:
+        asked, holds = f"Complete this {language} code.", "the whole function, what is given included"
+    answer = f"Answer with one code block that holds {holds}, and no tests."
+    return f"{asked} {answer}\n\n```{language}\n{problem.prompt.rstrip()}\n```"

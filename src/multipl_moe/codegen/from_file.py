@@ -33,7 +33,6 @@ def import_samples(
     and is cut at the problem's first stop string.
 
     Args:
-        problems: what the answers are for.
         path: file or folder, see `read_answers`.
         folder: created if need be.
         chat: take all of them for answers of a chat.
@@ -47,7 +46,7 @@ def import_samples(
             fewer than others.
         OutputError: the folder cannot be written, or its samples were made another way.
     """
-    texts, num_samples, digest = _read(problems, path, ignored)
+    texts, num_samples, digest = require_answers(path, problems, ignored)
     samples = {
         (problem.key, sample): _completion(problem, text, chat, is_whole)
         for problem in problems
@@ -64,15 +63,13 @@ def import_samples(
     return samples
 
 
-def require_answers(path: Path, problems: Sequence[Problem], ignored: Sequence[Problem]) -> None:
-    """Raise the ConfigError that `import_samples` would, before anything that costs time."""
-    _read(problems, path, ignored)
-
-
-def _read(
-    problems: Sequence[Problem], path: Path, ignored: Sequence[Problem]
+def require_answers(
+    path: Path, problems: Sequence[Problem], ignored: Sequence[Problem]
 ) -> tuple[dict[str, list[tuple[str, bool]]], int, str]:
-    """The texts of each problem, how many each has, and a digest of the file."""
+    """The texts of each problem, how many each has, and a digest of the file.
+
+    It raises the ConfigError that `import_samples` would, before anything that costs time.
+    """
     require_distinct(problems)
     answers, digest = read_answers(path)
     texts = _texts_of(problems, ignored, path, answers)

@@ -29,8 +29,7 @@ class Answers:
     Attributes:
         where: file and line, for messages.
         name: of the problem, or its number in the benchmark where the file names none.
-        language: as the file has it, None where it does not say.
-        texts: of the samples.
+        language: as the file has it, if it does.
         are_whole: whether they are whole programs, which no stop string ends.
     """
 
@@ -56,9 +55,12 @@ def read_answers(path: Path) -> tuple[list[Answers], str]:
     answers: list[Answers] = []
     files = _files(path)
     for file in files:
-        content = _content(file)
-        digest.update(content if file == path else file.name.encode() + hashlib.sha256(content).digest())
-        content = _unpacked(file, content)
+        try:
+            content = file.read_bytes()
+            digest.update(content if file == path else file.name.encode() + hashlib.sha256(content).digest())
+            content = gzip.decompress(content) if content.startswith(_GZIP) else content
+        except (OSError, EOFError, zlib.error) as error:
+            raise ConfigError(f"completions: {file} cannot be read ({error})") from None
         read = _document if file.name.removesuffix(".gz").endswith(".json") else _lines
         answers += read(f"completions: {file}", content)
     if len(files) > 1 and any(isinstance(answer.name, int) for answer in answers):
@@ -76,22 +78,6 @@ def _files(path: Path) -> list[Path]:
     if not files:
         raise ConfigError(f"completions: {path} holds no file of answers ({', '.join(_SUFFIXES)})")
     return files
-
-
-def _content(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"completions: {file} cannot be read ({error.strerror})") from None
-
-
-def _unpacked(file: Path, content: bytes) -> bytes:
-    if not content.startswith(_GZIP):
-        return content
-    try:
-        return gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise ConfigError(f"completions: {file} cannot be read ({error})") from None
 
 
 def _lines(where: str, content: bytes) -> Iterator[Answers]:

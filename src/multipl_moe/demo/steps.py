@@ -37,7 +37,7 @@ from multipl_moe.eval.local_programs import judge_local_model
 from multipl_moe.eval.measures import findings, measure_model
 from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE, has_gain, learn_outcome, outcome_sentences
 from multipl_moe.eval.router_health import router_health
-from multipl_moe.eval.run_metrics import HybridScores, run_metrics
+from multipl_moe.eval.score_changes import HybridScores, run_metrics
 from multipl_moe.generate.reading import read_text
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.parameters import count_parameters

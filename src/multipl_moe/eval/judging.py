@@ -8,7 +8,7 @@ from typing import Any
 from multipl_judge.file_lock import file_lock
 from multipl_judge.judge.outcome import Judgement, Outcome
 from multipl_judge.judge.scoring import Task, judge_all, key_of
-from multipl_judge.languages.program import Nonce
+from multipl_judge.languages.program import Nonce, Program
 from multipl_judge.problems.forms import program_of
 from multipl_judge.problems.problem import Problem
 from multipl_moe.codegen.completer import Completion, SampleKey
@@ -19,7 +19,6 @@ from multipl_moe.runs.journal import append_to_journal, read_journal, write_jour
 
 RESULTS_FILE = "results.jsonl"
 DETAILS_FILE = "details.jsonl"
-_NO_NONCE = Nonce(0, 0)
 _RESULT_NAMES = ("key", "sample", "outcome", "stage")
 
 
@@ -28,8 +27,7 @@ def judge_samples(
     samples: Mapping[SampleKey, Completion],
     folder: Path,
     options: EvalOptions,
-    *,
-    programs: ProgramsSection | None = None,
+    programs: ProgramsSection,
 ) -> list[dict[str, Any]]:
     """Judge every sample, of these problems, and write results.jsonl into the folder of the evaluation.
 
@@ -41,8 +39,36 @@ def judge_samples(
         HeldError: another process, or another call, judges in this folder.
         ConfigError: the sandbox cannot be used here.
     """
+    by_key, limits = {problem.key: problem for problem in problems}, programs.limits
+
+    def program(key: SampleKey, nonce: Nonce) -> Program:
+        return program_of(by_key[key[0]], samples[key].text, nonce)
+
     with held_journal(folder / DETAILS_FILE):
-        return _judge_samples(problems, samples, folder, options, programs or ProgramsSection())
+        digests = {key: key_of(program(key, Nonce(0, 0)), limits) for key in samples}
+        done = {
+            key: line
+            for key, line in read_details(folder).items()
+            if line["program"] == digests.get(key) and line["outcome"] != Outcome.harness_error
+        }
+        waiting: dict[str, list[SampleKey]] = {}
+        for key, digest in digests.items():
+            if key not in done:
+                waiting.setdefault(digest, []).append(key)
+        options.on_progress(len(done), len(samples))
+
+        def take(task: Task, judgement: Judgement) -> None:
+            verdict = {"program": task.key, **judgement.record()}
+            lines = {key: {"key": key[0], "sample": key[1], **verdict} for key in waiting[task.key]}
+            append_to_journal(folder / DETAILS_FILE, lines.values(), sync=False)  # what is lost is judged again
+            done.update(lines)
+            options.on_progress(len(done), len(samples))
+
+        tasks = (Task(digest, lambda key=keys[0]: program(key, Nonce.draw())) for digest, keys in waiting.items())
+        judge_all(tasks, on_result=take, workers=programs.workers, limits=limits, **options.ways)
+        results = [{name: done[key][name] for name in _RESULT_NAMES} for key in samples]
+        write_journal(folder / RESULTS_FILE, results)
+    return results
 
 
 @contextmanager
@@ -55,43 +81,6 @@ def held_journal(file: Path) -> Iterator[None]:
         raise HeldError(f"output: {file.parent} is being judged by another process; wait for it or stop it") from None
 
 
-def _judge_samples(
-    problems: Sequence[Problem],
-    samples: Mapping[SampleKey, Completion],
-    folder: Path,
-    options: EvalOptions,
-    programs: ProgramsSection,
-) -> list[dict[str, Any]]:
-    by_key = {problem.key: problem for problem in problems}
-    limits = programs.limits
-    digests = {
-        key: key_of(program_of(by_key[key[0]], sample.text, _NO_NONCE), limits) for key, sample in samples.items()
-    }
-    done = {
-        key: line
-        for key, line in read_details(folder).items()
-        if line["program"] == digests.get(key) and line["outcome"] != Outcome.harness_error
-    }
-    waiting: dict[str, list[SampleKey]] = {}
-    for key, digest in digests.items():
-        if key not in done:
-            waiting.setdefault(digest, []).append(key)
-    options.on_progress(len(done), len(samples))
-
-    def take(task: Task, judgement: Judgement) -> None:
-        verdict = {"program": task.key, **judgement.record()}
-        lines = {key: {"key": key[0], "sample": key[1], **verdict} for key in waiting[task.key]}
-        append_to_journal(folder / DETAILS_FILE, lines.values(), sync=False)  # what is lost is judged again
-        done.update(lines)
-        options.on_progress(len(done), len(samples))
-
-    tasks = _tasks(waiting, by_key, samples)
-    judge_all(tasks, on_result=take, workers=programs.workers, limits=limits, **options.ways)
-    results = [{name: done[key][name] for name in _RESULT_NAMES} for key in samples]
-    write_journal(folder / RESULTS_FILE, results)
-    return results
-
-
 def read_results(folder: Path) -> list[dict[str, Any]]:
     """The lines of results.jsonl; none where there is no such file."""
     return read_journal(folder / RESULTS_FILE)
@@ -100,11 +89,3 @@ def read_results(folder: Path) -> list[dict[str, Any]]:
 def read_details(folder: Path) -> dict[SampleKey, dict[str, Any]]:
     """The last line of details.jsonl on each sample."""
     return {(line["key"], line["sample"]): line for line in read_journal(folder / DETAILS_FILE)}
-
-
-def _tasks(
-    waiting: Mapping[str, list[SampleKey]], problems: Mapping[str, Problem], samples: Mapping[SampleKey, Completion]
-) -> Iterator[Task]:
-    for digest, keys in waiting.items():
-        problem, text = problems[keys[0][0]], samples[keys[0]].text
-        yield Task(digest, lambda problem=problem, text=text: program_of(problem, text, Nonce.draw()))

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from multipl_judge.judge.preflight import preflight
-from multipl_judge.languages.own import add_languages
+from multipl_judge.problems.problem import Problem
 from multipl_moe.corpus.read.archives import find_members
 from multipl_moe.corpus.read.candidates import find_files
 from multipl_moe.corpus.read.language_detection import LanguageDetector
@@ -21,12 +21,7 @@ _MOST_JUDGED = 50  # references; `eval --reference` judges all
 
 @dataclass(frozen=True)
 class LanguagePart:
-    """A part of what a language needs.
-
-    Attributes:
-        what: the part, for people.
-        state: what there is of it, or what is missing and what to do.
-    """
+    """A part of what a language needs, and what is there of it, or missing and what to do."""
 
     what: str
     state: str
@@ -37,22 +32,30 @@ def parts_of_language(recipe: Recipe, name: str, *, unsafe: bool = False) -> lis
     """Try the toolchain with a right program and wrong ones, judge the problems' references, and look for files.
 
     Args:
-        recipe: has the language among `own_languages`.
-        name: its key.
+        name: key of the language in `own_languages`.
 
     Raises:
         ConfigError: the sandbox cannot be used here.
     """
-    toolchain = _toolchain(recipe, name, unsafe)
-    return [toolchain, _problems(recipe, name, unsafe, can_judge=toolchain.is_there), *_text(recipe, name)]
+    try:
+        problems, fault = [problem for problem in read_problems(recipe) if problem.language == name], None
+    except ConfigError as error:
+        problems, fault = [], "; ".join(error.problems)
+    references = {problem.reference for problem in problems}
+    toolchain = _toolchain(recipe, name, unsafe, is_tried=bool(references - first_references() - {None}))
+    if fault is not None:
+        posed = LanguagePart("problems", fault, False)
+    else:
+        posed = _problems(recipe, problems, unsafe, can_judge=toolchain.is_there)
+    return [toolchain, posed, *_text(recipe, name)]
 
 
-def _toolchain(recipe: Recipe, name: str, unsafe: bool) -> LanguagePart:
+def _toolchain(recipe: Recipe, name: str, unsafe: bool, *, is_tried: bool) -> LanguagePart:
+    """`is_tried`: there is a reference that no template brought, which tells whether the toolchain is right."""
     toolchain = recipe.own_languages[name].toolchain
     if toolchain is None:
         return LanguagePart("toolchain", f"own_languages.{name}: give toolchain and harness to judge programs", False)
-    add_languages(recipe.own_languages)
-    if (example := example_left(name, toolchain)) is not None and not _has_own_reference(recipe, name):
+    if (example := example_left(name, toolchain)) is not None and not is_tried:
         state = (
             f"still the template's, of {example}: edit own_languages.{name}.toolchain and harness; if {example} does "
             f"run {name}, put problems of your own with references"
@@ -62,20 +65,7 @@ def _toolchain(recipe: Recipe, name: str, unsafe: bool) -> LanguagePart:
     return LanguagePart("toolchain", check.problem or f"ready: {check.version}", check.problem is None)
 
 
-def _has_own_reference(recipe: Recipe, name: str) -> bool:
-    """Whether there is a reference that no template brought, which tells whether the toolchain is right."""
-    try:
-        own = {problem.reference for problem in read_problems(recipe) if problem.language == name}
-    except ConfigError:
-        return False
-    return bool(own - first_references() - {None})
-
-
-def _problems(recipe: Recipe, name: str, unsafe: bool, *, can_judge: bool) -> LanguagePart:
-    try:
-        found = [problem for problem in read_problems(recipe) if problem.language == name]
-    except ConfigError as error:
-        return LanguagePart("problems", "; ".join(error.problems), False)
+def _problems(recipe: Recipe, found: list[Problem], unsafe: bool, *, can_judge: bool) -> LanguagePart:
     if not found:
         return LanguagePart("problems", "programs.benchmarks: none has a problem in this language", False)
     solved = [problem for problem in found if problem.reference is not None]

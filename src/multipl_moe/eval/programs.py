@@ -18,7 +18,7 @@ from multipl_moe.errors import ConfigError
 from multipl_moe.eval.eval_set import EvalOptions, EvalSet
 from multipl_moe.eval.form_faults import form_faults
 from multipl_moe.eval.judging import judge_samples, read_details, read_results
-from multipl_moe.eval.pass_at_k import require_samples
+from multipl_moe.eval.tally import require_samples
 from multipl_moe.eval.verdict import VerdictSettings, build_verdict
 from multipl_moe.eval.verdict_against import judge_against
 from multipl_moe.recipe.recipe import Recipe, load_recipe
@@ -109,7 +109,7 @@ def _judge(
     if against is not None:
         _require_same_problems(folder, against)
     options.on_step("running programs")
-    results = judge_samples(eval_set.scored, samples, folder, options, programs=recipe.programs)
+    results = judge_samples(eval_set.scored, samples, folder, options, recipe.programs)
     settings = VerdictSettings(
         roles=recipe.languages,
         titles={name: entry.title for name, entry in recipe.language_table.items()},

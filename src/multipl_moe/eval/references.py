@@ -53,7 +53,7 @@ def reference_faults(recipe: Recipe, problems: list[Problem], options: EvalOptio
         faults = _hollow_problems(recipe, EvalSet(problems, {}, {}), Path(folder, "broken"), options)
         right = KnownCompleter("reference", {problem.key: problem.reference or "" for problem in problems})
         samples = generate_samples(problems, right, _GREEDY, Path(folder, "right"))
-        results = judge_samples(problems, samples, Path(folder, "right"), options, programs=recipe.programs)
+        results = judge_samples(problems, samples, Path(folder, "right"), options, recipe.programs)
     failed = {row["key"]: row["outcome"] for row in results if row["outcome"] != Outcome.passed}
     return faults | {key: f"its reference ends in {outcome}" for key, outcome in failed.items()}
 
@@ -65,5 +65,5 @@ def _hollow_problems(recipe: Recipe, eval_set: EvalSet, folder: Path, options: E
     if not breakable:
         return {}
     samples = generate_samples(breakable, KnownCompleter("broken reference", texts), _GREEDY, folder)
-    results = judge_samples(breakable, samples, folder, options, programs=recipe.programs)
+    results = judge_samples(breakable, samples, folder, options, recipe.programs)
     return {result["key"]: _HOLLOW for result in results if result["outcome"] == Outcome.passed}

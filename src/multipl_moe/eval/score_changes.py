@@ -1,5 +1,6 @@
-"""Bits per byte of one model, or of two and the change between them, by language and role."""
+"""Bits per byte of one model, or of two and the change between them, by language and role; the result of a run."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,47 @@ from multipl_moe.eval.bits_per_byte import FileScore, bits_per_byte
 from multipl_moe.eval.intervals import Estimate, resampled
 from multipl_moe.eval.language_scores import LanguageScores
 from multipl_moe.recipe.recipe import Recipe
-from multipl_moe.runs.result import Change, Changes, LanguageChange, LanguageScore, Scores
+from multipl_moe.runs.result import (
+    Change,
+    Changes,
+    Health,
+    LanguageChange,
+    LanguageScore,
+    Measures,
+    Parameters,
+    RunResult,
+    Scores,
+)
+from multipl_moe.train.result import TrainResult
 
 _Pair = tuple[list[FileScore], list[FileScore]]
 """Scores of the same files in the same order, before and after."""
+
+
+class HybridScores(LanguageScores, Measures):
+    """All that is measured of a trained hybrid while it is loaded."""
+
+    parameters: Parameters
+    router_health: Health | None = None
+
+
+def run_metrics(
+    recipe: Recipe, before: LanguageScores, after: HybridScores, training: TrainResult, **parts: Any
+) -> RunResult:
+    """The content of a run's metrics.json, `before` being of the base; `parts` are other fields of `RunResult`."""
+    measured = {name: value for name, value in vars(after).items() if name != "files"}
+    return RunResult(
+        **vars(compare_scores(recipe, before, after)),
+        **measured,
+        tokens=training.tokens,
+        seconds=training.seconds,
+        learning_rate=training.learning_rate,
+        warnings=training.warnings,
+        frozen_sha256=training.frozen_sha256,
+        seed=recipe.seed,
+        against=recipe.base,
+        **parts,
+    )
 
 
 def compare_scores(recipe: Recipe, before: LanguageScores, after: LanguageScores) -> Changes:
@@ -19,35 +57,34 @@ def compare_scores(recipe: Recipe, before: LanguageScores, after: LanguageScores
 
     The mean over the languages to keep is one of programming languages; natural language stands by itself.
     """
-    samples, seed = recipe.eval.bootstrap_samples, recipe.seed
-    languages = {}
-    for name in recipe.languages:
-        old, new = before.files[name], after.files[name]
-        change = mean_relative_change([(old, new)], samples=samples, seed=seed)
-        languages[name] = LanguageChange(
-            **_row(recipe, name, new),
-            bpb_before=bits_per_byte(old),
-            bpb_after=bits_per_byte(new),
-            change=change.value,
-            interval=change.interval,
+    pairs = {name: (before.files[name], after.files[name]) for name in recipe.languages}
+
+    def change(names: Sequence[str]) -> dict[str, Any]:
+        chosen = [pairs[name] for name in names]
+        mean = mean_relative_change(chosen, samples=recipe.eval.bootstrap_samples, seed=recipe.seed)
+        return {"change": mean.value, "interval": mean.interval}
+
+    languages = {
+        name: LanguageChange(
+            **_row(recipe, name, new), **change([name]), bpb_before=bits_per_byte(old), bpb_after=bits_per_byte(new)
         )
-    means = {}
-    for role, names in {"learn": recipe.learn, "keep": recipe.keep}.items():
-        pairs = [(before.files[name], after.files[name]) for name in names if recipe.language_table[name].is_code]
-        if pairs:
-            mean = mean_relative_change(pairs, samples=samples, seed=seed)
-            means[role] = Change(change=mean.value, interval=mean.interval)
+        for name, (old, new) in pairs.items()
+    }
+    code = {
+        role: [name for name in names if recipe.language_table[name].is_code]
+        for role, names in {"learn": recipe.learn, "keep": recipe.keep}.items()
+    }
+    means = {role: Change(**change(names)) for role, names in code.items() if names}
     return Changes(languages=languages, means=means)
 
 
 def describe_scores(recipe: Recipe, scores: LanguageScores) -> Scores:
     """Bits per byte of one model by language."""
-    files = {name: scores.files[name] for name in recipe.languages}
-    return Scores(
-        languages={
-            name: LanguageScore(**_row(recipe, name, one), bpb=bits_per_byte(one)) for name, one in files.items()
-        }
-    )
+    rows = {
+        name: LanguageScore(**_row(recipe, name, scores.files[name]), bpb=bits_per_byte(scores.files[name]))
+        for name in recipe.languages
+    }
+    return Scores(languages=rows)
 
 
 def mean_relative_change(pairs: list[_Pair], *, samples: int, seed: int) -> Estimate:

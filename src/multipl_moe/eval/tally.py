@@ -1,5 +1,6 @@
-"""What became of each task's samples: the raw results, checked and counted by problem."""
+"""What became of each task's samples: the raw results, checked and counted by problem, and pass@k of such counts."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ class TaskTally:
     Attributes:
         outcomes: how many samples ended in which outcome, failures of the judge included.
         num_built: counted samples that parse or compile: judging them got beyond the compile stage.
-        left_out: numbers of the samples that the judge failed on; they count for nothing.
+        left_out: samples that the judge failed on; they count for nothing.
     """
 
     problem: Problem
@@ -42,6 +43,30 @@ class TaskTally:
     def cluster(self) -> str:
         """What the same problem in other languages shares; the problem's own key where nothing does."""
         return self.problem.cluster or self.problem.key
+
+
+def pass_at_k(num_samples: int, num_passed: int, k: int) -> float:
+    """The unbiased estimate 1 - C(n-c, k) / C(n, k) of Chen et al. 2021 (arXiv 2107.03374), for one problem.
+
+    Of n samples that were judged c passed; k is how many a user would try. Whole numbers are divided once, so the
+    result is the float nearest to the exact value whatever n is.
+
+    Raises:
+        ValueError: k is less than 1 or more than n, for fewer samples cannot tell it without bias; or c more than n.
+    """
+    if not (0 <= num_passed <= num_samples and 1 <= k <= num_samples):
+        raise ValueError(f"pass@{k} of {num_passed} passed in {num_samples} samples: there is no such thing")
+    subsets = math.comb(num_samples, k)
+    return (subsets - math.comb(num_samples - num_passed, k)) / subsets
+
+
+def require_samples(pass_at: Sequence[int] | None, num_samples: int) -> None:
+    """Raise ConfigError, before anything costs time, where a k is larger than the samples that there will be."""
+    if pass_at is not None and max(pass_at) > num_samples:
+        raise ConfigError(
+            f"pass@{max(pass_at)} needs at least {max(pass_at)} samples of each problem, but there are {num_samples}; "
+            f"draw {max(pass_at)} (--num-samples, with a --temperature above 0) or ask for pass@{num_samples} at most"
+        )
 
 
 def tally_results(problems: Sequence[Problem], results: Iterable[Result]) -> list[TaskTally]:
@@ -71,24 +96,13 @@ def tally_results(problems: Sequence[Problem], results: Iterable[Result]) -> lis
 
 
 def _tally(problem: Problem, results: Mapping[int, Result]) -> TaskTally:
-    outcomes = {sample: _outcome(problem, result) for sample, result in sorted(results.items())}
-    counted = [sample for sample, outcome in outcomes.items() if outcome is not Outcome.harness_error]
-    return TaskTally(
-        problem,
-        Counter(outcomes.values()),
-        sum(_is_built(outcomes[sample], results[sample]["stage"]) for sample in counted),
-        tuple(sample for sample in outcomes if sample not in set(counted)),
-    )
-
-
-def _outcome(problem: Problem, result: Result) -> Outcome:
     try:
-        return Outcome(result["outcome"])
+        outcomes = {sample: Outcome(result["outcome"]) for sample, result in sorted(results.items())}
     except ValueError as error:
         known = ", ".join(Outcome)
-        raise ConfigError(f"results: {problem.key} has outcome {result['outcome']!r}; known are {known}") from error
-
-
-def _is_built(outcome: Outcome, stage: str) -> bool:
-    """A compiler that hits a limit, such as that of memory, has built nothing either."""
-    return outcome not in (Outcome.compile_error, Outcome.compile_timeout) and stage != "compile"
+        raise ConfigError(f"results: {problem.key}: {error}; known are {known}") from error
+    left_out = tuple(sample for sample, outcome in outcomes.items() if outcome is Outcome.harness_error)
+    not_built = (Outcome.compile_error, Outcome.compile_timeout, Outcome.harness_error)
+    # A compiler that hits a limit, such as that of memory, has built nothing either.
+    num_built = sum(end not in not_built and results[sample]["stage"] != "compile" for sample, end in outcomes.items())
+    return TaskTally(problem, Counter(outcomes.values()), num_built, left_out)

@@ -9,11 +9,9 @@ from multipl_judge.judge.outcome import Outcome
 from multipl_judge.languages.table import language_title
 from multipl_judge.languages.toolchains import TOOLCHAINS
 from multipl_judge.problems.problem import Problem
-from multipl_moe.errors import ConfigError
 from multipl_moe.eval.clusters import TaskScores
 from multipl_moe.eval.intervals import estimate_rate
-from multipl_moe.eval.pass_at_k import pass_at_k
-from multipl_moe.eval.tally import Result, TaskTally, tally_results
+from multipl_moe.eval.tally import Result, TaskTally, pass_at_k, require_samples, tally_results
 from multipl_moe.runs.verdict import ByBenchmark, Cell, MeanRates, Rate, Sample, Verdict
 
 USUAL_PASS_AT = (1, 5, 10, 100)
@@ -30,10 +28,10 @@ class VerdictSettings:
     """How results are summed up.
 
     Attributes:
-        roles: "learn" or "keep" by language; the others have none and count only in the mean over all.
-        titles: how people write the languages' names; the others go by that in the package's table.
-        pass_at: the k of pass@k; None takes those of `USUAL_PASS_AT` that every problem has the samples for.
-        not_scored: languages that are not scored, and why; their results are not looked at.
+        roles: "learn" or "keep" by language; others count only in the mean over all.
+        titles: of languages; others have that of the package's table.
+        pass_at: the k of pass@k; None: those of `USUAL_PASS_AT` that every problem has the samples for.
+        not_scored: languages whose results are not looked at, and why.
         flags: problems that prove nothing, such as those with hollow tests, and why; they are scored all the same.
     """
 
@@ -112,18 +110,10 @@ def task_scores(tasks: Sequence[TaskTally], k: int = 1) -> TaskScores:
 
 def _chosen_ks(tallies: Sequence[TaskTally], asked: tuple[int, ...] | None) -> tuple[int, ...]:
     """The k to report; samples that the judge failed on were drawn, so they do not make a k too large."""
-    drawn = {tally.problem.key: tally.outcomes.total() for tally in tallies}
-    fewest = min(drawn, key=lambda key: drawn[key], default=None)
+    fewest = min((tally.outcomes.total() for tally in tallies), default=1)
     if asked is None:
-        return tuple(k for k in USUAL_PASS_AT if k == 1 or (fewest is not None and k <= drawn[fewest]))
-    for k in asked:
-        if k < 1:
-            raise ConfigError(f"pass@{k}: k must be at least 1")
-        if fewest is not None and k > drawn[fewest]:
-            raise ConfigError(
-                f"pass@{k} needs at least {k} samples of each problem, but {fewest} has {drawn[fewest]}; "
-                f"draw {k} or ask for pass@{drawn[fewest]} at most"
-            )
+        return tuple(k for k in USUAL_PASS_AT if k <= fewest)
+    require_samples(asked, fewest)
     return tuple(sorted({1, *asked}))
 
 
@@ -143,33 +133,24 @@ def tells_built(problem: Problem) -> bool:
 
 def _describe(tasks: Sequence[TaskTally], ks: Sequence[int]) -> Cell:
     is_told = tells_built(tasks[0].problem)
-    outcomes = {str(outcome): sum(task.outcomes[outcome] for task in tasks) for outcome in Outcome}
+    total = sum((task.outcomes for task in tasks), Counter[Outcome]())
+    num_samples, num_built = sum(task.num_samples for task in tasks), sum(task.num_built for task in tasks)
     scores = {k: task_scores(tasks, k) for k in ks}
     rates = {k: _rate([[values]]) for k, values in scores.items() if values.values}
+    ways = {str(way): total[way] for way in (Outcome.runtime_error, Outcome.wrong_answer, Outcome.tests_not_completed)}
     return Cell(
         tasks=len(tasks),
-        samples=sum(task.num_samples for task in tasks),
+        samples=num_samples,
         pass_at_k={k: rate.but(tasks=len(scores[k].values)) for k, rate in rates.items()},
         parses_or_compiles=_rate([[built_scores(tasks)]]) if is_told else None,
         passes=rates[1],
-        outcomes=outcomes,
-        failures=_failures(tasks, is_told=is_told),
+        outcomes={str(outcome): total[outcome] for outcome in Outcome},
+        failures={  # from the earliest to the last; None: not told from runtime_error. With passes they are all samples
+            "not_built": num_samples - num_built if is_told else None,
+            **ways,
+            "limits": num_built - total[Outcome.passed] - sum(ways.values()),
+        },
     )
-
-
-def _failures(tasks: Sequence[TaskTally], *, is_told: bool) -> dict[str, int | None]:
-    """How many samples fail in which way, from the earliest to the last; None: that is not told from `runtime_error`.
-
-    With those that pass they are all samples that count.
-    """
-    total = sum((task.outcomes for task in tasks), Counter[Outcome]())
-    built = sum(task.num_built for task in tasks)
-    ways = {str(way): total[way] for way in (Outcome.runtime_error, Outcome.wrong_answer, Outcome.tests_not_completed)}
-    return {
-        "not_built": sum(task.num_samples for task in tasks) - built if is_told else None,
-        **ways,
-        "limits": built - total[Outcome.passed] - sum(ways.values()),
-    }
 
 
 def _rate(languages: Sequence[Sequence[TaskScores]]) -> Rate:
@@ -188,14 +169,9 @@ def _means(languages: Sequence[dict[str, list[TaskTally]]], ks: Sequence[int]) -
 
 def _without_counted_sample(tallies: Sequence[TaskTally]) -> dict[str, str]:
     """Languages in which the judge failed on every sample of a whole benchmark: said, for a 0 would be a lie."""
-    counted = Counter[tuple[str, str]]()
-    for tally in tallies:
-        counted[tally.problem.language, tally.problem.benchmark] += tally.num_samples
+    places = [(tally.problem.language, tally.problem.benchmark) for tally in tallies]
+    counted = {place for place, tally in zip(places, tallies, strict=True) if tally.num_samples}
     lost: dict[str, list[str]] = {}
-    for (language, benchmark), num_samples in counted.items():
-        if not num_samples:
-            lost.setdefault(language, []).append(benchmark)
-    return {
-        language: f"the judge failed on every sample of {', '.join(benchmarks)}"
-        for language, benchmarks in lost.items()
-    }
+    for language, benchmark in dict.fromkeys(place for place in places if place not in counted):
+        lost.setdefault(language, []).append(benchmark)
+    return {name: f"the judge failed on every sample of {', '.join(benchmarks)}" for name, benchmarks in lost.items()}

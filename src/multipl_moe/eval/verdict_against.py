@@ -30,25 +30,13 @@ def judge_against(
 ) -> Verdict:
     """The verdict on `after`, with that on `before` and what changed.
 
-    Differences are after - before of pass@1: above 0 is better. k is chosen for each model by itself unless asked for.
+    That is paired differences, after - before (above 0 is better), of pass@1 and of what parses or compiles, over the
+    tasks that count for both models. k is chosen for each model by itself unless asked for.
 
     Raises:
         ConfigError: results do not fit the problems, there are too few samples, or no task counts for both models.
     """
-    return build_verdict(problems, after, settings).but(
-        before=build_verdict(problems, before, settings),
-        comparison=compare_verdicts(problems, before, after, settings),
-    )
-
-
-def compare_verdicts(
-    problems: Sequence[Problem], before: Sequence[Result], after: Sequence[Result], settings: VerdictSettings
-) -> VerdictComparison:
-    """Paired differences of pass@1, and of what parses or compiles, over the tasks that count for both models.
-
-    Raises:
-        ConfigError: as `judge_against`.
-    """
+    verdict, verdict_before = (build_verdict(problems, results, settings) for results in (after, before))
     old = {tally.problem.key: tally for tally in tally_scored(problems, before, settings)}
     new = tally_scored(problems, after, settings)
     shared = [tally for tally in new if tally.num_samples and old[tally.problem.key].num_samples]
@@ -60,7 +48,7 @@ def compare_verdicts(
         language: {name: _pair(tasks, old, task_scores) for name, tasks in benchmarks.items()}
         for language, benchmarks in cells.items()
     }
-    return VerdictComparison(
+    comparison = VerdictComparison(
         languages=describe_cells(cells, settings, partial(_compare_cell, old)),
         means={
             role: _compare_means(names, [list(pairs[name].values()) for name in names])
@@ -68,6 +56,7 @@ def compare_verdicts(
         },
         unpaired=[tally.problem.key for tally in new if tally.problem.key not in counted],
     )
+    return verdict.but(before=verdict_before, comparison=comparison)
 
 
 def compare_tasks(languages: Sequence[Sequence[_Pair]], where: str = "") -> Difference:

@@ -7,22 +7,17 @@ from typing import Any
 import torch
 from jinja2 import TemplateError
 from torch import Tensor
-from transformers import (
-    AutoTokenizer,
-    PreTrainedConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    TextStreamer,
-)
+from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase, TextStreamer
 
 from multipl_judge.languages.table import LANGUAGES
 from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.fim_tokens import known_fim_tokens
-from multipl_moe.generate.context import decoding_context
 from multipl_moe.generate.named_file import language_of_named_file
 from multipl_moe.start_tokens import start_tokens
 
 COLDEST = 1e-4  # a lower temperature would make logits overflow
+_BROKEN = "\ufffd"
+_MOST_CONTEXT = 64  # tokens
 
 
 class TextGenerator:
@@ -82,9 +77,7 @@ class TextGenerator:
         Args:
             prompt: (1, T), as from `encode` or `encode_gap`.
             on_text: called with each finished piece of text, the prompt left out.
-            max_new_tokens: most tokens to add.
             temperature: 0, or less than `COLDEST`, takes the likeliest token each time.
-            top_p: share of the probability to draw from.
             open_share: of a hybrid with a domain gate, which is then open (1) or shut (0) throughout, as
                 `told_language` says. None: the gate decides from the text.
 
@@ -94,33 +87,29 @@ class TextGenerator:
         Raises:
             ConfigError: the text would be longer than the model's positions.
         """
-        known = {} if open_share is None else {"open_share": open_share}
-        self._require_room(prompt.shape[1], max_new_tokens)
-        draws = temperature >= COLDEST
-        sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p} if draws else {}
-        stopping = {"stop_strings": stop, "tokenizer": self.tokenizer} if stop else {}
-        torch.manual_seed(seed)
-        output = self.model.generate(
-            prompt,
-            attention_mask=torch.ones_like(prompt),
-            streamer=CallbackStreamer(self.tokenizer, on_text),
-            max_new_tokens=max_new_tokens,
-            pad_token_id=self._pad_token(),
-            **({"do_sample": False, "temperature": None, "top_p": None, "top_k": None} | sampling | stopping | known),
-        )
-        return output[0]
-
-    def _pad_token(self) -> int | None:
-        pad, end = self.tokenizer.pad_token_id, self.model.generation_config.eos_token_id
-        return pad if pad is not None else end[0] if isinstance(end, list) else end
-
-    def _require_room(self, num_prompt: int, max_new_tokens: int) -> None:
+        num_prompt = prompt.shape[1]
         longest = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         if longest is not None and num_prompt + max_new_tokens > longest:
             raise ConfigError(
                 f"prompt: its {num_prompt} tokens and --max-new-tokens {max_new_tokens} are more than the "
                 f"{longest} that the model can read; shorten one of them"
             )
+        pad, end = self.tokenizer.pad_token_id, self.model.generation_config.eos_token_id
+        first_end = end[0] if isinstance(end, list) else end
+        draws = temperature >= COLDEST
+        sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p} if draws else {}
+        stopping = {"stop_strings": stop, "tokenizer": self.tokenizer} if stop else {}
+        known = {} if open_share is None else {"open_share": open_share}
+        torch.manual_seed(seed)
+        output = self.model.generate(
+            prompt,
+            attention_mask=torch.ones_like(prompt),
+            streamer=CallbackStreamer(self.tokenizer, on_text),
+            max_new_tokens=max_new_tokens,
+            pad_token_id=first_end if pad is None else pad,
+            **({"do_sample": False, "temperature": None, "top_p": None, "top_k": None} | sampling | stopping | known),
+        )
+        return output[0]
 
 
 def told_language(config: PreTrainedConfig, language: str | None, text: str = "") -> dict[str, float | Tensor]:
@@ -184,6 +173,23 @@ class CallbackStreamer(TextStreamer):
         """Hand over a piece of text."""
         if text:
             self._on_text(text)
+
+
+def decoding_context(tokenizer: Any, prompt: list[int]) -> list[int]:
+    """The last tokens of a prompt, just enough to be text: decoded with them, new tokens are what follows it.
+
+    The decoders of some tokenizers (Llama 2, Mistral, Phi-3) leave out the space before the first word of what they are
+    given, which for the first new word would be lost. Where the prompt ends with a special token, a text begins, and
+    there is no context.
+    """
+    last = tokenizer.added_tokens_decoder.get(prompt[-1])
+    if last is not None and last.special:
+        return []
+    for size in range(1, min(len(prompt), _MOST_CONTEXT) + 1):
+        text = tokenizer.decode(prompt[-size:], skip_special_tokens=True)
+        if text and not text.startswith(_BROKEN):  # else it begins within a character, or with a space that is left out
+            return prompt[-size:]
+    return []
 
 
 def asked_by_chat(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:

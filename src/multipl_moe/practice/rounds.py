@@ -7,6 +7,7 @@ from typing import Any
 
 from multipl_judge.judge.outcome import Outcome
 from multipl_judge.languages.table import LANGUAGES
+from multipl_judge.problems.problem import Problem
 from multipl_moe.codegen.completer import Completer
 from multipl_moe.corpus.decontamination.index import BenchmarkIndex
 from multipl_moe.corpus.duplicates.minhash import CodeSignature
@@ -81,15 +82,13 @@ def _planned(journal: PracticeJournal, task_set: TaskSet, section: PracticeSecti
     asked_before = Counter[str]()
     for line in journal.rounds:
         asked_before.update(dict.fromkeys(line["tasks"], line["num_samples"]))
+
+    def hardness(task: Problem) -> tuple[float, int, str]:
+        return -passed[task.key] / max(judged[task.key], 1), len(task.prompt) + len(task.tests), task.key
+
     left = [task for key, task in task_set.tasks.items() if passed[key] < section.keep_per_task]
     if section.order == "easiest":
-        left.sort(
-            key=lambda task: (
-                -passed[task.key] / max(judged[task.key], 1),
-                len(task.prompt) + len(task.tests),
-                task.key,
-            )
-        )
+        left.sort(key=hardness)
     return {
         "round": len(journal.rounds) + 1,
         "num_samples": section.codegen.num_samples,
@@ -100,14 +99,16 @@ def _planned(journal: PracticeJournal, task_set: TaskSet, section: PracticeSecti
 
 def _examples(journal: PracticeJournal, task_set: TaskSet, count: int) -> dict[str, list[str]]:
     """The shortest worked examples of each language: one a task, of answers that passed, or references."""
-    found: dict[str, dict[str, str]] = {}
-    for task in task_set.tasks.values() if count else ():
+    if not count:
+        return {}
+    found: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for task in task_set.tasks.values():
         if task.reference is not None:
-            found.setdefault(task.language, {})[task.key] = task.prompt + task.reference
-    for key, verdict in journal.verdicts.items() if count else ():
+            found[task.language][task.key] = task.prompt + task.reference
+    for key, verdict in journal.verdicts.items():
         if "answer" in verdict:
             sample = journal.samples[key]
-            found.setdefault(sample["language"], {})[sample["task"]] = sample["prompt"] + verdict["answer"]
+            found[sample["language"]][sample["task"]] = sample["prompt"] + verdict["answer"]
     return {
         language: sorted(dict.fromkeys(texts.values()), key=lambda text: (len(text), text))[: count + 1]
         for language, texts in found.items()

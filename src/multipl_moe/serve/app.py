@@ -21,8 +21,7 @@ from transformers.cli.serving.server import build_server
 from transformers.cli.serving.utils import GenerationState
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.generate.context import decoding_context
-from multipl_moe.generate.text import COLDEST, TextGenerator, told_language
+from multipl_moe.generate.text import COLDEST, TextGenerator, decoding_context, told_language
 from multipl_moe.serve.guard import guard, refusal
 
 _NEUTRAL = {"n": 1, "best_of": 1, "presence_penalty": 0}  # transformers ignores other values in silence
