@@ -16,7 +16,6 @@ from multipl_moe.compare import run as run_module
 from multipl_moe.compare import session as session_module
 from multipl_moe.compare.run import read_base_scores, read_scores
 from multipl_moe.compare.schema import (
-    Comparison,
     Run,
     common_recipe,
     comparison_of_recipes,
@@ -24,7 +23,7 @@ from multipl_moe.compare.schema import (
     planned_runs,
 )
 from multipl_moe.compare.session import ComparisonSession
-from multipl_moe.errors import ConfigError, CorpusError, HeldError, OutputError, TrainingError, UserError
+from multipl_moe.errors import ConfigError, HeldError, OutputError, TrainingError, UserError
 from multipl_moe.eval.score_changes import compare_scores
 from multipl_moe.eval.verdict import VerdictSettings, build_verdict
 from multipl_moe.report.comparison_page import write_comparison
@@ -61,7 +60,7 @@ def result(finished: Path) -> dict[str, Any]:
 
 
 def test_rows_tell_tokens_parameters_and_changes(result):
-    assert len(result["runs"]) == 6
+    assert len(result["runs"]) == 5
     for run in result["runs"].values():
         assert ("load_ratios" in run) == (run["method"] == "causal")
         assert run["tokens"] == (512 if run["is_long"] else 256)
@@ -85,22 +84,17 @@ def test_runs_are_those_that_the_commands_would_make(finished: Path, comparison,
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
-def test_questions_are_answered_for_each_seed_that_both_methods_have(result):
-    answer, _ = result["answers"]
-    assert (answer["tokens"], answer["seed"]) == (512, 3)
-    low, high = answer["means"]["learn"]["interval"]
-    assert low <= answer["means"]["learn"]["change"] <= high
-
-
-def test_a_method_without_long_runs_is_compared_on_the_curve_at_the_rates_of_both(finished: Path, comparison, result):
-    _, answer = result["answers"]
-    assert (answer["tokens"], answer["seed"]) == (256, 3)
+def test_questions_are_answered_on_long_runs_or_on_the_curve_at_the_rates_of_both(finished: Path, comparison, result):
+    long, short = result["answers"]
+    assert (long["tokens"], long["seed"]) == (512, 3)
+    low, high = long["means"]["learn"]["interval"]
+    assert low <= long["means"]["learn"]["change"] <= high
+    assert (short["tokens"], short["seed"]) == (256, 3)
     folders = [finished / "runs" / f"{name}-0k-lr0.001-seed3-curve" for name in ("slow", "dense-ffn")]
     base = read_base_scores(finished / "base")
     ours, theirs = (read_scores(folder, base) for folder in folders)
-    assert answer["means"] == {
-        role: mean.to_json() for role, mean in compare_scores(common_recipe(comparison), theirs, ours).means.items()
-    }
+    means = compare_scores(common_recipe(comparison), theirs, ours).means
+    assert short["means"] == {role: mean.to_json() for role, mean in means.items()}
 
 
 def test_finished_comparison_is_read_from_its_results_alone(finished: Path, comparison, monkeypatch, tmp_path: Path):
@@ -116,19 +110,26 @@ def test_finished_comparison_is_read_from_its_results_alone(finished: Path, comp
     assert {path.name for path in (tmp_path / "read").iterdir()} == {"comparison.yaml", "base", "runs"} | results
 
 
-def test_a_run_that_fails_does_not_stop_the_others(finished: Path, comparison, tmp_path: Path, monkeypatch):
-    shutil.copytree(finished, tmp_path / "out", ignore=shutil.ignore_patterns("runs"))
+def test_a_run_that_fails_does_not_stop_the_others_and_how_it_is_saved_may_change_before_it_goes_on(
+    finished: Path, comparison, tmp_path: Path, monkeypatch
+):
+    failing, other = (f"dense-ffn-0k-lr{rate}-seed3-curve" for rate in ("0.001", "0.01"))
+    out = shutil.copytree(finished, tmp_path / "out", ignore=shutil.ignore_patterns("model", failing, other))
+    runs = {run.name for run in planned_runs(comparison)}
 
     def fail(recipe, *args, **kwargs):
-        if recipe.train.method == "dense-ffn" and recipe.train.learning_rate == 1e-2:
-            raise CorpusError("step 3: the loss is not a number")
+        if recipe.train.learning_rate == 1e-3 and recipe.train.keep_checkpoints == 2:
+            raise TrainingError("step 3: the loss is nan")
         return train_in_held_folder(recipe, *args, **kwargs)
 
     monkeypatch.setattr(run_module, "train_in_held_folder", fail)
-    with pytest.raises(UserError, match=r"dense-ffn-0k-lr0\.01-seed3-curve: step 3"):
-        _session(comparison, tmp_path / "out", only=["dense-ffn"]).run()
-    assert len(json.loads((tmp_path / "out" / "comparison.json").read_text())["runs"]) == 2
-    assert not [*tmp_path.glob("out/runs/*/model")], "weights stay only with keep_models"
+    with pytest.raises(UserError, match=r"dense-ffn-0k-lr0\.001-seed3-curve: step 3"):
+        _session(comparison, out, only=["dense-ffn"]).run()
+    assert json.loads((out / "comparison.json").read_text())["runs"].keys() == runs - {failing}
+    recipe = comparison.recipe | {"train": comparison.recipe["train"] | {"keep_checkpoints": 1}}
+    result = _session(comparison.model_copy(update={"recipe": recipe}), out, only=["dense-ffn"]).run()
+    assert result.runs.keys() == runs
+    assert not [*out.glob("runs/*/model")], "weights stay only with keep_models"
 
 
 def test_runs_that_another_process_is_at_or_has_finished_meanwhile_are_left_to_it(
@@ -212,8 +213,6 @@ def test_edited_recipe_files_are_another_comparison(world, tmp_path: Path):
 
 @pytest.mark.extended
 def test_wherever_a_run_is_stopped_it_goes_on_to_the_same_numbers(finished, comparison, result, tmp_path, monkeypatch):
-    one = _with_method(comparison, "causal", seeds=[3])
-
     def train_a_step(recipe, *args, callbacks, **kwargs):
         return train_in_held_folder(recipe, *args, callbacks=[*callbacks, Interrupt(0)], **kwargs)
 
@@ -228,13 +227,13 @@ def test_wherever_a_run_is_stopped_it_goes_on_to_the_same_numbers(finished, comp
         with monkeypatch.context() as patch:
             patch.setattr(f"multipl_moe.{place}", stopping)
             with pytest.raises(KeyboardInterrupt):
-                _session(one, tmp_path / "out").run()
-    again = _session(one, tmp_path / "out").run().to_json()["runs"]
+                _session(comparison, tmp_path / "out").run()
+    again = _session(comparison, tmp_path / "out").run().to_json()["runs"]
     for key in ("tokens", "languages"):
         assert again["causal-0k-lr0.01-seed3"][key] == result["runs"]["causal-0k-lr0.01-seed3"][key]
 
 
-def test_other_folders_and_unknown_methods_are_refused(finished: Path, comparison, tmp_path: Path):
+def test_other_folders_other_settings_and_unknown_methods_are_refused(finished: Path, comparison, tmp_path: Path):
     (tmp_path / "mine").write_text("precious")
     with pytest.raises(OutputError, match="is not a comparison"):
         _session(comparison, tmp_path).run()
@@ -243,46 +242,23 @@ def test_other_folders_and_unknown_methods_are_refused(finished: Path, compariso
         _session(other, finished).run()
     with pytest.raises(ConfigError, match=r"--only: gpt: no such method; there are causal, dense-ffn"):
         _session(comparison, finished, only=["gpt"])
-
-
-def _with_method(comparison: Comparison, name: str, **values: Any) -> Comparison:
-    method = comparison.methods[name].model_copy(update=values)
-    return comparison.model_copy(update={"methods": comparison.methods | {name: method}})
+    out = shutil.copytree(finished, tmp_path / "out", ignore=shutil.ignore_patterns("model", "corpus"))
+    file = out / "runs" / "dense-ffn-0k-lr0.001-seed3" / "recipe.yaml"
+    file.write_text(file.read_text().replace("warmup_share: 0.05", "warmup_share: 0.1"))
+    with pytest.raises(OutputError, match=r"dense-ffn-0k-lr0\.001-seed3 holds a run of other settings"):
+        _session(comparison, out, only=[]).run()
 
 
 def test_methods_and_rates_can_be_added_later(finished: Path, comparison, tmp_path: Path):
     shutil.copytree(finished, tmp_path / "out")
     done = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("runs/*/metrics.json")}
-    grown = _with_method(comparison, "dense-ffn", learning_rates=[2e-3])
+    dense = comparison.methods["dense-ffn"].model_copy(update={"learning_rates": [2e-3]})
+    grown = comparison.model_copy(update={"methods": comparison.methods | {"dense-ffn": dense}})
     result = _session(grown, tmp_path / "out").run()
     assert {run.name for run in planned_runs(grown)} <= result.runs.keys()
     assert "dense-ffn-0k-lr0.002-seed3-curve" in result.runs
     assert {path: path.stat().st_mtime_ns for path in done} == done
     assert load_comparison(tmp_path / "out" / "comparison.yaml") == grown
-
-
-def test_how_runs_are_saved_may_change_on_the_way(finished: Path, comparison, tmp_path: Path, monkeypatch):
-    shutil.copytree(finished, tmp_path / "out", ignore=shutil.ignore_patterns("runs"))
-
-    def stopped(recipe, *args, **kwargs):
-        if recipe.train.keep_checkpoints == 2:
-            raise TrainingError("step 2: the loss is nan")
-        return train_in_held_folder(recipe, *args, **kwargs)
-
-    monkeypatch.setattr(run_module, "train_in_held_folder", stopped)
-    with pytest.raises(UserError, match=r"slow-0k-lr0\.001-seed3-curve: step 2"):
-        _session(comparison, tmp_path / "out", only=["slow"]).run()
-    recipe = comparison.recipe | {"train": comparison.recipe["train"] | {"keep_checkpoints": 1}}
-    result = _session(comparison.model_copy(update={"recipe": recipe}), tmp_path / "out", only=["slow"]).run()
-    assert list(result.runs) == ["slow-0k-lr0.001-seed3-curve"]
-
-
-def test_a_finished_run_of_other_settings_is_refused(finished: Path, comparison, tmp_path: Path):
-    shutil.copytree(finished, tmp_path / "out")
-    file = tmp_path / "out" / "runs" / "dense-ffn-0k-lr0.001-seed3" / "recipe.yaml"
-    file.write_text(file.read_text().replace("warmup_share: 0.05", "warmup_share: 0.1"))
-    with pytest.raises(OutputError, match=r"dense-ffn-0k-lr0\.001-seed3 holds a run of other settings"):
-        _session(comparison, tmp_path / "out", only=[]).run()
 
 
 def test_programs_of_a_new_run_are_judged_though_the_base_is_there_in_its_stored_form_alone(

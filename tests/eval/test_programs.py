@@ -23,7 +23,6 @@ from multipl_moe.runs.verdict import ProgramsResult
 from tests.upcycle.conftest import names_in
 
 NO_RUBY = TOOLCHAINS | {"ruby": replace(TOOLCHAINS["ruby"], executables={"ruby": ("/no/such/ruby",)})}
-OPTIONS = EvalOptions(on_verdict=write_programs_report)
 
 
 def recipe(**programs: Any) -> Recipe:
@@ -35,16 +34,14 @@ def write(answers: KnownCompleter):
     return completed_by(answers, Recipe().codegen)
 
 
-def evaluate(
-    chosen: Recipe, output: Path, text_of, against: Path | None = None, options: EvalOptions | None = None
-) -> Any:
+def evaluate(chosen: Recipe, output: Path, text_of, against: Path | None = None, **options: Any) -> Any:
+    """The verdict on what `text_of` writes for each problem; written as pages only where options say so."""
     output.mkdir()
-    options = options or OPTIONS
-    eval_set = prepare_eval_set(chosen, options)
+    eval_set = prepare_eval_set(chosen, given := EvalOptions(**options))
     answers = KnownCompleter("known", {problem.key: text_of(problem) for problem in eval_set.scored})
     checks = statuses({"starter": {"status": "checked", "problems": {}}}, eval_set.benchmarks)
     return evaluate_programs(
-        chosen, eval_set, write(answers), "known", output, against=against, options=options, decontamination=checks
+        chosen, eval_set, write(answers), "known", output, against=against, options=given, decontamination=checks
     )
 
 
@@ -54,15 +51,22 @@ def reference_of(problem):
 
 @pytest.fixture(scope="module")
 def right(tmp_path_factory, bubblewrap) -> Path:
+    """A language is without a toolchain."""
     output = tmp_path_factory.mktemp("programs") / "right"
-    evaluate(recipe(), output, reference_of)
+
+    def report(folder: Path, *verdict: Any) -> None:
+        assert "metrics.json" not in names_in(folder), "the sign that all is there"
+        write_programs_report(folder, *verdict)
+
+    chosen, found = recipe(languages=["python", "ruby"]), []
+    evaluate(chosen, output, reference_of, toolbox=Toolbox(NO_RUBY), on_checks=found.append, on_verdict=report)
+    assert found[0]["ruby"].version == ""
     return output
 
 
 def test_the_folder_holds_all_that_the_verdict_rests_on(right):
-    names = {path.name for path in right.iterdir()}
     lines = {"samples.jsonl", "codegen.json", "results.jsonl", "details.jsonl"}
-    assert names == lines | {"metrics.json", "problems.html", "programs.png"}
+    assert set(names_in(right)) == lines | {"metrics.json", "problems.html", "programs.png"}
     metrics = ProgramsResult.read(right / "metrics.json")
     assert (metrics.model, metrics.benchmarks) == ("known", ["starter"])
     assert metrics.languages["python"].role == "keep"
@@ -70,63 +74,54 @@ def test_the_folder_holds_all_that_the_verdict_rests_on(right):
     assert metrics.environment["machine"]["cores"] >= 1
     assert metrics.decontamination == {"starter": "checked"}
     (note,) = status_notes({"starter": "checked"})
-    assert note in (right / "problems.html").read_text()
+    page = (right / "problems.html").read_text()
+    assert note in page
     assert note in verdict_notes(metrics)
-
-
-def test_pages_come_before_the_sign_that_all_is_there(bubblewrap, tmp_path):
-    seen = []
-    options = EvalOptions(
-        on_verdict=lambda output, eval_set, metrics, against: seen.append((against, names_in(output)))
-    )
-    evaluate(recipe(), tmp_path / "out", reference_of, options=options)
-    ((against, names),) = seen
-    assert (against, "metrics.json" in names) == (None, False)
-    assert set(names_in(tmp_path / "out")) - set(names) == {"metrics.json"}
-
-
-def test_a_second_model_is_compared_problem_by_problem(right, tmp_path):
-    metrics = evaluate(recipe(), tmp_path / "after", lambda problem: "    return None", against=right)
-    change = metrics.comparison.languages["python"].benchmarks["starter"]
-    assert (change.before, change.after, change.lost) == (1.0, 0.0, 3)
-    assert metrics.before.languages["python"].benchmarks["starter"].passes.value == 1.0
+    assert (list(metrics.languages), list(metrics.not_scored)) == (["python"], ["ruby"])
+    assert "apt install" in metrics.not_scored["ruby"]
+    assert "apt install" in page
 
 
 def test_a_gate_that_was_not_told_has_a_verdict_of_its_own_beside_the_first(right, tmp_path):
-    chosen, output = recipe(), tmp_path / "out"
-    output.mkdir()
-    eval_set = prepare_eval_set(chosen, OPTIONS)
+    eval_set = prepare_eval_set(recipe(), EvalOptions())
     told, untold = (
         write(KnownCompleter(name, {one.key: text or one.reference or "" for one in eval_set.scored}))
         for name, text in (("told", None), ("untold", "    return (\n"))
     )
     metrics: Any = evaluate_programs(
-        chosen,
+        recipe(),
         eval_set,
         told,
         "gated",
-        output,
+        tmp_path,
         against=right,
-        options=OPTIONS,
+        options=EvalOptions(),
         gate_is_told=True,
         opens_for=lambda problem: problem is eval_set.scored[0],
         by_itself=untold,
     )
     alone = metrics.gate.by_itself
-    cells = [one.languages["python"].benchmarks["starter"] for one in (metrics, alone, alone.comparison)]
-    assert [cell.passes.value for cell in cells[:2]] == [1.0, 0.0]
-    assert (cells[1].failures["not_built"], cells[2].lost) == (3, 3)
+    cells = [one.languages["python"].benchmarks["starter"] for one in (metrics, metrics.before, alone)]
+    assert [cell.passes.value for cell in cells] == [1.0, 1.0, 0.0]
+    change = alone.comparison.languages["python"].benchmarks["starter"]
+    assert (cells[2].failures["not_built"], change.before, change.after, change.lost) == (3, 1.0, 0.0, 3)
     assert metrics.gate.is_told
     at_prompts = metrics.gate.at_prompts["python"]
     assert (at_prompts.open, at_prompts.prompts) == (1, 3)
     assert "by itself it opens for so many prompts: Python 1 of 3" in "; ".join(verdict_notes(metrics))
-    assert set(names_in(output / "gate_by_itself")) >= {"samples.jsonl", "results.jsonl", "details.jsonl"}
+    assert set(names_in(tmp_path / "gate_by_itself")) >= {"samples.jsonl", "results.jsonl", "details.jsonl"}
 
 
 def test_answers_whose_form_is_at_fault_are_named_in_verdict_and_page(bubblewrap, tmp_path):
     many = recipe(problems_per_language=10)
     evaluate(many, tmp_path / "before", reference_of)
-    fenced = evaluate(many, tmp_path / "after", lambda one: f"{one.reference}```\n", against=tmp_path / "before")
+    fenced = evaluate(
+        many,
+        tmp_path / "after",
+        lambda one: f"{one.reference}```\n",
+        against=tmp_path / "before",
+        on_verdict=write_programs_report,
+    )
     (fault,) = fenced.form_faults
     assert (fault.not_built, fault.before.not_built, fault.signs) == (10, 0, {"hold a code fence": 10})
     assert "SyntaxError" in fault.error
@@ -138,17 +133,6 @@ def test_what_cannot_be_compared_is_told_before_anything_is_written(right, tmp_p
     with pytest.raises(ConfigError, match=r"--against: .* has no result of 1 of the problems"):
         evaluate(recipe(problems_per_language=4), tmp_path / "more", reference_of, against=right)
     assert list((tmp_path / "more").iterdir()) == []
-
-
-def test_a_language_without_toolchain_is_named_and_not_scored(bubblewrap, tmp_path):
-    found = []
-    options = replace(OPTIONS, toolbox=Toolbox(NO_RUBY), on_checks=found.append)
-    metrics = evaluate(recipe(languages=["python", "ruby"]), tmp_path / "out", reference_of, options=options)
-    assert list(metrics.languages) == ["python"]
-    assert list(metrics.not_scored) == ["ruby"]
-    assert "apt install" in metrics.not_scored["ruby"]
-    assert found[0]["ruby"].version == ""
-    assert "apt install" in (tmp_path / "out" / "problems.html").read_text()
 
 
 def test_where_no_language_can_be_judged_nothing_begins(bubblewrap):
@@ -184,12 +168,9 @@ def test_references_pass_and_hollow_tests_are_flagged(bubblewrap, tmp_path):
     }
 
 
-def test_a_set_without_references_cannot_be_checked(tmp_path):
+def test_sets_without_references_cannot_be_checked_and_one_that_is_named_twice_not_read(tmp_path):
     with pytest.raises(ConfigError, match=r"--reference: none of .*mine\.jsonl has reference solutions"):
         prepare_reference_set(own_set(tmp_path, {"reference": None}), EvalOptions())
-
-
-def test_a_problem_that_comes_from_two_sets_is_refused():
     with pytest.raises(ConfigError, match=r"starter/python/\w+ comes from two of them"):
         read_problems(recipe(benchmarks=["starter", "starter"]))
 
@@ -207,25 +188,19 @@ def test_another_set_of_problems_is_not_compared(bubblewrap, tmp_path):
         evaluate(changed, tmp_path / "after", reference_of, against=tmp_path / "before")
 
 
-def test_prompts_that_a_model_cannot_read_fail_and_are_named(bubblewrap, tmp_path):
+def test_prompts_that_a_model_cannot_read_fail_and_are_named_and_a_set_can_be_cut(bubblewrap, tmp_path):
+    eval_set = prepare_eval_set(recipe(languages=["python", "ruby"]), EvalOptions(toolbox=Toolbox(NO_RUBY)))
+    first, second, _ = (problem.key for problem in eval_set.scored)
+    eval_set = eval_set.only({first, second})
+    assert {problem.language for problem in eval_set.unscored} == {"ruby"}
+
     def complete(problems, folder, on_progress):
         samples = write(KnownCompleter("known", {problem.key: problem.reference for problem in problems}))
-        done = dict(samples(problems, folder, on_progress))
-        return done | {(problems[0].key, 0): Completion("", Finish.length)}
+        return {**samples(problems, folder, on_progress), (first, 0): Completion("", Finish.length)}
 
-    chosen = recipe()
-    (tmp_path / "out").mkdir()
-    eval_set = prepare_eval_set(chosen, EvalOptions())
-    metrics = evaluate_programs(
-        chosen, eval_set, complete, "known", tmp_path / "out", against=None, options=EvalOptions()
-    )
-    assert metrics.did_not_fit == [eval_set.scored[0].key]
-    assert metrics.languages["python"].benchmarks["starter"].outcomes["passed"] == 2
-    assert "1 prompt too long for the model" in verdict_notes(metrics)[0]
-
-
-def test_a_set_can_be_cut_to_what_another_model_did(bubblewrap):
-    eval_set = prepare_eval_set(recipe(languages=["python", "ruby"]), EvalOptions(toolbox=Toolbox(NO_RUBY)))
-    first = eval_set.scored[0].key
-    assert [problem.key for problem in eval_set.only({first}).scored] == [first]
-    assert {problem.language for problem in eval_set.only({first}).unscored} == {"ruby"}
+    options = EvalOptions()
+    metrics = evaluate_programs(recipe(), eval_set, complete, "known", tmp_path, against=None, options=options)
+    assert metrics.did_not_fit == [first]
+    cell = metrics.languages["python"].benchmarks["starter"]
+    assert (cell.tasks, cell.outcomes["passed"]) == (2, 1)
+    assert any("1 prompt too long for the model" in note for note in verdict_notes(metrics))

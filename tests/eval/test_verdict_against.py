@@ -1,12 +1,11 @@
 """Two models: keys frozen, differences paired, and plain words where it is noise."""
 
-from dataclasses import replace
-
 import pytest
 
 from multipl_moe.errors import UserError
 from multipl_moe.eval.verdict import VerdictSettings, build_verdict
-from multipl_moe.eval.verdict_against import compare_tasks, compare_verdicts, judge_against
+from multipl_moe.eval.verdict_against import compare_tasks, judge_against
+from multipl_moe.runs.verdict import VerdictComparison
 from tests.eval.judged import problems, results, scores_of
 
 _SETTINGS = VerdictSettings(roles={"rust": "learn", "go": "learn", "python": "keep"})
@@ -29,63 +28,53 @@ def test_keys_are_frozen():
     assert all(set(row) == _CELL | {"languages"} for row in comparison["means"].values())
 
 
-def test_a_large_gain_is_more_than_noise():
-    cell = compare_verdicts(_ASKED, _BEFORE, _AFTER, _SETTINGS).languages["rust"].benchmarks["starter"]
+def compared(before, after, asked=_RUST) -> VerdictComparison:
+    comparison = judge_against(asked, before, after, _SETTINGS).comparison
+    assert comparison is not None
+    return comparison
+
+
+def test_what_changed_is_told_in_plain_words_and_means_are_those_of_the_roles():
+    comparison = compared(_BEFORE, _AFTER, _ASKED)
+    cell = comparison.languages["rust"].benchmarks["starter"]
     assert (cell.before, cell.after, cell.difference) == (0.0, 0.6, pytest.approx(0.6))
-    assert (cell.gained, cell.lost) == (12, 0)
-    assert not cell.is_noise
+    assert (cell.gained, cell.lost, cell.is_noise) == (12, 0, False)
     assert cell.sentence == ("+60.0 points (0.0% to 60.0%) is more than noise: 12 tasks gained and 0 lost, of 20 tasks")
+    cell = comparison.languages["go"].benchmarks["starter"]
+    low, high = (f"{100 * end:+.1f}" for end in cell.interval)
+    assert cell.is_noise
+    assert cell.sentence == (
+        f"+10.0 points (25.0% to 35.0%) is within noise: of 20 tasks, anything from {low} to {high} may be true"
+    )
+    means = comparison.means
+    assert means["learn"].languages == ["rust", "go"]
+    assert means["learn"].difference == pytest.approx((0.6 + 0.1) / 2)
+    assert means["learn"].interval[0] > 0
+    assert means["all"].before == pytest.approx(0.25)
+    assert (means["keep"].difference, means["keep"].is_noise) == (pytest.approx(-0.05), True)
+    assert "of 20 tasks in 1 language, anything from " in means["keep"].sentence
 
 
 def test_what_parses_is_compared_too():
     before, after = results(_RUST, "c" * 15 + "w" * 5), results(_RUST, "c" * 3 + "w" * 16 + "p")
-    cell = compare_verdicts(_RUST, before, after, _SETTINGS).languages["rust"].benchmarks["starter"]
+    cell = compared(before, after).languages["rust"].benchmarks["starter"]
     built = cell.parses_or_compiles
     assert built is not None
     assert (built.before, built.after, built.difference) == (0.25, 0.85, pytest.approx(0.6))
     assert built.interval[0] > 0 > cell.interval[0]
 
 
-def test_a_small_difference_is_called_noise_in_plain_words():
-    comparison = compare_verdicts(_ASKED, _BEFORE, _AFTER, _SETTINGS)
-    cell = comparison.languages["go"].benchmarks["starter"]
-    assert cell.is_noise
-    low, high = (f"{100 * end:+.1f}" for end in cell.interval)
-    assert cell.sentence == (
-        f"+10.0 points (25.0% to 35.0%) is within noise: of 20 tasks, anything from {low} to {high} may be true"
-    )
-    assert comparison.means["keep"].is_noise
-    assert "of 20 tasks in 1 language, anything from " in comparison.means["keep"].sentence
-
-
-def test_means_are_those_of_the_roles():
-    means = compare_verdicts(_ASKED, _BEFORE, _AFTER, _SETTINGS).means
-    assert means["learn"].languages == ["rust", "go"]
-    assert means["learn"].difference == pytest.approx((0.6 + 0.1) / 2)
-    assert means["keep"].difference == pytest.approx(-0.05)
-    assert means["all"].before == pytest.approx(0.25)
-    assert means["learn"].interval[0] > 0
-
-
 def test_tasks_that_the_judge_failed_on_for_one_model_do_not_pair():
-    before = results(_RUST, "h" + "w" * 19)
-    after = results(_RUST, "p" * 19 + "h")
-    comparison = compare_verdicts(_RUST, before, after, _SETTINGS)
+    comparison = compared(results(_RUST, "h" + "w" * 19), results(_RUST, "p" * 19 + "h"))
     assert comparison.unpaired == ["starter/rust/0", "starter/rust/19"]
     assert comparison.languages["rust"].benchmarks["starter"].tasks == 18
+    with pytest.raises(UserError, match="no problem counts for both models"):
+        compared(results(_RUST, "h" * 20), results(_RUST, "p" * 20))
 
 
 def test_several_samples_of_a_task_are_compared_by_their_share():
     before, after = results(_RUST, "w" * 20, "p" * 5 + "w" * 15), results(_RUST, "p" * 12 + "w" * 8, "p" * 20)
-    cell = compare_verdicts(_RUST, before, after, _SETTINGS).languages["rust"].benchmarks["starter"]
-    assert not cell.is_noise
-
-
-def test_nothing_in_common_is_refused():
-    with pytest.raises(UserError, match="no problem counts for both models"):
-        compare_verdicts(_RUST, results(_RUST, "h" * 20), results(_RUST, "p" * 20), _SETTINGS)
-    with pytest.raises(UserError, match="no problem counts for both models"):
-        compare_verdicts(_RUST, [], [], replace(_SETTINGS, not_scored={"rust": "no toolchain"}))
+    assert not compared(before, after).languages["rust"].benchmarks["starter"].is_noise
 
 
 def test_gains_and_losses_are_counted_over_all_tasks():

@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.movement import answers as module
-from multipl_moe.eval.movement.answers import MAX_NEW_TOKENS, base_answers, read_prompts
+from multipl_moe.eval.movement.answers import base_answers, read_prompts
 from tests.fixtures import interrupt
 from tests.train.tiny import World
 
@@ -19,7 +19,9 @@ TEMPLATE = "{% for m in messages %}[{{ m.content }}]{% endfor %}{% if add_genera
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
+    """A cache of its own, for short answers."""
     monkeypatch.setattr(module, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(module, "MAX_NEW_TOKENS", 20)
     return tmp_path
 
 
@@ -37,7 +39,7 @@ def tokenizer(world: World) -> Any:
 def _alone(base: Any, prompt: list[int], ends: set[int]) -> list[int]:
     """The likeliest tokens, by full forward passes."""
     tokens = list(prompt)
-    while len(tokens) < len(prompt) + MAX_NEW_TOKENS:
+    while len(tokens) < len(prompt) + module.MAX_NEW_TOKENS:
         tokens.append(int(base(torch.tensor([tokens]), use_cache=False).logits[0, -1].argmax()))
         if tokens[-1] in ends:
             break
@@ -67,6 +69,11 @@ def test_what_ends_an_answer_is_part_of_it(base, tokenizer):
 
 
 def test_answers_are_made_once_for_a_base_and_its_prompts(base, tokenizer, cache, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("multipl_moe.codegen.local.LocalCompleter.likeliest_tokens", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            base_answers(base, tokenizer, PROMPTS)
+    assert list((cache / "answers").glob("*.json")) == [], "a stopped making leaves nothing"
     first = base_answers(base, tokenizer, PROMPTS)
     (file,) = (cache / "answers").glob("*.json")
     with monkeypatch.context() as patch:
@@ -92,15 +99,6 @@ def test_prompts_that_leave_no_room_are_left_out(base, tokenizer):
     assert (text.num_before, text.num_counted) == (positions - 5, 5)
     with pytest.raises(ConfigError, match="too few tokens for any prompt"):
         base_answers(base, tokenizer, {"code": ["1" * positions]})
-
-
-def test_a_stopped_making_leaves_nothing(base, tokenizer, cache, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr("multipl_moe.codegen.local.LocalCompleter.likeliest_tokens", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            base_answers(base, tokenizer, PROMPTS)
-    assert list((cache / "answers").glob("*.json")) == []
-    assert base_answers(base, tokenizer, PROMPTS)
 
 
 def test_the_package_asks_a_hundred_prompts_about_no_language_that_it_teaches():

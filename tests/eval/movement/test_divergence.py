@@ -19,22 +19,21 @@ def base() -> Any:
     return tiny_dense()
 
 
-@pytest.fixture(scope="module", params=["dense", "hybrid", "more rows"])
+@pytest.fixture(scope="module", params=["hybrid", "more rows"])
 def model(request: pytest.FixtureRequest, base) -> Any:
     if request.param == "hybrid":
         return tiny_hybrid()
     moved = copy.deepcopy(base)
     for parameter in moved.parameters():
         parameter.data += 0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1))
-    if request.param == "more rows":
-        moved.resize_token_embeddings(VOCABULARY + 6)
+    moved.resize_token_embeddings(VOCABULARY + 6)
     return moved
 
 
 @pytest.fixture(scope="module")
 def texts() -> list[CountedText]:
     """Of odd lengths; a part of some stands before what counts, and some have nothing that counts."""
-    sizes = [(33, 0), (2, 0), (97, 1), (1, 0), (20, 13), (5, 5), (0, 0), (65, 64), (12, 1)]
+    sizes = [(33, 0), (2, 0), (41, 1), (1, 0), (20, 13), (5, 5), (0, 0), (30, 29), (12, 1)]
     return [
         CountedText(random_tokens(1, length, seed)[0].tolist(), before) for seed, (length, before) in enumerate(sizes)
     ]
@@ -68,7 +67,7 @@ def _slow(base: Any, model: Any, text: CountedText, window: int | None, *, reads
     return TextMovement(nats, changed, count)
 
 
-@pytest.mark.parametrize(("batch_tokens", "window"), [(100, None), (64, 32), (1000, 9)])
+@pytest.mark.parametrize(("batch_tokens", "window"), [(100, None), (1000, 9)])
 def test_movement_equals_a_slow_loop_over_tokens(base, model, texts, monkeypatch, batch_tokens, window):
     monkeypatch.setattr(divergence, "_CHUNK_TOKENS", 7)
     if window is not None:
@@ -85,7 +84,7 @@ def test_movement_equals_a_slow_loop_over_tokens(base, model, texts, monkeypatch
 @pytest.mark.parametrize("preset", ["gated", "gated-single"])
 def test_prompts_that_gates_read_first_are_read_row_by_row_as_before_an_answer(base, texts, preset: str):
     model = tiny_hybrid(preset)
-    texts = [text for text in texts if text.num_before] + [CountedText(random_tokens(1, 50, 9)[0].tolist(), 40)]
+    texts = [text for text in texts if text.num_before] + [CountedText(random_tokens(1, 30, 9)[0].tolist(), 24)]
     found = measure_movement(base, model, texts, batch_tokens=500, reads_prompts=True)
     unread = measure_movement(base, model, texts, batch_tokens=500)
     expected = [_slow(base, model, text, None, reads=True) for text in texts]

@@ -114,15 +114,9 @@ def test_gates_that_read_the_prompts_first_are_measured_so_too(world: World, tok
         assert [row[0] for row in movement_rows(moved)] == list(KINDS.values())
 
 
-def test_what_was_kept_is_read_as_bits_per_byte_read_it(world: World, tokenizer, far):
-    recipe = tiny_recipe(world.base, world.sources, eval={"moved_share": 1.0})
-    texts = read_documents(world.corpus, "validation", "python", recipe.eval.files_per_language)
-    scores = score_files(far.eval(), tokenizer, texts, recipe.eval)
-    python = _moved(world, far, tokenizer, eval={"moved_share": 1.0}).kept.parts["python"]
-    assert (python.texts, python.tokens) == (len(scores), sum(score.num_tokens for score in scores))
-
-
-def test_a_share_of_the_texts_is_two_at_least(world: World, tokenizer, far, other):
+def test_a_share_of_the_texts_is_two_at_least_and_what_was_kept_is_read_as_bits_per_byte_read_it(
+    world: World, tokenizer, far, other
+):
     whole, least = (_moved(world, far, tokenizer, eval={"moved_share": share}) for share in (1.0, 0.001))
     counts = [
         {name: part.texts for kind in _UNGATED for name, part in getattr(m, kind).parts.items()} for m in (whole, least)
@@ -130,30 +124,31 @@ def test_a_share_of_the_texts_is_two_at_least(world: World, tokenizer, far, othe
     assert counts[0] == {"chat": 60, "code": 40, "python": 4, "english": 4, "CSS": 4, "SQL": 3}
     assert counts[1] == dict.fromkeys(counts[0], 2)
     assert all(getattr(whole, kind).sha256 != getattr(least, kind).sha256 for kind in _UNGATED)
+    files = read_documents(world.corpus, "validation", "python", world.recipe.eval.files_per_language)
+    scores = score_files(far.eval(), tokenizer, files, world.recipe.eval)
+    assert whole.kept.parts["python"].tokens == sum(score.num_tokens for score in scores)
 
 
-def test_languages_of_the_recipe_are_no_other_text(world: World, tokenizer, far, monkeypatch):
+def test_languages_of_the_recipe_are_no_other_text_and_natural_language_alone_is_the_total(
+    world: World, tokenizer, far, monkeypatch
+):
     asked = []
     monkeypatch.setattr(module, "package_files", lambda kinds, endings, **limits: asked.append(set(endings)) or {})
-    moved = _moved(world, far, tokenizer)
-    assert moved.other is None
-    assert asked[0] >= {".rs", ".go", ".py", ".md"}
-    assert [row[0] for row in movement_rows(moved)] == [KINDS["answers"], KINDS["kept"]]
+    recipe = tiny_recipe(world.base, world.sources)
+    nothing, english = (recipe.model_copy(update={"keep": keep}) for keep in ([], ["english"]))
+    moved = movement_of(nothing, str(world.base), far, tokenizer, world.corpus)
+    assert (moved.kept, moved.other) == (None, None)
+    assert asked[0] >= {".rs", ".go"}
+    assert [row[0] for row in movement_rows(moved)] == [KINDS["answers"]]
+    kept = movement_of(english, str(world.base), far, tokenizer, world.corpus).kept
+    assert kept is not None
+    assert kept.tokens == kept.parts["english"].tokens
 
 
 def test_the_domain_gate_is_fitted_to_no_kind_of_text_that_is_measured_on():
     fitted, measured = ({e for endings in kinds.values() for e in endings} for kinds in (GATE_BACKGROUND, OTHER_KINDS))
     assert not fitted & measured
     assert samples(measured, []) == samples([], [])
-
-
-def test_natural_language_alone_is_the_total_where_no_code_is_kept(world: World, tokenizer, far):
-    recipe = tiny_recipe(world.base, world.sources)
-    nothing, english = (recipe.model_copy(update={"keep": keep}) for keep in ([], ["english"]))
-    assert movement_of(nothing, str(world.base), far, tokenizer, world.corpus).kept is None
-    kept = movement_of(english, str(world.base), far, tokenizer, world.corpus).kept
-    assert kept is not None
-    assert kept.tokens == kept.parts["english"].tokens
 
 
 def test_a_token_in_front_of_every_text_is_context(world: World, tokenizer, far, tmp_path: Path):
@@ -170,27 +165,18 @@ def test_a_token_in_front_of_every_text_is_context(world: World, tokenizer, far,
         assert whole[0] - whole[1] == (2 if name == "SQL" else 0)  # the first of each; long ones are cut
 
 
-def test_a_model_may_have_more_tokens_than_its_base(world: World, tokenizer):
+def test_a_model_may_have_more_tokens_than_its_base_and_not_the_other_way_round(world: World, tokenizer):
     model, more = load_dense(world.base), AutoTokenizer.from_pretrained(world.base)
     more.add_special_tokens({"extra_special_tokens": ["<|new|>"]})
     model.resize_token_embeddings(len(more))
     moved = _moved(world, model, more)
     assert all(abs(row.nats_per_token) < 1e-6 for row in _all_rows(moved))
-    with pytest.raises(ConfigError, match=r"--against: .* has another tokenizer than the model \(1 of its tokens"):
-        movement_of(world.recipe, str(_saved(model, more, world)), load_dense(world.base), tokenizer, world.corpus)
-
-
-def test_a_base_that_has_more_tokens_is_refused_before_its_answers_are_read(world: World, tokenizer):
-    larger = load_dense(world.base)
-    larger.resize_token_embeddings(larger.config.vocab_size + 40)
-    with pytest.raises(ConfigError, match=r"--against: it has \d+ tokens, and the model \d+; give the model's base"):
-        movement_of(
-            world.recipe, str(_saved(larger, tokenizer, world)), load_dense(world.base), tokenizer, world.corpus
-        )
-
-
-def _saved(model: Any, tokenizer: Any, world: World) -> Path:
-    folder = world.base.parent / "more"
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    for its_tokenizer, told in (
+        (more, r"has another tokenizer than the model \(1 of its tokens"),
+        (tokenizer, r"it has \d+ tokens, and the model \d+; give the model's base"),
+    ):
+        folder = world.base.parent / "more"
+        model.save_pretrained(folder)
+        its_tokenizer.save_pretrained(folder)
+        with pytest.raises(ConfigError, match=f"--against: .*{told}"):
+            movement_of(world.recipe, str(folder), load_dense(world.base), tokenizer, world.corpus)
