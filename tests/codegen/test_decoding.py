@@ -10,7 +10,7 @@ from transformers.generation.logits_process import TopPLogitsWarper
 
 from multipl_judge.problems.problem import cut_at_stop
 from multipl_moe.codegen.completer import Finish
-from multipl_moe.codegen.decoding import Row, RowDraws, RowEnds, settled_stop
+from multipl_moe.codegen.decoding import Row, RowDraws, settled_stop
 from tests.codegen.problems import merging_tokenizer, spacing_tokenizer
 
 WORDS = ["a}", "\n}", "}\n\n", "é}", " b", "ab", "b\n"]
@@ -83,16 +83,6 @@ def test_the_space_between_prompt_and_completion_is_kept():
     assert row.completion().text == " b( a"
 
 
-def test_rows_end_one_by_one():
-    rows = [row_of(["}"]), row_of(["b"])]
-    ends = RowEnds(rows)
-    a, brace, b = tokens_of(["a", "}", "b"])
-    assert ends(torch.tensor([[a], [a]]), None).tolist() == [False, False]
-    assert ends(torch.tensor([[a, brace], [a, brace]]), None).tolist() == [True, False]
-    assert ends(torch.tensor([[a, brace, a], [a, brace, b]]), None).tolist() == [True, True]
-    assert [row.completion().text for row in rows] == ["a", "a}"]
-
-
 class Numbered(Row):
     """A row with a given number to draw by."""
 
@@ -130,18 +120,6 @@ def test_top_p_of_a_large_vocabulary_is_that_of_all_its_tokens_sorted(spread, to
     bounds = kept.softmax(dim=-1).cumsum(dim=-1)
     slow = (bounds <= torch.tensor(numbers)[:, None]).sum(dim=-1)
     assert torch.equal(drawn(logits, numbers, top_p=top_p), slow)
-
-
-def test_draws_follow_from_the_seed_alone():
-    def numbers(row, count):
-        drawn = []
-        for _ in range(count):
-            drawn.append(row.draw)
-            row.take(0)
-        return drawn
-
-    assert numbers(row_of(seed=3), 20) == numbers(row_of(seed=3), 20) != numbers(row_of(seed=4), 20)
-    assert len(set(numbers(row_of(seed=3), 20))) == 20
 
 
 @given(texts, texts, stop_strings)

@@ -136,18 +136,14 @@ _VLLM = (
 )
 
 
-@pytest.mark.parametrize(
-    ("message", "left"),
-    [
-        (_VLLM, 10),
-        (
-            "Requested token count exceeds the model's maximum context length of 50 tokens. You requested a total of "
-            "64 tokens: 40 tokens from the input messages and 24 tokens for the completion.",
-            10,
-        ),
-        ("the request exceeds the available context size", 6),
-    ],
+_NEWER_VLLM = (
+    "Requested token count exceeds the model's maximum context length of 50 tokens. You requested a total of 64 "
+    "tokens: 40 tokens from the input messages and 24 tokens for the completion."
 )
+_LLAMA_CPP = "the request exceeds the available context size"
+
+
+@pytest.mark.parametrize(("message", "left"), [(_VLLM, 10), (_NEWER_VLLM, 10), (_LLAMA_CPP, 6)])
 def test_a_server_with_little_room_is_asked_for_what_is_left(stub, message, left):
     stub.answers = [refusal(message), text_answer("  return", "length")]
     made = completer_of(stub).complete(requests_of(POSED[:1]), settings())
@@ -186,23 +182,18 @@ def test_refusals_are_told_in_one_line(stub, status, message):
     assert "\n" not in str(told.value)
 
 
-@pytest.mark.parametrize("is_chat", [False, True])
 @pytest.mark.parametrize("answer", [b"no JSON", [1, 2], {"choices": [None]}, {"choices": [{"text": 5}]}])
-def test_a_server_of_something_else_is_told(stub, answer, is_chat):
+def test_a_server_of_something_else_is_told(stub, answer):
     stub.answers = [(200, answer)]
-    completer = completer_of(stub, extract=(lambda problem, text: text) if is_chat else None)
-    with pytest.raises(ConfigError, match="answers something else than OpenAI's interface"):
-        completer.complete(requests_of(POSED), settings())
+    for extract in (None, lambda problem, text: text):
+        with pytest.raises(ConfigError, match="answers something else than OpenAI's interface"):
+            completer_of(stub, extract=extract).complete(requests_of(POSED), settings())
 
 
-def test_a_token_that_no_header_can_hold_is_refused(stub):
+def test_a_token_that_no_header_can_hold_is_refused_and_a_server_that_is_not_there_is_told(stub):
     with pytest.raises(ConfigError, match="OPENAI_API_KEY: it must have visible ASCII"):
         completer_of(stub, token="geh\xe9")
-
-
-def test_a_server_that_is_not_there_is_told():
     with http.server.HTTPServer(("127.0.0.1", 0), Stub) as server:
-        port = server.server_port
-    completer = EndpointCompleter(f"http://127.0.0.1:{port}/v1", "m", max_retries=0)
+        gone = completer_of(server)
     with pytest.raises(ConfigError, match="cannot be reached"):
-        completer.complete(requests_of(POSED), settings())
+        gone.complete(requests_of(POSED), settings())

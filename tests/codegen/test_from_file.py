@@ -20,23 +20,12 @@ def imported(tmp_path, posed, records, **options):
     return import_samples(posed, write_rows(tmp_path / "made.jsonl", records), tmp_path / "run", **options)
 
 
-@pytest.mark.parametrize(
-    ("name", "field", "value"),
-    [("key", "completion", "x"), ("task_id", "completions", ["x"]), ("name", "generation", "x"),
-     ("id", "generations", ["x"]), ("problem_id", "solution", "x")],
-)  # fmt: skip
-def test_the_usual_names_are_known(tmp_path, name, field, value):
-    ids = [p.key if name == "key" else p.id for p in RUST]
-    samples = imported(tmp_path, RUST, [{name: id, field: value, "more": 1} for id in ids])
-    assert samples == {(p.key, 0): Completion("x", Finish.end) for p in RUST}
-    assert read_samples(tmp_path / "run") == samples
-
-
 def test_several_lines_and_lists_count_up(tmp_path):
     records = [{"id": p.id, "completions": ["a", "b"]} for p in RUST] + [{"id": p.id, "completion": "c"} for p in RUST]
     samples = imported(tmp_path, RUST, records)
     assert [samples[p.key, sample].text for p in RUST for sample in range(3)] == ["a", "b", "c"] * 3
     assert list(samples) == [(p.key, sample) for p in RUST for sample in range(3)]
+    assert read_samples(tmp_path / "run") == samples
 
 
 def test_an_id_of_several_languages_needs_its_language_or_the_code_of_its_source_or_its_key(tmp_path):
@@ -88,13 +77,10 @@ def test_missing_completions_are_named(tmp_path):
         imported(tmp_path, RUST, records)
 
 
-def test_half_surrogates_become_writable(tmp_path):
-    samples = imported(tmp_path, RUST, [{"id": p.id, "completion": "a\ud800b"} for p in RUST])
+def test_the_same_file_may_come_again_and_another_not_and_half_surrogates_become_writable(tmp_path):
+    records = [{"id": p.id, "completion": "a\ud800b"} for p in RUST]
+    samples = imported(tmp_path, RUST, records)
     assert samples[RUST[0].key, 0].text == "a?b"
-
-
-def test_the_same_file_may_come_again_and_another_not(tmp_path):
-    records = [{"id": p.id, "completion": "a"} for p in RUST]
-    assert imported(tmp_path, RUST, records) == imported(tmp_path, RUST, records)
+    assert imported(tmp_path, RUST, records) == samples
     with pytest.raises(OutputError, match="has changed since"):
         imported(tmp_path, RUST, [*records[:-1], {"id": "p/2", "completion": "b"}])

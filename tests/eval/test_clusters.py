@@ -77,12 +77,9 @@ def test_a_small_set_beside_a_large_one_is_a_part_of_its_own():
     ]
 
 
-def test_a_single_cluster_shows_no_spread():
+def test_a_single_cluster_shows_no_spread_and_languages_and_the_sets_of_one_weigh_alike():
     (part,) = independent_means([[TaskScores([1, 0], ["one", "one"])], [TaskScores([1], ["one"])]])
     assert (part.value, part.num_clusters, part.variance) == (0.75, 1, np.inf)
-
-
-def test_languages_weigh_alike_and_so_do_the_sets_of_a_language():
     ten, two = scores_of(*[1.0] * 10), scores_of(0.0, 0.0, prefix="other")
     assert mean_of_languages([[ten], [two]]) == 0.5
     assert mean_of_languages([[ten, two], [two]]) == 0.25

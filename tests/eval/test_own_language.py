@@ -84,6 +84,13 @@ def test_references_are_judged_and_told_by_problem(bubblewrap, recipe: Recipe, t
 def test_what_is_missing_is_told_with_the_key_to_mend(bubblewrap, recipe: Recipe, tmp_path: Path):
     own = recipe.own_languages["mine"]
     assert own.toolchain is not None
+    bare = own.model_copy(update={"toolchain": None, "harness": None})
+    sources = [source for source in recipe.corpus.sources if source.kind == "toolchains"]
+    lacking = recipe.model_copy(update={"own_languages": {"mine": bare}}).with_settings("corpus", sources=sources)
+    toolchain, problems, text = parts_of_language(lacking, "mine")
+    assert "own_languages.mine: give toolchain and harness" in toolchain.state
+    assert "no harness for 'mine'" in problems.state
+    assert text.state.startswith("corpus.sources: none")
     broken = own.model_copy(update={"toolchain": replace(own.toolchain, failed_assertion="no such words")})
     recipe = recipe.model_copy(update={"own_languages": {"mine": broken}})
     (tmp_path / "ours" / "0.mine").rename(tmp_path / "ours" / "0.other")
@@ -95,13 +102,3 @@ def test_what_is_missing_is_told_with_the_key_to_mend(bubblewrap, recipe: Recipe
     assert "failed_assertion (no such words)" in toolchain.state
     assert problems.state.endswith("has no problem in mine")
     assert "no file of the language (.mine); mend corpus.sources[0]" in text.state
-
-
-def test_a_language_without_toolchain_or_sources_is_told(bubblewrap, recipe: Recipe):
-    own = recipe.own_languages["mine"].model_copy(update={"toolchain": None, "harness": None})
-    sources = [source for source in recipe.corpus.sources if source.kind == "toolchains"]
-    recipe = recipe.model_copy(update={"own_languages": {"mine": own}}).with_settings("corpus", sources=sources)
-    toolchain, problems, text = parts_of_language(recipe, "mine")
-    assert "own_languages.mine: give toolchain and harness" in toolchain.state
-    assert "no harness for 'mine'" in problems.state
-    assert text.state.startswith("corpus.sources: none")

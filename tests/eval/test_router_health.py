@@ -96,38 +96,25 @@ def test_model_comes_back_as_it_was(model, tokenizer, world: World, training: bo
     model.train(training)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     _health(model, tokenizer, world)
-    assert [name for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])] == []
     assert model.training == training
+    assert [name for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])] == []
     torch.optim.SGD(model.parameters(), lr=0.0).step()
     after = model.state_dict()
     assert all(torch.equal(after[name], before[name]) for name in before), "quantiles of the check were kept"
 
 
-def test_collapsed_segment_router_is_unhealthy(model, tokenizer, world: World):
-    layer = model.hybrid_layers[2]
-    layer.segment_threshold.copy_(torch.tensor([0.0, 2.0, 2.0]))
-    health = _health(model, tokenizer, world)
-    assert not health.is_healthy
-    assert health.max_load_ratio == pytest.approx(3)
-    assert health.min_load_ratio == 0
-    assert health.dead_experts == 2
-
-
-def test_collapsed_token_router_is_unhealthy(world: World, tokenizer):
-    model = load_hybrid(world.hybrid)
-    weight = model.hybrid_layers[1].token_router.weight
-    weight.data.zero_()  # ties always go to the same expert
-    health = _health(model, tokenizer, world)
-    assert health.layers[1]["dead_token_experts"] == 2
-    assert health.dead_experts >= 2
-    assert not health.is_healthy
-
-
-def test_thresholds_that_lag_behind_the_router_are_unhealthy(model, tokenizer, world: World):
-    for layer in model.hybrid_layers.values():
+def test_thresholds_that_lag_behind_and_collapsed_routers_are_unhealthy(model, tokenizer, world: World):
+    first, second = model.hybrid_layers.values()
+    for layer in (first, second):
         layer.segment_threshold.mul_(0.7)
     health = _health(model, tokenizer, world)
     assert health.max_mode_difference > 0.15
+    assert not health.is_healthy
+    first.token_router.weight.data.zero_()  # ties always go to the same expert
+    second.segment_threshold.copy_(torch.tensor([0.0, 2.0, 2.0]))
+    health = _health(model, tokenizer, world)
+    assert health.load_ratios["token"] == health.load_ratios["segment"] == [0, pytest.approx(3)]
+    assert (health.layers[1]["dead_token_experts"], health.dead_experts) == (2, 4)
     assert not health.is_healthy
 
 
@@ -155,20 +142,19 @@ def test_each_bound_alone_decides(key: str, value: Any):
     assert not RouterHealth(**changed).is_healthy
 
 
-def test_models_without_segment_experts_are_judged_by_their_token_experts(world: World, tokenizer):
-    config = MultiplMoeConfig(text_config=tiny_base_config(vocab_size=300), moe=tiny_moe("token-only").to_dict())
-    model = MultiplMoeForCausalLM(config)
-    randomise(model)
-    health = _health(model, tokenizer, world)
+def test_models_are_judged_by_the_kinds_of_experts_that_have_a_choice(world: World, tokenizer):
+    token_only, single = (
+        MultiplMoeForCausalLM(
+            MultiplMoeConfig(text_config=tiny_base_config(vocab_size=300), moe=tiny_moe(preset).to_dict())
+        )
+        for preset in ("token-only", "single")
+    )
+    randomise(token_only)
+    health = _health(token_only, tokenizer, world)
     assert list(health.load_ratios) == ["token"]
     assert health.min_load_ratio < 0.5
     assert not health.is_healthy
     assert "train_segment_load" not in health.layers[1]
-
-
-def test_routers_with_one_expert_have_nothing_to_judge(world: World, tokenizer):
-    config = MultiplMoeConfig(text_config=tiny_base_config(vocab_size=300), moe=tiny_moe("single").to_dict())
-    health = _health(MultiplMoeForCausalLM(config), tokenizer, world)
-    assert health.load_ratios == {}
-    assert health.is_healthy
+    health = _health(single, tokenizer, world)
+    assert (health.load_ratios, health.is_healthy) == ({}, True)
     assert [name for name in PRESETS if not PRESETS[name].has_choice] == ["single"]

@@ -36,12 +36,10 @@ def test_each_token_is_shown_with_the_expert_of_its_largest_weight():
     segments = [by_segment.expert_of_token[begin : begin + 4] for begin in range(0, 23, 4)]
     assert all(len(set(experts)) == 1 for experts in segments)
     assert len(set(by_segment.expert_of_token)) > 1
-
-
-def test_tokens_that_no_segment_expert_took_have_none():
-    model, tokens = tiny_hybrid(), random_tokens(1, 12)[0]
-    model.hybrid_layers[2].segment_threshold.fill_(2.0)
-    assert _routed(model, tokens, 2)[1].expert_of_token == [None] * 12
+    layer.segment_threshold.fill_(2.0)
+    assert _routed(model, tokens, 2)[1].expert_of_token == [None] * 23
+    for preset, kind in (("token-only", "token"), ("segments alone", "segment")):
+        assert [routed.kind for routed in _routed(tiny_hybrid(preset), tokens, 1)] == [kind]
 
 
 def test_where_nothing_routes_the_gate_alone_is_shown():
@@ -81,11 +79,6 @@ def test_a_prompt_is_shown_as_it_was_read_before_the_rest_was_written(offset):
     assert unread.unique().tolist() != [float(offset > 0)]
 
 
-@pytest.mark.parametrize(("preset", "kinds"), [("token-only", ["token"]), ("segments alone", ["segment"])])
-def test_a_preset_shows_the_experts_that_it_has(preset, kinds):
-    assert [routed.kind for routed in _routed(tiny_hybrid(preset), random_tokens(1, 9)[0], 1)] == kinds
-
-
 def test_the_coloured_text_is_the_text_with_a_colour_for_each_token(tokenizer):
     content = "let naïve = '→';"
     tokens = tokenizer(content)["input_ids"]
@@ -107,7 +100,7 @@ def test_the_gate_is_told_and_dims_what_the_base_reads_alone(tokenizer):
     assert (shut, len({half, *bright})) == ("dim", 2)
 
 
-def test_the_legend_names_the_languages_that_an_expert_serves_most():
+def test_the_legend_names_the_languages_that_an_expert_serves_most_of_the_last_layer_unless_another_is_asked_for():
     model, tokens = tiny_hybrid(), random_tokens(1, 20)[0]
     shares = {"rust": [0.3, 0.0, 0.1, 0, 0, 0, 0.6], "go": [0.1, 0.0, 0.3, 0, 0, 0, 0.6]}
     use = ExpertUse({name: {1: weights, 2: weights} for name, weights in shares.items()})
@@ -118,10 +111,6 @@ def test_the_legend_names_the_languages_that_an_expert_serves_most():
     assert "nothing" in next(line for line in lines if "token expert 1" in line)
     assert "go 75%, rust 25%" in next(line for line in lines if "token expert 2" in line)
     assert "not measured" in printed(legend(_routed(model, tokens, 2)[0], None, 2, 0))
-
-
-def test_the_last_hybrid_layer_is_shown_unless_another_is_asked_for():
-    model = tiny_hybrid()
     assert (hybrid_layer(model, None), hybrid_layer(model, 1)) == (2, 1)
     with pytest.raises(ConfigError, match="--layer: 0 is not a layer of this model with routers; those are 1, 2"):
         hybrid_layer(model, 0)

@@ -5,11 +5,12 @@ import copy
 import pytest
 import torch
 from tokenizers import processors
+from transformers import AutoTokenizer
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.generate.text import TextGenerator, told_language
+from multipl_moe.generate.text import CallbackStreamer, TextGenerator, decoding_context, told_language
 from tests.codegen.problems import tiny_model
-from tests.fixtures import NUM_TOKENS
+from tests.fixtures import NUM_TOKENS, save_stripping_tokenizer
 
 PROMPT = "fn main() {"
 
@@ -110,3 +111,63 @@ def test_a_gap_begins_as_any_text_of_the_model_does(tokenizer):
     )
     assert generator.encode("", chat=False).tolist() == [[NUM_TOKENS - 1]]
     assert generator.encode_gap("", "")[0].tolist() == [NUM_TOKENS - 1, NUM_TOKENS, NUM_TOKENS + 2, NUM_TOKENS + 1]
+
+
+WORDS = ["x", "=", "▁x", "▁=", "▁1"]
+
+
+@pytest.fixture(scope="module")
+def stripping(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stripping")
+    save_stripping_tokenizer(folder, WORDS)
+    return AutoTokenizer.from_pretrained(folder)
+
+
+def ids(tokenizer, *tokens: str) -> list[int]:
+    return tokenizer.convert_tokens_to_ids(list(tokens))
+
+
+def streamed(tokenizer, prompt: list[int], new: list[int]) -> str:
+    pieces: list[str] = []
+    streamer = CallbackStreamer(tokenizer, pieces.append)
+    streamer.put(torch.tensor([prompt]))
+    for token in new:
+        streamer.put(torch.tensor([token]))
+    streamer.end()
+    return "".join(pieces)
+
+
+ARROW = ["<0xE2>", "<0x86>", "<0x92>"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "new", "text"),
+    [
+        (["<s>", "x"], ["▁=", "▁1"], " = 1"),
+        (["x", "▁="], ["▁1"], " 1"),
+        (["x", "▁"], ["▁="], " ="),
+        (["x", "▁"], ["="], "="),
+        (["x", "<0x0A>"], ["▁x"], " x"),
+        (["x", *ARROW], ["▁x"], " x"),
+        (["x", *ARROW], [*ARROW, "x"], "→x"),
+        (["x", *ARROW, *ARROW], ["▁x", *ARROW], " x→"),
+        (["x", "<s>"], ["▁x"], "x"),
+        (["<s>"], ["▁x"], "x"),
+        (["x"], [], ""),
+    ],
+)
+def test_the_text_is_what_the_new_tokens_add_to_the_prompt(stripping, prompt, new, text):
+    """With a tokenizer that leaves out a text's first space."""
+    assert streamed(stripping, ids(stripping, *prompt), ids(stripping, *new)) == text
+
+
+def test_the_context_is_short(stripping, tokenizer):
+    for prompt, context in (
+        (["x", "="] * 50, ["="]),
+        (["x", "=", "▁"], ["=", "▁"]),
+        (["▁"] * 2000, ["▁", "▁"]),
+        (["x", *["<0x92>"] * 2000], []),
+    ):
+        assert decoding_context(stripping, ids(stripping, *prompt)) == ids(stripping, *context)
+    prompt = tokenizer("let é")["input_ids"]
+    assert decoding_context(tokenizer, prompt) == prompt[-2:]

@@ -80,7 +80,12 @@ def test_prompts_of_like_length_are_asked_together_as_padding_costs_what_text_do
     assert batches[:8] != sorted(batches[:8])  # nor do the short ones come first, by which the round is judged
 
 
-def test_the_same_command_does_nothing_more_and_another_model_adds_a_round(tmp_path):
+def test_the_same_command_does_nothing_more_another_model_adds_a_round_and_other_folders_are_left_alone(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match="holds no practice"):
+        run(tmp_path, Answers(some_pass))
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    (tmp_path / "notes.txt").unlink()
     run(tmp_path, Answers(some_pass))
     before = files(tmp_path)
     again = Answers(some_pass)
@@ -91,9 +96,8 @@ def test_the_same_command_does_nothing_more_and_another_model_adds_a_round(tmp_p
     assert {row["sampler"] for row in read_journal(tmp_path / "kept.jsonl")} == {"made", "teacher"}
 
 
-@pytest.mark.parametrize("repairs", [0, 1])
-def test_interrupted_and_gone_on_with_it_ends_with_the_same_files(tmp_path, repairs):
-    ways = {"rounds": 2, "repairs": repairs, "examples": 1}
+def test_interrupted_and_gone_on_with_it_ends_with_the_same_files(tmp_path):
+    ways = {"rounds": 2, "repairs": 1, "examples": 1}
     run(tmp_path / "whole", Answers(some_pass), **ways)
     for num_batches in (0, 1, 4, 7):
         folder, dying = tmp_path / f"{num_batches}", Answers(some_pass)
@@ -196,13 +200,6 @@ def test_a_journal_that_cannot_be_gone_on_with_is_told_before_anything_is_writte
     with pytest.raises(OutputError, match=f"output: .*{name}.jsonl.*{said}"):
         run(tmp_path, Answers(some_pass))
     assert tree(tmp_path) == before
-
-
-def test_a_folder_of_something_else_is_left_alone(tmp_path):
-    (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(OutputError, match="holds no practice"):
-        run(tmp_path, Answers(some_pass))
-    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
 def journal(folder, *answers):
