@@ -95,8 +95,8 @@ class LocalCompleter:
         Raises:
             ConfigError: a prompt has no tokens, or for chat, the template fails.
         """
-        rows = [self._row(request, settings) for request in batch]
-        self._grow([row for row in rows if row is not None], settings)
+        rows = [self._asked(request, settings) for request in batch]
+        self._grow(rows, settings)
         made = [DID_NOT_FIT if row is None else row.completion() for row in rows]
         return [self._meant(request.problem, completion) for request, completion in zip(batch, made, strict=True)]
 
@@ -117,37 +117,31 @@ class LocalCompleter:
 
         None follow a prompt that fills the model's positions.
         """
-        settings = CodegenSection()
-        rooms = [self._room(prompt, max_new_tokens) for prompt in prompts]
-        rows = [
-            Row(prompt, (), room, 0, self.tokenizer, self.ends) if room > 0 else None
-            for prompt, room in zip(prompts, rooms, strict=True)
-        ]
-        self._grow([row for row in rows if row is not None], settings)
+        rows = [self._row(prompt, (), max_new_tokens) for prompt in prompts]
+        self._grow(rows, CodegenSection())
         return [[] if row is None else row.new + row.ended_by for row in rows]
 
-    def _grow(self, rows: list[Row], settings: CodegenSection) -> None:
-        for group in [rows] if self._is_causal else [[row] for row in rows]:
+    def _grow(self, rows: Sequence[Row | None], settings: CodegenSection) -> None:
+        growing = [row for row in rows if row is not None]
+        for group in [growing] if self._is_causal else [[row] for row in growing]:
             if group:
                 self._generate(group, settings)
 
-    def _row(self, request: Request, settings: CodegenSection) -> Row | None:
+    def _asked(self, request: Request, settings: CodegenSection) -> Row | None:
         problem = request.problem
-        prompt = self._prompt(problem)
+        prompt, stops = self._prompt(problem), problem.stop if self._extract is None else ()
         if not prompt:
             raise ConfigError(f"problems: the prompt of {problem.key} is empty; give some text to continue")
-        room = self._room(prompt, settings.max_new_tokens)
-        if room < 1:
-            return None
-        stops = problem.stop if self._extract is None else ()
-        row = Row(prompt, stops, room, request.seed, self.tokenizer, self.ends)
-        if settings.tell_language:
+        row = self._row(prompt, stops, settings.max_new_tokens, request.seed)
+        if row is not None and settings.tell_language:
             row.open_share = open_share_of(self.model.config, problem.language)
         return row
 
-    def _room(self, prompt: list[int], max_new_tokens: int) -> int:
-        """Tokens that may follow a prompt; 0 or fewer where it fills the model's positions."""
-        return max_new_tokens if self._max_positions is None else min(max_new_tokens, self._max_positions - len(prompt))
+    def _row(self, prompt: list[int], stops: Sequence[str], max_new_tokens: int, seed: int = 0) -> Row | None:
+        """None where the prompt fills the model's positions."""
+        positions = self._max_positions
+        room = max_new_tokens if positions is None else min(max_new_tokens, positions - len(prompt))
+        return Row(prompt, stops, room, seed, self.tokenizer, self.ends) if room > 0 else None
 
     @torch.inference_mode()
     def _generate(self, rows: list[Row], settings: CodegenSection) -> None:
@@ -155,8 +149,8 @@ class LocalCompleter:
         tokens, mask = _left_padded([row.prompt for row in rows], self.model.device)
         known = self._known(rows, tokens, mask)
         cache = self._read_once(rows, tokens, mask, known)
+        draws = settings.temperature >= COLDEST
         while True:
-            draws = settings.temperature >= COLDEST
             processors = [RowDraws(rows, settings.temperature, settings.top_p)] if draws else []
             output = self.model.generate(
                 tokens,

@@ -24,7 +24,7 @@ class Origin:
     Attributes:
         name: of the model, for people.
         model: its identity, as JSON.
-        settings: all that decides the text beside the model.
+        settings: what else decides the text.
         problems: a digest of each set and language.
     """
 
@@ -32,6 +32,11 @@ class Origin:
     model: dict[str, Any]
     settings: dict[str, Any]
     problems: dict[str, str]
+
+    @property
+    def interface(self) -> str:
+        """`completions` or `chat`."""
+        return self.model.get("interface", "completions")
 
 
 class SamplesFile:
@@ -130,17 +135,13 @@ def interface_of(folder: Path) -> str | None:
         recorded = Origin(**read_json(folder / ORIGIN_FILE))
     except (OSError, ValueError, TypeError):
         return None
-    return None if "file_sha256" in recorded.model else _interface(recorded)
-
-
-def _interface(origin: Origin) -> str:
-    return origin.model.get("interface", "completions")
+    return None if "file_sha256" in recorded.model else recorded.interface
 
 
 def _differences(recorded: Origin, origin: Origin) -> list[str]:
     found = []
-    if (was := _interface(recorded)) != (interface := _interface(origin)):
-        found.append(f"{was}, not {interface}")
+    if recorded.interface != origin.interface:
+        found.append(f"{recorded.interface}, not {origin.interface}")
     elif recorded.model != origin.model:
         now = "which has changed since" if recorded.name == origin.name else f"not {origin.name}"
         found.append(f"the model {recorded.name}, {now}")

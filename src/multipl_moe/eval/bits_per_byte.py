@@ -22,7 +22,6 @@ class FileScore:
     """What a model needs for one file.
 
     Attributes:
-        path: the file's.
         bits: negative log2 likelihood of the scored text.
         num_bytes: UTF-8 bytes of the scored text: all of it where the tokenizer begins texts with a token of its own,
             else all but the first token, which has nothing before it; of an answer its completions.
@@ -61,8 +60,9 @@ def score_files(
     windows = [window for of_file, _, _ in read for window in of_file]
     nats = [0.0] * len(files)
     for batch in batches(windows, settings.batch_tokens):
-        for window, value in zip(batch, _score_batch(model, batch, open_share), strict=True):
-            nats[window.text] += value
+        for window, logits in zip(batch, scored_logits(model, batch, open_share), strict=True):
+            tokens = torch.tensor(window.tokens[window.first_scored :], device=logits.device)
+            nats[window.text] += F.cross_entropy(logits.float(), tokens, reduction="sum").item()
     if damaged := [file.path for file, value in zip(files, nats, strict=True) if not math.isfinite(value)]:
         raise BaseModelError(f"model: its bits per byte of {damaged[0]} are no number; what it computes is not finite")
     return [
@@ -104,12 +104,3 @@ def encode(tokenizer: PreTrainedTokenizerBase, start: list[int], text: str, max_
         return tokens, 0
     begin = 0 if start else offsets[0][1]
     return tokens, len(text[begin : offsets[-1][1]].encode())
-
-
-def _score_batch(model: torch.nn.Module, batch: list[Window], open_share: float | Tensor | None) -> list[float]:
-    return [
-        F.cross_entropy(
-            logits.float(), torch.tensor(window.tokens[window.first_scored :], device=logits.device), reduction="sum"
-        ).item()
-        for window, logits in zip(batch, scored_logits(model, batch, open_share), strict=True)
-    ]

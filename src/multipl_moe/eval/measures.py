@@ -21,11 +21,9 @@ class Measure:
         measure: takes recipe, base, model, its tokenizer, the corpus, and what is told how many tokens are read, of how
             many; may cast the model.
         tokens_read: by both models, in float32; 0: the recipe, by `eval.NAME_share`, does not ask for it.
-        title, note: of its table, and what a reader must know.
+        title, note, columns, rows: of its table; the note tells what a reader must know.
         question: heading of its part of a page, to which "the base" is added.
-        columns, rows: of the table.
-        brief_note: to its column in a comparison.
-        cell: in that column.
+        brief_note, cell: of its column in a comparison.
     """
 
     measure: Callable[[Recipe, str, PreTrainedModel, PreTrainedTokenizerBase, Path, Callable[[int, int], None]], Any]

@@ -36,13 +36,11 @@ def evaluate_models(
     against: str,
     on_progress: OnProgress = lambda done, total: None,
 ) -> EvaluatedChanges:
-    """Bits per byte by language before and after.
+    """Bits per byte by language before, of `against`, and after.
 
     Args:
         recipe: languages, eval and seed are used.
         model: folder of the model, dense or hybrid.
-        corpus: folder that `build_corpus` wrote.
-        against: the model before, scored first.
         on_progress: is told after each language of a model how many are done, of how many.
     """
     before, after = _scored(recipe, [resolve_base(against), model], corpus, on_progress)

@@ -47,13 +47,12 @@ def evaluate_programs(
 
     Args:
         recipe: programs, learn, keep, eval and seed are used.
-        eval_set: what `prepare_eval_set` made.
         name: of the model, for the report.
         output: folder of this evaluation, existing.
         against: folder of an earlier evaluation on the same problems, of the model before.
         decontamination: by benchmark, whether the text that the model was trained on was checked for its problems.
-        gate_is_told: whether the model's domain gate was told the language of each problem; None: it has none.
-        opens_for: whether the gate opens by itself where the answer to a problem begins.
+        gate_is_told, opens_for: whether the model's domain gate was told the language of each problem, and whether it
+            opens by itself where the answer to one begins; None: it has none.
         by_itself: makes the samples once more, without telling it; they are judged in the folder `BY_ITSELF` of
             `output`, for a second verdict.
 
@@ -65,7 +64,7 @@ def evaluate_programs(
         _require_same_limits(recipe, against)
     judge = partial(_judge, recipe, eval_set, against=against, before=before, options=options)
     verdict, gate = judge(complete, output), None
-    if gate_is_told is not None:
+    if gate_is_told is not None and opens_for is not None:
         untold = None if by_itself is None else judge(by_itself, output / BY_ITSELF)
         gate = Gate(is_told=gate_is_told, at_prompts=_at_prompts(eval_set.scored, opens_for), by_itself=untold)
     result = ProgramsResult(
@@ -83,10 +82,8 @@ def evaluate_programs(
     return result
 
 
-def _at_prompts(problems: Sequence[Problem], opens_for: Callable[[Problem], bool] | None) -> dict[str, AtPrompts]:
+def _at_prompts(problems: Sequence[Problem], opens_for: Callable[[Problem], bool]) -> dict[str, AtPrompts]:
     found: dict[str, list[bool]] = {}
-    if opens_for is None:
-        return {}
     for problem in problems:
         found.setdefault(problem.language, []).append(opens_for(problem))
     return {language: AtPrompts(open=sum(opens), prompts=len(opens)) for language, opens in found.items()}

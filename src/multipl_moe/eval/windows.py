@@ -33,7 +33,6 @@ def windows_of(text: int, tokens: list[int], start: list[int], size: int) -> Ite
         text: place of the text.
         tokens: of the text, `start` included.
         start: tokens that begin every text, see `start_tokens`; they are not scored.
-        size: most tokens of a window.
     """
     num_before = max(len(start), 1)
     if len(tokens) <= num_before:

@@ -16,15 +16,15 @@ from multipl_moe.start_tokens import start_tokens
 
 @dataclass(frozen=True)
 class Reading:
-    """A text of T tokens.
+    """What was read of each token of a text.
 
     Attributes:
-        pieces: what each token adds to the text; joined they are the text.
-        bits: what the hybrid needs to predict each token; None for one that nothing is before.
+        pieces: what it adds to the text.
+        bits: what the hybrid needs to predict it; None for one that nothing is before.
         base_bits: the same of the base; None: it was not read.
-        gate: p of the domain gate at each token; None: there is none.
+        gate: p of the domain gate; None: there is none.
         experts: names of a layer's experts.
-        weights: by layer index, for each token the weight of each expert.
+        weights: by layer index, the weight of each expert.
     """
 
     pieces: list[str]
@@ -71,24 +71,22 @@ def read_text(
 
     Args:
         model: nothing else may use it meanwhile.
-        tokenizer: of both models.
         text: with at least one token.
         layers: hybrid layers whose experts are of interest.
-        max_tokens: at least 1.
         base: the dense base. None: it is the hybrid itself behind a gate that is shut; without a gate it is not read.
         open_share: takes the domain gate's place, where the language of the text is known.
         prompt: how the text begins, if a model wrote the rest: of this gates decided as of a prompt.
     """
     start = start_tokens(tokenizer)
+    num_before = len(start)
     encoded = tokenizer(
         text, add_special_tokens=False, truncation=True, max_length=max_tokens, return_offsets_mapping=bool(prompt)
     )
     own: list[int] = encoded["input_ids"]
-    tokens, num_prompt = torch.tensor([*start, *own], device=model.device), 0
-    if prompt:
-        num_prompt = len(start) + sum(end <= len(prompt) for _, end in encoded["offset_mapping"])
+    tokens = torch.tensor([*start, *own], device=model.device)
+    num_prompt = num_before + sum(end <= len(prompt) for _, end in encoded["offset_mapping"]) if prompt else 0
     routed = routed_pass(model, tokens, layers, open_share, num_prompt)
-    base_logits, num_before = None, len(start)
+    base_logits = None
     if base is not None:
         base_logits = base(input_ids=tokens[None], use_cache=False).logits[0]
     elif routed.gate is not None:

@@ -27,7 +27,7 @@ class PracticeJournal:
     Attributes:
         rounds: lines with number (`round`), `sampler`, `maker` (all that decides the answers), `tasks` (number of the
             first sample by task), `num_samples` and `examples` (by language).
-        samples: answers by key; a line has also the plain `prompt` of the task.
+        samples: answers by key, with the plain `prompt` of the task.
         verdicts: what became of them, with `answer` where it is worth keeping.
 
     Raises:

@@ -26,13 +26,7 @@ _CLOSED_BY_ANSWER = ("go", "ruby")  # in MultiPL-E the answer holds it
 
 @dataclass(frozen=True)
 class Judge:
-    """How answers are judged.
-
-    Attributes:
-        options: sandbox and toolchains.
-        programs: workers and limits.
-        stopped: once it is set, no other program is started.
-    """
+    """How answers are judged: once `stopped` is set, no other program is started."""
 
     options: EvalOptions
     programs: ProgramsSection
@@ -70,13 +64,11 @@ class Judge:
                     return
                 yield Task(_digest(task, text), lambda task=task, text=text: program_of(task, text, Nonce.draw()))
 
-        judge_all(
-            tasks(),
-            on_result=lambda task, judgement: judged.__setitem__(task.key, judgement),
-            workers=self.programs.workers,
-            limits=self.programs.limits,
-            **self.options.ways,
-        )
+        def take(task: Task, judgement: Judgement) -> None:
+            judged[task.key] = judgement
+
+        bounds: dict[str, Any] = {"workers": self.programs.workers, "limits": self.programs.limits}
+        judge_all(tasks(), on_result=take, **bounds, **self.options.ways)
         return judged
 
 

@@ -30,16 +30,12 @@ _MESSAGE_CHARACTERS = 300  # at either end: compilers begin with what is wrong, 
 
 @dataclass
 class RoundProgress:
-    """How far a round is.
+    """How far a round, by its number, is.
 
     Attributes:
-        round: its number.
-        total: first answers that the round has.
-        resumed: of them, those that an earlier start left.
-        answered: of them, those that this start made.
-        done: of them, those that are judged.
-        answers: all answers judged, repairs too.
-        passed: of them.
+        total, resumed, answered, done: first answers that the round has, that an earlier start left, that this one
+            made, and that are judged.
+        answers, passed: answers judged, repairs too, and those that passed.
         tasks, tasks_passed: tasks that were asked, and that passed at least once.
     """
 
@@ -137,16 +133,11 @@ class Round:
     def _asked(self, key: Key) -> Problem:
         task = self._task_set.tasks[key[0]]
         texts = [text for text in self._line["examples"].get(task.language, []) if not text.startswith(task.prompt)]
-        before = (key[0], key[1], key[2] - 1)
-        failed = None
+        before, failed = (key[0], key[1], key[2] - 1), None
         if key[2]:
             failed = self._journal.samples[before]["completion"], self._journal.verdicts[before]["output"]
-        return asked(
-            task,
-            solution=self._task_set.solutions.get(task.key) if self._section.show_solution else None,
-            examples=texts[: self._section.examples],
-            failed=failed,
-        )
+        solution = self._task_set.solutions.get(task.key) if self._section.show_solution else None
+        return asked(task, texts[: self._section.examples], solution, failed)
 
     def _judged(self, batch: list[Key]) -> dict[Key, dict[str, Any]]:
         """New verdicts; an answer that was given before needs no other judgement."""
@@ -180,15 +171,12 @@ class Round:
         return progress.answers >= ENOUGH and progress.share < self._section.min_yield
 
 
-def asked(
-    task: Problem, *, solution: str | None = None, examples: Sequence[str] = (), failed: tuple[str, str] | None = None
-) -> Problem:
-    """The task with worked examples, a solution in Python and an answer that failed above its prompt.
+def asked(task: Problem, examples: Sequence[str], solution: str | None, failed: tuple[str, str] | None) -> Problem:
+    """The task with what helps above its prompt.
 
     Args:
-        task: as it is judged.
-        solution: in Python.
         examples: whole functions or programs in the task's language.
+        solution: in Python.
         failed: an answer, and what the judge printed of it.
     """
     notes = [] if solution is None else [f"In Python:\n{solution}"]

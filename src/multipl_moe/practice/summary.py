@@ -31,7 +31,7 @@ def summary(
     rounds = [_round(journal, line) for line in journal.rounds]
     mine = [told for told, line in zip(rounds, journal.rounds, strict=True) if line["maker"] == maker]
     answers, passed = (sum(told[name] for told in mine) for name in ("answers", "passed"))
-    share = passed / answers if answers else 0.0
+    share = passed / max(answers, 1)
     result: dict[str, Any] = {
         "rounds": rounds,
         "answers": answers,
@@ -51,23 +51,21 @@ def summary(
 
 
 def _round(journal: PracticeJournal, line: Mapping[str, Any]) -> dict[str, Any]:
-    found = [
-        (key, verdict) for key, verdict in journal.verdicts.items() if journal.samples[key]["round"] == line["round"]
-    ]
-    outcomes = Counter(verdict["outcome"] for _, verdict in found)
-    passed = [key for key, verdict in found if verdict["outcome"] == Outcome.passed]
+    verdicts = journal.verdicts.items()
+    found = {key: told["outcome"] for key, told in verdicts if journal.samples[key]["round"] == line["round"]}
+    passed = [key for key, outcome in found.items() if outcome == Outcome.passed]
     return {
         "round": line["round"],
         "sampler": line["sampler"],
         "temperature": line["maker"]["settings"]["temperature"],
         **line["maker"]["help"],
-        "tasks": len({task for (task, _, _), _ in found}),
+        "tasks": len({task for task, _, _ in found}),
         "tasks_passed": len({task for task, _, _ in passed}),
         "answers": len(found),
         "passed": len(passed),
         "repaired": sum(repair > 0 for _, _, repair in passed),
         "yield": len(passed) / max(len(found), 1),
-        "outcomes": dict(sorted(outcomes.items())),
+        "outcomes": dict(sorted(Counter(found.values()).items())),
     }
 
 
@@ -82,7 +80,8 @@ def _advice(result: Mapping[str, Any], section: PracticeSection) -> str:
     ways = [source, "take easier tasks"]
     if result["passed"] and not section.examples:
         ways.append("put worked examples above the tasks (practice.examples)")
-    return "; ".join([*ways, "or let a teacher, a larger model, sample (practice.model, practice.endpoint)"])
+    ways.append("or let a teacher, a larger model, sample (practice.model, practice.endpoint)")
+    return "; ".join(ways)
 
 
 def practice_table(result: Mapping[str, Any]) -> Grid:

@@ -26,7 +26,7 @@ class TaskSet:
 
     Attributes:
         tasks: by key, in the order in which they were given.
-        solutions: in Python, by the tasks' keys, of those that have one.
+        solutions: in Python, by the tasks' keys.
         left_out: number of tasks that were left out, by reason.
         invalid: those of them whose tests do not compile with any answer, by key, and what the toolchain says.
         index: problems that no answer may hold.

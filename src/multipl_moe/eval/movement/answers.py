@@ -32,15 +32,10 @@ def read_prompts() -> Prompts:
 def base_answers(
     base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: Prompts
 ) -> dict[str, list[CountedText]]:
-    """The base's likeliest answer to each prompt, 64 tokens at most, by kind of prompt; only the answers count.
+    """The likeliest answer of a base in evaluation mode to each prompt, 64 tokens at most, by kind; only answers count.
 
     Prompts are put into the tokenizer's chat template where it has one, and else as they are. What ends an answer is
     part of it. The answers lie in the cache, by the base's weights and dtype, its tokenizer and the prompts.
-
-    Args:
-        base: in evaluation mode, where it shall compute.
-        tokenizer: the base's.
-        prompts: by kind.
 
     Raises:
         ConfigError: the base can read so few tokens that no prompt leaves room for an answer.

@@ -39,12 +39,11 @@ class CountedText:
 
 @dataclass(frozen=True)
 class TextMovement:
-    """How far a model is from its base on one text.
+    """How far a model is from its base on the tokens of a text that count.
 
     Attributes:
-        nats: KL(base || model) of the next token, summed over the tokens that count.
-        num_changed: of these tokens, those at which model and base hold another token for the likeliest.
-        num_tokens: that count.
+        nats: KL(base || model) of the next token, summed.
+        num_changed: tokens at which model and base hold another one for the likeliest.
     """
 
     nats: float
@@ -62,7 +61,7 @@ def measure_movement(
     window_tokens: int | None = None,
     reads_prompts: bool = False,
 ) -> list[TextMovement]:
-    """Let both models read the same batches; a model that is its base has exactly 0 nats and no changed choice.
+    """Let both models read the same texts; a model that is its base has exactly 0 nats and no changed choice.
 
     Args:
         base, model: in evaluation mode, on one device. Where the model has more rows of vocabulary than the base,
@@ -72,9 +71,6 @@ def measure_movement(
         window_tokens: longer texts are read in windows that overlap by half, each after what stands before the text;
             None reads each text whole.
         reads_prompts: let the model's domain gates first read all that stands before what counts, as `generate` does.
-
-    Returns:
-        One for each text.
     """
     windows = [
         window
@@ -109,10 +105,10 @@ def summarise_movement(movements: Sequence[TextMovement], *, samples: int, seed:
         return drawn[:, 0] / drawn[:, 2]
 
     draws = resampled(rates, len(totals), samples, np.random.default_rng(seed))
-    estimate = Estimate.of_draws(nats / tokens, np.maximum(draws, 0))
+    interval = Estimate.of_draws(nats / tokens, np.maximum(draws, 0)).interval
     return Movement(
-        nats_per_token=estimate.value,
-        interval=estimate.interval,
+        nats_per_token=nats / tokens,
+        interval=interval,
         changed=changed / tokens,
         tokens=int(tokens),
         texts=len(movements),

@@ -84,8 +84,6 @@ def movement_of(
     Args:
         recipe: languages, eval and seed are used.
         base: the model before, as `resolve_base` takes it.
-        model, tokenizer: the model after.
-        corpus: folder that `build_corpus` wrote.
         on_progress: told how many tokens both models have read, of how many.
 
     Raises:
@@ -114,20 +112,16 @@ def movement_of(
 
     measure = partial(_measure, before, after, recipe, on_part)
     found = {"answers": measure(texts, list(texts), None)}
+    sentence = f"moved by {found['answers'].nats_per_token:.3f} nats a token on {KINDS['answers']}"
     if reads_prompts:
         found["generated"] = measure(texts, list(texts), None, reads_prompts=True)
+        sentence += f", by {found['generated'].nats_per_token:.3f} where it reads the prompt first"
     if files:
         code = [language for language in files if recipe.language_table[language].is_code]
         found["kept"] = measure(files, code or list(files), window)
     if others:
         found["other"] = measure(others, list(others), window)
-    return Moved(**found, compute_dtype=dtype, sentence=_sentence(**found))
-
-
-def _sentence(answers: Movement, generated: Movement | None = None, **others: Movement) -> str:
-    sentence = f"moved by {answers.nats_per_token:.3f} nats a token on {KINDS['answers']}"
-    read_first = "" if generated is None else f", by {generated.nats_per_token:.3f} where it reads the prompt first"
-    return sentence + read_first
+    return Moved(**found, compute_dtype=dtype, sentence=sentence)
 
 
 def tokens_read(recipe: Recipe) -> float:
@@ -142,9 +136,8 @@ def movement_rows(moved: Moved) -> list[list[str]]:
     rows = []
     for kind, title in KINDS.items():
         if (row := getattr(moved, kind)) is not None:
-            low, high = row.interval
-            nats = f"{row.nats_per_token:.3f}", f"{low:.3f} to {high:.3f}"
-            rows.append([title, f"{row.tokens:,}", *nats, f"{row.changed:.1%}"])
+            interval = "{:.3f} to {:.3f}".format(*row.interval)
+            rows.append([title, f"{row.tokens:,}", f"{row.nats_per_token:.3f}", interval, f"{row.changed:.1%}"])
     return rows
 
 
@@ -178,16 +171,10 @@ def _measure(
     *,
     reads_prompts: bool = False,
 ) -> Movement:
+    ways: dict[str, Any] = {"window_tokens": window_tokens, "reads_prompts": reads_prompts}
     by_part: dict[str, list[TextMovement]] = {}
     for name, texts in parts.items():
-        by_part[name] = measure_movement(
-            base,
-            model,
-            texts,
-            batch_tokens=recipe.eval.batch_tokens // 2,
-            window_tokens=window_tokens,
-            reads_prompts=reads_prompts,
-        )
+        by_part[name] = measure_movement(base, model, texts, batch_tokens=recipe.eval.batch_tokens // 2, **ways)
         on_part(texts)
 
     def summary(names: Sequence[str]) -> Movement:
