@@ -144,7 +144,7 @@ def test_a_gate_that_is_told_a_language_to_keep_gives_the_bases_own_completions(
     assert not base.load_state_dict(own, strict=False).missing_keys
     models = {name: LocalCompleter(name, model, tokenizer) for name, model in (("gated", gated), ("base", base))}
     posed = [dataclasses.replace(p, language="python") for p in problems()]
-    for values in ({}, {"temperature": 0.8, "num_samples": 2}):
+    for values in ({"max_new_tokens": 12}, {"max_new_tokens": 12, "temperature": 0.8, "num_samples": 2}):
         made = [
             generate_samples(
                 posed, models[name], settings(tell_language=tell, **values), tmp_path / f"{name}{values}{tell}"

@@ -19,7 +19,7 @@ from tests.train.tiny import World
 
 
 def _settings(**values: int) -> EvalSection:
-    return EvalSection.model_validate({"tokens_per_file": 96, "window_tokens": 64, "batch_tokens": 256} | values)
+    return EvalSection.model_validate({"tokens_per_file": 48, "window_tokens": 32, "batch_tokens": 128} | values)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def _slow_bits(model, tokens: list[int], window: int, num_start: int = 0) -> lis
     return bits
 
 
-@pytest.mark.parametrize(("window", "begins"), [(64, False), (7, False), (7, True)])
+@pytest.mark.parametrize(("window", "begins"), [(32, False), (7, False), (7, True)])
 def test_scores_equal_a_slow_loop_over_single_files(model, tokenizer, started, files, window: int, begins: bool):
     """A token with which texts begin is context, and all of the text is scored, up to where it is cut."""
     settings, start = _settings(window_tokens=window), [0] * begins
@@ -97,7 +97,7 @@ def test_batches_stay_within_their_tokens_and_neither_they_nor_their_order_chang
     monkeypatch.setattr(model, "forward", note)
     scores = score_files(model, tokenizer, files[::-1], _settings(batch_tokens=batch_tokens))[::-1]
     assert all(rows * tokens <= batch_tokens or rows == 1 for rows, tokens in shapes)
-    assert max(rows for rows, _ in shapes) >= min(batch_tokens // 64, len(scores))
+    assert max(rows for rows, _ in shapes) >= min(batch_tokens // 32, len(scores))
     assert [score.path for score in scores] == [score.path for score in expected]
     for score, other in zip(scores, expected, strict=True):
         assert score.bits == pytest.approx(other.bits, rel=1e-5)
@@ -107,7 +107,7 @@ def test_batches_stay_within_their_tokens_and_neither_they_nor_their_order_chang
 def test_padding_is_not_routed(world: World, tokenizer, files):
     model = load_hybrid(world.hybrid).eval()
     with observe_routing(model) as statistics:
-        scores = score_files(model, tokenizer, files, _settings(tokens_per_file=64))
+        scores = score_files(model, tokenizer, files, _settings(tokens_per_file=32))
     assert len({score.num_tokens for score in scores}) > 2
     assert statistics[1].num_tokens == sum(score.num_tokens + 1 for score in scores)
 
@@ -121,7 +121,7 @@ def test_of_an_answer_completions_are_scored_with_all_before_them_and_no_end(mod
     parts = ["let f = ", "go(1)", " then ", "go(é, 2);", "\n"]
     for texts, scorer, start in ((parts[:2], tokenizer, []), (parts[:2], started, [0]), (parts, started, [])):
         answer = TextFile("answer", "".join(texts), "MIT", tuple(cuts_of(texts)))
-        (score,) = score_files(model, scorer, [answer], _settings())
+        (score,) = score_files(model, scorer, [answer], _settings(tokens_per_file=64, window_tokens=64))
         tokens, bits = [*start], []
         for number, text in enumerate(texts):
             tokens += tokenizer(text)["input_ids"]

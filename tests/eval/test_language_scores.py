@@ -3,13 +3,15 @@
 import pytest
 import torch
 
-from multipl_moe.checkpoints.loading import load_dense, load_hybrid
+from multipl_moe import MultiplMoeConfig
+from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.eval.bits_per_byte import score_files
 from multipl_moe.eval.language_scores import LanguageScores, score_languages
+from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.statistics import observe_routing
-from multipl_moe.upcycle.convert import upcycle
-from tests.train.tiny import World, tiny_recipe
+from tests.conftest import randomise, tiny_base_config, tiny_moe
+from tests.train.tiny import World
 
 
 @pytest.fixture(scope="module")
@@ -43,17 +45,14 @@ def test_model_is_scored_in_evaluation_mode_and_left_unobserved(world: World, to
     assert all(torch.equal(tensor, start[name]) for name, tensor in model.state_dict().items())
 
 
-def test_a_told_gate_is_open_for_languages_to_learn_and_shut_for_all_others(world: World, tokenizer, tmp_path):
-    recipe = tiny_recipe(world.base, world.sources, moe={"languages": None}, eval={"tell_language": True})
-    upcycle(recipe, tmp_path / "gated", corpus=world.corpus)
-    model = load_hybrid(tmp_path / "gated")
-    for name, parameter in model.named_parameters():
-        if ".experts." in name:
-            parameter.data += 0.1
+def test_a_told_gate_is_open_for_languages_to_learn_and_shut_for_all_others(world: World, tokenizer):
+    moe = tiny_moe("gated", languages=world.recipe.learn)
+    model = MultiplMoeForCausalLM(MultiplMoeConfig(text_config=tiny_base_config(vocab_size=300), moe=moe.to_dict()))
+    randomise(model)
+    recipe = world.recipe.with_settings("eval", tell_language=True, files_per_language=2)
     told = score_languages(model, tokenizer, world.corpus, recipe).files
-    base = score_languages(load_dense(world.base), tokenizer, world.corpus, recipe).files
     for name in recipe.languages:
-        texts = read_documents(world.corpus, "validation", name, recipe.eval.files_per_language)
-        assert told[name] == score_files(model, tokenizer, texts, recipe.eval, float(name in recipe.learn))
-        differ = [abs(one.bits - two.bits) for one, two in zip(told[name], base[name], strict=True)]
-        assert (max(differ) < 1e-2) == (name in recipe.keep)
+        texts = read_documents(world.corpus, "validation", name, 2)
+        is_open, is_shut = (score_files(model, tokenizer, texts, recipe.eval, share) for share in (1.0, 0.0))
+        assert is_open != is_shut
+        assert told[name] == (is_open if name in recipe.learn else is_shut)

@@ -7,16 +7,17 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from multipl_moe.checkpoints.loading import load_dense, load_hybrid
+from multipl_moe import MultiplMoeConfig
+from multipl_moe.checkpoints.loading import load_dense
 from multipl_moe.corpus.documents import TextFile, read_documents
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.bits_per_byte import score_files
 from multipl_moe.eval.movement import panel as module
 from multipl_moe.eval.movement.panel import KINDS, OTHER_KINDS, movement_of, movement_rows
+from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.runs.result import Movement
-from multipl_moe.upcycle.convert import upcycle
 from multipl_moe.upcycle.gate_start import GATE_BACKGROUND, samples
-from tests.conftest import randomise
+from tests.conftest import randomise, tiny_moe
 from tests.fixtures import save_beginning_texts
 from tests.train.tiny import World, tiny_recipe
 
@@ -95,17 +96,17 @@ def test_every_kind_of_text_is_told_with_its_parts(world: World, tokenizer, far)
     assert [row[0] for row in movement_rows(moved)] == [KINDS[kind] for kind in _UNGATED]
 
 
-def test_gates_that_read_the_prompts_first_are_measured_so_too(world: World, tokenizer, tmp_path: Path):
-    recipe = tiny_recipe(world.base, world.sources, moe={"preset": "single", "languages": None})
-    upcycle(recipe, tmp_path / "gated", corpus=world.corpus)
+def test_gates_that_read_the_prompts_first_are_measured_so_too(world: World, tokenizer):
+    base = load_dense(world.base)
+    model = MultiplMoeForCausalLM(MultiplMoeConfig(text_config=base.config, moe=tiny_moe("gated-single").to_dict()))
+    randomise(model)
+    before = base.state_dict()
+    named = {name: name.replace("shared_expert.", "") for name in model.state_dict()}
+    model.load_state_dict({name: before[of] for name, of in named.items() if of in before}, strict=False)
+    (gate,) = model.model.gates.values()
     for offset, is_open in ((9.0, True), (-9.0, False)):
-        model = load_hybrid(tmp_path / "gated")
-        (gate,) = model.model.gates.values()
         gate.calibration.copy_(torch.tensor([[0.0, offset], [0.0, -9.0]]))
-        for name, parameter in model.named_parameters():
-            if ".experts." in name:
-                parameter.data *= 2
-        moved = movement_of(recipe, str(world.base), model, tokenizer, world.corpus)
+        moved = _moved(world, model, tokenizer)
         assert moved.generated is not None
         assert moved.generated.sha256 == moved.answers.sha256
         assert moved.answers.nats_per_token > 0  # a text's beginning is half open
