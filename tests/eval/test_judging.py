@@ -26,19 +26,10 @@ BODIES = {
 }
 
 
-def problem(name: str) -> Problem:
-    return Problem(
-        benchmark="mine",
-        id=name,
-        language="python",
-        prompt="def double(n):\n",
-        tests="assert double(21) == 42\n",
-        form="starter",
-        stop=("\ndef",),
-    )
-
-
-PROBLEMS = [problem(name) for name in BODIES]
+PROBLEMS = [
+    Problem("mine", name, "python", "def double(n):\n", "assert double(21) == 42\n", "starter", ("\ndef",))
+    for name in BODIES
+]
 
 
 def samples() -> dict[SampleKey, Completion]:

@@ -24,7 +24,7 @@ def recipe(tmp_path, monkeypatch):
     return validate_recipe({"programs": {"benchmarks": [f"multipl-e-humaneval:{rows}"]}})
 
 
-def test_a_problem_that_compiles_with_no_answer_is_left_out_by_name(recipe, bubblewrap, monkeypatch):
+def test_a_problem_that_compiles_with_no_answer_is_left_out_by_name(recipe, bubblewrap, tmp_path, monkeypatch):
     eval_set = prepare_eval_set(recipe, EvalOptions())
     assert [problem.id for problem in eval_set.scored] == ["HumanEval_900_twice"]
     ((problem, said),) = eval_set.left_out
@@ -33,13 +33,10 @@ def test_a_problem_that_compiles_with_no_answer_is_left_out_by_name(recipe, bubb
     asked = []
     monkeypatch.setattr(valid_tests, "judge_all", lambda tasks, **options: asked.extend(tasks))
     assert prepare_eval_set(recipe, EvalOptions()) == eval_set
-    assert asked == []
-
-
-def test_where_no_problem_is_left_the_first_says_why(recipe, bubblewrap, tmp_path):
     write_rows(tmp_path / "ml.jsonl", [BAD])
     with pytest.raises(ConfigError, match=r"no problem's tests are valid; .*HumanEval_901_twice"):
         prepare_eval_set(recipe, EvalOptions())
+    assert asked == []
 
 
 def test_the_table_names_them():

@@ -81,8 +81,7 @@ def _compared_run(
 ) -> str | None:
     rate = comparison.methods[method].learning_rate
     for name, run in runs.items():
-        if (run.method, run.seed, run.is_long) != (method, seed, is_long):
-            continue
-        if is_long or run.learning_rate == rate:
+        is_asked = (run.method, run.seed, run.is_long) == (method, seed, is_long)
+        if is_asked and (is_long or run.learning_rate == rate):
             return name
     return None

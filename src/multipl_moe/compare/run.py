@@ -40,10 +40,7 @@ SCORES_FILE = "scores.json"
 def require_same_settings(run: Run, folder: Path) -> None:
     """Raise OutputError where a run's folder holds one of other settings."""
     file = folder / "recipe.yaml"
-    if not file.is_file():
-        return
-    stored = load_recipe(file)
-    if changes := run.recipe.training_changes(stored):
+    if file.is_file() and (changes := run.recipe.training_changes(load_recipe(file))):
         raise OutputError(f"output: {folder} holds a run of other settings ({changes}); choose another folder")
 
 
@@ -76,8 +73,11 @@ class RunFolder:
 
     def finish(self, *, programs: bool, keep_model: bool) -> None:
         """Do what is missing; without `keep_model` the weights are removed once everything is measured."""
-        recipe = self._enter()
-        start = self.base if not recipe.train.trains_hybrid else self._upcycle(recipe)
+        require_same_settings(self.run, self.folder)
+        recipe = self.run.recipe
+        if not (self.folder / "recipe.yaml").is_file():
+            open_run(self.folder, recipe)
+        start = self._upcycle(recipe) if recipe.train.trains_hybrid else self.base
         training = self._train(recipe, start)
         result = self._measure(recipe, training)
         if programs and (self.base_folder / "programs" / METRICS_FILE).is_file():
@@ -86,13 +86,6 @@ class RunFolder:
         if not keep_model:
             for name in ("hybrid", "model"):
                 shutil.rmtree(self.folder / name, ignore_errors=True)
-
-    def _enter(self) -> Recipe:
-        require_same_settings(self.run, self.folder)
-        recipe = self.run.recipe
-        if not (self.folder / "recipe.yaml").is_file():
-            open_run(self.folder, recipe)
-        return recipe
 
     def _upcycle(self, recipe: Recipe) -> Path:
         hybrid = self.folder / "hybrid"
@@ -118,12 +111,11 @@ class RunFolder:
         folder, base = self.folder, read_base_scores(self.base_folder)
         if not (folder / SCORES_FILE).is_file():
             model, tokenizer = load_model(folder / "model"), AutoTokenizer.from_pretrained(folder / "model")
-            scores = score_languages(model, tokenizer, self.corpus, recipe)
+            scores = score_languages(model, tokenizer, self.corpus, recipe).files
             loads = self._loads(model, tokenizer)  # before movement, which casts the model to float32
             measures = measure_model(recipe, str(self.base), model, tokenizer, self.corpus)
             rows = {
-                name: [(score.bits, score.num_bytes, score.num_tokens) for score in files]
-                for name, files in scores.files.items()
+                name: [(one.bits, one.num_bytes, one.num_tokens) for one in files] for name, files in scores.items()
             }
             found = RunScores(**vars(measures), parameters=_parameters(model), scores=rows, load_ratios=loads)
             write_text(folder / SCORES_FILE, json_text(found.to_json(), folder / SCORES_FILE) + "\n")

@@ -156,14 +156,11 @@ def _resolved(values: dict[str, Any], origin: str) -> Comparison:
     methods = {}
     for name, method in comparison.methods.items():
         rate = method.learning_rate or recipes[name].train.learning_rate
+        where = f"{origin}: methods.{name}.learning_rate"
         if rate == "auto":
-            problem = f"methods.{name}.learning_rate: a comparison names runs by their rates; give a number, not auto"
-            raise ConfigError(f"{origin}: {problem}")
+            raise ConfigError(f"{where}: a comparison names runs by their rates; give a number, not auto")
         if not method.long and rate not in method.learning_rates:
-            problem = (
-                f"methods.{name}.learning_rate: {rate:g} must be one of its learning_rates, as it has no long runs"
-            )
-            raise ConfigError(f"{origin}: {problem}")
+            raise ConfigError(f"{where}: {rate:g} must be one of its learning_rates, as it has no long runs")
         seeds = method.seeds or [recipes[name].seed]
         resolved = {"recipe": None, "set": recipes[name].to_values()} if method.recipe is not None else {}
         methods[name] = method.model_copy(update={"learning_rate": rate, "seeds": seeds, **resolved})
@@ -186,11 +183,11 @@ def _comparable_recipes(comparison: Comparison, origin: str) -> dict[str, Recipe
             problems += [f"{origin}: methods.{name}: {problem}" for problem in error.problems]
     if problems:
         raise ConfigError(problems)
-    first, *others = recipes
+    shared = {name: _shared(recipe) for name, recipe in recipes.items()}
+    first, *others = shared
     for name in others:
-        for key, value in _shared(recipes[name]).items():
-            if value != _shared(recipes[first])[key]:
-                problems.append(f"{origin}: methods.{name}: {key} must be the same as in {first}")
+        different = [key for key, value in shared[name].items() if value != shared[first][key]]
+        problems += [f"{origin}: methods.{name}: {key} must be the same as in {first}" for key in different]
     if problems:
         raise ConfigError(problems)
     return recipes
