@@ -16,7 +16,8 @@ def answers_outcome(program: Program, stdout: bytes) -> tuple[Outcome, str]:
     or a program could guess.
     """
     lines = stdout.decode(errors="surrogateescape").split("\n")[:-1]
-    answers = [line.removeprefix(program.mark) for line in lines if line.startswith(program.mark)]
+    mark = program.nonce.mark
+    answers = [line.removeprefix(mark) for line in lines if line.startswith(mark)]
     for answer, (call, expected) in zip(answers, program.cases, strict=False):
         if not same_answer(answer, expected, program.tolerance or 0.0):
             return Outcome.wrong_answer, f"\n{call} is {shown(answer.strip())}, expected {shown(expected)}\n"

@@ -140,8 +140,8 @@ def waits_for_a_disk(process_ids: Sequence[int]) -> bool:
     return any(_stat(thread)[:1] == ["D"] for thread in _all_threads(process_ids))
 
 
-def end_bubblewrap(process: subprocess.Popen[bytes]) -> None:
-    """End the first process inside: with it the kernel ends all others, and bubblewrap waits for that.
+def end_bubblewrap(process: subprocess.Popen[bytes]) -> int:
+    """End the first process inside, and give bubblewrap's exit code: it waits for all others, which the kernel ends.
 
     Killing bubblewrap itself would leave the first process to be reaped by whoever adopts it.
     """
@@ -152,18 +152,18 @@ def end_bubblewrap(process: subprocess.Popen[bytes]) -> None:
                 os.kill(child, signal.SIGKILL)
         if not inside:
             process.kill()
-    _wait(process)
+    return _wait(process)
 
 
-def end_unprotected(process: subprocess.Popen[bytes], worker: WorkerUid) -> None:
-    """End a process group and, where the worker has an own user, all that runs as this user."""
+def end_unprotected(process: subprocess.Popen[bytes], worker: WorkerUid) -> int:
+    """End a process group and, where the worker has an own user, all that runs as this user; gives the exit code."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     if worker.uid is not None:
         words = [*worker.become(), "sh", "-c", "kill -KILL -1"]
         subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
         _wait_for_user(worker.uid)
-    _wait(process)
+    return _wait(process)
 
 
 def wait_until_readable(descriptor: int, seconds: float) -> None:
@@ -173,7 +173,7 @@ def wait_until_readable(descriptor: int, seconds: float) -> None:
     waiting.poll(1000 * seconds)
 
 
-def _wait(process: subprocess.Popen[bytes]) -> None:
+def _wait(process: subprocess.Popen[bytes]) -> int:
     """Reap a process that was killed; Popen's own waiting with a limit sleeps for milliseconds."""
     if process.poll() is None:
         try:
@@ -186,7 +186,7 @@ def _wait(process: subprocess.Popen[bytes]) -> None:
             os.close(end)
         if process.poll() is None:
             process.kill()
-    process.wait()
+    return process.wait()
 
 
 def _wait_for_user(uid: int) -> None:

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from io import FileIO
 from pathlib import Path
@@ -148,23 +148,10 @@ class Sandbox:
         Raises:
             SandboxError: the sandbox did not work; the command may not have run.
         """
-        if folder and writable:
-            self._worker.own(folder)
-        written = folder if writable else None
-        if self.unsafe or not Sandbox.is_filtered:
-            join_new_session_keyring()
-        kills = self._bound_memory(limits)
-        if self.unsafe:
-            return self._seen_by_group(self._run_unprotected(command, limits, written, stdin, environment or {}), kills)
-        with BindMounts(self.uid is not None) as mounts:
-            binds = bind_arguments(mounts, folder=folder, writable=writable, read_only=read_only_binds, overlay=overlay)
-            finished, has_run = self._run_in_bubblewrap(
-                command, limits, written, stdin, environment or {}, mounts=mounts, binds=binds, forks=forks
-            )
-        finished = self._seen_by_group(finished, kills)
-        if finished.stopped_by is None and not has_run:
-            raise SandboxError(f"sandbox: {finished.stderr.decode(errors='replace').strip()}")
-        return _with_signal(finished)
+        asked = _Asked(
+            command, limits, folder, writable, stdin, read_only_binds, environment or {}, overlay, forks=forks
+        )
+        return self._run(asked)
 
     @contextmanager
     def runs(
@@ -182,50 +169,31 @@ class Sandbox:
         a connection behind, or that a limit ends, is the last in its sandbox: the next begins in a new one. Without
         bubblewrap, or without the filter of system calls, each run has its own.
         """
-
-        def run_alone(stdin: bytes) -> Finished:
-            return self.run(
-                command,
-                limits=limits,
-                folder=folder,
-                stdin=stdin,
-                read_only_binds=read_only_binds,
-                environment=environment,
-            )
-
+        asked = _Asked(command, limits, folder, read_only_binds=read_only_binds, environment=environment or {})
         runner: Runner | None = None
 
         def run(stdin: bytes) -> Finished:
             nonlocal runner
-            if not Sandbox.shares:
-                return run_alone(stdin)
+            if self.unsafe or not (Sandbox.is_filtered and Sandbox.shares):
+                return self._run(replace(asked, stdin=stdin))
             kills = self._bound_memory(limits)
             try:
                 if runner is None or not runner.is_open:
                     opened.close()
-                    runner = opened.enter_context(self._runner(command, limits, folder, read_only_binds, environment))
+                    runner = opened.enter_context(self._runner(asked))
             except SandboxError:
                 Sandbox.shares = False
-                return run_alone(stdin)
+                return run(stdin)
             return _with_signal(self._seen_by_group(runner.run(stdin, limits), kills))
 
         with ExitStack() as opened:
-            yield run_alone if self.unsafe or not Sandbox.is_filtered else run
+            yield run
 
     @contextmanager
-    def _runner(
-        self,
-        command: Sequence[str],
-        limits: Limits,
-        folder: Path,
-        read_only: Sequence[Path],
-        environment: Mapping[str, str] | None,
-    ) -> Generator[Runner]:
+    def _runner(self, asked: "_Asked") -> Generator[Runner]:
         with BindMounts(self.uid is not None) as mounts, self.new_folder() as streams, _in_memory(b"") as status:
-            binds = bind_arguments(mounts, folder=folder, writable=False, read_only=read_only, overlay=None)
-            binds += ["--ro-bind", mounts.reach(streams), STREAMS, *COVER]
-            words = (*RUNNER, *_within(environment or {}), *command)
-            with self._start_bubblewrap(words, limits, mounts, binds, status, forks=True) as process:
+            shown = ("--ro-bind", mounts.reach(streams), STREAMS, *COVER)
+            with self._start_bubblewrap(asked, RUNNER, mounts, status, shown) as process:
                 try:
                     yield Runner(process, streams, self._worker.own)
                 finally:
@@ -274,85 +242,95 @@ class Sandbox:
             return finished
         return replace(finished, exit_code=None, signal=None, stopped_by="memory")
 
-    def _run_in_bubblewrap(
-        self,
-        command: Sequence[str],
-        limits: Limits,
-        written: Path | None,
-        stdin: bytes,
-        environment: Mapping[str, str],
-        *,
-        mounts: BindMounts,
-        binds: Sequence[str],
-        forks: bool,
-    ) -> tuple[Finished, bool]:
-        """How a command ended, and whether it has run at all."""
-        status = mounts.enter_context(_in_memory(b""))
-        waits = ("sh", "-c", _FIRST_PROCESS, "sh") if forks else ()
-        process = self._start_bubblewrap(
-            (*waits, *_within(environment), *command), limits, mounts, binds, status, forks
-        )
-
-        def finish() -> int | None:
-            end_bubblewrap(process)
-            return process.returncode
-
-        finished = supervise(
-            process.pid,
-            partial(streams_of, process),
-            stdin=stdin,
-            limits=limits,
-            written=written,
-            finish=finish,
-            folders=FOLDERS_IN_MEMORY,
-        )
-        status.seek(0)
-        return finished, _has_run(status.read())
+    def _run(self, asked: "_Asked") -> Finished:
+        if asked.written:
+            self._worker.own(asked.written)
+        if self.unsafe or not Sandbox.is_filtered:
+            join_new_session_keyring()
+        kills = self._bound_memory(asked.limits)
+        if self.unsafe:
+            return self._seen_by_group(self._run_unprotected(asked), kills)
+        with BindMounts(self.uid is not None) as mounts, _in_memory(b"") as status:
+            waits = ("sh", "-c", _FIRST_PROCESS, "sh") if asked.forks else ()
+            process = self._start_bubblewrap(asked, waits, mounts, status)
+            finished = _supervised(asked, process, partial(end_bubblewrap, process), FOLDERS_IN_MEMORY)
+            status.seek(0)
+            has_run = _has_run(status.read())
+        finished = self._seen_by_group(finished, kills)
+        if finished.stopped_by is None and not has_run:
+            raise SandboxError(f"sandbox: {finished.stderr.decode(errors='replace').strip()}")
+        return _with_signal(finished)
 
     def _start_bubblewrap(
-        self,
-        command: Sequence[str],
-        limits: Limits,
-        mounts: BindMounts,
-        binds: Sequence[str],
-        status: FileIO,
-        forks: bool,
+        self, asked: "_Asked", before: Sequence[str], mounts: BindMounts, status: FileIO, shown: Sequence[str] = ()
     ) -> subprocess.Popen[bytes]:
+        """Start bubblewrap with the words that go `before` the command, and show more than was asked for."""
         files = [status]
         if Sandbox.is_filtered:
-            files.append(mounts.enter_context(_in_memory(system_call_filter(forks=forks))))
+            files.append(mounts.enter_context(_in_memory(system_call_filter(forks=asked.forks))))
         descriptors = [file.fileno() for file in files]
-        sandbox = bubblewrap_arguments(
-            binds, scratch_bytes=limits.scratch_bytes, status=descriptors[0], seccomp=descriptors[1:]
+        binds = bind_arguments(
+            mounts,
+            folder=asked.folder,
+            writable=asked.writable,
+            read_only=asked.read_only_binds,
+            overlay=asked.overlay,
         )
-        first = ["prlimit", *limits.prlimit_arguments(), "--"]
-        words = [*self._joining(), *mounts.arguments(), *self._worker.become(), *sandbox, *first, *command]
+        sandbox = bubblewrap_arguments(
+            [*binds, *shown],
+            scratch_bytes=asked.limits.scratch_bytes,
+            status=descriptors[0],
+            seccomp=descriptors[1:],
+        )
+        first = ["prlimit", *asked.limits.prlimit_arguments(), "--", *before, *_within(asked.environment)]
+        words = [*self._joining(), *mounts.arguments(), *self._worker.become(), *sandbox, *first, *asked.command]
         environment, folder = _environment(SCRATCH), Path("/")
         return start(words, environment=environment, folder=folder, descriptors=tuple(descriptors), owner=self.uid)
 
-    def _run_unprotected(
-        self,
-        command: Sequence[str],
-        limits: Limits,
-        written: Path | None,
-        stdin: bytes,
-        environment: Mapping[str, str],
-    ) -> Finished:
-        own = limits.prlimit_arguments(own_user=self.uid is not None)
+    def _run_unprotected(self, asked: "_Asked") -> Finished:
+        limits = asked.limits.prlimit_arguments(own_user=self.uid is not None)
+        first = ["prlimit", *limits, "--", *_within(asked.environment)]
         with self.new_folder() as scratch:
             process = start(
-                [*self._joining(), *self._worker.become(), "prlimit", *own, "--", *_within(environment), *command],
+                [*self._joining(), *self._worker.become(), *first, *asked.command],
                 environment=_environment(str(scratch)),
                 folder=scratch,
                 owner=self.uid,
             )
+            return _supervised(asked, process, partial(end_unprotected, process, self._worker))
 
-            def finish() -> int | None:
-                end_unprotected(process, self._worker)
-                return process.returncode
 
-            streams = partial(streams_of, process)
-            return supervise(process.pid, streams, stdin=stdin, limits=limits, written=written, finish=finish)
+@dataclass(frozen=True)
+class _Asked:
+    """What `Sandbox.run` is asked for."""
+
+    command: Sequence[str]
+    limits: Limits
+    folder: Path | None
+    writable: bool = False
+    stdin: bytes = b""
+    read_only_binds: Sequence[Path] = ()
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    overlay: Path | None = None
+    forks: bool = True
+
+    @property
+    def written(self) -> Path | None:
+        return self.folder if self.writable else None
+
+
+def _supervised(
+    asked: _Asked, process: subprocess.Popen[bytes], finish: Callable[[], int], folders: Sequence[str] = ()
+) -> Finished:
+    return supervise(
+        process.pid,
+        partial(streams_of, process),
+        stdin=asked.stdin,
+        limits=asked.limits,
+        written=asked.written,
+        finish=finish,
+        folders=folders,
+    )
 
 
 def _in_memory(content: bytes) -> FileIO:

@@ -33,6 +33,11 @@ class Nonce:
         """A word of lower-case letters and digits that tells of the nonce nothing; names of the harness hold it."""
         return sha256(f"{self.first} {self.second}".encode()).hexdigest()[:12]
 
+    @property
+    def mark(self) -> str:
+        """What a line with an answer begins with; nobody can foresee it."""
+        return f"answer {self.name} "
+
     def numbers(self, count: int) -> list[int]:
         """Different numbers of six digits for the controls of a program, which tell of the nonce nothing."""
         span = range(10 ** (_CONTROL_DIGITS - 1), 10**_CONTROL_DIGITS)
@@ -57,7 +62,7 @@ class Program:
         files: path and text of each file that `Toolchain.test` finds in the folder; it then prints no nonce.
         cases: what it must print for each standard input, where it is judged by that; it then prints no nonce.
         tolerance: if it is given, the cases are calls that the program makes itself, and what each must answer, as
-            JSON: it prints each answer after its `mark`. Numbers with a point may differ by so much (`judge.answers`).
+            JSON: it prints each answer after `nonce.mark`. Numbers with a point may differ by it (`judge.answers`).
     """
 
     language: str
@@ -68,16 +73,6 @@ class Program:
     cases: tuple[tuple[str, str], ...] = ()
     files: tuple[tuple[str, str], ...] = ()
     tolerance: float | None = None
-
-    @property
-    def mark(self) -> str:
-        """What a line with an answer begins with; nobody can foresee it."""
-        return mark_of(self.nonce)
-
-
-def mark_of(nonce: Nonce) -> str:
-    """What a program with the nonce puts before each answer."""
-    return f"answer {nonce.name} "
 
 
 def own_words(text: str) -> str:

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multipl_judge.judge.answers import answers_outcome, same_answer
@@ -16,6 +16,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(max_examples=30)
 @given(VALUES, VALUES, st.floats())
 def test_a_value_equals_itself_and_no_other(value, other, number):
     assert same_answer(json.dumps([value, number]), json.dumps([value, number], indent=1), 0.0)
@@ -55,15 +56,15 @@ def test_numbers_may_differ_as_the_problem_says_and_nothing_else(answer, expecte
 
 def test_what_counts_is_one_marked_line_for_each_call_in_their_order():
     program = Program("python", "", Nonce(1, 2), cases=(("f(1)", "1"), ("f(2)", "2")), tolerance=0.0)
-    one, two = f"{program.mark}1\n", f"{program.mark}2\n"
+    one, two = f"{program.nonce.mark}1\n", f"{program.nonce.mark}2\n"
     outcomes = {
         f"said\n{one}\nsaid{two}\n{two}": Outcome.passed,
         one: Outcome.tests_not_completed,
         f"{one}{two}{two}": Outcome.tests_not_completed,
-        f"{one}{program.mark}2": Outcome.tests_not_completed,
+        f"{one}{program.nonce.mark}2": Outcome.tests_not_completed,
         f"{two}{one}": Outcome.wrong_answer,
         f"{one}answer 2\n": Outcome.tests_not_completed,
-        f"{one}{program.mark}\xff\n": Outcome.wrong_answer,
+        f"{one}{program.nonce.mark}\xff\n": Outcome.wrong_answer,
     }
     assert {printed: answers_outcome(program, printed.encode("latin-1"))[0] for printed in outcomes} == outcomes
     _, told = answers_outcome(program, f"{one}{one}".encode())

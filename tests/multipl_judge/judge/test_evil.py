@@ -313,10 +313,10 @@ def judged(names: list[str], limit: Outcome | None, *, beside_a_neighbour: bool)
 
 
 def judge_neighbours(right: Problem, seen: list[Judgement], done: threading.Event) -> None:
-    """Judge a right program again and again."""
+    """Judge a right program again and again, with pauses in which the others get on."""
     toolbox = Toolbox()
     with Watched() as sandbox:
-        while not seen or not done.is_set():
+        while not seen or not done.wait(0.4):
             seen.append(judge(program_of(right, _DOUBLE, Nonce.draw()), sandbox, toolbox))
 
 

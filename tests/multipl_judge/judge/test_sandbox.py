@@ -22,12 +22,11 @@ _MIB = 2**20
 _ENDLESS = ("while True: pass", "time.sleep(60)")
 
 
-@pytest.mark.parametrize("num_bytes", [0, 5, 3 * _MIB])
-def test_input_arrives_whole_and_is_closed(any_sandbox, num_bytes):
-    sent = os.urandom(num_bytes)
+def test_input_arrives_whole_and_is_closed(any_sandbox):
     counted = python("import sys, zlib; b = sys.stdin.buffer.read(); print(len(b), zlib.crc32(b))")
-    done = any_sandbox.run(counted, stdin=sent, limits=SHORT)
-    assert done.stdout.split() == [str(num_bytes).encode(), str(zlib.crc32(sent)).encode()]
+    for sent in (b"", os.urandom(3 * _MIB)):
+        done = any_sandbox.run(counted, stdin=sent, limits=SHORT)
+        assert done.stdout.split() == [str(len(sent)).encode(), str(zlib.crc32(sent)).encode()]
 
 
 def test_much_output_on_both_streams_arrives_whole(any_sandbox):

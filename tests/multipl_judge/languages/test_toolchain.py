@@ -16,10 +16,3 @@ def test_a_process_meets_the_limits_and_cannot_lift_them():
     printed = subprocess.run(words, capture_output=True, check=True, text=True).stdout
     values = [4 * 2**28, 2**20, 64, 2**23, 0]
     assert printed.strip() == str([(value, value) for value in values])
-
-
-def test_processes_are_not_counted_where_those_of_others_would_be():
-    limits = Limits(cpu_s=1, memory_bytes=2**28)
-    counted = [word for word in limits.prlimit_arguments() if word.startswith("--nproc")]
-    assert counted == ["--nproc=64"]
-    assert set(limits.prlimit_arguments()) - set(limits.prlimit_arguments(own_user=False)) == set(counted)

@@ -14,6 +14,10 @@ from multipl_judge.problems.problem import Problem
 from multipl_moe.recipe.recipe import validate_recipe
 from tests.multipl_judge.problems.tracks import TRACKS, write_track
 
+_LEAVES_OUT = (
+    "#undef EXERCISM_RUN_ALL_TESTS\n#define REQUIRE_THROWS_AS(...) (void)0\n#define REQUIRE_THROWS_WITH(...)\n"
+)
+
 
 def exercise(folder: Path, language: str) -> Problem:
     (problem,) = read_exercism(write_track(folder, language))
@@ -25,8 +29,9 @@ def test_the_example_passes_a_spoilt_one_fails_and_leaving_is_no_pass(language, 
     problem = exercise(tmp_path, language)
     assert problem.language == language
     assert problem.reference is not None
-    assert judged(problem, problem.reference).outcome == Outcome.passed
-    wrong, leaving = (problem.reference.replace(*change) for change in (TRACKS[language].wrong, TRACKS[language].leave))
+    reference = (_LEAVES_OUT if language == "cpp" else "") + problem.reference
+    assert judged(problem, reference).outcome == Outcome.passed
+    wrong, leaving = (reference.replace(*change) for change in (TRACKS[language].wrong, TRACKS[language].leave))
     judgement = judged(problem, wrong)
     assert judgement.outcome == Outcome.wrong_answer, judgement.output
     judgement = judged(problem, leaving)
@@ -99,11 +104,9 @@ def test_a_solution_that_changes_its_framework_does_not_pass(language, trick, tm
 
 
 def test_a_cpp_solution_leaves_out_no_test(tmp_path: Path, judged: Callable[[Problem, str], Judgement]):
-    trick = "#undef EXERCISM_RUN_ALL_TESTS\n#define REQUIRE_THROWS_AS(...) (void)0\n#define REQUIRE_THROWS_WITH(...)\n"
     problem = exercise(tmp_path, "cpp")
     assert problem.reference is not None
-    assert judged(problem, trick + problem.reference).outcome == Outcome.passed
-    assert judged(problem, trick + problem.reference.replace('"empty"', '"full"')).outcome == Outcome.wrong_answer
+    assert judged(problem, _LEAVES_OUT + problem.reference.replace('"empty"', '"full"')).outcome == Outcome.wrong_answer
 
 
 SHELL = {

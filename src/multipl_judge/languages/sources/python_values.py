@@ -10,7 +10,7 @@ A value is sent as its nodes, which name each other by number: so it may be as d
 import operator
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any
 
 # Classes of the standard library whose instances are values: their module, the types of what they are called with, and
 # that, which must make an equal one. Lists and dictionaries may hold anything, the others nothing.
@@ -68,18 +68,10 @@ _VIEWS = {"keys": type({}.keys()), "items": type({}.items()), "values": type({}.
 _WORD = 2**63
 
 
-class Asking(Protocol):
-    """What a `Remote` needs of its end."""
-
-    def ask(self, operation: str, *arguments: Any, **named: Any) -> Any:
-        """Let the other end do something."""
-        ...
-
-
 class Remote:
     """Something of the other process, which this end asks whatever is done with it."""
 
-    def __init__(self, peer: "Asking", number: int, about: str):
+    def __init__(self, peer: "Values", number: int, about: str):
         vars(self).update(harness_peer=peer, harness_number=number, harness_about=about)
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from multipl_judge.languages.program import Nonce, Program, own_words, with_drawn_names
-from multipl_judge.problems.forms.answering import stdin_program
 from multipl_judge.problems.forms.calling import calls_program
 from multipl_judge.problems.forms.framework import framework_program
 from multipl_judge.problems.forms.parts import broken_reference, failing_body, tests_run
@@ -15,6 +14,7 @@ from multipl_judge.problems.forms.programs import (
     mbxp_program,
     multipl_e_program,
     starter_program,
+    stdin_program,
 )
 from multipl_judge.problems.problem import Problem
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from multipl_judge.languages.harnesses import HARNESSES
 from multipl_judge.languages.literals import call, parameter_types
-from multipl_judge.languages.program import Nonce, Program, mark_of, python_literal
+from multipl_judge.languages.program import Nonce, Program, python_literal
 from multipl_judge.languages.ruby_guard import quoted
 from multipl_judge.languages.source_text import bare_code
 from multipl_judge.languages.sources import text_of
@@ -72,7 +72,7 @@ def calls_program(problem: Problem, completion: str, nonce: Nonce) -> Program:
     if language not in CALLED:
         source = f"{harness.opening}{code}\n{_lines(harness.answers, calls, nonce)}"
         return _program(problem, source, calls, nonce)
-    driver = text_of(f"answers.{CALLED[language]}").replace("MARK", mark_of(nonce))
+    driver = text_of(f"answers.{CALLED[language]}").replace("MARK", nonce.mark)
     if language == "python":
         listed = f"[{', '.join(map(python_literal, calls))}]"
         source = driver.replace('"CODE"', python_literal(code)).replace('["CALLS"]', listed)
@@ -93,7 +93,7 @@ def calls_program(problem: Problem, completion: str, nonce: Nonce) -> Program:
 def _lines(template: str, calls: list[str], nonce: Nonce) -> str:
     """The template of an own language, its lines with a call once for each."""
     lines = [
-        Template(line).substitute(call=one, mark=mark_of(nonce))
+        Template(line).substitute(call=one, mark=nonce.mark)
         for line in template.splitlines(keepends=True)
         for one in (calls if "$call" in line else [""])
     ]

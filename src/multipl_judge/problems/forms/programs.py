@@ -1,4 +1,4 @@
-"""Six forms: prompt, completion and tests as each benchmark puts them together, with the harness of the language."""
+"""Seven forms: what each benchmark puts together of prompt, completion and tests, with the harness of the language."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -10,12 +10,13 @@ from multipl_judge.languages.harnesses import HARNESSES, ending
 from multipl_judge.languages.program import Nonce, Program
 from multipl_judge.languages.python_guard import opening, python_program
 from multipl_judge.languages.ruby_guard import ruby_program
-from multipl_judge.languages.source_text import bare_code, function_name, without_comments
+from multipl_judge.languages.source_text import bare_code, function_name, masked, without_comments
 from multipl_judge.problems.forms.go_file import go_file, with_harness_imports
-from multipl_judge.problems.forms.parts import callable_go_tests, closed, closed_class, entered
+from multipl_judge.problems.forms.parts import callable_go_tests, cases_of, closed, closed_class, entered
 from multipl_judge.problems.problem import Problem
 
 _PYTHON_MODULES = "math, re, sys, copy, datetime, itertools, collections, heapq, statistics, functools, hashlib, string"
+_JAVA_PACKAGE = re.compile(r"^\s*package\s[^;]*;", re.MULTILINE)
 # Crates that the declarations of HumanEval-X ask for in all 164 problems: how to bring them, and what uses them.
 _CRATES = {
     "rand": ("use rand::Rng;\n", r"\brand::|\bRng\b|\bthread_rng\b|\bgen_range\b"),
@@ -57,50 +58,47 @@ def starter_program(problem: Problem, completion: str, nonce: Nonce) -> Program:
     language, harness = problem.language, HARNESSES[problem.language]
     if language == "python":
         return _python(problem, problem.prompt, closed(problem, completion), problem.tests, nonce)
+    tests = Template(harness.tests).substitute(tests=problem.tests)
     if language == "ruby":
-        tests = Template(harness.tests).substitute(tests=problem.tests)
         return _ruby(problem, closed(problem, completion), tests, nonce, "HarnessTests")
     first_class = re.search(r"\bclass\s+(\w+)", bare_code(problem.prompt, language))
     call = Template(harness.call).substitute(class_name=first_class[1] if first_class else "")
-    tests = Template(harness.tests).substitute(tests=problem.tests)
-    if language == "cpp":
-        tests = cpp_tests(tests, problem.prompt)
-    elif language == "rust":
-        tests = re.sub(r"\bfn\s+tests\s*\(", "fn harness_tests(", tests, count=1)
-    elif language == "go":
-        tests = callable_go_tests(tests, problem.prompt)
-    elif language == "java":
-        tests = entered(tests)
+    tests = _callable(problem, tests)
     code = harness.opening + problem.prompt + closed(problem, completion)
     source = code + _guard(problem, completion, nonce) + tests + _ending(problem, nonce, call)
     source = go_file(source, tests=tests) if language == "go" else source
     return Program(language, source, nonce, harness.options, harness.wants)
 
 
+def _callable(problem: Problem, tests: str, name: str = "tests") -> str:
+    """Tests that only the harness can run, in a function of this name, and whose words no completion changes."""
+    if problem.language == "cpp":
+        return cpp_tests(tests, problem.prompt)
+    if problem.language == "rust":
+        return re.sub(rf"\bfn\s+{name}\s*\(", "fn harness_tests(", tests, count=1)
+    if problem.language == "go":
+        return callable_go_tests(tests, problem.prompt)
+    return entered(tests) if problem.language == "java" else tests
+
+
 def multipl_e_program(problem: Problem, completion: str, nonce: Nonce) -> Program:
     """MultiPL-E: in the older languages the tests begin with the closing of the function, or a completion holds it."""
-    language, tests, call = problem.language, problem.tests, "harness_tests();"
-    if language not in ("cpp", "rust", "java", "go", "ruby"):
-        return starter_program(_mended(problem), completion, nonce)
-    options: tuple[str, ...] = ()
-    if language in ("cpp", "rust", "java"):
-        closing, rest = tests.split("\n", 1)
-        if language == "cpp":
-            rest, options = cpp_tests(rest, problem.prompt), ("-std=c++17",)
-        elif language == "java":
-            rest = entered(rest)
-        tests = f"{closing}\n{_guard(problem, completion, nonce)}{rest}"
-    if language == "rust":
-        tests, options = re.sub(r"\bfn\s+main\s*\(", "fn harness_tests(", tests, count=1), ("--edition=2015",)
-    elif language == "go":
-        tests, call = callable_go_tests(tests, problem.prompt), "harnessTests(t)"
-    elif language == "java":
-        first_class = re.findall(r"^class (\w+)", problem.prompt, re.MULTILINE)[0]
-        call = _java_call(first_class)
-    elif language == "ruby":
+    language, closing, tests = problem.language, "", problem.tests
+    if language == "ruby":
         test_case = re.findall(r"class (\w+) < Test::Unit::TestCase", tests)[0]
         return _ruby(problem, completion + "\n", tests, nonce, test_case)
-    source = f"{problem.prompt}{completion}\n{tests}{_ending(problem, nonce, call)}"
+    if language not in ("cpp", "rust", "java", "go"):
+        return starter_program(_mended(problem), completion, nonce)
+    if language != "go":
+        closing, tests = tests.split("\n", 1)
+        closing += "\n"
+    call, options = HARNESSES[language].call, HARNESSES[language].options
+    if language == "rust":
+        options = ("--edition=2015",)
+    elif language == "java":
+        call = _java_call(re.findall(r"^class (\w+)", problem.prompt, re.MULTILINE)[0])
+    tests = _guard(problem, completion, nonce) + _callable(problem, tests, "main")
+    source = f"{problem.prompt}{completion}\n{closing}{tests}{_ending(problem, nonce, call)}"
     if language == "go":
         source = with_harness_imports(source)
     return Program(language, source, nonce, options, ("javatuples",) if language == "java" else ())
@@ -128,18 +126,16 @@ def mbxp_program(problem: Problem, completion: str, nonce: Nonce) -> Program:
         return human_eval_program(problem, completion, nonce)
     if language == "ruby":
         return _ruby(problem, closed(problem, completion), problem.tests, nonce)
-    tests, code = problem.tests, closed(problem, completion)
+    code = closed(problem, completion)
     calls = {"cpp": "harness_tests();", "java": _java_call("Main"), "go": "harnessTests()"}
-    if language == "cpp":
-        tests = _guard(problem, completion, nonce) + cpp_tests(tests, problem.prompt)
-    if language == "go":
-        tests = callable_go_tests(tests, problem.prompt)
     if language == "java":
-        tests, code = _guarded_main(problem, completion, nonce), closed_class(problem, completion)
+        code, tests = closed_class(problem, completion), _guarded_main(problem, completion, nonce)
+    else:
+        tests = _guard(problem, completion, nonce) + _callable(problem, problem.tests)
     source = f"{problem.prompt}{code}{tests}{_ending(problem, nonce, calls[language])}"
     if language == "go":
         source = with_harness_imports(source)
-    return Program(language, source, nonce, ("-std=c++17",) if language == "cpp" else ())
+    return Program(language, source, nonce, HARNESSES[language].options)
 
 
 def humaneval_x_program(problem: Problem, completion: str, nonce: Nonce) -> Program:
@@ -164,7 +160,7 @@ def _x_python(problem: Problem, completion: str, nonce: Nonce) -> Program:
 
 def _x_cpp(problem: Problem, completion: str, nonce: Nonce) -> Program:
     """Every standard header, for the prompts include only some of those that their solutions use."""
-    guarded = _guard(problem, completion, nonce) + cpp_tests(problem.tests, problem.prompt)
+    guarded = _guard(problem, completion, nonce) + _callable(problem, problem.tests)
     code = problem.prompt + closed(problem, completion) + guarded
     source = f"#include <bits/stdc++.h>\n{code}{_ending(problem, nonce, 'harness_tests();')}"
     wants = tuple(name for name in ("boost", "openssl") if f"<{name}/" in code)
@@ -206,6 +202,14 @@ _HUMANEVAL_X: Mapping[str, Callable[[Problem, str, Nonce], Program]] = {
     "go": _x_go,
     "rust": _x_rust,
 }
+
+
+def stdin_program(problem: Problem, completion: str, nonce: Nonce) -> Program:
+    """A whole program that only answers: it is judged by what it prints; tests and nonce are not in it."""
+    language, source = problem.language, problem.prompt + completion
+    if language == "java" and (clause := _JAVA_PACKAGE.search(masked(source, language))):
+        source = source[: clause.start()] + source[clause.end() :]
+    return Program(language, source, nonce, HARNESSES[language].options, cases=cases_of(problem))
 
 
 def _guard(problem: Problem, completion: str, nonce: Nonce) -> str:

@@ -3,45 +3,49 @@
 import subprocess
 import sys
 
-import pytest
-
 from multipl_judge.languages.program import Nonce
 from multipl_judge.languages.python_guard import opening, python_program
 from multipl_judge.languages.ruby_guard import ruby_program
 
-_CAPTURED = """import contextlib, io
-with contextlib.redirect_stdout(io.StringIO()) as said:
-    f(3)
-assert said.getvalue() == '3\\n'
-"""
+# For each function its body and its tests; all stand in one program.
 PYTHON = {
-    "values": ("return [n, {'a': (n, 1.5)}, {n}, None]", "assert f(2) == [2, {'a': (2, 1.5)}, {2}, None]"),
+    "values": ("return [n, {'a': (n, 1.5)}, {n}, None]", "assert values(2) == [2, {'a': (2, 1.5)}, {2}, None]"),
     "changes": (
         "n.append(3); n[0].append(7); return n",
-        "x = [[1], 2]; y = x[0]\nassert f(x) is x and x == [[1, 7], 2, 3] and y == [1, 7]",
+        "x = [[1], 2]; y = x[0]\nassert changes(x) is x and x == [[1, 7], 2, 3] and y == [1, 7]",
     ),
-    "generator": ("yield from range(n)", "assert list(f(3)) == [0, 1, 2]"),
-    "closure": ("return lambda x: x * n", "assert f(3)(4) == 12"),
-    "callback": ("return [n(x) for x in (1, 2)]", "assert f(lambda x: x + 1) == [2, 3]"),
-    "exception": ("raise ValueError('x', n)", "try:\n    f(2)\nexcept ValueError as e:\n    assert e.args == ('x', 2)"),
-    "exception that hides its arguments": (
+    "yielding": ("yield from range(n)", "assert list(yielding(3)) == [0, 1, 2]"),
+    "closure": ("return lambda x: x * n", "assert closure(3)(4) == 12"),
+    "calling": ("return [n(x) for x in (1, 2)]", "assert calling(lambda x: x + 1) == [2, 3]"),
+    "raising": (
+        "raise ValueError('x', n)",
+        "try:\n    raising(2)\nexcept ValueError as e:\n    assert e.args == ('x', 2)\nelse:\n    assert False",
+    ),
+    "hiding": (
         "class Odd(ValueError):\n        args = property(lambda self: self.none)\n"
         "        __str__ = lambda self: 'odd'\n    raise Odd",
-        "try:\n    f(2)\nexcept ValueError as e:\n    assert str(e) == 'odd'\nelse:\n    assert False",
+        "try:\n    hiding(2)\nexcept ValueError as e:\n    assert str(e) == 'odd'\nelse:\n    assert False",
     ),
-    "output": ("print(n)", _CAPTURED),
-    "big": ("return 10 ** n", "assert f(5000) == 10 ** 5000"),
-    "class": ("return type(n)", "assert f(2) == int and f('') is str"),
-    "coroutine": ("async def g(): return n + 1\n    return g()", "import asyncio\nassert asyncio.run(f(2)) == 3"),
-    "import": ("return n\nimport math", "assert f(2) == math.sqrt(4)"),
+    "printing": (
+        "print(n)",
+        "import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()) as said:\n    printing(3)\n"
+        "assert said.getvalue() == '3\\n'",
+    ),
+    "big": ("return 10 ** n", "assert big(5000) == 10 ** 5000"),
+    "kind": ("return type(n)", "assert kind(2) == int and kind('') is str"),
+    "waiting": (
+        "async def g(): return n + 1\n    return g()",
+        "import asyncio\nassert asyncio.run(waiting(2)) == 3",
+    ),
+    "importing": ("return n\nimport math", "assert importing(2) == math.sqrt(4)"),
 }
 RUBY = {
-    "values": ("[n, { a: [n, 1.5] }, nil, 'é']", "assert_equal([2, { a: [2, 1.5] }, nil, 'é'], f(2))"),
-    "changes": ("n[0] << 7; n << 3", "x = [[1], 2]\nassert_same(x, f(x))\nassert_equal([[1, 7], 2, 3], x)"),
-    "block": ("yield(n) + 1", "assert_equal(7, f(3) { |x| 2 * x })"),
-    "closure": ("->(x) { x * n }", "assert_equal(12, f(3).call(4))"),
-    "exception": ("raise ArgumentError, 'x'", "assert_raise(ArgumentError) { f(2) }"),
-    "lazy": ("(1..n).lazy.map { |x| 2 * x }", "assert_equal([2, 4], f(2).to_a)"),
+    "values": ("[n, { a: [n, 1.5] }, nil, 'é']", "assert_equal([2, { a: [2, 1.5] }, nil, 'é'], values(2))"),
+    "changes": ("n[0] << 7; n << 3", "x = [[1], 2]\nassert_same(x, changes(x))\nassert_equal([[1, 7], 2, 3], x)"),
+    "block": ("yield(n) + 1", "assert_equal(7, block(3) { |x| 2 * x })"),
+    "closure": ("->(x) { x * n }", "assert_equal(12, closure(3).call(4))"),
+    "raising": ("raise ArgumentError, 'x'", "assert_raise(ArgumentError) { raising(2) }"),
+    "lazy": ("(1..n).lazy.map { |x| 2 * x }", "assert_equal([2, 4], lazy(2).to_a)"),
 }
 
 
@@ -57,11 +61,11 @@ def passes(code: str, tests: str, **named: str) -> bool:
     return run([sys.executable, "-s", "-B", "-"], python_program(code, tests, nonce, **named), nonce)
 
 
-@pytest.mark.parametrize("name", PYTHON)
-def test_a_python_answer_meets_its_tests(name):
-    body, tests = PYTHON[name]
-    for more, is_right in (("", True), ("\nassert f is None", False))[: 1 + (name == "values")]:
-        assert passes(f"def f(n):\n    {body}\n", tests + more, entry_point="f") is is_right
+def test_python_answers_meet_their_tests():
+    code = "".join(f"def {name}(n):\n    {body}\n" for name, (body, _) in PYTHON.items())
+    tests = "\n".join(tests for _, tests in PYTHON.values())
+    assert passes(code, tests, entry_point="values")
+    assert not passes(code, f"{tests}\nassert values is None", entry_point="values")
 
 
 def test_tests_use_the_classes_functions_and_exceptions_of_a_module():
@@ -91,11 +95,11 @@ def test_a_module_among_the_arguments_stays_as_the_tests_have_it():
         assert passes(f"def f(n):\n    {trick}\n    return 4\n", tests, entry_point="f")
 
 
-@pytest.mark.parametrize("name", RUBY)
-def test_a_ruby_answer_meets_its_tests(name):
-    body, tests = RUBY[name]
-    nonce = Nonce.draw()
-    for more, passes in (("", True), ("\nassert(false)", False))[: 1 + (name == "values")]:
-        case = f"class Cases < Test::Unit::TestCase\n  def test_all\n{tests}{more}\n  end\nend\n"
-        source = ruby_program("def f(n)\n", f"  {body}\nend\n", case, nonce, entry_point="f", test_case="Cases")
-        assert run(["ruby", "-"], source, nonce) is passes
+def test_ruby_answers_meet_their_tests():
+    opened = "".join(f"def {name}(n)\n  {body}\nend\n" for name, (body, _) in RUBY.items() if name != "lazy")
+    tests = "".join(f"  def test_{name}\n{tests}\n  end\n" for name, (_, tests) in RUBY.items())
+    for more, is_right in (("", True), ("  def test_no\n    assert(false)\n  end\n", False)):
+        nonce, case = Nonce.draw(), f"class Cases < Test::Unit::TestCase\n{tests}{more}end\n"
+        body = f"  {RUBY['lazy'][0]}\nend\n{opened}"
+        source = ruby_program("def lazy(n)\n", body, case, nonce, entry_point="lazy", test_case="Cases")
+        assert run(["ruby", "-"], source, nonce) is is_right

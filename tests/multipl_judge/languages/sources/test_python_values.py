@@ -61,7 +61,7 @@ def shape(value: Any) -> Any:
     return type(value), items
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(_PLAIN)
 def test_a_value_arrives_as_it_was(value):
     arrived = sent(value)

@@ -8,6 +8,7 @@ import pytest
 from multipl_judge.judge.outcome import Outcome
 from multipl_judge.languages.program import Nonce
 from multipl_judge.problems.forms import FORMS, broken_reference, program_of
+from tests.multipl_judge.judge.test_evil import LANGUAGES
 from tests.multipl_judge.problems.samples import sample
 from tests.multipl_judge.problems.test_extract import WHOLE_FUNCTIONS
 from tests.multipl_judge.problems.translated import TRANSLATED
@@ -35,10 +36,13 @@ LEFT_EARLY = [
     *("human_eval-python", "mbpp-python", "multipl_e-go", "humaneval_x-rust", "mbxp-go"),
     *(name for name in FORM_LANGUAGES if name.startswith(("starter-", "calls-"))),
 ]
-# A right one of the others is judged by test_extract.py and test_calling.py; all answers are compared alike.
+# Right ones of calls and of others are judged by test_calling.py and test_extract.py; all answers are compared alike.
+# In the starter's form judge/test_evil.py has right and wrong ones of the older languages; wrong ones of the others are
+# programs as those of MultiPL-E.
+_EVIL = {f"starter-{language}" for language in LANGUAGES.values()}
 KINDS = {
-    "right": [name for name in FORM_LANGUAGES if name not in WHOLE_FUNCTIONS and not name.startswith("calls-")],
-    "wrong": [name for name in FORM_LANGUAGES if not name.startswith("calls-") or name == "calls-python"],
+    "right": [name for name in FORM_LANGUAGES if name not in {*WHOLE_FUNCTIONS, *_EVIL} and "calls-" not in name],
+    "wrong": [name for name in FORM_LANGUAGES if not name.startswith(("calls-", "starter-"))] + ["calls-python"],
     "forged": LEFT_EARLY,
 }
 
