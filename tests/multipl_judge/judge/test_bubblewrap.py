@@ -13,31 +13,23 @@ from multipl_judge.judge.system_calls import column
 from tests.multipl_judge.judge.conftest import SHORT, python, root_only
 
 
-@pytest.fixture
-def hidden(tmp_path) -> Path:
-    """A readable folder below one that only its owner may enter."""
-    folder = tmp_path / "private" / "hidden"
-    folder.mkdir(parents=True)
-    (folder / "file").write_text("text")
-    (tmp_path / "private").chmod(0o700)
-    return folder
-
-
-def test_a_path_that_all_can_reach_is_not_mounted():
+def test_a_path_that_all_can_reach_is_not_mounted(tmp_path):
+    (tmp_path / "home").mkdir(mode=0o700)
+    assert not all_may_enter(tmp_path / "home" / "file")
+    assert not all_may_enter(tmp_path / "home" / "not" / "there")
+    assert all_may_enter(Path("/usr/share/not/there"))
     with BindMounts(other_user=True) as mounts:
         assert mounts.reach(Path("/usr/bin/env")) == "/usr/bin/env"
         assert mounts.arguments() == []
 
 
-def test_all_may_enter_where_no_folder_above_is_closed(tmp_path):
-    (tmp_path / "home").mkdir(mode=0o700)
-    assert not all_may_enter(tmp_path / "home" / "file")
-    assert not all_may_enter(tmp_path / "home" / "not" / "there")
-    assert all_may_enter(Path("/usr/share/not/there"))
-
-
 @root_only
-def test_another_user_reads_what_is_bound_and_the_mount_leaves_no_trace(hidden):
+def test_another_user_reads_what_is_bound_and_the_mount_leaves_no_trace(tmp_path):
+    """A readable folder below one that only its owner may enter."""
+    hidden = tmp_path / "private" / "hidden"
+    hidden.mkdir(parents=True)
+    (hidden / "file").write_text("text")
+    (tmp_path / "private").chmod(0o700)
     become = ["setpriv", "--reuid=57999", "--regid=57999", "--clear-groups", "--"]
     assert subprocess.run([*become, "cat", str(hidden / "file")], capture_output=True, check=False).returncode == 1
     with BindMounts(other_user=True) as mounts:

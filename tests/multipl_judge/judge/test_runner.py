@@ -82,7 +82,7 @@ def test_a_run_ends_as_in_a_sandbox_of_its_own_and_the_next_begins_afresh(name, 
 @pytest.mark.parametrize(
     ("text", "limit", "value"),
     [
-        ("import time; time.sleep(60)", "time", {"cpu_s": 0.5}),
+        ("import time; time.sleep(60)", "time", {"cpu_s": 0.3}),
         ("print('x' * 2000)", "output", {"output_bytes": 1000}),
         ("b = bytearray(b'x') * 2**27; import time; time.sleep(60)", "memory", {"memory_bytes": 2**26}),
     ],

@@ -124,14 +124,9 @@ def test_the_documented_example_judges_its_references(bubblewrap, tables, tmp_pa
     assert {line["outcome"] for line in broken} == {"runtime_error"}
 
 
-def test_what_is_wrong_with_a_toolchain_or_harness_is_told():
+def test_a_harness_without_its_ending_is_told():
     values = example()
-    entry = values["own_languages"]["tcl"]
-    entry["toolchain"]["runs"] = entry["toolchain"].pop("run")
-    with pytest.raises(ConfigError, match=r"own_languages\.tcl\.toolchain: unknown key runs; known keys: executables"):
-        validate_recipe(values)
-    entry["toolchain"]["run"] = entry["toolchain"].pop("runs")
-    del entry["harness"]["ending"]
+    del values["own_languages"]["tcl"]["harness"]["ending"]
     with pytest.raises(ConfigError, match=r"own_languages\.tcl\.harness"):
         validate_recipe(values)
 
@@ -173,6 +168,7 @@ _HARNESS: list[tuple[dict[str, Any], str]] = [
     *(({"multipl_e": [pair]}, f"multipl_e: .*: {_NO_EXPRESSION}") for pair in (["(", "x"], ["a", "\\1"])),
 ]
 _TOOLCHAIN: list[tuple[dict[str, Any], str]] = [
+    ({"runs": ["x"]}, "unknown key runs; known keys: executables"),
     *(({key: "("}, f"{key}: {_NO_EXPRESSION}") for key in ("failed_assertion", "crashed", "uncompiled", "unparsed")),
     ({"main": [r"class \w+"]}, r"main: .* needs a group"),
     ({"executables": {}}, r"executables: must not be empty"),

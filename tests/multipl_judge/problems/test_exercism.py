@@ -19,17 +19,18 @@ _LEAVES_OUT = (
 )
 
 
-def exercise(folder: Path, language: str) -> Problem:
+def exercise(folder: Path, language: str) -> tuple[Problem, str]:
+    """The exercise of a track and its example."""
     (problem,) = read_exercism(write_track(folder, language))
-    return problem
+    assert problem.reference is not None
+    return problem, problem.reference
 
 
 @pytest.mark.parametrize("language", TRACKS)
 def test_the_example_passes_a_spoilt_one_fails_and_leaving_is_no_pass(language, tmp_path, judged):
-    problem = exercise(tmp_path, language)
+    problem, reference = exercise(tmp_path, language)
     assert problem.language == language
-    assert problem.reference is not None
-    reference = (_LEAVES_OUT if language == "cpp" else "") + problem.reference
+    reference = (_LEAVES_OUT if language == "cpp" else "") + reference
     assert judged(problem, reference).outcome == Outcome.passed
     wrong, leaving = (reference.replace(*change) for change in (TRACKS[language].wrong, TRACKS[language].leave))
     judgement = judged(problem, wrong)
@@ -40,7 +41,7 @@ def test_the_example_passes_a_spoilt_one_fails_and_leaving_is_no_pass(language, 
 
 @pytest.mark.parametrize("language", TRACKS)
 def test_the_prompt_is_a_comment_that_tells_the_task_and_how_the_file_begins(language: str, tmp_path: Path):
-    problem = exercise(tmp_path, language)
+    problem, _ = exercise(tmp_path, language)
     lines = [line for line in problem.prompt.splitlines() if line]
     assert {line[:1] for line in lines} == {lines[0][0]}
     assert "Weigh the parts of a box." in problem.prompt
@@ -51,10 +52,10 @@ def test_the_prompt_is_a_comment_that_tells_the_task_and_how_the_file_begins(lan
 
 
 def test_the_blocks_of_a_chat_answer_are_its_files(tmp_path: Path):
-    problem = exercise(tmp_path, "cpp")
+    problem, reference = exercise(tmp_path, "cpp")
     texts = [TRACKS["cpp"].texts[name] for name in sorted(TRACKS["cpp"].files["example"], reverse=True)]
     answer = "Here it is:\n\n" + "\n\nand\n\n".join(f"```cpp\n{text}```" for text in texts) + "\n\nDone.\n"
-    assert completion_of_answer(problem, answer) == problem.reference
+    assert completion_of_answer(problem, answer) == reference
 
 
 def test_all_exercises_of_several_tracks_are_found_and_languages_chosen(tmp_path: Path):
@@ -98,15 +99,13 @@ def test_a_track_has_to_be_one(tmp_path: Path):
     ],
 )
 def test_a_solution_that_changes_its_framework_does_not_pass(language, trick, tmp_path, judged):
-    problem = exercise(tmp_path, language)
-    assert problem.reference is not None
-    assert judged(problem, trick + problem.reference.replace(*TRACKS[language].wrong)).outcome != Outcome.passed
+    problem, reference = exercise(tmp_path, language)
+    assert judged(problem, trick + reference.replace(*TRACKS[language].wrong)).outcome != Outcome.passed
 
 
 def test_a_cpp_solution_leaves_out_no_test(tmp_path: Path, judged: Callable[[Problem, str], Judgement]):
-    problem = exercise(tmp_path, "cpp")
-    assert problem.reference is not None
-    assert judged(problem, _LEAVES_OUT + problem.reference.replace('"empty"', '"full"')).outcome == Outcome.wrong_answer
+    problem, reference = exercise(tmp_path, "cpp")
+    assert judged(problem, _LEAVES_OUT + reference.replace('"empty"', '"full"')).outcome == Outcome.wrong_answer
 
 
 SHELL = {

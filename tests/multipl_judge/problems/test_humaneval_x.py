@@ -9,35 +9,17 @@ from multipl_judge.problems.humaneval_x import read_humaneval_x
 from multipl_judge.problems.problem import Problem, cut_at_stop
 from tests.multipl_judge.problems.samples import HUMANEVAL_X, write_rows
 
-_OWN = 2  # problems a language in the project's own files
 
-
-@pytest.fixture(
-    scope="module", params=[_OWN, pytest.param(164, marks=pytest.mark.third_party)], ids=["own", "humaneval-x"]
+@pytest.mark.parametrize(
+    ("name", "count", "number"), [("small_bench", 2, 900), pytest.param("bench", 164, 7, marks=pytest.mark.third_party)]
 )
-def count(request: pytest.FixtureRequest) -> int:
-    """How many problems a language there are: in files of the project's own, and in the real ones."""
-    return request.param
-
-
-@pytest.fixture(scope="module")
-def problems(count: int, request: pytest.FixtureRequest) -> dict[str, Problem]:
-    folder = request.getfixturevalue("small_bench" if count == _OWN else "bench")
-    return {problem.id: problem for problem in read_humaneval_x(folder / "humaneval-x")}
-
-
-def test_five_languages_have_as_many_problems_with_references(problems, count):
-    assert Counter(problem.language for problem in problems.values()) == dict.fromkeys(
-        ("python", "cpp", "java", "go", "rust"), count
-    )
-    assert all(problem.reference for problem in problems.values())
-    number = 900 if count == _OWN else 7
+def test_five_languages_have_as_many_problems_and_no_stop_string_cuts_into_a_reference(name, count, number, request):
+    problems = {problem.id: problem for problem in read_humaneval_x(request.getfixturevalue(name) / "humaneval-x")}
+    languages = ("python", "cpp", "java", "go", "rust")
+    assert Counter(problem.language for problem in problems.values()) == dict.fromkeys(languages, count)
     assert problems[f"Rust/{number}"].cluster == problems[f"CPP/{number}"].cluster == f"HumanEval/{number}"
-
-
-def test_no_stop_string_cuts_into_a_reference(problems):
     for problem in problems.values():
-        assert problem.reference is not None
+        assert problem.reference
         left = problem.reference[len(cut_at_stop(problem.reference, problem.stop)) :]
         assert set(left) <= set(" \n}") or problem.id == "CPP/94", problem.id
 
@@ -72,9 +54,8 @@ def test_only_what_a_program_uses_is_wanted(tmp_path):
     }
 
 
-def test_a_python_completion_ends_at_its_first_line_that_is_not_indented(problems, count):
-    problem = problems["Python/900" if count == _OWN else "Python/0"]
-    source = program_of(problem, "    return 1\nprint('more')\n    x", Nonce(1, 2)).source
+def test_a_python_completion_ends_at_its_first_line_that_is_not_indented(samples):
+    source = program_of(samples["humaneval_x-python"], "    return 1\nprint('more')\n    x", Nonce(1, 2)).source
     assert "    return 1\\n" in source
     (code,) = (line for line in source.splitlines() if "_code = " in line)
     assert "more" not in code

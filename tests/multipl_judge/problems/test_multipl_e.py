@@ -1,5 +1,4 @@
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
@@ -8,33 +7,16 @@ from multipl_judge.problems.benchmarks import read_benchmark
 from multipl_judge.problems.multipl_e import read_multipl_e
 from tests.multipl_judge.problems.samples import MULTIPL_E, write_rows
 
-_SMALL = "small_bench"
-_REAL = "bench"
-
-
-def folder_of(name: str, request: pytest.FixtureRequest) -> Path:
-    return request.getfixturevalue(name) / "multipl-e"
+_REAL = {"cpp": 161, "java": 158, "go": 154, "rust": 156, "ruby": 161, "lua": 161, "ocaml": 156, "racket": 161}
 
 
 @pytest.mark.parametrize(
     ("name", "counts"),
-    [
-        (_SMALL, dict.fromkeys(MULTIPL_E, 2)),
-        pytest.param(
-            _REAL,
-            {"cpp": 161, "java": 158, "go": 154, "rust": 156, "ruby": 161, "lua": 161, "ocaml": 156, "racket": 161},
-            marks=pytest.mark.third_party,
-        ),
-    ],
+    [("small_bench", dict.fromkeys(MULTIPL_E, 2)), pytest.param("bench", _REAL, marks=pytest.mark.third_party)],
 )
-def test_the_files_are_read_with_as_many_problems_as_they_are_known_to_have(name, counts, request):
-    problems = read_multipl_e("humaneval", folder_of(name, request))
+def test_as_many_problems_are_read_as_there_are_and_ruby_is_cut_nowhere_at_empty_lines(name, counts, request):
+    problems = read_multipl_e("humaneval", request.getfixturevalue(name) / "multipl-e")
     assert Counter(problem.language for problem in problems) == counts
-
-
-@pytest.mark.parametrize("name", [_SMALL, pytest.param(_REAL, marks=pytest.mark.third_party)])
-def test_ruby_is_cut_nowhere_at_empty_lines(name, request):
-    problems = read_multipl_e("humaneval", folder_of(name, request))
     assert {problem.stop for problem in problems if problem.language == "ruby"} == {("\nclass", "\ndef", "\n#")}
     assert all(problem.stop for problem in problems)
 
