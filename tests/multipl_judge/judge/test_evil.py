@@ -64,10 +64,6 @@ _VECTOR_RB = (
 )
 _MAIN_PY = "def test():\n    assert double_number(2) == 4\nif __name__ == '__main__':\n    test()\n"
 _CASES_RB = "class Doubles < Test::Unit::TestCase\n  def test_all\n    assert_equal(4, double_number(2))\n  end\nend\n"
-_TEXT = {"tests": _RUST_TESTS.format('assert_eq!(double_text(4), "8");')}
-_SOME = {"tests": _RUST_TESTS.format("assert!(double_number(4).is_some());")}
-_GO_ONCE = {"tests": _GO_TESTS.format("doubleNumber(4) != 8")}
-_JAVA_ONCE = {"tests": _JAVA_TESTS.format("assert doubleNumber(4) == 8;")}
 # The starter problem with its cases as assertions in the program.
 _TESTS = {
     "python": "assert double_number(4) == 8\nassert double_number(0) == 0\nassert double_number(-3) == -6\n",
@@ -79,14 +75,61 @@ _TESTS = {
         "assert doubleNumber(4) == 8; assert doubleNumber(0) == 0; assert doubleNumber(-3) == -6;"
     ),
 }
-CHANGES: dict[str, dict[str, Any]] = {
-    "skips_itself.py": {
-        "tests": f"{_UNIT}result = unittest.TestResult()\n"
-        "unittest.defaultTestLoader.loadTestsFromTestCase(Doubles).run(result)\nassert result.wasSuccessful()\n"
-    },
-    "shadows_method.py": {"prompt": _VECTOR_PY, "tests": "assert double_number(Vector(2)).same(Vector(4))\n"},
-    "swallows_failures.py": {"tests": "def look(x):\n    assert x == 4\ndouble_number(look)\n"},
-    "names_fields.py": {"tests": "assert double_number(2).count(4) == 1\n"},
+# Tests, prompts and forms of programs that need others than these.
+_GO_ONCE = _GO_TESTS.format("doubleNumber(4) != 8")
+_JAVA_ONCE = _JAVA_TESTS.format("assert doubleNumber(4) == 8;")
+_JAVA_EQUALS = _JAVA_TESTS.format("assert Objects.equals(doubleNumber(4), 8);")
+_RUST_TEXT = _RUST_TESTS.format('assert_eq!(double_text(4), "8");')
+_RUST_SOME = _RUST_TESTS.format("assert!(double_number(4).is_some());")
+TESTS = {
+    "skips_itself.py": f"{_UNIT}result = unittest.TestResult()\n"
+    "unittest.defaultTestLoader.loadTestsFromTestCase(Doubles).run(result)\nassert result.wasSuccessful()\n",
+    "shadows_method.py": "assert double_number(Vector(2)).same(Vector(4))\n",
+    "swallows_failures.py": "def look(x):\n    assert x == 4\ndouble_number(look)\n",
+    "names_fields.py": "assert double_number(2).count(4) == 1\n",
+    "raises_any_error.py": "try:\n    double_number(2)\nexcept OddError:\n    pass\nelse:\n    assert False\n",
+    "writes_modules.py": "import statistics\nassert statistics.mean([double_number(2)]) == 4\n",
+    "yields_lies.py": "assert list(double_number(2)) == [4]\n",
+    "subtracts_to_nothing.py": "assert abs(double_number(2) - 4) < 1e-6\n",
+    "stops_iteration.py": "assert all(map(lambda pair: double_number(pair[0]) == pair[1], [(1, 2)]))\n",
+    "swallows_failures.rb": "double_number(2) { |x| assert_equal(4, x) }\n",
+    "raises_any_error.rb": "assert_raise(OddError) { double_number(2) }\n",
+    "lies_about_nil.rb": "assert_nil(double_number(2))\n",
+    "shadows_method.rb": "assert(double_number(Vector.new(2)).same?(Vector.new(4)))\n",
+    "coerces.rb": "assert((4.0 - double_number(2)).abs < 1e-6)\n",
+    "shadows_bool.rs": _RUST_TESTS.format("assert_eq!(is_even(2), true); assert_eq!(is_even(3), false);"),
+    **dict.fromkeys(("interposes_memcmp.rs", "assembles_memcmp.rs"), _RUST_TEXT),
+    **dict.fromkeys(("takes_methods.rs", "hides_a_trait.rs"), _RUST_SOME),
+    "own_some.rs": _RUST_TESTS.format("assert_eq!(double_number(4), Some(8));"),
+    "own_vec.rs": _RUST_TESTS.format("assert_eq!(double_all(&[4]), vec![8]);"),
+    "const_true.go": _GO_TESTS.format("isEven(2) != true"),
+    "own_min.go": _GO_TESTS.format("min(doubleNumber(4), 8) != 8"),
+    "shadows_reflect.go": _GO_TESTS.format("!reflect.DeepEqual(doubleAll([]int{4}), []int{8})"),
+    **dict.fromkeys(("calls_by_place.go", "executes_itself.go"), _GO_ONCE),
+    "shadows_len.go": _GO_TESTS.format("len(doubleAll([]int{1, 2, 3})) != 3"),
+    "skips_subtests.go": _GO_TESTS.format(
+        '!t.Run("test", func(t *testing.T) { if doubleNumber(4) != 8 { t.Fatal() } })'
+    ),
+    **dict.fromkeys(("reflects_on_tests.java", "hidden_class.java"), _JAVA_ONCE),
+    **dict.fromkeys(("own_process.java", "handles_failures.java"), _JAVA_ONCE),
+    **dict.fromkeys(("nested_objects.java", "field_named_objects.java"), _JAVA_EQUALS),
+    "one_integer.java": _JAVA_TESTS.format("Integer want = 8; Integer got = doubleNumber(4); assert got.equals(want);"),
+    "overloads_helper.cpp": "bool same(std::vector<int> a, std::vector<int> b) {\n    return a == b;\n}\n"
+    + _CPP_TESTS.format("(same(double_all({1}), {2}))"),
+    "honest_operators.cpp": _CPP_TESTS.format(
+        "(double_all({1}) == std::vector<int>{2}) || double_even(4) == 8 || abs(half(5) - 2.5) < 1e-6"
+    ),
+    "fast_math.cpp": _CPP_TESTS.format("half(5) == 2.5"),
+    "interposes_memcmp.cpp": _CPP_TESTS.format('double_text(4) == std::string("8")'),
+}
+PROMPTS = {
+    **dict.fromkeys(("calls_tests.java", "nested_objects.java", "field_named_objects.java"), _JAVA_PROMPT),
+    "shadows_method.py": _VECTOR_PY,
+    "shadows_method.rb": _VECTOR_RB,
+    "overloads_function.cpp": "long double_number(long n) {\n",
+    "pops_macros.cpp": "int double_number(int n) {\n",
+}
+FORMS: dict[str, dict[str, Any]] = {
     "names_itself.py": {"form": "framework", "tests": _MAIN_PY},
     "reads_input_alone.py": {"form": "framework", "tests": _MAIN_PY},
     "loads_no_tests.py": {
@@ -94,42 +137,18 @@ CHANGES: dict[str, dict[str, Any]] = {
         "tests": f"from doubling import *\n{_UNIT}",
         "extra": {"module": "doubling"},
     },
-    "raises_any_error.py": {
-        "tests": "try:\n    double_number(2)\nexcept OddError:\n    pass\nelse:\n    assert False\n"
-    },
     "omits_in_framework.rb": {"form": "framework", "tests": _CASES_RB},
-    "swallows_failures.rb": {"tests": "double_number(2) { |x| assert_equal(4, x) }\n"},
-    "raises_any_error.rb": {"tests": "assert_raise(OddError) { double_number(2) }\n"},
-    "lies_about_nil.rb": {"tests": "assert_nil(double_number(2))\n"},
-    "shadows_method.rb": {"prompt": _VECTOR_RB, "tests": "assert(double_number(Vector.new(2)).same?(Vector.new(4)))\n"},
     "shadows_abs.py": {
         "form": "human_eval",
         "tests": "def check(candidate):\n    assert abs(candidate(2) - 4) < 1e-6\n",
     },
     "jumps_over_tests.py": {"form": "human_eval", "tests": "def check(candidate):\n    assert candidate(2) == 4\n"},
-    "writes_modules.py": {"tests": "import statistics\nassert statistics.mean([double_number(2)]) == 4\n"},
-    "yields_lies.py": {"tests": "assert list(double_number(2)) == [4]\n"},
-    "subtracts_to_nothing.py": {"tests": "assert abs(double_number(2) - 4) < 1e-6\n"},
-    "stops_iteration.py": {"tests": "assert all(map(lambda pair: double_number(pair[0]) == pair[1], [(1, 2)]))\n"},
-    "coerces.rb": {"tests": "assert((4.0 - double_number(2)).abs < 1e-6)\n"},
-    "shadows_bool.rs": {"tests": _RUST_TESTS.format("assert_eq!(is_even(2), true); assert_eq!(is_even(3), false);")},
-    "interposes_memcmp.rs": _TEXT,
-    "assembles_memcmp.rs": _TEXT,
-    "takes_methods.rs": _SOME,
-    "hides_a_trait.rs": _SOME,
     "catches_tests.rs": {
         "form": "framework",
         "prompt": "",
         "tests": "#[cfg(test)]\nmod tests {\n    use super::*;\n\n    #[test]\n    fn doubles() {\n"
         "        assert_eq!(double_number(4), 8);\n    }\n}\n",
     },
-    "own_some.rs": {"tests": _RUST_TESTS.format("assert_eq!(double_number(4), Some(8));")},
-    "own_vec.rs": {"tests": _RUST_TESTS.format("assert_eq!(double_all(&[4]), vec![8]);")},
-    "const_true.go": {"tests": _GO_TESTS.format("isEven(2) != true")},
-    "own_min.go": {"tests": _GO_TESTS.format("min(doubleNumber(4), 8) != 8")},
-    "shadows_reflect.go": {"tests": _GO_TESTS.format("!reflect.DeepEqual(doubleAll([]int{4}), []int{8})")},
-    **dict.fromkeys(("calls_by_place.go", "executes_itself.go"), _GO_ONCE),
-    "shadows_len.go": {"tests": _GO_TESTS.format("len(doubleAll([]int{1, 2, 3})) != 3")},
     "shadows_arrays.java": _X_JAVA,
     "package_java.java": _X_JAVA,
     "calls_main.java": {
@@ -138,38 +157,6 @@ CHANGES: dict[str, dict[str, Any]] = {
         .replace("doubleNumber(4) == 8", "isEven(4)")
         .replace("s.doubleNumber(0) == 0", "!s.isEven(1)"),
     },
-    "calls_tests.java": {"prompt": _JAVA_PROMPT},
-    "reflects_on_tests.java": _JAVA_ONCE,
-    "hidden_class.java": _JAVA_ONCE,
-    "own_process.java": _JAVA_ONCE,
-    "handles_failures.java": _JAVA_ONCE,
-    "nested_objects.java": {
-        "prompt": _JAVA_PROMPT,
-        "tests": _JAVA_TESTS.format("assert Objects.equals(doubleNumber(4), 8);"),
-    },
-    "one_integer.java": {
-        "tests": _JAVA_TESTS.format("Integer want = 8; Integer got = doubleNumber(4); assert got.equals(want);")
-    },
-    "field_named_objects.java": {
-        "prompt": _JAVA_PROMPT,
-        "tests": _JAVA_TESTS.format("assert Objects.equals(doubleNumber(4), 8);"),
-    },
-    "skips_subtests.go": {
-        "tests": _GO_TESTS.format('!t.Run("test", func(t *testing.T) { if doubleNumber(4) != 8 { t.Fatal() } })')
-    },
-    "overloads_helper.cpp": {
-        "tests": "bool same(std::vector<int> a, std::vector<int> b) {\n    return a == b;\n}\n"
-        + _CPP_TESTS.format("(same(double_all({1}), {2}))")
-    },
-    "overloads_function.cpp": {"prompt": "long double_number(long n) {\n"},
-    "honest_operators.cpp": {
-        "tests": _CPP_TESTS.format(
-            "(double_all({1}) == std::vector<int>{2}) || double_even(4) == 8 || abs(half(5) - 2.5) < 1e-6"
-        )
-    },
-    "fast_math.cpp": {"tests": _CPP_TESTS.format("half(5) == 2.5")},
-    "pops_macros.cpp": {"prompt": "int double_number(int n) {\n"},
-    "interposes_memcmp.cpp": {"tests": _CPP_TESTS.format('double_text(4) == std::string("8")')},
 }
 # What takes or breaks something that others need as well: a neighbour is judged beside these.
 _ATTACKS = {
@@ -287,7 +274,8 @@ def judged(names: list[str], limit: Outcome | None, *, beside_a_neighbour: bool)
 
     def program(name: str) -> Program:
         language = LANGUAGES[Path(name).suffix]
-        changes = {"prompt": _OPENINGS.get(language, "")} | CHANGES.get(name, {})
+        prompt = PROMPTS.get(name, _OPENINGS.get(language, ""))
+        changes = {"prompt": prompt, "tests": TESTS.get(name, _TESTS[language])} | FORMS.get(name, {})
         problem = replace(posed[language], **changes)
         source = WRITTEN[name] if name in WRITTEN else (EVIL / name).read_text()
         return program_of(problem, "}\n" * ("opening()" in problem.prompt) + source, Nonce.draw())
