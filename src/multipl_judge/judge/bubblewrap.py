@@ -1,11 +1,14 @@
-"""The command line of bubblewrap for the sandbox, and the bind mounts of what its user could not reach."""
+"""The command line of bubblewrap for what a sandbox runs, and the bind mounts of what its user could not reach."""
 
 import os
 import shlex
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from multipl_judge.languages.toolchain import Limits
 
 INSIDE = "/program"
 SCRATCH = "/scratch"
@@ -29,6 +32,26 @@ _ISOLATION = (
     *("--unshare-all", "--unshare-user", "--disable-userns", "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL"),
     *("--hostname", "sandbox", "--new-session", "--die-with-parent", "--as-pid-1"),
 )
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a sandbox is asked to run; see `Sandbox.run`."""
+
+    command: Sequence[str]
+    limits: Limits
+    folder: Path | None
+    writable: bool = False
+    stdin: bytes = b""
+    read_only_binds: Sequence[Path] = ()
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    overlay: Path | None = None
+    forks: bool = True
+
+    @property
+    def written(self) -> Path | None:
+        """The folder, if it may write there."""
+        return self.folder if self.writable else None
 
 
 class BindMounts(ExitStack):
@@ -82,30 +105,24 @@ def all_may_enter(path: Path) -> bool:
     return True
 
 
-def bind_arguments(
-    mounts: BindMounts, *, folder: Path | None, writable: bool, read_only: Sequence[Path], overlay: Path | None
+def bubblewrap_arguments(
+    asked: Asked, mounts: BindMounts, shown: Sequence[str], *, status: int, seccomp: Sequence[int]
 ) -> list[str]:
-    """Arguments that bind what a run asks for; see `Sandbox.run`."""
-    arguments: list[str] = []
-    for path in read_only:
-        arguments += ["--ro-bind", mounts.reach(path), str(path)]
-    if overlay:
-        arguments += ["--overlay-src", mounts.reach(overlay), "--tmp-overlay", str(overlay)]
-    if folder:
-        arguments += ["--bind" if writable else "--ro-bind", mounts.reach(folder), INSIDE]
-    return arguments
-
-
-def bubblewrap_arguments(binds: Sequence[str], *, scratch_bytes: int, status: int, seccomp: Sequence[int]) -> list[str]:
     """bubblewrap and all its arguments; the command goes after them.
 
     Args:
-        binds: from `bind_arguments`.
-        scratch_bytes: size of each writable folder in memory.
+        asked: the run.
+        mounts: where its paths are reached.
+        shown: arguments that show more than it is asked for.
         status: descriptor on which bubblewrap reports, in JSON, how the command ended.
         seccomp: descriptors from which it reads a filter of system calls each.
     """
-    size = ("--size", str(scratch_bytes), "--tmpfs")
+    size = ("--size", str(asked.limits.scratch_bytes), "--tmpfs")
+    binds = [word for path in asked.read_only_binds for word in ("--ro-bind", mounts.reach(path), str(path))]
+    if asked.overlay:
+        binds += ["--overlay-src", mounts.reach(asked.overlay), "--tmp-overlay", str(asked.overlay)]
+    if asked.folder:
+        binds += ["--bind" if asked.writable else "--ro-bind", mounts.reach(asked.folder), INSIDE]
     return [
         *("bwrap", *_ISOLATION, "--json-status-fd", str(status)),
         *(word for file in seccomp for word in ("--add-seccomp-fd", str(file))),
@@ -113,6 +130,7 @@ def bubblewrap_arguments(binds: Sequence[str], *, scratch_bytes: int, status: in
         *("--proc", "/proc", *_DEVICES),
         *(word for folder in FOLDERS_IN_MEMORY for word in (*size, folder)),
         *binds,
+        *shown,
         *("--remount-ro", "/dev", "--remount-ro", "/"),
         *("--chdir", SCRATCH, "--"),
     ]

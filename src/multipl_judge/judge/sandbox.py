@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from io import FileIO
 from pathlib import Path
@@ -23,8 +23,8 @@ from multipl_judge.judge.bubblewrap import (
     FOLDERS_IN_MEMORY,
     INSIDE,
     SCRATCH,
+    Asked,
     BindMounts,
-    bind_arguments,
     bubblewrap_arguments,
 )
 from multipl_judge.judge.memory_group import MemoryGroup
@@ -148,7 +148,7 @@ class Sandbox:
         Raises:
             SandboxError: the sandbox did not work; the command may not have run.
         """
-        asked = _Asked(
+        asked = Asked(
             command, limits, folder, writable, stdin, read_only_binds, environment or {}, overlay, forks=forks
         )
         return self._run(asked)
@@ -169,7 +169,7 @@ class Sandbox:
         a connection behind, or that a limit ends, is the last in its sandbox: the next begins in a new one. Without
         bubblewrap, or without the filter of system calls, each run has its own.
         """
-        asked = _Asked(command, limits, folder, read_only_binds=read_only_binds, environment=environment or {})
+        asked = Asked(command, limits, folder, read_only_binds=read_only_binds, environment=environment or {})
         runner: Runner | None = None
 
         def run(stdin: bytes) -> Finished:
@@ -190,7 +190,7 @@ class Sandbox:
             yield run
 
     @contextmanager
-    def _runner(self, asked: "_Asked") -> Generator[Runner]:
+    def _runner(self, asked: Asked) -> Generator[Runner]:
         with BindMounts(self.uid is not None) as mounts, self.new_folder() as streams, _in_memory(b"") as status:
             shown = ("--ro-bind", mounts.reach(streams), STREAMS, *COVER)
             with self._start_bubblewrap(asked, RUNNER, mounts, status, shown) as process:
@@ -242,7 +242,7 @@ class Sandbox:
             return finished
         return replace(finished, exit_code=None, signal=None, stopped_by="memory")
 
-    def _run(self, asked: "_Asked") -> Finished:
+    def _run(self, asked: Asked) -> Finished:
         if asked.written:
             self._worker.own(asked.written)
         if self.unsafe or not Sandbox.is_filtered:
@@ -255,39 +255,28 @@ class Sandbox:
             process = self._start_bubblewrap(asked, waits, mounts, status)
             finished = _supervised(asked, process, partial(end_bubblewrap, process), FOLDERS_IN_MEMORY)
             status.seek(0)
-            has_run = _has_run(status.read())
+            # Told where the command was started and ended, and not where the sandbox failed.
+            has_run = any("exit-code" in json.loads(line) for line in status.read().splitlines())
         finished = self._seen_by_group(finished, kills)
         if finished.stopped_by is None and not has_run:
             raise SandboxError(f"sandbox: {finished.stderr.decode(errors='replace').strip()}")
         return _with_signal(finished)
 
     def _start_bubblewrap(
-        self, asked: "_Asked", before: Sequence[str], mounts: BindMounts, status: FileIO, shown: Sequence[str] = ()
+        self, asked: Asked, before: Sequence[str], mounts: BindMounts, status: FileIO, shown: Sequence[str] = ()
     ) -> subprocess.Popen[bytes]:
         """Start bubblewrap with the words that go `before` the command, and show more than was asked for."""
         files = [status]
         if Sandbox.is_filtered:
             files.append(mounts.enter_context(_in_memory(system_call_filter(forks=asked.forks))))
         descriptors = [file.fileno() for file in files]
-        binds = bind_arguments(
-            mounts,
-            folder=asked.folder,
-            writable=asked.writable,
-            read_only=asked.read_only_binds,
-            overlay=asked.overlay,
-        )
-        sandbox = bubblewrap_arguments(
-            [*binds, *shown],
-            scratch_bytes=asked.limits.scratch_bytes,
-            status=descriptors[0],
-            seccomp=descriptors[1:],
-        )
+        sandbox = bubblewrap_arguments(asked, mounts, shown, status=descriptors[0], seccomp=descriptors[1:])
         first = ["prlimit", *asked.limits.prlimit_arguments(), "--", *before, *_within(asked.environment)]
         words = [*self._joining(), *mounts.arguments(), *self._worker.become(), *sandbox, *first, *asked.command]
         environment, folder = _environment(SCRATCH), Path("/")
         return start(words, environment=environment, folder=folder, descriptors=tuple(descriptors), owner=self.uid)
 
-    def _run_unprotected(self, asked: "_Asked") -> Finished:
+    def _run_unprotected(self, asked: Asked) -> Finished:
         limits = asked.limits.prlimit_arguments(own_user=self.uid is not None)
         first = ["prlimit", *limits, "--", *_within(asked.environment)]
         with self.new_folder() as scratch:
@@ -300,27 +289,8 @@ class Sandbox:
             return _supervised(asked, process, partial(end_unprotected, process, self._worker))
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """What `Sandbox.run` is asked for."""
-
-    command: Sequence[str]
-    limits: Limits
-    folder: Path | None
-    writable: bool = False
-    stdin: bytes = b""
-    read_only_binds: Sequence[Path] = ()
-    environment: Mapping[str, str] = field(default_factory=dict[str, str])
-    overlay: Path | None = None
-    forks: bool = True
-
-    @property
-    def written(self) -> Path | None:
-        return self.folder if self.writable else None
-
-
 def _supervised(
-    asked: _Asked, process: subprocess.Popen[bytes], finish: Callable[[], int], folders: Sequence[str] = ()
+    asked: Asked, process: subprocess.Popen[bytes], finish: Callable[[], int], folders: Sequence[str] = ()
 ) -> Finished:
     return supervise(
         process.pid,
@@ -348,11 +318,6 @@ def _environment(scratch: str) -> dict[str, str]:
 def _within(environment: Mapping[str, str]) -> list[str]:
     """What sets a command's variables, last of all: PATH or LD_PRELOAD must not choose what makes the sandbox."""
     return ["env", "--", *(f"{name}={value}" for name, value in environment.items())] if environment else []
-
-
-def _has_run(status: bytes) -> bool:
-    """Whether bubblewrap reports that the command was started and ended, and not that the sandbox failed."""
-    return any("exit-code" in json.loads(line) for line in status.splitlines())
 
 
 def _with_signal(finished: Finished) -> Finished:

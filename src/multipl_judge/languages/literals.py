@@ -99,10 +99,6 @@ def _quoted(text: str, escape: Callable[[int], str], mark: str = '"') -> str:
     return f"{mark}{''.join(plain)}{mark}"
 
 
-def _number(value: float, *, pointed: bool = False) -> str:
-    return repr(float(value)) if pointed else repr(value)
-
-
 def _ruby(value: Any) -> str:
     if isinstance(value, str):
         return _quoted(value, r"\u{{{:x}}}".format)
@@ -135,7 +131,7 @@ def _rust(value: Any, kind: str) -> str:
     if isinstance(value, bool) and kind == "bool":
         return json.dumps(value)
     if isinstance(value, int | float) and not isinstance(value, bool) and re.fullmatch(r"[iuf]\w+", kind):
-        return _number(value, pointed=kind.startswith("f"))
+        return repr(float(value) if kind.startswith("f") else value)
     raise _unfit(value, kind)
 
 
@@ -170,7 +166,7 @@ def _go(value: Any, kind: str, *, named: bool = True) -> str:
     if isinstance(value, bool) and kind == "bool":
         return json.dumps(value)
     if isinstance(value, int | float) and not isinstance(value, bool) and re.fullmatch(r"u?int\w*|float\w+", kind):
-        return _number(value)
+        return repr(value)
     raise _unfit(value, kind)
 
 
@@ -198,7 +194,7 @@ def _java(value: Any, kind: str) -> str:
         return json.dumps(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         if name in ("double", "Double", "float", "Float"):
-            return _number(value, pointed=True) + ("f" if name.lower() == "float" else "")
+            return repr(float(value)) + ("f" if name.lower() == "float" else "")
         if isinstance(value, int) and name in ("int", "Integer", "long", "Long", "short", "byte", "Object"):
             return f"({name}) {value}" if name in ("short", "byte") else f"{value}{'L' * (name.lower() == 'long')}"
     if value is None and name[:1].isupper():

@@ -54,7 +54,10 @@ def read_multipl_e(
 
 def _problem(row: dict[str, Any], benchmark: str, where: str, languages: Collection[str] | None) -> Problem | None:
     language, name = language_of(text(row, "language", where)), text(row, "name", where)
-    if language is None or not _has_form(language) or (languages is not None and language not in languages):
+    # MultiPL-E's Python is HumanEval, which has a form of its own.
+    if language is None or language == "python" or not TOOLCHAINS[language].reference.text:
+        return None
+    if languages is not None and language not in languages:
         return None
     stop = [stop for stop in texts(row, "stop_tokens", where) if stop != "\n\n"]
     if language not in OLDER:
@@ -76,8 +79,3 @@ def _problem(row: dict[str, Any], benchmark: str, where: str, languages: Collect
         entry_point=function_name(prompt, language),
         cluster=f"{'MBPP' if cluster[1] == 'mbpp' else cluster[1]}/{cluster[2]}" if cluster else name,
     )
-
-
-def _has_form(language: str) -> bool:
-    """Whether tests in the language can be judged; MultiPL-E's Python is HumanEval, which has a form of its own."""
-    return language != "python" and bool(TOOLCHAINS[language].reference.text)

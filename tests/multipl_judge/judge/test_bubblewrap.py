@@ -53,7 +53,7 @@ def test_without_bubblewrap_it_refuses_and_says_what_to_do(monkeypatch):
 @pytest.mark.usefixtures("bubblewrap")
 def test_where_bubblewrap_is_forbidden_it_refuses_and_says_what_to_do(monkeypatch):
     monkeypatch.setattr(Sandbox, "_has_worked", False)
-    monkeypatch.setattr(sandbox_module, "bubblewrap_arguments", lambda binds, **more: ["bwrap", "--no-such-option"])
+    monkeypatch.setattr(sandbox_module, "bubblewrap_arguments", lambda *given, **more: ["bwrap", "--no-such-option"])
     with pytest.raises(ConfigError, match=r"bwrap: .*does not work here.*--unsafe-no-sandbox") as refused:
         Sandbox()
     assert "\n" not in str(refused.value)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,10 +85,10 @@ def test_programs_run_in_the_group_which_is_gone_in_the_end(group):
 @pytest.mark.parametrize("unsafe", [False, True])
 def test_a_program_that_the_watcher_does_not_see_meets_the_groups_limit(group, unsafe, bubblewrap, monkeypatch):
     monkeypatch.setattr("multipl_judge.judge.supervise.memory_bytes", lambda process_ids, enough: 0)
-    text = "import os\nif not os.fork(): b = bytearray(b'x') * 2**29\nprint(os.wait()[1])"
+    text = "import os\nif not os.fork(): b = bytearray(b'x') * 2**27\nprint(os.wait()[1])"
     with Sandbox(unsafe=unsafe) as sandbox:
         for _ in range(2):
-            done = sandbox.run(python(text), limits=SHORT)
+            done = sandbox.run(python(text), limits=replace(SHORT, memory_bytes=2**26))
             assert (done.stopped_by, done.exit_code) == ("memory", None)
         done = sandbox.run(python("print(1)"), limits=SHORT)
         assert (done.stopped_by, done.exit_code) == (None, 0)

@@ -66,16 +66,11 @@ class Server(Peer):
         if operation == "names":
             return {name: self._main[name] for name in arguments if name in self._main}
         if operation == "await":
-            return self._loop().run_until_complete(arguments[0])
-        return super().operate(operation, arguments, named)
-
-    def _loop(self) -> Any:
-        """The event loop of all its coroutines."""
-        if self._events is None:
             import asyncio
 
-            self._events = asyncio.new_event_loop()
-        return self._events
+            self._events = self._events or asyncio.new_event_loop()
+            return self._events.run_until_complete(arguments[0])
+        return super().operate(operation, arguments, named)
 
 
 class Tests(Peer):
