@@ -98,6 +98,7 @@ def test_imports_that_run_up_or_sideways_are_found():
         "corpus/read/git.py": ("from multipl_moe.corpus.pipeline import build_corpus", "corpus/pipeline.py"),
         "errors.py": ("from multipl_moe.spdx import UNKNOWN", "spdx.py"),
         "multipl_judge/judge/sandbox.py": ("import multipl_judge.problems.rows", "multipl_judge/problems/rows.py"),
+        "multipl_judge/judge/answers.py": ("from ..problems import own", "multipl_judge/problems/own.py"),
         "multipl_judge/judge/judge.py": ("from multipl_moe.errors import DiskError", "errors.py"),
     }
     texts = {path: f"{package()[path]}\n{line}\n" for path, (line, _) in wrong.items()}

@@ -111,7 +111,6 @@ def bubblewrap_arguments(
     """bubblewrap and all its arguments; the command goes after them.
 
     Args:
-        asked: the run.
         mounts: where its paths are reached.
         shown: arguments that show more than it is asked for.
         status: descriptor on which bubblewrap reports, in JSON, how the command ended.

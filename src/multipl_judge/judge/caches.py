@@ -45,8 +45,6 @@ def make(cache: Cache, folder: Path, fill: Callable[[Path], None]) -> None:
     """Make the cache's folder unless it is there.
 
     Args:
-        cache: what to make.
-        folder: its path.
         fill: runs the cache's commands in the folder it is given; whatever it raises leaves no folder behind.
 
     Raises:

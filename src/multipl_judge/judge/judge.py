@@ -11,8 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from multipl_judge.errors import ConfigError
-from multipl_judge.judge.answers import answers_outcome
-from multipl_judge.judge.cases import run_cases
+from multipl_judge.judge.answers import answers_outcome, run_cases
 from multipl_judge.judge.outcome import Judgement, Outcome
 from multipl_judge.judge.sandbox import Finished, Sandbox
 from multipl_judge.judge.toolbox import Commands, Toolbox
@@ -43,7 +42,6 @@ def judge(
     """The outcome of one program.
 
     Args:
-        program: what to judge.
         sandbox: of the calling thread.
         toolbox: shared by all threads; makes what must be made once, outside of the program's time.
         limits: of the run, instead of those of the toolchain.

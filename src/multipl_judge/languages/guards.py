@@ -17,13 +17,7 @@ _WORD = re.compile(r"\b[A-Za-z_]\w*\b")
 
 
 def guard(language: str, nonce: Nonce, *, prompt: str, completion: str, tests: str) -> str:
-    """The text to put between completion and tests.
-
-    Args:
-        language: key of `HARNESSES`.
-        nonce: of the program.
-        prompt, completion, tests: what the program is made of.
-    """
+    """The text to put between completion and tests."""
     if language in ENTRIES:
         return ENTRIES[language].harness.guard.replace("$name", function_name(prompt, language) or "")
     if language not in _GUARDS:

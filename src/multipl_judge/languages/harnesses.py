@@ -32,8 +32,6 @@ def ending(language: str, nonce: Nonce, tests: str, controls: str = "true") -> s
     """The ending of a program: runs the tests, checks the controls, prints the nonce.
 
     Args:
-        language: key of `HARNESSES`.
-        nonce: what proves that the tests are done.
         tests: code that runs the tests; empty where they run by standing there.
         controls: for C++, what must be true after them.
     """

@@ -44,10 +44,8 @@ def call(name: str, values: Sequence[Any], types: Sequence[str] | None, language
     """A call of a function, as an expression of its language.
 
     Args:
-        name: of the function.
         values: its arguments, as JSON has them.
         types: of its parameters, where the language is one with types.
-        language: one of the six.
 
     Raises:
         ValueError: the values are not as many as the parameters, or cannot be written as the types say.

@@ -85,7 +85,6 @@ def with_drawn_names(source: str, nonce: Nonce) -> str:
 
     Args:
         source: what others wrote has gone through `own_words`, and comes out as it was.
-        nonce: of the program.
     """
     return source.replace("arness", f"arness{nonce.name}").replace(f"ar{_MARK}ness", "arness")
 

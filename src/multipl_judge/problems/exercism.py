@@ -24,11 +24,7 @@ _DOCS = ("introduction.md", "instructions.md", "instructions.append.md")
 
 
 def read_exercism(path: Path | None, languages: Collection[str] | None = None) -> list[Problem]:
-    """The exercises below a folder: of a track, of its `exercises`, or one exercise alone.
-
-    Args:
-        path: the folder.
-        languages: only these; all if None.
+    """The exercises below a folder: of a track, of its `exercises`, or one exercise alone; in all languages if None.
 
     Raises:
         ConfigError: there is no exercise, none in a language that can be judged, or a file is missing or broken.

@@ -65,7 +65,6 @@ def completion_of_answer(problem: Problem, answer: str) -> str:
     """The completion that an answer with the whole function means.
 
     Args:
-        problem: what was asked.
         answer: text with code in a fenced block, an unfinished block, or nothing but code.
     """
     if problem.asks_for_file:
@@ -133,8 +132,6 @@ def is_whole_answer(problem: Problem, text: str, *, is_program: bool = False) ->
     too; one that goes on and defines the function once more later is none.
 
     Args:
-        problem: what was asked.
-        text: what was published.
         is_program: whether its source says that it is a whole program. Then it is enough that it holds the function.
     """
     name = _name(problem)

@@ -48,7 +48,7 @@ SANITIZED = {
 MULTIPL_E = {
     "cpp": {
         "language": "cpp",
-        "prompt": "#include<assert.h>\n#include<bits/stdc++.h>\n// Twice n.\nlong twice(long n) {\n",
+        "prompt": "#include<assert.h>\n#include<vector>\n// Twice n.\nlong twice(long n) {\n",
         "tests": "}\nint main() {\n    auto candidate = twice;\n    assert(candidate((2)) == (4));\n}\n",
         "stop_tokens": ["\n}"],
     },

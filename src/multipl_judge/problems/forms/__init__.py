@@ -37,7 +37,6 @@ def program_of(problem: Problem, completion: str, nonce: Nonce) -> Program:
     """The program that tests a completion.
 
     Args:
-        problem: what was asked.
         completion: what a model answered, already cut at the problem's stop strings.
         nonce: what the program must print last to pass.
     """
