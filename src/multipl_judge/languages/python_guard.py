@@ -44,7 +44,7 @@ def opening(prompt: str) -> str:
 @cache
 def _harness() -> str:
     """The text of both ends, as one file."""
-    texts = (text_of(name) for name in ("python_values.py", "python_peer.py", "python_harness.py"))
+    texts = (text_of(name) for name in ("python_values.py", "python_harness.py"))
     return "\n".join(_OWN_IMPORT.sub("", text) for text in texts)
 
 
