@@ -20,6 +20,18 @@ def imported(tmp_path, posed, records, **options):
     return import_samples(posed, write_rows(tmp_path / "made.jsonl", records), tmp_path / "run", **options)
 
 
+@pytest.mark.parametrize(
+    ("name", "field", "value"),
+    [("key", "completion", "x"), ("task_id", "completions", ["x"]), ("name", "generation", "x"),
+     ("id", "generations", ["x"]), ("problem_id", "solution", "x")],
+)  # fmt: skip
+def test_the_usual_names_are_known(tmp_path, name, field, value):
+    ids = [p.key if name == "key" else p.id for p in RUST]
+    samples = imported(tmp_path, RUST, [{name: id, field: value, "more": 1} for id in ids])
+    assert samples == {(p.key, 0): Completion("x", Finish.end) for p in RUST}
+    assert read_samples(tmp_path / "run") == samples
+
+
 def test_several_lines_and_lists_count_up(tmp_path):
     records = [{"id": p.id, "completions": ["a", "b"]} for p in RUST] + [{"id": p.id, "completion": "c"} for p in RUST]
     samples = imported(tmp_path, RUST, records)

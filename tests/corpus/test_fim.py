@@ -1,6 +1,8 @@
 """Fill in the middle: what is rearranged, into which form, and that it can be undone to the character."""
 
+import unicodedata
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -38,6 +40,8 @@ def llama_like() -> Tokenizer:
 TOKENIZERS: dict[str, Any] = {"byte-level": merging(), "Llama": llama_like()}
 TEXTS = st.text(st.one_of(st.sampled_from("ab é\r\n"), st.characters(exclude_categories=["Cs"])), max_size=40)
 
+DECOMPOSED = st.text(st.one_of(st.sampled_from("e\u0301a\u030a\u00e9b "), st.characters(exclude_categories=["Cs"])))
+
 
 def rule(rate: float = 1.0, spm_share: float = 0.5, *, seed: int = 0, piece: int | None = None) -> FimRule:
     return FimRule(FIM, seed, rate, spm_share, piece)
@@ -70,6 +74,20 @@ def test_undone_any_document_is_what_it_was_and_no_token_is_lost_or_doubled(name
         counts = Counter(tokens)
         assert [counts.pop(token, 0) for token in FIM] == ([0] * 3 if form == "plain" else [1] * 3)
         assert counts == sum((Counter(run) for run in undo_fim(tokens, FIM)), Counter())
+
+
+@settings(max_examples=60)
+@given(text=DECOMPOSED, form=st.sampled_from(["plain", "psm", "spm"]), piece=st.sampled_from([None, 1, 7]))
+def test_of_a_tokenizer_that_normalises_each_part_comes_back_normalised(text, form, piece):
+    tokenizer = merging()
+    tokenizer.normalizer = normalizers.NFC()
+    cuts = rule(float(form != "plain"), float(form == "spm"), piece=piece).cuts(text, "path")
+    undone = "".join(decode(tokenizer, encode(tokenizer, text, cut)) for cut in cuts or [None])
+    bounds = [place for cut in cuts for place in (cut.start, cut.begin, cut.end, cut.stop)] or [0, len(text)]
+    assert undone == "".join(unicodedata.normalize("NFC", text[a:b]) for a, b in pairwise(bounds))
+    assert unicodedata.normalize("NFC", undone) == unicodedata.normalize("NFC", text)
+    if form == "plain":
+        assert undone == unicodedata.normalize("NFC", text)
 
 
 def test_the_forms_are_those_of_the_paper():

@@ -9,10 +9,21 @@ from multipl_moe.model.parameters import count_parameters
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.train.freezing import frozen_hashes, verify_frozen
 from multipl_moe.train.methods import prepare
+from tests.conftest import tiny_hybrid
 from tests.train.tiny import World
 
 _EXPERTS = {f"experts.{name}{end}" for name in ("gate_up_proj", "down_proj") for end in ("", "_bias")}
 _ROUTERS = {"token_router.weight", "segment_router.weight", "segment_start"}
+
+
+@pytest.mark.parametrize("expert_type", ["full", "lora"])
+def test_where_nothing_routes_the_pack_alone_trains(expert_type: str):
+    model = tiny_hybrid("gated-single", type=expert_type)
+    counts = prepare(model, Recipe())
+    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert trained
+    assert trained == {name for name, _ in model.named_parameters() if ".pack." in name}
+    assert set(counts.trained) == {"experts" if expert_type == "full" else "low-rank experts"}
 
 
 def test_trained_weights_become_float32_and_frozen_ones_keep_their_dtype_and_bits(world: World):

@@ -10,7 +10,7 @@ from transformers import TrainerCallback
 from transformers.loss.loss_utils import ForCausalLMLoss
 
 from multipl_moe.checkpoints.loading import load_dense
-from multipl_moe.data.training_data import training_data
+from multipl_moe.data.training_data import mixture, training_data
 from multipl_moe.train.language_losses import LanguageLosses, WithLanguage
 from multipl_moe.train.methods import load_for_training
 from tests.train.conftest import train_told
@@ -29,6 +29,20 @@ def test_loss_and_gradient_are_those_of_transformers(num_items):
     (ours,) = torch.autograd.grad(loss, logits)
     torch.testing.assert_close(loss, expected)
     torch.testing.assert_close(ours, gradient)
+
+
+def test_rows_know_their_language(world: World):
+    data = mixture(world.corpus, _WEIGHTS, num_sequences=40, sequence_tokens=32, seed=0)
+    rows = WithLanguage(data, list(_WEIGHTS))
+    alone = {
+        name: mixture(world.corpus, {name: 1.0}, num_sequences=40, sequence_tokens=32, seed=0) for name in _WEIGHTS
+    }
+    for index in (8, 5, 25):
+        item = rows[index]
+        name = rows.languages[item["language"]]
+        assert torch.equal(item["input_ids"], data[index]["input_ids"])
+        assert any(torch.equal(item["input_ids"], alone[name][other]["input_ids"]) for other in range(40)), name
+    assert len(rows) == 40
 
 
 class SlowLosses(TrainerCallback):

@@ -22,7 +22,7 @@ _WARNING = "the loss rises: on the text that is learnt first it was "
 def learnt(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A base that knows its text, so that its loss can rise."""
     folder = tmp_path_factory.mktemp("learnt")
-    return train(world, folder, method="dense", learning_rate=1e-2, tokens=24 * 4 * 32).model_folder
+    return train(world, folder, method="dense", learning_rate=1e-2, tokens=40 * 4 * 32).model_folder
 
 
 def test_a_rate_far_too_high_is_told_once_with_the_remedy_and_one_that_learns_is_not(world, learnt: Path, tmp_path):
@@ -40,7 +40,8 @@ def test_a_rate_far_too_high_is_told_once_with_the_remedy_and_one_that_learns_is
     assert told == [f"warning: {warning}"], "before the interruption, and not again"
     assert warning.startswith(_WARNING)
     assert warning.endswith("start anew with a lower train.learning_rate, or with auto, which finds one")
-    (warning,) = run(0.5, 18, warmup_share=0.95)
+    assert run(1e-3, 18, warmup_share=0.95) == []
+    (warning,) = run(0.1, 18, warmup_share=0.95)
     assert "after 16 steps" in warning, "in warm-up, which ends at step 17"
 
 

@@ -80,7 +80,7 @@ def _first_surprise(language: str, wants: tuple[str, ...], sandbox: Sandbox, too
     )
     for body, outcome in expected:
         nonce = Nonce.draw()
-        program = Program(language, reference.source(body, nonce), nonce, wants=(*reference.wants, *wants))
+        program = Program(language, reference.source(body, nonce), nonce, wants=wants)
         judgement = _judge_in_doubt_again(program, sandbox, toolbox)
         if judgement.outcome != outcome:
             said = judgement.output.strip()[-_SHOWN_CHARACTERS:]

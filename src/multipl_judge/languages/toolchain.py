@@ -113,14 +113,12 @@ class Reference:
         text: the program, with the words BODY, FIRST and SECOND where the following and the nonce's numbers go.
         right, wrong, early: bodies: one that passes, one that fails a test, one that ends the program with success
             before its tests.
-        wants: names of extras that its tests need.
     """
 
     text: str
     right: str
     wrong: str
     early: str
-    wants: tuple[str, ...] = ()
 
     def source(self, body: str, nonce: Nonce) -> str:
         """The whole program with one of the bodies."""

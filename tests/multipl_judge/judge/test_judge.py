@@ -17,14 +17,15 @@ from multipl_judge.languages.toolchains import TOOLCHAINS
 from tests.multipl_judge.problems.translated import INSTALLED
 
 # In Python, Java, Go and Ruby: broken references in problems/forms/test_programs.py and problems/test_autocodebench.py.
-# What tells of a failed test in Racket and Haskell are words of the harness alone.
 RAISES = {
     "cpp": "throw 1;",
     "rust": 'panic!("no")',
     "lua": "error('no')",
     "ocaml": 'failwith "no"',
+    "racket": '(error "no")',
     "r": "stop('no')",
     "perl": "die 'no';",
+    "haskell": 'error "no"',
     "elixir": 'raise "no"',
 }
 # In Java, C++, Rust and Go: those in `evil` that do not compile.
@@ -39,8 +40,7 @@ DOES_NOT_PARSE = {
     "haskell": "x +",
     "elixir": "x + (",
 }
-# Python's, and memory in Java, are in `evil`; here a compiled program, and runtimes that have threads of their own or
-# reserve more than they touch.
+# Python's, and memory in Java, are in `evil`; here a compiled program, and a runtime that has threads of its own.
 NEVER_ENDS = {
     "java": "while (x > 0) x = x ^ 2; return x;",
     "rust": "loop {}",
@@ -49,6 +49,12 @@ HOGS_MEMORY = {
     "cpp": "for (long i = 0; i < 1L << 32; i += 4096) ((volatile char*)std::malloc(4096))[0] = 1; return x;",
     "go": "var rows [][]byte\n\tfor i := 0; i < 4096; i++ {\n\t\trow := make([]byte, 1<<20)\n\t\tfor j := range row {\n"
     "\t\t\trow[j] = 1\n\t\t}\n\t\trows = append(rows, row)\n\t}\n\treturn len(rows)",
+    "ruby": "Array.new(4096) { 'x' * 2**20 }.size",
+    "lua": "local rows = {} for i = 1, 4096 do rows[i] = ('x'):rep(2^20) .. i end return #rows",
+    "ocaml": "List.length (List.init 4096 (fun i -> Bytes.make 1048576 (Char.chr (i land 127))))",
+    "racket": "(length (for/list ([i 4096]) (make-bytes 1048576 1)))",
+    "r": "length(lapply(1:4096, function(i) rep(i, 131072)))",
+    "perl": "my @rows = map { ('x' x 1048576) . $_ } 1 .. 4096; return scalar @rows;",
     "haskell": "let xs = [x .. 100000000] in sum xs + length xs",
     "elixir": "Enum.to_list(x..200_000_000) |> length()",
 }
