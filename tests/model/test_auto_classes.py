@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
+from transformers import AutoModel, AutoModelForCausalLM
 from transformers.quantizers.auto import AUTO_QUANTIZATION_CONFIG_MAPPING, AUTO_QUANTIZER_MAPPING
 from transformers.quantizers.base import HfQuantizer
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
-from multipl_moe import MultiplMoeConfig, MultiplMoeModel
-from multipl_moe.errors import BaseModelError, ConfigError
-from tests.conftest import random_tokens, tiny_hybrid, tiny_moe
+from multipl_moe import MultiplMoeModel
+from multipl_moe.errors import ConfigError
+from tests.conftest import random_tokens, tiny_hybrid
 
 
 @pytest.mark.parametrize(("family", "tied"), [("llama", False), ("gemma2", True)])
@@ -23,8 +23,7 @@ def test_auto_model_loads_the_decoder_of_a_causal_model(tmp_path: Path, family: 
     decoder, info = AutoModel.from_pretrained(tmp_path / "causal", output_loading_info=True)
     assert type(decoder) is MultiplMoeModel
     assert info["unexpected_keys"] == (set() if tied else {"lm_head.weight"})
-    assert not info["missing_keys"]
-    assert not info["mismatched_keys"]
+    assert not info["missing_keys"] | info["mismatched_keys"]
     tokens = random_tokens(2, 13)
     with torch.no_grad():
         expected = model.model(input_ids=tokens, output_hidden_states=True, use_cache=True)
@@ -36,12 +35,6 @@ def test_auto_model_loads_the_decoder_of_a_causal_model(tmp_path: Path, family: 
         decoder.save_pretrained(tmp_path / "decoder")
         again: Any = AutoModel.from_pretrained(tmp_path / "decoder")
         assert torch.equal(again(input_ids=tokens).last_hidden_state, expected.last_hidden_state)
-
-
-def test_a_decoder_alone_refuses_bases_that_cannot_be_upcycled():
-    config = MultiplMoeConfig(text_config=AutoConfig.for_model("gpt2"), moe=tiny_moe().to_dict())
-    with pytest.raises(BaseModelError, match="'gpt2' is not supported"):
-        AutoModel.from_config(config)
 
 
 class _Nothing(QuantizationConfigMixin):

@@ -12,11 +12,8 @@ from torch import Tensor
 from transformers import DynamicCache, StaticCache
 from transformers.cache_utils import Cache, DynamicIndexedLayer, DynamicLayer
 
-from multipl_moe.model.fusion import fuse_weights
-from multipl_moe.model.statistics import observe_with
 from tests.conftest import CAUSAL_PRESETS, random_tokens, tiny_hybrid
-from tests.model.chunks import logits_in_chunks
-from tests.model.layouts import left_padded
+from tests.model.layouts import left_padded, logits_in_chunks
 
 FAMILIES = ["llama", "qwen2", "qwen3", "gemma2", "gemma3_text", "mistral"]
 TOLERANCE = {"rtol": 0, "atol": 1e-4}
@@ -30,22 +27,22 @@ def _full(model: Any, tokens: Tensor) -> Tensor:
 def _generate(model: Any, lengths: list[int], **settings: Any) -> Tensor:
     tokens, mask = left_padded(lengths, seed=5)
     torch.manual_seed(0)
-    return model.generate(tokens, attention_mask=mask, max_new_tokens=15, eos_token_id=None, pad_token_id=0, **settings)
+    return model.generate(tokens, attention_mask=mask, max_new_tokens=11, eos_token_id=None, pad_token_id=0, **settings)
 
 
 @pytest.mark.parametrize(
     ("family", "expert_type", "preset", "sizes"),
     [
         *((family, "full", "causal", (1,)) for family in FAMILIES),
-        *((family, "lora", "causal", (1,)) for family in ("llama", "phi3", "starcoder2")),
+        *((family, "lora", "causal", (1,)) for family in ("phi3", "starcoder2")),
         *(("llama", "full", preset, (1,)) for preset in CAUSAL_PRESETS[1:]),
-        *(("llama", "full", "causal", sizes) for sizes in ((4,), (5, 1, 7, 2, 9, 3), (31, 1))),
+        *(("llama", "full", "causal", sizes) for sizes in ((4,), (5, 1, 7, 2, 9, 3))),
     ],
 )
 def test_token_by_token_or_in_chunks_come_the_logits_of_the_full_pass(
     family: str, expert_type: str, preset: str, sizes: tuple[int, ...]
 ):
-    model, tokens = tiny_hybrid(preset, family, type=expert_type), random_tokens(2, 40)
+    model, tokens = tiny_hybrid(preset, family, type=expert_type), random_tokens(2, 33)
     torch.testing.assert_close(logits_in_chunks(model, tokens, sizes), _full(model, tokens), **TOLERANCE)
 
 
@@ -87,69 +84,49 @@ def test_generation_is_the_same_with_and_without_the_cache(family: str, preset: 
     assert torch.equal(_generate(model, lengths, **settings), expected)
 
 
-def test_the_state_of_a_sequence_is_as_small_as_documented():
-    model = tiny_hybrid()
-    with torch.no_grad():
-        cache = model(random_tokens(2, 50), use_cache=True).cache
-    state = cache.layers[1].segment_state
-    num_blocks = 8 // 4
-    assert state.blocks.numel() + state.partial.numel() == 2 * (num_blocks + 1) * 32
-    assert type(cache.layers[0]) is DynamicLayer
-
-
+@torch.no_grad()
 def test_a_decoding_step_touches_only_the_experts_that_it_needs_and_a_segment_keeps_its_own():
     """Weights of the experts that a step does not choose are not a number, and it does not notice."""
-    model, tokens = tiny_hybrid(), random_tokens(1, 40)
-    expected, stride = _full(model, tokens), model.config.moe_config.gate.stride
-    num_token_experts = model.config.moe_config.routing.num_token_experts - 1
-    segment_experts: dict[int, list[tuple[int, ...]]] = {index: [] for index in model.hybrid_layers}
+    model, tokens = tiny_hybrid(), random_tokens(1, 24)
+    moe, weights, expected = model.config.moe_config, copy.deepcopy(model.state_dict()), _full(model, tokens)
+    chosen: dict[Any, list[tuple[bool, ...]]] = {layer.experts: [] for layer in model.hybrid_layers.values()}
+
+    def poison(experts: Any, args: tuple[Any, ...]) -> None:
+        is_chosen = args[1].counts > 0
+        assert not is_chosen.all()
+        chosen[experts].append(tuple(is_chosen[moe.routing.num_routed_experts :].tolist()))
+        for parameter in experts.parameters():
+            parameter[~is_chosen] = float("nan")
+
+    for experts in chosen:
+        experts.register_forward_pre_hook(poison)
     cache = None
-    for position in range(40):
-        step = {"input_ids": tokens[:, position : position + 1], "use_cache": True}
-        choices = _chosen_experts(model, step | {"cache": copy.deepcopy(cache)})
-        for index, chosen in choices.items():
-            segment_experts[index].append(tuple(chosen[num_token_experts:].tolist()))
-            assert not chosen.all()
-        poisoned = copy.deepcopy(model)
-        with torch.no_grad():
-            for index, chosen in choices.items():
-                for parameter in poisoned.hybrid_layers[index].experts.parameters():
-                    parameter[~chosen] = float("nan")
-            output = poisoned(**step, cache=cache)
+    for position in range(24):
+        output = model(tokens[:, position : position + 1], cache=cache, use_cache=True)
         cache = output.cache
         torch.testing.assert_close(output.logits[:, 0], expected[:, position], **TOLERANCE)
-    for choices in segment_experts.values():
-        changes = [position for position in range(1, 40) if choices[position] != choices[position - 1]]
+        model.load_state_dict(weights)
+    for of_segments in chosen.values():
+        changes = [position for position in range(1, 24) if of_segments[position] != of_segments[position - 1]]
         assert changes
-        assert all(position % stride == 0 for position in changes)
-
-
-def _chosen_experts(model: Any, inputs: dict[str, Any]) -> dict[int, Tensor]:
-    """(E,) by layer: which stacked experts one step of one row uses."""
-    chosen: dict[int, Tensor] = {}
-
-    def observer(index: int):
-        def observe(layer, plan, token_routing, segment_routing) -> None:
-            chosen[index] = fuse_weights(layer.moe, plan, token_routing, segment_routing).chosen[0]
-
-        return observe
-
-    with torch.no_grad(), observe_with(model, {index: observer(index) for index in model.hybrid_layers}):
-        model(**inputs)
-    return chosen
+        assert all(position % moe.gate.stride == 0 for position in changes)
 
 
 def test_what_a_segment_state_cannot_follow_is_refused():
     model, tokens = tiny_hybrid(), random_tokens(1, 11)
     with pytest.raises(ValueError, match=r"crop|rollback|assist"):
         model.generate(tokens, assistant_model=tiny_hybrid(), max_new_tokens=9, pad_token_id=0)
+    cache = model(tokens, use_cache=True).cache
     with pytest.raises(ValueError, match="cannot be cropped"):
-        model(tokens, use_cache=True).cache.crop(-1)
+        cache.crop(-1)
+    state, num_blocks = cache.layers[1].segment_state, 8 // 4
+    assert state.blocks.numel() + state.partial.numel() == (num_blocks + 1) * 32, "as small as documented"
+    assert type(cache.layers[0]) is DynamicLayer
     with pytest.raises(ValueError, match="packed"):
         model(tokens, position_ids=torch.cat([torch.arange(5), torch.arange(6)])[None], use_cache=True)
 
 
-@pytest.mark.parametrize("preset", CAUSAL_PRESETS)
+@pytest.mark.parametrize("preset", ["causal", "gated-single"])
 def test_caches_that_are_not_dynamic_are_refused_and_none_is_made_unasked(preset: str):
     model = tiny_hybrid(preset)
     for cache in (StaticCache(config=model.config.base_config, max_cache_len=32), Cache([DynamicIndexedLayer()])):
@@ -160,10 +137,6 @@ def test_caches_that_are_not_dynamic_are_refused_and_none_is_made_unasked(preset
     with pytest.raises(ValueError, match="needs a dynamic cache, not an offloaded one"):
         model(random_tokens(1, 9), cache=DynamicCache(config=model.config.base_config, offloading=True))
     assert model(random_tokens(1, 9)).cache is None
-
-
-def test_a_cache_that_was_filled_by_another_model_is_refused():
-    model = tiny_hybrid()
     foreign = DynamicCache(config=model.config.base_config)
     layers: list[Any] = foreign.layers
     for layer in layers:

@@ -16,7 +16,7 @@ from transformers import DynamicCache
 
 from tests.conftest import CAUSAL_PRESETS, random_tokens, tiny_hybrid
 
-_FAMILIES = ["llama", "qwen2", "qwen3", "gemma2", "gemma3_text"]
+_FAMILIES = ["llama", "qwen3", "gemma2", "gemma3_text"]
 _MOST_ROWS = 6
 _TOLERANCE = 1e-4
 
@@ -114,7 +114,7 @@ def _change(cache: DynamicCache, kind: str, number: int, num_rows: int) -> Tenso
     ],
 )
 def test_a_cache_stands_for_its_rows_whatever_is_done_to_it(family: str, preset: str):
-    @settings(max_examples=8, derandomize=True, database=None)
+    @settings(max_examples=5, derandomize=True, database=None)
     @given(_STEPS)
     def check(steps: list[Step]) -> None:
         assert _largest_error(_model(preset, family), steps) < _TOLERANCE

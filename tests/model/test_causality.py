@@ -17,10 +17,9 @@ from multipl_moe import MultiplMoeForCausalLM
 from multipl_moe.model import segment_moe
 from tests.conftest import CAUSAL_PRESETS, VOCABULARY, random_tokens, randomise, tiny_hybrid
 
-from .chunks import logits_in_chunks
-from .layouts import lay_out
+from .layouts import lay_out, logits_in_chunks
 
-_OTHER_FAMILIES = ["qwen2", "qwen3", "gemma2", "gemma3_text"]
+_OTHER_FAMILIES = ["qwen3", "gemma2", "gemma3_text"]
 _NUM_TOKENS = 38  # nine segments of four tokens and a partial one
 _POSITIONS = [1, 3, 4, 5, 8, 13, 24, 37]  # the first token that changes: at, before and after segment borders, the last
 _TOLERANCE = 1e-5
@@ -85,7 +84,7 @@ def model(request: pytest.FixtureRequest) -> MultiplMoeForCausalLM:
 @pytest.mark.parametrize(
     ("family", "preset", "training", "rows"),
     [
-        *((family, "causal", training, 1) for family in _OTHER_FAMILIES for training in (False, True)),
+        *((family, "causal", True, 1) for family in _OTHER_FAMILIES),
         *(("llama", preset, False, 3) for preset in CAUSAL_PRESETS),
         ("llama", "token-only", True, 3),  # which knows no thresholds
     ],
@@ -105,8 +104,7 @@ def test_paper_sees_later_tokens_so_the_tests_above_can_fail(training: bool, row
         assert min(changes.values()) > 100 * _TOLERANCE, changes
 
 
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("preset", ["causal", "segments alone"])
+@pytest.mark.parametrize(("preset", "seed"), [("causal", 0), ("causal", 1), ("segments alone", 2)])
 def test_the_first_hybrid_layer_in_training_sees_no_later_token_with_several_rows(preset: str, seed: int):
     """Its thresholds come from the other rows, and nothing of the own row is in these yet."""
     model = tiny_hybrid(preset, layers=[1])
@@ -119,7 +117,7 @@ def test_the_first_hybrid_layer_in_training_sees_no_later_token_with_several_row
 def test_deeper_layers_in_training_see_later_tokens_only_by_way_of_the_other_rows_thresholds(monkeypatch):
     """A row's future moves the thresholds of the other rows; what these choose then moves its own, a layer deeper."""
     computed, found = segment_moe.threshold_from_other_rows, []
-    for seed in range(6):
+    for seed in range(4):
         model = tiny_hybrid("causal", layers=[0, 1, 2])
         randomise(model, seed)
         tokens, thresholds = random_tokens(3, _NUM_TOKENS, seed=seed), []
@@ -151,15 +149,15 @@ def test_each_half_of_the_causal_rule_is_needed(change: dict):
 
 @pytest.mark.parametrize("training", [False, True], ids=["evaluation", "training"])
 def test_the_tokens_so_far_give_what_they_give_within_a_longer_text(model: MultiplMoeForCausalLM, training: bool):
-    """At every position, and so whatever comes after it."""
-    tokens = random_tokens(1, _NUM_TOKENS)
+    """At every position of several segments, and so whatever comes after it."""
+    tokens = random_tokens(1, 22)
     whole = _outputs(model, tokens, training=training)
-    for end in range(1, _NUM_TOKENS):
+    for end in range(1, 22):
         for name, output in _outputs(model, tokens[:, :end], training=training).items():
             assert (output - whole[name][:, :end]).abs().max() <= _TOLERANCE, (name, end)
 
 
-@pytest.mark.parametrize("chunk", [3, 8, 19])
+@pytest.mark.parametrize("chunk", [3, 8])
 def test_later_tokens_change_no_layer_before_them_with_the_cache(model: MultiplMoeForCausalLM, chunk: int):
     """The later tokens come in the same chunk, in chunks of their own, and in a row that is padded on the left."""
     tokens = random_tokens(2, _NUM_TOKENS)
@@ -175,7 +173,7 @@ def test_later_tokens_change_no_layer_before_them_with_the_cache(model: MultiplM
 _rows = st.tuples(st.integers(0, 5), st.lists(st.integers(1, 13), min_size=1, max_size=3))
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(
     st.sampled_from(["causal", "segments alone"]),
     st.lists(_rows, min_size=1, max_size=3),
@@ -203,9 +201,7 @@ def test_in_evaluation_a_token_depends_on_its_own_past_alone(
         assert (before[name][0, begin:end] - after[name][0, begin:end]).abs().max() <= _TOLERANCE, name
 
 
-@pytest.mark.parametrize(
-    ("left", "length", "fill"), [([0, 9, 33, 0], 38, 0), ([5, 1, 2, 0], 43, 7), ([16, 25, 49, 0], 64, 7)]
-)
+@pytest.mark.parametrize(("left", "length", "fill"), [([0, 9, 33, 0], 38, 0), ([5, 1, 2, 0], 43, 7)])
 def test_neither_padding_nor_other_sequences_change_logits_in_evaluation(model, left, length, fill):
     sequences = [random_tokens(1, n, seed=n)[0] for n in (38, 29, 5, 0)]
     _, mask = lay_out([(begin, [len(sequence)]) for begin, sequence in zip(left, sequences, strict=True)], length)

@@ -43,13 +43,15 @@ def _assert_equal(actual: Tensor, expected: Tensor, mask: Tensor | None = None) 
 @pytest.mark.parametrize(
     ("preset", "expert_type", "dtype", "backend", "inputs"),
     [
-        ("causal", "full", torch.bfloat16, "eager", {"attention_mask": _MASK}),
-        pytest.param(
-            "causal", "full", torch.bfloat16, "inductor", {"position_ids": _PACKED}, marks=pytest.mark.extended
-        ),
         ("gated-single", "full", torch.float32, "eager", {}),
-        pytest.param("paper", "lora", torch.bfloat16, "eager", {"position_ids": _PACKED}, marks=pytest.mark.extended),
-        pytest.param("gated", "full", torch.float32, "eager", {"attention_mask": _MASK}, marks=pytest.mark.extended),
+        *(
+            pytest.param(*values, marks=pytest.mark.extended)
+            for values in (
+                ("causal", "full", torch.bfloat16, "inductor", {"position_ids": _PACKED}),
+                ("paper", "lora", torch.bfloat16, "eager", {"position_ids": _PACKED}),
+                ("gated", "full", torch.bfloat16, "eager", {"attention_mask": _MASK}),
+            )
+        ),
     ],
 )
 def test_evaluation_in_one_graph_equals_evaluation_without(preset, expert_type, dtype, backend, inputs):

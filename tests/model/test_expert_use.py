@@ -18,7 +18,7 @@ def make_outputs_tell_the_weights(layer):
     layer.shared_expert.down_proj.bias.zero_()[num_experts] = 1.0
 
 
-@pytest.mark.parametrize("preset", ["causal", "paper", "token-only"])
+@pytest.mark.parametrize("preset", ["causal", "paper"])
 def test_measured_use_is_the_mean_weight_of_each_expert_in_the_output(preset):
     model = tiny_hybrid(preset)
     outputs: dict[int, list] = {1: [], 2: []}
@@ -57,9 +57,7 @@ def test_it_is_read_back_as_written(tmp_path):
     assert ExpertUse.load(tmp_path / "elsewhere") is None
 
 
-@pytest.mark.parametrize(
-    "text", ["{", "[]", "{}", '{"languages": {"rust": {"one": [1]}}}', '{"languages": {"rust": 3}}']
-)
+@pytest.mark.parametrize("text", ["{", "[]", '{"languages": {"rust": {"one": [1]}}}', '{"languages": {"rust": 3}}'])
 def test_a_broken_file_is_refused(tmp_path, text):
     (tmp_path / EXPERT_USE_FILE).write_text(text)
     with pytest.raises(BaseModelError, match=r"expert_use\.json is broken"):

@@ -18,7 +18,7 @@ from multipl_moe.model.parameters import count_parameters, trained_names
 from multipl_moe.model.routing_pass import PACK, RoutingPass, carry_routing
 from multipl_moe.model.segments import places_for, plan_segments
 from tests.conftest import random_tokens, randomise, randomise_gate, tiny_base_config, tiny_dense, tiny_hybrid, tiny_moe
-from tests.model.chunks import logits_in_chunks
+from tests.model.layouts import logits_in_chunks
 from tests.model.test_hybrid import _FFNS, LAYOUTS, Layout
 
 LORA = {"type": "lora", "rank": 4, "alpha": 3.0}
@@ -108,8 +108,9 @@ def _compare(
         )
 
 
-@pytest.mark.parametrize("family", ["llama", "starcoder2", "phi3"])
-@pytest.mark.parametrize("form", ["full", "lora"])
+@pytest.mark.parametrize(
+    ("form", "family"), [("full", "llama"), ("full", "starcoder2"), ("lora", "starcoder2"), ("lora", "phi3")]
+)
 def test_in_training_the_block_is_the_expert_in_value_and_every_gradient(form: str, family: str):
     layout = LAYOUTS["packed and padded"]
     block, moe = _block(form, (PACK,), family)
@@ -117,8 +118,7 @@ def test_in_training_the_block_is_the_expert_in_value_and_every_gradient(form: s
     _compare(block, moe, layout, routing, None)
 
 
-@pytest.mark.parametrize("layout", ["packed and padded", "partial last segment"])
-@pytest.mark.parametrize("form", ["lora", "all"])
+@pytest.mark.parametrize(("form", "layout"), [("lora", "packed and padded"), ("all", "partial last segment")])
 def test_first_tokens_that_are_dropped_in_training_are_the_bases_in_value_and_every_gradient(form: str, layout: str):
     (block, moe), where = _block(form, (PACK,)), LAYOUTS[layout]
     routing = RoutingPass(plan := _plan(where, moe.gate.stride), as_in_training=True)
@@ -146,20 +146,6 @@ def test_a_model_in_training_drops_as_many_first_tokens_as_its_settings_say():
     assert torch.allclose(model(tokens, position_ids=positions, open_share=1.0).logits[0, ::2], opened)
 
 
-@pytest.mark.parametrize("form", ["full", "all"])
-def test_the_first_token_gets_its_own_share_of_the_start(form: str):
-    tokens = random_tokens(3, 1)
-
-    def first(**settings: Any) -> Tensor:
-        chosen: dict[str, Any] = FORMS[form] | {"languages": ["one"]} | settings
-        return tiny_hybrid("single", **chosen)(tokens).logits
-
-    assert torch.equal(first(first_share=0.0), first(start=0.0))
-    assert torch.allclose(first(start=0.8, first_share=0.5), first(start=0.4, first_share=1.0), atol=1e-5)
-    assert torch.equal(first(start=0.75), first(start=0.75, first_share=2 / 3))
-    assert not torch.allclose(first(first_share=0.0), first(first_share=1.0), atol=1e-3)
-
-
 def test_each_pack_has_its_own_share_of_its_start_and_a_prompt_that_is_read_has_none():
     model, tokens = composed("all", ("rust", "ocaml"), first_share=1.0), random_tokens(2, 1)
     gates = model.model.domain_gates
@@ -185,16 +171,16 @@ def _shares(routing: RoutingPass, packs: tuple[str, ...], name: str, is_told: bo
     return shares
 
 
-@pytest.mark.parametrize("fixed", [False, True], ids=["shapes of values", "fixed shapes"])
 @pytest.mark.parametrize(
     ("packs", "is_told"), [((PACK,), False), (_THREE, False), (_THREE, True)], ids=["one pack", "three", "three told"]
 )
 @pytest.mark.parametrize(
-    ("shares", "layout"),
+    ("shares", "layout", "fixed"),
     [
-        *((shares, "packed and padded") for shares in _SHARES),
-        ("anything", "partial last segment"),
-        ("shut and open", "padding on both sides"),
+        ("anything", "packed and padded", True),
+        ("shut and open", "padding on both sides", True),
+        *((shares, "padding on both sides", False) for shares in _SHARES),
+        ("anything", "partial last segment", False),
     ],
 )
 @pytest.mark.parametrize("form", ["full", "lora"])
@@ -217,7 +203,7 @@ def test_the_output_lies_between_block_and_experts_in_value_and_every_gradient(
     _compare(block, moe, where, routing, by_pack)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", ["full", "lora"])
 def test_no_tokens_at_all_come_back_as_none(form: str):
     block, _ = _block(form, ("rust",))
     layout = Layout(torch.zeros(2, 0, dtype=torch.long), None)
@@ -290,8 +276,9 @@ def _without_packs(form: str) -> Any:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("packs", [("rust",), ("rust", "lua", "ocaml")], ids=len)
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("form", "packs"), [*((form, ("rust", "lua", "ocaml")) for form in FORMS), ("full", ("rust",)), ("all", ("rust",))]
+)
 def test_with_all_gates_shut_a_model_is_its_base_to_the_bit(form: str, packs: tuple[str, ...]):
     told, shut, bare = composed(form, packs), _shut(composed(form, packs), *packs), _without_packs(form)
     tokens = random_tokens(2, 23)
@@ -318,16 +305,11 @@ def test_where_another_pack_is_open_for_another_row_a_row_is_as_with_its_pack_al
     for row, name in enumerate(("lua", "rust")):
         alone = composed(form, (name,))(tokens, open_share=1.0).logits
         assert torch.equal(mixed[row], alone[row])
-
-
-@torch.no_grad()
-def test_a_token_that_goes_before_decides_what_a_cached_gate_says_later():
-    model, tokens = composed("lora", ("lua", "rust")), random_tokens(2, 23)
     torch.testing.assert_close(logits_in_chunks(model, tokens), model(tokens).logits, rtol=0, atol=1e-4)
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("alpha", [2.0, 4.0, 16.0])
+@pytest.mark.parametrize("alpha", [2.0, 16.0])
 def test_an_open_pack_is_pefts_lora_to_the_bit(alpha: float):
     model = composed("all", ("rust",), alpha=alpha)
     names = [name for name, part in model.named_modules() if isinstance(part, nn.Linear) and hasattr(part, "adapters")]
@@ -371,21 +353,16 @@ def test_layers_that_are_computed_again_give_the_same_gradients(form: str):
     torch.testing.assert_close(found[1], found[0], rtol=1e-5, atol=1e-6)
 
 
-def test_a_new_adapter_changes_nothing():
-    adapter = Adapter(32, 48, 4, 0.5)
-    assert not adapter(torch.randn(5, 32)).any()
-    assert adapter.lora_A.std().item() == pytest.approx(32**-0.5, rel=0.3)
-
-
 @pytest.mark.parametrize("form", ["full", "lora"])
 def test_training_drops_nothing_of_the_base_block(form: str):
     block, _ = _block(form, (PACK,), "starcoder2", residual_dropout=0.5)
-    base = block.shared_expert if isinstance(block, GatedBlock) else block
-    assert base.residual_dropout == 0.0
+    assert getattr(block, "shared_expert", block).residual_dropout == 0.0
 
 
 def test_autocast_reaches_adapters_and_gradients_stay_in_float32():
     adapter, x = Adapter(32, 48, 4, 0.5), torch.randn(7, 32)
+    assert not adapter(x).any(), "a new adapter changes nothing"
+    assert adapter.lora_A.std().item() == pytest.approx(32**-0.5, rel=0.3)
     randomise(adapter)
     with torch.autocast("cpu", torch.bfloat16):
         found = adapter(x, torch.rand(7, 1))

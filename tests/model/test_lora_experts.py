@@ -4,25 +4,18 @@ That they equal full experts W + B A in value and every gradient is tested in te
 and layout; files, checkpointing and the cache beside those of full experts.
 """
 
-from typing import Any
-
 import pytest
 import torch
 from torch.nn import functional as F
 
-from multipl_moe.model.experts import ExpertPairs, FrozenBlock
+from multipl_moe.model.experts import ExpertPairs
 from multipl_moe.model.parameters import count_parameters, trained_names
-from tests.conftest import CAUSAL_PRESETS, random_tokens, tiny_hybrid
+from tests.conftest import random_tokens, tiny_hybrid
 
 LORA = {"type": "lora", "rank": 4, "alpha": 3.0}
 
 
-def _logits(model: Any, tokens: torch.Tensor) -> torch.Tensor:
-    with torch.no_grad():
-        return model(input_ids=tokens, use_cache=False).logits
-
-
-@pytest.mark.parametrize("preset", [*CAUSAL_PRESETS[:-1], "paper"])
+@pytest.mark.parametrize("preset", ["causal", "token-only"])
 def test_counts_are_those_of_the_model_and_only_experts_and_routers_train(preset: str):
     model = tiny_hybrid(preset, **LORA)
     sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
@@ -52,7 +45,7 @@ def test_no_frozen_weight_is_multiplied_more_than_once_a_token_and_once_a_pair()
         )
     pairs = []
     layer.experts.register_forward_pre_hook(lambda module, args: pairs.append(len(args[1].tokens)))
-    _logits(model, random_tokens(2, 24))
+    model(random_tokens(2, 24))
     assert pairs[0] > 48
     assert sorted(rows["gate_proj"]) == sorted(rows["up_proj"]) == [48, 48]  # for the shared expert, and for the pairs
     assert sorted(rows["down_proj"]) == [48, pairs[0]]
@@ -61,7 +54,7 @@ def test_no_frozen_weight_is_multiplied_more_than_once_a_token_and_once_a_pair()
 def test_nothing_of_a_pair_is_kept_for_backward():
     model = tiny_hybrid("causal", **LORA)
     layer = model.hybrid_layers[1]
-    experts, frozen = layer.experts, FrozenBlock(layer._frozen_up, layer._frozen_down)
+    experts, frozen = layer.experts, layer.frozen_block
     layer.shared_expert.requires_grad_(False)
     x_NH = torch.randn(10, 32, requires_grad=True)
     token_R, counts_E = torch.arange(10).repeat(3), torch.tensor([3, 0, 9, 6, 0, 12])
@@ -73,12 +66,12 @@ def test_nothing_of_a_pair_is_kept_for_backward():
     assert not [shape for shape in floats if 30 in shape]
 
 
-@pytest.mark.parametrize("rank", [4, 8, 16])
+@pytest.mark.parametrize("rank", [4, 8])
 def test_autocast_reaches_every_product_and_gradients_stay_in_float32(rank: int):
     """bfloat16 rows of rank 4 take the loop (8 bytes), the others the grouped matmul."""
     model = tiny_hybrid("causal", type="lora", rank=rank)
     layer = model.hybrid_layers[1]
-    experts, frozen = layer.experts, FrozenBlock(layer._frozen_up, layer._frozen_down)
+    experts, frozen = layer.experts, layer.frozen_block
     layer.shared_expert.requires_grad_(False)
     x_NH = torch.randn(10, 32)
     token_R, counts_E = torch.arange(10).repeat(2), torch.tensor([3, 0, 4, 6, 0, 7])

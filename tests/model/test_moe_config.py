@@ -9,46 +9,33 @@ from multipl_moe import PRESETS, MoeConfig
 from multipl_moe.errors import ConfigError
 from tests.conftest import changed_moe
 
-_ROUTED = {"num_token_experts": 6, "token_top_k": 2}
-_FUSED = {"token_weight": 0.7, "segment_weight": 0.3}
-_THRESHOLDS = {"segment_selection": "threshold", "segment_gate_scale": "unit", "fusion": "normalized"}
-_SEGMENTS = {"num_segment_experts": 6, "segment_capacity": 1.0, "segment_max_experts": 4}
-
-_BY_SEGMENTS = {"segment_window": 64, "segment_lookahead": False}
-
-_DESIGN: dict[str, dict[str, Any]] = {
-    "paper": {
-        **_ROUTED,
-        **_SEGMENTS,
-        **_FUSED,
-        "segment_window": 64,
-        "segment_lookahead": True,
-        "segment_selection": "expert_choice",
-        "segment_gate_scale": "window",
-        "fusion": "fixed",
-    },
-    "causal": {**_ROUTED, **_SEGMENTS, **_FUSED, **_BY_SEGMENTS, **_THRESHOLDS},
-    "token-only": {**_ROUTED, "segment_weight": 0.0, "num_segment_experts": 0},
-    "single": {},
-}
+_ROUTED = {"num_token_experts": 6, "token_top_k": 2, "token_weight": 0.7}
+_SEGMENTS = {"num_segment_experts": 6, "segment_capacity": 1.0, "segment_max_experts": 4, "segment_window": 64}
+_BALANCED = {"token_bias_rate": 0.5, "router_aux_loss_coef": 0.0, "router_aux_loss_scope": "routed"}
+_DESIGN: dict[str, tuple[int, int, dict[str, Any] | None]] = {  # stride, trained experts, and what routes
+    "paper": (64, 11, _ROUTED | _SEGMENTS | {
+        "segment_weight": 0.3, "segment_lookahead": True, "segment_selection": "expert_choice",
+        "segment_centered": False, "segment_gate_scale": "window", "fusion": "fixed",
+        "token_bias_rate": 0.0, "router_aux_loss_coef": 0.01, "router_aux_loss_scope": "all",
+    }),
+    "causal": (16, 11, _ROUTED | _SEGMENTS | _BALANCED | {
+        "segment_weight": 0.3, "segment_lookahead": False, "segment_selection": "threshold",
+        "segment_centered": True, "segment_gate_scale": "unit", "fusion": "normalized",
+    }),
+    "token-only": (16, 5, _ROUTED | _BALANCED | {"segment_weight": 0.0, "num_segment_experts": 0}),
+    "single": (8, 1, None),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("preset", _DESIGN)
 def test_preset_has_the_values_of_the_design(preset: str):
     assert set(PRESETS) == set(_DESIGN)
     assert MoeConfig() == PRESETS["single"]
-    values, moe = PRESETS[preset].to_dict(), PRESETS[preset]
-    assert (values["preset"], moe.gate.stride) == (preset, {"single": 8, "paper": 64}.get(preset, 16))
-    num_trained = {"causal": 11, "paper": 11, "token-only": 5, "single": 1}
-    assert moe.num_trained_experts == num_trained[preset]
-    if preset == "single":
-        assert values["routing"] is None
-        return
+    (stride, num_trained, wanted), moe = _DESIGN[preset], PRESETS[preset]
+    values = moe.to_dict()
+    assert (values["preset"], moe.gate.stride, moe.num_trained_experts) == (preset, stride, num_trained)
     routing = values["routing"]
-    assert {key: routing[key] for key in _DESIGN[preset]} == _DESIGN[preset]
-    keys = ("segment_centered", "token_bias_rate", "router_aux_loss_coef", "router_aux_loss_scope")
-    wanted = [False, 0.0, 0.01, "all"] if preset == "paper" else [True, 0.5, 0.0, "routed"]
-    assert [routing[key] for key in keys] == wanted
+    assert (routing and {key: routing[key] for key in wanted or ()}) == wanted
 
 
 @pytest.mark.parametrize(
@@ -63,16 +50,9 @@ def test_what_is_causal(moe: MoeConfig, is_causal: bool):
     assert moe.is_causal == is_causal
 
 
-@pytest.mark.parametrize(
-    ("values", "has_choice"),
-    [
-        ({"num_token_experts": 3, "num_segment_experts": 0}, True),
-        ({"num_token_experts": 2, "num_segment_experts": 1}, False),
-        ({"num_token_experts": 1, "token_top_k": 1, "num_segment_experts": 2}, True),
-        ({"num_token_experts": 1, "token_top_k": 1, "num_segment_experts": 1}, False),
-    ],
-)
-def test_routers_have_a_choice_where_experts_of_a_kind_share_the_work(values: dict[str, Any], has_choice: bool):
+@pytest.mark.parametrize(("tokens", "segments", "has_choice"), [(3, 0, True), (2, 1, False), (1, 2, True)])
+def test_routers_have_a_choice_where_experts_of_a_kind_share_the_work(tokens: int, segments: int, has_choice: bool):
+    values = {"num_token_experts": tokens, "token_top_k": min(tokens, 2), "num_segment_experts": segments}
     assert changed_moe(PRESETS["causal"], **values).has_choice == has_choice
 
 
@@ -83,24 +63,11 @@ def test_dict_round_trip_keeps_every_value(preset: str):
 
 
 def test_all_problems_are_reported_at_once():
+    wrong = {"token_top_k": 7, "segment_window": 40, "segment_capacity": 0, "fusion": "other"}
     with pytest.raises(ConfigError) as error:
-        changed_moe(
-            PRESETS["causal"],
-            num_token_experts=2,
-            token_top_k=3,
-            segment_window=40,
-            segment_capacity=0,
-            fusion="other",
-            layers=[3, 1],
-        )
-    keys = [problem.split(":")[0] for problem in error.value.problems]
-    assert sorted(keys) == [
-        "moe.experts.layers",
-        "moe.routing.fusion",
-        "moe.routing.segment_capacity",
-        "moe.routing.segment_window",
-        "moe.routing.token_top_k",
-    ]
+        changed_moe(PRESETS["causal"], **wrong, layers=[3, 1])
+    keys = sorted(problem.split(":")[0] for problem in error.value.problems)
+    assert keys == ["moe.experts.layers", *sorted(f"moe.routing.{key}" for key in wrong)]
     assert all(problem in str(error.value) for problem in error.value.problems)
 
 
@@ -108,7 +75,6 @@ def test_all_problems_are_reported_at_once():
     ("values", "message"),
     [
         ({"segment_window": 40}, r"routing\.segment_window: 40 must be a multiple of moe\.gate\.stride \(16\); use 32"),
-        ({"segment_window": 8}, r"routing\.segment_window: 8 must be a multiple of moe\.gate\.stride \(16\); use 16"),
         ({"stride": 0}, r"gate\.stride: 0 must be at least 1"),
         ({"num_token_experts": 0}, r"routing\.num_token_experts: 0 must be at least 1"),
         ({"token_top_k": 0}, r"routing\.token_top_k: 0 must be between 1 and num_token_experts \(6\)"),
@@ -122,19 +88,16 @@ def test_all_problems_are_reported_at_once():
         ({"segment_weight": -0.1}, "not negative"),
         ({"token_weight": 0.0}, "must be above 0"),
         ({"start": 1.1}, r"gate\.start: 1\.1 must be between 0 and 1"),
-        ({"bound": -0.1}, r"gate\.bound: -0\.1 must be between 0 and 0\.5"),
         ({"bound": 0.6}, r"gate\.bound: 0\.6 must be between 0 and 0\.5"),
         ({"pairs": 10**12}, r"gate\.pairs: 1000000000000 must be between 1 and 16777216"),
         ({"router_aux_loss_coef": -1.0}, r"routing\.router_aux_loss_coef: -1\.0"),
         ({"layers": [1, 1]}, r"experts\.layers: \[1, 1\]"),
-        ({"layers": [-1]}, r"experts\.layers: \[-1\]"),
         ({"type": "qlora"}, r"experts\.type: 'qlora' is not one of full, lora"),
         ({"rank": 0}, r"experts\.rank: 0 must be at least 1"),
         ({"alpha": 0.0}, r"experts\.alpha: 0.0 must be above 0"),
         ({"alpha": math.nan}, r"experts\.alpha: nan must be above 0, and a number"),
         ({"alpha": 1e300}, r"experts\.alpha: 1e\+300 must be above 0, and a number"),
         ({"type": "lora", "targets": "all"}, r"experts\.targets: all is for low-rank experts of preset single"),
-        ({"first_share": 1.5}, r"gate\.first_share: 1.5 must be between 0 and 1"),
         ({"first_dropout": 0.5}, r"gate\.first_dropout: is for low-rank experts of preset single behind a gate"),
         ({"segment_gate_scale": "x"}, r"routing\.segment_gate_scale: 'x' is not one of window, unit"),
     ],
@@ -158,7 +121,6 @@ def test_a_preset_without_routers_takes_no_settings_of_them():
             ["gate.strid: unknown key", "experts.layers: None must be a list of whole numbers"],
         ),
         ({"routing": {"token_top_k": "2"}}, ["routing.token_top_k: '2' must be a whole number"]),
-        ({"routing": {"token_top_k": 2.0}}, ["routing.token_top_k: 2.0 must be a whole number"]),
         ({"experts": {"rank": True}}, ["experts.rank: True must be a whole number"]),
         ({"routing": {"segment_lookahead": 0}}, ["routing.segment_lookahead: 0 must be true or false"]),
         ({"routing": {"token_weight": None}}, ["routing.token_weight: None must be a number"]),
@@ -174,7 +136,14 @@ def test_unknown_keys_and_values_of_another_type_are_all_named_at_once(values: d
     assert error.value.problems == [f"moe.{problem}" for problem in problems]
 
 
-@pytest.mark.parametrize("values", [{"domain_gate": ["rust"]}, {"routing": {"shared_expert_selection": "always"}}])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"domain_gate": ["rust"]},
+        {"gate": {"languages": ["rust"]}},
+        {"routing": {"shared_expert_selection": "always"}},
+    ],
+)
 def test_settings_of_older_versions_are_refused_with_the_one_that_reads_them(values: dict[str, Any]):
     with pytest.raises(ConfigError, match="the last is commit"):
         MoeConfig.from_dict(values)
@@ -186,5 +155,4 @@ def test_unknown_preset_is_refused_with_the_known_ones():
 
 
 def test_low_rank_differences_are_scaled_by_alpha_over_rank():
-    experts = MoeConfig.from_preset("single", experts={"type": "lora", "rank": 64}).experts
-    assert (experts.alpha, experts.scale) == (16, 0.25)
+    assert MoeConfig.from_preset("single", experts={"type": "lora", "rank": 64}).experts.scale == 16 / 64

@@ -5,8 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multipl_moe.model.token_bias import balancing_bias, follow_loads, follow_sums, routed_sums
-from multipl_moe.model.token_moe import route_tokens
+from multipl_moe.model.token_moe import balancing_bias, follow_loads, follow_sums, route_tokens, routed_sums
 from tests.conftest import random_tokens, tiny_hybrid, tiny_routing
 
 
@@ -37,7 +36,7 @@ def test_a_step_is_in_standard_deviations_of_the_logits_and_batches_add_up():
     assert torch.equal(follow_sums(torch.ones(3) * 0, nothing, 0.2), torch.zeros(3))
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(spread=st.floats(0.01, 30), lean=st.lists(st.floats(-3, 3), min_size=5, max_size=5), top_k=st.integers(2, 4))
 def test_loads_become_even_whatever_the_logits_lean_to(spread: float, lean: list[float], top_k: int):
     moe = tiny_routing("token-only", num_token_experts=6, token_top_k=top_k)
@@ -47,7 +46,7 @@ def test_loads_become_even_whatever_the_logits_lean_to(spread: float, lean: list
     assert (loads / loads.mean() - 1).abs().max() < 0.1
 
 
-@pytest.mark.parametrize("scale", [0.05, 1.0, 20.0])
+@pytest.mark.parametrize("scale", [0.05, 20.0])
 def test_steps_settle_from_one_expert_for_all_tokens_and_stay(scale: float):
     """They follow a router that leans ever further to one expert, without a pendulum's swing."""
     moe, bias = tiny_routing(), torch.zeros(3)
@@ -63,7 +62,7 @@ def test_steps_settle_from_one_expert_for_all_tokens_and_stay(scale: float):
         bias = follow_sums(bias, routed_sums(logits, route_tokens(logits, moe, bias).chosen), moe.token_bias_rate)
 
 
-def test_a_model_in_training_moves_its_bias_with_the_step_and_keeps_it_in_its_files(tmp_path):
+def test_a_model_in_training_moves_its_bias_with_the_step_and_keeps_it_in_files_of_bfloat16(tmp_path):
     model = tiny_hybrid().train()
     layer, seen = model.hybrid_layers[1], []
     layer.observer = lambda layer, plan, tokens, segments: seen.append(tokens)
@@ -77,7 +76,8 @@ def test_a_model_in_training_moves_its_bias_with_the_step_and_keeps_it_in_its_fi
     assert layer.token_bias.any()
     model.save_pretrained(tmp_path)
     loaded = type(model).from_pretrained(tmp_path, dtype=torch.bfloat16)
-    assert torch.equal(loaded.hybrid_layers[1].token_bias, layer.token_bias)
+    for name, buffer in layer.named_buffers(recurse=False):
+        assert torch.equal(loaded.hybrid_layers[1].get_buffer(name), buffer)
 
 
 def test_a_batch_of_no_numbers_leaves_the_bias_a_number():
@@ -95,8 +95,10 @@ def test_a_batch_of_no_numbers_leaves_the_bias_a_number():
 def test_a_model_of_another_dtype_and_files_without_a_bias_begin_with_one_in_float32(tmp_path):
     model = tiny_hybrid()
     made = type(model)._from_config(model.config, dtype=torch.bfloat16)
-    buffers = [buffer for layer in made.hybrid_layers.values() for buffer in layer.buffers(recurse=False)]
-    assert {buffer.dtype for buffer in buffers} == {torch.float32}
+    for layer in made.hybrid_layers.values():
+        assert {buffer.dtype for buffer in layer.buffers(recurse=False)} == {torch.float32}
+        assert torch.equal(layer.segment_threshold, torch.full((3,), 1 / 3))
+        assert not layer.segment_start.any()
     layer = model.hybrid_layers[1]
     layer.segment_threshold.fill_(0.2)
     weights = {name: value for name, value in model.state_dict().items() if not name.endswith("token_bias")}

@@ -36,7 +36,7 @@ def recipe(world: World, tmp_path_factory: pytest.TempPathFactory) -> Recipe:
     base.resize_token_embeddings(base.config.vocab_size + 5)
     base.save_pretrained(folder)
     copy_companions(world.base, folder)
-    return tiny_recipe(folder, world.sources, moe={"languages": None})
+    return tiny_recipe(folder, world.sources, moe={"languages": None, "pairs": 2**13})
 
 
 @pytest.fixture(scope="module")

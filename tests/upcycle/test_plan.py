@@ -34,15 +34,11 @@ def values(plan: UpcyclePlan, name: str) -> torch.Tensor:
     return torch.cat([piece.flatten() for piece in tensor.pieces()]).view(tensor.shape)
 
 
-def test_thresholds_start_at_a_fair_share_and_biases_and_start_vector_at_zero(tmp_path):
-    plan = plan_for(save_base(tmp_path / "base"))
+def test_routers_start_random_with_the_bases_spread_thresholds_at_a_fair_share_and_biases_at_zero(tmp_path):
+    plan = plan_for(save_base(tmp_path / "base", initializer_range=0.3), num_token_experts=50)
     assert values(plan, "segment_threshold").tolist() == pytest.approx([1 / 3] * 3)
     assert not values(plan, "segment_start").any()
     assert not values(plan, "token_bias").any()
-
-
-def test_routers_are_random_with_the_base_s_initial_spread_and_differ_by_layer_and_kind(tmp_path):
-    plan = plan_for(save_base(tmp_path / "base", initializer_range=0.3), num_token_experts=50)
     drawn = values(plan, "token_router.weight")
     assert drawn.std().item() == pytest.approx(0.3, rel=0.1)
     assert not torch.equal(values(plan, "segment_router.weight"), drawn[:3])
@@ -67,7 +63,6 @@ def test_all_missing_and_misshapen_tensors_are_named_at_once(tmp_path):
     ("key", "stored", "name"),
     [
         ("model.layers.1.mlp.up_proj.weight", torch.float8_e4m3fn, "F8_E4M3"),
-        ("model.layers.0.self_attn.q_proj.weight", torch.int8, "I8"),
         ("lm_head.weight", torch.float64, "F64"),
     ],
 )
@@ -79,7 +74,7 @@ def test_a_tensor_of_codes_or_of_another_precision_is_refused(tmp_path, key, sto
         plan_for(folder)
 
 
-@pytest.mark.parametrize(("noise", "scale"), [(0.01, 1.0), (0.2, 1.0), (0.2, 0.03)])
+@pytest.mark.parametrize(("noise", "scale"), [(0.01, 1.0), (0.2, 0.03)])
 def test_noise_is_measured_in_standard_deviations_of_the_weight(noise, scale):
     weight, generator = scale * torch.randn(300, 200), torch.Generator().manual_seed(0)
     added = add_noise(weight, noise, generator) - weight
@@ -88,8 +83,7 @@ def test_noise_is_measured_in_standard_deviations_of_the_weight(noise, scale):
     assert torch.equal(add_noise(weight, 0.0, generator), weight)
 
 
-@pytest.mark.parametrize("targets", ["ffn", "all"])
-@pytest.mark.parametrize("family", ["llama", "starcoder2", "phi3"])
+@pytest.mark.parametrize(("family", "targets"), [("llama", "all"), ("starcoder2", "ffn"), ("phi3", "all")])
 def test_adapters_lie_beside_the_bases_matrices_under_its_own_names(tmp_path, family, targets):
     base = save_base(tmp_path / "base", family)
     upcycle(recipe_for(base, "single", experts={"type": "lora", "targets": targets}), tmp_path / "out")

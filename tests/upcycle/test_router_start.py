@@ -10,17 +10,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.model.router_health import measure_router_health
-from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.upcycle import convert
 from multipl_moe.upcycle.convert import UpcycleReport, start_lines, upcycle
 from multipl_moe.upcycle.router_start import without_direction
 from tests.train.tiny import World, tensors, tiny_recipe
-
-_PRESETS: dict[str, dict[str, Any]] = {
-    "causal": {},
-    "token-only": {"preset": "token-only", "num_segment_experts": 0},
-    "segments alone": {"num_token_experts": 1, "token_top_k": 1},
-}
 
 
 @pytest.fixture(scope="module")
@@ -35,19 +28,15 @@ def base(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _recipe(world: World, base: Path, moe: dict[str, Any]) -> Recipe:
-    return tiny_recipe(base, world.sources, moe=moe)
-
-
 def _held_out(world: World, base: Path) -> list[dict[str, torch.Tensor]]:
     tokenizer: Any = AutoTokenizer.from_pretrained(base)
     texts = [path.read_text() for path in sorted(world.sources.glob("*"))]
     return [{"input_ids": torch.tensor(tokenizer(text)["input_ids"][:128])[None]} for text in texts]
 
 
-@pytest.mark.parametrize("preset", _PRESETS)
-def test_every_expert_begins_with_a_fair_load(world: World, base: Path, preset: str, tmp_path: Path):
-    recipe, text = _recipe(world, base, _PRESETS[preset]), _held_out(world, base)
+@pytest.mark.parametrize("moe", [{"preset": "token-only", "num_segment_experts": 0}, {}], ids=["token-only", "causal"])
+def test_every_expert_begins_with_a_fair_load(world: World, base: Path, moe: dict[str, Any], tmp_path: Path):
+    recipe, text = tiny_recipe(base, world.sources, moe=moe), _held_out(world, base)
     report = upcycle(recipe, tmp_path / "measured", corpus=world.corpus)
     upcycle(recipe, tmp_path / "random")
     measured, random = (measure_router_health(load_hybrid(tmp_path / n), text) for n in ("measured", "random"))
@@ -61,7 +50,7 @@ def test_every_expert_begins_with_a_fair_load(world: World, base: Path, preset: 
 
 
 def test_rows_are_orthogonal_to_the_mean_of_what_they_route(world: World, base: Path, tmp_path: Path):
-    upcycle(_recipe(world, base, {}), tmp_path / "out", corpus=world.corpus)
+    upcycle(tiny_recipe(base, world.sources), tmp_path / "out", corpus=world.corpus)
     model = load_hybrid(tmp_path / "out")
     inputs: list[torch.Tensor] = []
     model.hybrid_layers[1].register_forward_pre_hook(lambda module, args: inputs.append(args[0].flatten(0, 1)))
@@ -86,7 +75,7 @@ def test_a_direction_is_taken_out_of_rows():
 def made(world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[str, UpcycleReport]:
     """Two hybrids with routers placed by the same text, and one with random ones."""
     folder, corpora = tmp_path_factory.mktemp("made"), {"a": world.corpus, "b": world.corpus, "plain": None}
-    recipe = _recipe(world, world.base, {})
+    recipe = tiny_recipe(world.base, world.sources)
     return {name: upcycle(recipe, folder / name, corpus=corpus) for name, corpus in corpora.items()}
 
 
@@ -112,6 +101,6 @@ def test_what_was_measured_is_recorded_and_told(made: dict[str, UpcycleReport], 
     assert "give --corpus" in start_lines(plain)[0]
 
     monkeypatch.setattr(convert, "_MEASUREMENT_BYTES_PER_BYTE", 10**12)
-    small = upcycle(_recipe(world, world.base, {}), tmp_path / "small", corpus=world.corpus)
+    small = upcycle(tiny_recipe(world.base, world.sources), tmp_path / "small", corpus=world.corpus)
     assert small.router_start is None
     assert "GB of memory" in start_lines(small)[0]

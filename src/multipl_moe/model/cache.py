@@ -28,13 +28,16 @@ class SegmentCacheLayer(DynamicLayer):
     """
 
     is_croppable = False
-    segment_state: SegmentState | None = None
-    prefix_states: dict[str, PrefixState] | None = None  # by name of the pack
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.segment_state: SegmentState | None = None
+        self.prefix_states: dict[str, PrefixState] = {}  # by name of the pack
 
     def reset(self) -> None:
         """Forget the past."""
         super().reset()
-        self.segment_state = self.prefix_states = None
+        self.segment_state, self.prefix_states = None, {}
 
     def reorder_cache(self, beam_idx: Tensor) -> None:
         """Take over the rows of the chosen beams."""
@@ -58,11 +61,10 @@ class SegmentCacheLayer(DynamicLayer):
     def _map_state(self, function: Callable[[Tensor], Tensor]) -> None:
         if (state := self.segment_state) is not None:
             self.segment_state = SegmentState(function(state.blocks), function(state.partial))
-        if (prefixes := self.prefix_states) is not None:
-            self.prefix_states = {
-                name: PrefixState(*(function(part) for part in vars(prefix).values()))
-                for name, prefix in prefixes.items()
-            }
+        self.prefix_states = {
+            name: PrefixState(*(function(part) for part in vars(prefix).values()))
+            for name, prefix in self.prefix_states.items()
+        }
 
 
 class SlidingSegmentCacheLayer(SegmentCacheLayer, DynamicSlidingWindowLayer):
@@ -101,25 +103,6 @@ def add_segment_state(cache: Cache, layers: list[int]) -> None:
         cache.layers[index] = SlidingSegmentCacheLayer(layer.sliding_window) if slides else SegmentCacheLayer()
 
 
-def segment_state_of(cache: Cache, index: int, num_rows: int, like: Tensor, num_blocks: int) -> SegmentState:
-    """The segment state of layer `index` in a cache after `add_segment_state`, made empty at first use.
-
-    It has B = `num_rows` rows and W/S = `num_blocks` blocks of the size of `like`, the layer's (N, H) input.
-    """
-    layer: Any = cache.layers[index]
-    if layer.segment_state is None:
-        hidden, nothing = like.shape[-1], float("-inf")
-        layer.segment_state = SegmentState(
-            like.new_full((num_rows, num_blocks, hidden), nothing), like.new_full((num_rows, hidden), nothing)
-        )
-    return layer.segment_state
-
-
-def prefix_state_of(cache: Cache, index: int, name: str, empty: Callable[[], PrefixState]) -> PrefixState:
-    """The state of a pack's gate in layer `index` of a cache after `add_segment_state`, made by `empty` at first."""
-    layer: Any = cache.layers[index]
-    if layer.prefix_states is None:
-        layer.prefix_states = {}
-    if name not in layer.prefix_states:
-        layer.prefix_states[name] = empty()
-    return layer.prefix_states[name]
+def segment_layer(cache: Cache, index: int) -> SegmentCacheLayer:
+    """Layer `index` of a cache after `add_segment_state`."""
+    return cast(SegmentCacheLayer, cache.layers[index])

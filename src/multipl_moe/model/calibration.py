@@ -8,12 +8,10 @@ from torch import Tensor, nn
 from multipl_moe.errors import ConfigError
 from multipl_moe.model.decoder import require_hybrid
 from multipl_moe.model.hybrid import HybridMoe
-from multipl_moe.model.segment_moe import SegmentRouting
+from multipl_moe.model.segment_moe import SegmentRouting, quantile_threshold
 from multipl_moe.model.segments import SegmentPlan
-from multipl_moe.model.selection import quantile_threshold
 from multipl_moe.model.statistics import observe_batches
-from multipl_moe.model.token_bias import balancing_bias
-from multipl_moe.model.token_moe import TokenRouting
+from multipl_moe.model.token_moe import TokenRouting, balancing_bias
 
 
 @torch.no_grad()

@@ -38,18 +38,14 @@ class Ranks:
         return self.total(values) / self.count
 
     def counts(self, num_rows: int, device: torch.device) -> list[int]:
-        """How many rows each process has, by rank."""
-        if self._group is None:
-            return [num_rows]
+        """How many rows each of several processes has, by rank."""
         count = torch.tensor([num_rows], device=device)
         counts = [torch.empty_like(count) for _ in range(self.count)]
         dist.all_gather(counts, count, group=self._group)
         return torch.cat(counts).tolist()
 
     def gather(self, rows: Tensor, counts: list[int]) -> Tensor:
-        """The rows (V, ...) of all processes in the order of ranks, without gradient; `counts` is the V of each."""
-        if self._group is None:
-            return rows.detach()
+        """The rows (V, ...) of several processes in the order of ranks, without gradient; `counts` is the V of each."""
         padded = rows.new_zeros(max(counts), *rows.shape[1:])
         padded[: rows.shape[0]] = rows.detach()
         parts = [torch.empty_like(padded) for _ in counts]
@@ -58,7 +54,8 @@ class Ranks:
 
     def own_rows(self, counts: list[int]) -> slice:
         """Where the own rows lie among those of all processes."""
-        rank = 0 if self._group is None else self._group.rank()
+        assert self._group is not None
+        rank = self._group.rank()
         begin = sum(counts[:rank])
         return slice(begin, begin + counts[rank])
 

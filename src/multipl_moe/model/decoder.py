@@ -20,17 +20,21 @@ from multipl_moe.model.cache import add_segment_state, require_dynamic
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.data_parallel import ALONE, Ranks
 from multipl_moe.model.documents import attention_arguments, real_tokens_of, takes_document_bounds
-from multipl_moe.model.domain_gate import DomainGate, told_of_segments
+from multipl_moe.model.domain_gate import (
+    ALL_OR_NOTHING,
+    DomainGate,
+    known_of_tokens,
+    share_of_prompts,
+    told_of_segments,
+)
 from multipl_moe.model.expert_kinds import EXPERT_KINDS, add_experts
 from multipl_moe.model.families import family_of
 from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS
 from multipl_moe.model.hybrid import HybridMoe
-from multipl_moe.model.losses import mean_load_balancing_loss
 from multipl_moe.model.moe_config import MoeConfig
-from multipl_moe.model.prompt_reading import ALL_OR_NOTHING, known_of_tokens, share_of_prompts
 from multipl_moe.model.routing_pass import RoutingPass, carry_routing
 from multipl_moe.model.segments import places_for, plan_segments
-from multipl_moe.model.token_bias import routed_sums
+from multipl_moe.model.token_moe import mean_load_balancing_loss, routed_sums
 
 _logger = logging.getLogger(__name__)
 NO_CACHE = (

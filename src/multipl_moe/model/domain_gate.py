@@ -6,25 +6,30 @@ is in a language to learn. p is the same for all layers and for all tokens of a 
 start, the model is the base bit for bit. The idea is DEMix's (Gururangan et al., arXiv 2108.05036), where no expert is
 the base.
 
-Shapes: B rows, N real tokens, V segments, L languages to learn, C = L + 1 columns of scores (languages, prose), E of
-evidence, S states (`gate_states`).
+Shapes: B rows of T tokens hold N real ones in V segments, L languages to learn, C = L + 1 columns of scores (languages,
+prose), E of evidence, S states (`gate_states`), P packs with a gate.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import nan
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from transformers import initialization
 
+from multipl_moe.model.documents import real_tokens_of
 from multipl_moe.model.float32_buffers import Float32Buffers
 from multipl_moe.model.gate_reading import UNNAMED, GateReading, PrefixState, rows_of
 from multipl_moe.model.gate_states import GateStates
 from multipl_moe.model.moe_config import GateConfig
+from multipl_moe.model.routing_pass import moved
 from multipl_moe.model.segments import Continuation, SegmentPlan, plan_segments
 
 NUM_NAMES = 128  # of languages after a fence, at most: rows of a table of fixed size
 NUM_MENTIONS = 1024  # of languages in prose, at most: likewise
+ALL_OR_NOTHING = 0.5  # a gate's bound while a model goes on from a prompt
+_UNLIKELY = 0.49  # half as other text, less what rounding may do to a text that says nothing
 
 
 class DomainGate(Float32Buffers):
@@ -61,7 +66,14 @@ class DomainGate(Float32Buffers):
         super().__init__()
         self.start, self.bound, self.stride = config.start, config.bound, config.stride
         self.first_share = config.first_share
-        for name, (shape, dtype) in gate_tensors(config, vocabulary).items():
+        tensors = {
+            "token_kinds": ((vocabulary,), torch.int8),
+            "pair_scores": ((2, config.pairs, len(config.languages) + 1), torch.int8),
+            "calibration": ((2, 2), torch.float32),
+            "names": ((NUM_NAMES, 3), torch.int32),
+            "mentions": ((NUM_MENTIONS, 5), torch.int32),
+        }
+        for name, (shape, dtype) in tensors.items():
             self.register_buffer(name, torch.zeros(shape, dtype=dtype))
         self._states = GateStates(len(config.languages), config.stride)
 
@@ -296,17 +308,6 @@ def _bounded(p: Tensor, bound: float) -> Tensor:
     return torch.where(p < bound, 0.0, torch.where(p > 1 - bound, 1.0, p))
 
 
-def gate_tensors(config: GateConfig, vocabulary: int) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
-    """Names, shapes and types of what a gate is made of, as in a checkpoint."""
-    return {
-        "token_kinds": ((vocabulary,), torch.int8),
-        "pair_scores": ((2, config.pairs, len(config.languages) + 1), torch.int8),
-        "calibration": ((2, 2), torch.float32),
-        "names": ((NUM_NAMES, 3), torch.int32),
-        "mentions": ((NUM_MENTIONS, 5), torch.int32),
-    }
-
-
 def told_of_segments(open_share: Tensor | float, plan: SegmentPlan, packs: Sequence[str]) -> dict[str, Tensor]:
     """(V,) by pack, what is known of all rows, or of each, in place of p, for its segments; 0 for empty places.
 
@@ -323,3 +324,51 @@ def told_of_segments(open_share: Tensor | float, plan: SegmentPlan, packs: Seque
         name: F.pad(column.expand(plan.num_rows), (0, 1))[plan.row_of_segment]
         for name, column in zip(packs, columns, strict=True)
     }
+
+
+@torch.no_grad()
+def share_of_prompts(
+    gates: Mapping[str, DomainGate], stride: int, input_ids: Tensor, attention_mask: Tensor | None
+) -> Tensor:
+    """(B, T, P) whose experts work for each token, 1 or 0, by all of its row; 0 for padding.
+
+    They are those of one pack, for whose gate other text is least likely there, if that is less than half; else of
+    none. Half open, a model would write what neither the base nor a model that is told the language writes.
+
+    Tokens and mask are (B, T), as of a model's `forward`; a row is one text.
+    """
+    real_tokens, _, position_ids = real_tokens_of(input_ids, attention_mask, None, None)
+    plan = plan_segments(position_ids, real_tokens, window=None, stride=stride, lookahead=False)
+    other_PV, ids_N = [], plan.of_real(input_ids.flatten())
+    for gate in gates.values():
+        device = gate.calibration.device  # gates of one model may lie on several
+        other_PV.append(gate.other_in_prompts(ids_N.to(device), moved(plan, device)).to(ids_N.device))
+    other_V, best_V = torch.stack(other_PV).min(dim=0)  # and not p, which is 1 for several packs, but for rounding
+    open_VP = F.one_hot(best_V, len(gates)) * (other_V < _UNLIKELY)[:, None]
+    open_NP = open_VP.float()[plan.segment_of_token]
+    if plan.real_tokens is not None:
+        nothing = open_NP.new_zeros(input_ids.numel(), len(gates))
+        open_NP = nothing.index_copy(0, plan.real_tokens, open_NP)
+    return open_NP.view(*input_ids.shape, len(gates))
+
+
+def known_of_tokens(
+    prompt_share: Tensor, plan: SegmentPlan, num_packs: int, num_before: int, num_tokens: int
+) -> Tensor | None:
+    """(P, N) what was read of the prompts for the tokens of a pass, NaN for those after them; None: all are after them.
+
+    Args:
+        prompt_share: (B, T, P), from `share_of_prompts`.
+        num_before, num_tokens: columns of the batch in the cache, and in the pass.
+
+    Raises:
+        ValueError: it is of other rows or packs.
+    """
+    if prompt_share.ndim != 3 or prompt_share.shape[::2] != (plan.num_rows, num_packs):
+        given, wanted = tuple(prompt_share.shape), f"({plan.num_rows} rows, tokens of the prompt, {num_packs} packs)"
+        raise ValueError(f"prompt_share: give {wanted}, as `read_prompt` returns it, not {given}")
+    known_BTP = prompt_share[:, num_before : num_before + num_tokens]
+    if not known_BTP.shape[1]:
+        return None
+    known_BTP = F.pad(known_BTP, (0, 0, 0, num_tokens - known_BTP.shape[1]), value=nan)
+    return plan.of_real(known_BTP.flatten(0, 1)).T

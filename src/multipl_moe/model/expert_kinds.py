@@ -12,10 +12,9 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from multipl_moe.model.experts import Experts, StackedExperts
+from multipl_moe.model.experts import Experts, LoraExperts, StackedExperts
 from multipl_moe.model.families import Family
 from multipl_moe.model.gated import GatedBlock, adapt
-from multipl_moe.model.lora_experts import LoraExperts
 from multipl_moe.model.moe_config import PACK, ExpertsConfig, MoeConfig
 
 Shapes = Mapping[str, tuple[int, ...]]

@@ -3,8 +3,11 @@
 Shape suffixes: B rows, T tokens a row, N real tokens, V segments, H hidden, E experts.
 """
 
+import re
 from functools import cache
+from itertools import count
 from typing import Any, Protocol
+from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor, nn
@@ -16,15 +19,12 @@ from multipl_moe.model.expert_kinds import EXPERT_KINDS
 from multipl_moe.model.experts import ExpertPairs, ExpertPlaces, Experts, FrozenBlock
 from multipl_moe.model.families import family_of
 from multipl_moe.model.float32_buffers import Float32Buffers
-from multipl_moe.model.fusion import FusedWeights, fuse_weights
+from multipl_moe.model.fusion import fuse_weights
 from multipl_moe.model.moe_config import MoeConfig
-from multipl_moe.model.noting import LAYERS, note, number_of
 from multipl_moe.model.routing_pass import LayerRouting, RoutingPass, waiting_pass
-from multipl_moe.model.segment_moe import SegmentRouting, route_segments, segment_gates
+from multipl_moe.model.segment_moe import SegmentRouting, quantile_threshold, route_segments, segment_gates
 from multipl_moe.model.segments import SegmentPlan, pool_windows
-from multipl_moe.model.selection import quantile_threshold
-from multipl_moe.model.token_bias import follow_sums
-from multipl_moe.model.token_moe import TokenRouting, route_tokens
+from multipl_moe.model.token_moe import TokenRouting, follow_sums, route_tokens
 
 _THRESHOLD_DECAY = 0.9
 _MOST_NOTES = 64  # of a step's batches; where no optimiser of torch's has the routers, they would pile up
@@ -75,12 +75,16 @@ class HybridMoe(Float32Buffers):
         self.observer: RoutingObserver | None = None
         self._noted_gates: list[Tensor] = []
         self._noted_sums: Tensor | None = None
-        self._number = number_of(self)
-        _follow_optimizers()
+        self._register()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._number = number_of(self)
+        self._register()
+
+    def _register(self) -> None:
+        """Give it a number, as compiled code has no other name for it, and let it follow optimisers."""
+        self._number = next(_NUMBERS)
+        _LAYERS[self._number] = self
         _follow_optimizers()
 
     def forward(self, x_BTH: Tensor, routing: RoutingPass | None = None) -> Tensor:
@@ -103,7 +107,7 @@ class HybridMoe(Float32Buffers):
         Of R pairs of token and expert, sorted by expert, there are the token and the weight, and of each expert their
         number.
         """
-        y_RH = self.experts(x_NH, ExpertPairs(token_R, counts_E), FrozenBlock(self._frozen_up, self._frozen_down))
+        y_RH = self.experts(x_NH, ExpertPairs(token_R, counts_E), self.frozen_block)
         return y_NH.index_add(0, token_R, y_RH * weights_R[:, None].to(y_RH.dtype))
 
     def segment_logits(self, pooled_VH: Tensor) -> Tensor:
@@ -135,7 +139,7 @@ class HybridMoe(Float32Buffers):
         elif gates is not None or sums is not None:
             buffer = self.token_bias if gates is None else self.segment_threshold
             assert buffer is not None
-            note(buffer, gates, sums, self._number)
+            _note(buffer, gates, sums, self._number)
 
     def keep(self, gates: Tensor | None, sums: Tensor | None) -> None:
         """Put notes where `follow_noted` finds them; of gates, those of the last batches."""
@@ -173,6 +177,11 @@ class HybridMoe(Float32Buffers):
                 self.follow_noted()
 
     @property
+    def frozen_block(self) -> FrozenBlock:
+        """The products of the base's own block."""
+        return FrozenBlock(self._frozen_up, self._frozen_down)
+
+    @property
     def routers(self) -> list[nn.Module]:
         """The routers that this layer has."""
         return [getattr(self, name) for name in ("token_router", "segment_router") if hasattr(self, name)]
@@ -187,14 +196,15 @@ class HybridMoe(Float32Buffers):
         weights = fuse_weights(self.moe, plan, tokens, segments)
         if (open_N := routing.open_tokens(plan)) is not None:
             weights = weights.behind_gate(open_N)
+        y_NH = self.shared_expert(x_NH)
+        y_NH = y_NH * weights.shared[:, None].to(y_NH.dtype)
         if plan.has_fixed_shapes or takes_places(x_NH.device):
-            return self._mix_in_places(x_NH, weights)
-
-        weights_NE, chosen_NE, shared_N = weights
-        _, token_R = chosen_NE.t().nonzero(as_tuple=True)
-        weights_R = weights_NE.t().masked_select(chosen_NE.t())
-        y_NH = self._shared_output(x_NH, shared_N)
-        return self.add_experts(y_NH, x_NH, token_R, weights_R, chosen_NE.sum(dim=0))
+            # No shape that values decide: the host need not wait for them, and compilers can follow
+            expert_NP, weights_NP = weights.in_places(self.moe.most_experts_per_token)
+            return y_NH + self.experts(x_NH, ExpertPlaces(expert_NP, weights_NP.to(y_NH.dtype)), self.frozen_block)
+        _, token_R = weights.chosen.t().nonzero(as_tuple=True)
+        weights_R = weights.experts.t().masked_select(weights.chosen.t())
+        return self.add_experts(y_NH, x_NH, token_R, weights_R, weights.chosen.sum(dim=0))
 
     def _keep_state(self, x_NH: Tensor, plan: SegmentPlan, routing: RoutingPass) -> None:
         """Bring the segment state up to date without routing: the gate may open later in the text."""
@@ -203,13 +213,6 @@ class HybridMoe(Float32Buffers):
             state = routing.segment_state(self.index, x_NH, self.num_blocks)
             if state is not None:
                 pool_windows(x_NH, plan, self.segment_start, state)
-
-    def _mix_in_places(self, x_NH: Tensor, weights: FusedWeights) -> Tensor:
-        """The same without a shape that values decide: the host need not wait for them, and compilers can follow."""
-        y_NH = self._shared_output(x_NH, weights.shared)
-        expert_NP, weights_NP = weights.in_places(self.moe.most_experts_per_token)
-        places = ExpertPlaces(expert_NP, weights_NP.to(y_NH.dtype))
-        return y_NH + self.experts(x_NH, places, FrozenBlock(self._frozen_up, self._frozen_down))
 
     def _route(self, x_NH: Tensor, plan: SegmentPlan, routing: RoutingPass) -> LayerRouting:
         tokens = segments = None
@@ -232,17 +235,27 @@ class HybridMoe(Float32Buffers):
             )
         return LayerRouting(tokens, segments)
 
-    def _shared_output(self, x_NH: Tensor, shared_N: Tensor) -> Tensor:
-        """The frozen expert's weighted output."""
-        y_NH = self.shared_expert(x_NH)
-        return y_NH * shared_N[:, None].to(y_NH.dtype)
-
     def _frozen_up(self, x_NH: Tensor) -> Tensor:
         parts = [self.shared_expert.get_submodule(part) for part in self.family.up]
         return torch.cat([part(x_NH) for part in parts], dim=-1)
 
     def _frozen_down(self, hidden_RI: Tensor) -> Tensor:
         return self.shared_expert.get_submodule(self.family.down)(hidden_RI)
+
+
+_LAYERS: "WeakValueDictionary[int, HybridMoe]" = WeakValueDictionary()  # all that live
+_NUMBERS = count()
+# An export brings this file along: each copy has an operator of its own, with its own layers.
+_OPERATOR = "multipl_moe::note_" + re.sub(r"\W", "_", __name__)
+
+
+@torch.library.custom_op(_OPERATOR, mutates_args={"buffer"})
+def _note(buffer: Tensor, gates_VE: Tensor | None, sums_4E: Tensor | None, layer: int) -> None:
+    """`HybridMoe.keep` of the layer with that number: a compiler follows no list that grows from call to call.
+
+    The buffer is what will follow the notes: declared as changed, it keeps compilers from dropping the call.
+    """
+    _LAYERS[layer].keep(*(None if values is None else values.clone() for values in (gates_VE, sums_4E)))
 
 
 def _floats(count: int, value: float) -> Tensor:
@@ -255,7 +268,7 @@ def takes_places(device: torch.device) -> bool:
 
 
 def _follow_step(optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    for layer in list(LAYERS.values()):
+    for layer in list(_LAYERS.values()):
         layer.follow_step(optimizer)
 
 

@@ -205,7 +205,10 @@ class MoeConfig:
     @property
     def is_causal(self) -> bool:
         """Whether a token's output depends on nothing after it and on no other sequence in evaluation."""
-        return self.routing is None or self.routing.is_causal
+        routing = self.routing
+        if routing is None or not routing.routes_segments:
+            return True
+        return routing.has_thresholds and not routing.segment_lookahead
 
     @property
     def routes_segments(self) -> bool:
@@ -214,13 +217,18 @@ class MoeConfig:
 
     @property
     def has_choice(self) -> bool:
-        """Whether a router has several experts to choose from, so that there is a balance to judge."""
-        return self.routing is not None and self.routing.has_choice
+        """Whether a router has several experts to choose from, so that there is a balance to judge.
+
+        The last token expert is the shared one. A lone segment expert's gate is 1 for every segment, so that none
+        is told from another.
+        """
+        routing = self.routing
+        return routing is not None and (routing.num_token_experts > 2 or routing.num_segment_experts > 1)
 
     @property
     def stores_routing(self) -> bool:
         """Whether routers choose by something stored, which is calibrated on text: thresholds or biases."""
-        return self.routing is not None and self.routing.stores_routing
+        return self.routing is not None and (self.routing.has_thresholds or self.routing.has_token_bias)
 
     def _problems(self) -> Iterator[str]:
         for name, part in (("gate", self.gate), ("experts", self.experts), ("routing", self.routing)):

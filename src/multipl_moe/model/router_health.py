@@ -97,13 +97,6 @@ def measure_router_health(model: nn.Module, batches: Batches, training_batches: 
     decoder = require_hybrid(model)
     evaluation = _observe(decoder, batches, as_in_training=False)
     training = _observe(decoder, training_batches, as_in_training=True)
-    return judge_routers(evaluation, training, decoder.config.moe_config.routing)
-
-
-def judge_routers(
-    evaluation: Mapping[int, LayerStatistics], training: Mapping[int, LayerStatistics], moe: RoutingConfig | None
-) -> RouterHealth:
-    """The verdict on what was observed in both modes; of training it may be nothing."""
     layers, differences = {}, [0.0]
     for index, layer in evaluation.items():
         layers[index] = layer.summary()
@@ -114,7 +107,8 @@ def judge_routers(
                 pairs = zip(layers[index][key], trained, strict=True)
                 differences += [abs(load - train) / max(train, 1e-9) for load, train in pairs]
     dead = sum(layer.get(f"dead_{kind}_experts", 0) for layer in layers.values() for kind in ROUTERS)
-    return RouterHealth(extreme_ratios(layers.values(), moe), max(differences), dead, layers)
+    ratios = extreme_ratios(layers.values(), decoder.config.moe_config.routing)
+    return RouterHealth(ratios, max(differences), dead, layers)
 
 
 def _observe(decoder: MultiplMoeModel, batches: Batches, *, as_in_training: bool) -> dict[int, LayerStatistics]:

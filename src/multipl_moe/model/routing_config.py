@@ -93,28 +93,9 @@ class RoutingConfig:
         return self.num_segment_experts > 0
 
     @property
-    def has_choice(self) -> bool:
-        """Whether a router has several experts to choose from, so that there is a balance to judge.
-
-        The last token expert is the shared one. A lone segment expert's gate is 1 for every segment, so that none
-        is told from another.
-        """
-        return self.num_token_experts > 2 or self.num_segment_experts > 1
-
-    @property
     def has_thresholds(self) -> bool:
         """Whether segment experts take segments by a stored threshold in evaluation."""
         return self.routes_segments and self.segment_selection == "threshold"
-
-    @property
-    def stores_routing(self) -> bool:
-        """Whether routers choose by something stored, which is calibrated on text: thresholds or biases."""
-        return self.has_thresholds or self.has_token_bias
-
-    @property
-    def is_causal(self) -> bool:
-        """Whether a token's output depends on nothing after it and on no other sequence in evaluation."""
-        return not self.routes_segments or (self.has_thresholds and not self.segment_lookahead)
 
     @property
     def segment_gate_factor(self) -> float:

@@ -10,14 +10,13 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass, replace
 from functools import cache as cached
-from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from transformers.cache_utils import Cache
 
-from multipl_moe.model.cache import prefix_state_of, segment_state_of
+from multipl_moe.model.cache import segment_layer
 from multipl_moe.model.data_parallel import ALONE, Ranks
 from multipl_moe.model.gate_reading import PrefixState
 from multipl_moe.model.moe_config import PACK
@@ -149,22 +148,32 @@ class RoutingPass:
 
     def prefix_state(self, index: int, name: str, empty: Callable[[int], PrefixState]) -> PrefixState | None:
         """What a pack's gate kept of the tokens before in the cache's layer `index`, made by `empty` at first use."""
-        if self.plan.continuation is None or self.cache is None:
+        if self.cache is None:
             return None
-        return prefix_state_of(self.cache, index, name, partial(empty, self.plan.num_rows))
+        states = segment_layer(self.cache, index).prefix_states
+        if name not in states:
+            states[name] = empty(self.plan.num_rows)
+        return states[name]
 
     def segment_state(self, index: int, hidden: Tensor, num_blocks: int) -> SegmentState | None:
-        """What layer `index` kept of the tokens before; None without a cache."""
-        if self.plan.continuation is None or self.cache is None:
+        """What layer `index` kept of the tokens before, W/S = `num_blocks` blocks like its (N, H) inputs `hidden`.
+
+        It is made empty at first use; None without a cache.
+        """
+        if self.cache is None:
             return None
-        return segment_state_of(self.cache, index, self.plan.num_rows, hidden, num_blocks)
+        layer = segment_layer(self.cache, index)
+        if layer.segment_state is None:
+            blocks = hidden.new_full((self.plan.num_rows, num_blocks, hidden.shape[-1]), float("-inf"))
+            layer.segment_state = SegmentState(blocks, partial=blocks[:, 0].clone())
+        return layer.segment_state
 
     def gather_gates(self, index: int, gates: Tensor) -> tuple[Tensor, slice]:
         """The gates of all processes' segments, without gradient, and where the own ones lie.
 
         Processes communicate once for each layer; a layer that is computed again finds what was gathered.
         """
-        if self.segment_counts is None or not self.as_in_training:
+        if self.segment_counts is None:
             return gates.detach(), slice(0, gates.shape[0])
         if index not in self._batch_gates:
             self._batch_gates[index] = self.ranks.gather(gates, self.segment_counts)

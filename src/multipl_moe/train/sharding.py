@@ -22,9 +22,9 @@ from torch.distributed.tensor import Shard
 from torch.optim import Optimizer
 from transformers import PreTrainedModel
 
+from multipl_moe.model.experts import LoraExperts
 from multipl_moe.model.gated import GatedBlock
 from multipl_moe.model.hybrid import HybridMoe
-from multipl_moe.model.lora_experts import LoraExperts
 
 _TRAINED_ONLY = StateDictOptions(ignore_frozen_params=True)
 

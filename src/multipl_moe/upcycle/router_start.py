@@ -22,11 +22,9 @@ from multipl_moe.data.spread_windows import padded_batches, window_turns
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.router_health import extreme_ratios
 from multipl_moe.model.routing_config import RoutingConfig
-from multipl_moe.model.segment_moe import segment_gates
+from multipl_moe.model.segment_moe import choose_by_threshold, quantile_threshold, segment_gates
 from multipl_moe.model.segments import SegmentPlan, plan_segments, pool_windows
-from multipl_moe.model.selection import choose_by_threshold, quantile_threshold
-from multipl_moe.model.token_bias import balancing_bias
-from multipl_moe.model.token_moe import route_tokens
+from multipl_moe.model.token_moe import balancing_bias, route_tokens
 
 _TOKENS = 8192  # read in all
 _WINDOW_TOKENS = 256  # of a text, in one piece
