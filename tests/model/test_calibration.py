@@ -70,12 +70,14 @@ def test_thresholds_are_the_quantiles_of_the_gates_as_they_are_in_training(model
         assert layer.segment_threshold.tolist() == pytest.approx(expected, abs=2e-6)
 
 
-def test_the_model_is_else_in_evaluation_and_nothing_but_thresholds_and_biases_changes(model, batches):
+def test_it_routes_as_in_training_and_changes_nothing_but_thresholds_and_biases(model, batches):
     modes = []
-    model.train().model.register_forward_pre_hook(lambda decoder, args: modes.append(decoder.training))
+    model.train().model.register_forward_pre_hook(
+        lambda decoder, args: modes.append((decoder.training, decoder.routes_as_in_training))
+    )
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     calibrate_routing(model, batches)
-    assert modes == [False] * len(batches)
+    assert modes == [(False, True)] * len(batches)
     after = model.state_dict()
     changed = {name for name in after if not torch.equal(before[name], after[name])}
     assert changed == {f"model.layers.{i}.mlp.{name}" for i in (1, 2) for name in ("segment_threshold", "token_bias")}

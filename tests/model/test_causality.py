@@ -170,13 +170,15 @@ def test_later_tokens_change_no_layer_before_them_with_the_cache(model: MultiplM
             assert change <= _TOLERANCE, (name, position)
 
 
-_rows = st.tuples(st.integers(0, 5), st.lists(st.integers(1, 13), min_size=1, max_size=3))
+_documents = st.lists(st.integers(1, 13), min_size=1, max_size=3)
+_rows = st.lists(st.tuples(st.integers(0, 5), st.lists(st.integers(1, 13), max_size=3)), max_size=2)
 
 
-@settings(max_examples=25)
+@settings(max_examples=40)
 @given(
-    st.sampled_from(["causal", "segments alone"]),
-    st.lists(_rows, min_size=1, max_size=3),
+    st.sampled_from([*CAUSAL_PRESETS, "segments alone"]),
+    st.tuples(st.integers(0, 5), _documents),
+    _rows,
     st.integers(1, 49),
     st.integers(1, 5),
     st.integers(1, 3),
@@ -185,42 +187,30 @@ _rows = st.tuples(st.integers(0, 5), st.lists(st.integers(1, 13), min_size=1, ma
     st.data(),
 )
 def test_in_evaluation_a_token_depends_on_its_own_past_alone(
-    preset: str, rows: list, length: int, stride: int, blocks: int, max_experts: int, seed: int, data: st.DataObject
+    preset: str, first: Any, rows: list, length: int, stride: int, blocks: int, max_experts: int, seed: int, data: Any
 ):
-    """Whatever the segments, the packing and the padding: everything else may change, other rows and padding too."""
-    model = tiny_hybrid(preset, stride=stride, segment_window=stride * blocks, segment_max_experts=max_experts)
-    positions, mask = lay_out(rows, length)
-    left, documents = rows[0]
+    """Whatever the segments, the packing and the padding: everything else may change or be missing, other rows too."""
+    routing: dict[str, Any] = {"segment_window": stride * blocks, "segment_max_experts": max_experts}
+    model = tiny_hybrid(preset, stride=stride, **({} if preset == "gated-single" else routing))
+    positions, mask = lay_out([first, *rows], length)
+    left, documents = first
     document = data.draw(st.integers(0, len(documents) - 1))
     begin = left + sum(documents[:document])
     end = begin + data.draw(st.integers(1, documents[document]))
-    tokens, others = (random_tokens(len(rows), mask.shape[1], seed=number) for number in (seed, seed + 1))
+    tokens, others = (random_tokens(*mask.shape, seed=number) for number in (seed, seed + 1))
     others[0, begin:end] = tokens[0, begin:end]
     before, after = (_outputs(model, ids, attention_mask=mask, position_ids=positions) for ids in (tokens, others))
-    for name in before:
-        assert (before[name][0, begin:end] - after[name][0, begin:end]).abs().max() <= _TOLERANCE, name
+    alone = _outputs(model, tokens[:1, begin:end])
+    assert before["logits"].isfinite().all()
+    for name, output in before.items():
+        assert (output[0, begin:end] - after[name][0, begin:end]).abs().max() <= _TOLERANCE, name
+        assert (output[0, begin:end] - alone[name][0]).abs().max() <= _TOLERANCE, name
 
 
-@pytest.mark.parametrize(("left", "length", "fill"), [([0, 9, 33, 0], 38, 0), ([5, 1, 2, 0], 43, 7)])
-def test_neither_padding_nor_other_sequences_change_logits_in_evaluation(model, left, length, fill):
-    sequences = [random_tokens(1, n, seed=n)[0] for n in (38, 29, 5, 0)]
-    _, mask = lay_out([(begin, [len(sequence)]) for begin, sequence in zip(left, sequences, strict=True)], length)
-    ids = torch.full_like(mask, fill).masked_scatter(mask == 1, torch.cat(sequences))
-    together = _outputs(model, ids, attention_mask=mask)["logits"]
-    assert together.isfinite().all()
-    for row, sequence in enumerate(sequences[:-1]):  # the last row is padding alone
-        alone = _outputs(model, sequence[None])["logits"][0]
-        assert (together[row][mask[row] == 1] - alone).abs().max() <= _TOLERANCE
-
-
-@pytest.mark.parametrize("lengths", [[(1, 8, 1, 28)], [(10, 6), (3, 13)]], ids=str)
-def test_packed_documents_equal_the_documents_alone(model: MultiplMoeForCausalLM, lengths: list[tuple[int, ...]]):
-    documents = [[random_tokens(1, n, seed=n)[0] for n in row] for row in lengths]
-    ids = torch.stack([torch.cat(row) for row in documents])
-    positions = torch.stack([torch.cat([torch.arange(n) for n in row]) for row in lengths])
-    for training in (False, True) if len(lengths) == 1 else (False,):
-        packed = _outputs(model, ids, training=training, position_ids=positions)["logits"]
-        for row, row_lengths in enumerate(lengths):
-            for document, logits in zip(documents[row], packed[row].split(row_lengths), strict=True):
-                alone = _outputs(model, document[None], training=training)["logits"][0]
-                assert (logits - alone).abs().max() <= _TOLERANCE
+def test_in_training_packed_documents_of_one_row_equal_the_documents_alone(model: MultiplMoeForCausalLM):
+    lengths = (1, 8, 1, 28)
+    documents = [random_tokens(1, length, seed=length) for length in lengths]
+    positions = torch.cat([torch.arange(length) for length in lengths])[None]
+    packed = _outputs(model, torch.cat(documents, dim=1), training=True, position_ids=positions)["logits"]
+    for document, logits in zip(documents, packed.split(lengths, dim=1), strict=True):
+        assert (logits - _outputs(model, document, training=True)["logits"]).abs().max() <= _TOLERANCE

@@ -12,7 +12,7 @@ from transformers import DynamicCache, GenerationConfig
 from multipl_moe.model.segments import plan_segments
 from tests.conftest import CAUSAL_PRESETS, random_tokens, tiny_hybrid
 from tests.model.layouts import left_padded, logits_in_chunks
-from tests.model.small_gate import STRIDE, said_of_prompt, small_gate, texts
+from tests.model.small_gate import ONE, OTHER, STRIDE, TICKS, said_of_prompt, small_gate, texts
 from tests.model.test_gated import composed
 
 _GREEDY: dict[str, Any] = {"do_sample": False, "eos_token_id": None, "pad_token_id": 0}
@@ -33,6 +33,15 @@ def test_it_says_of_prompts_what_follows_from_all_ways_to_read_them(rows: list[t
     flat = tokens.flatten() if plan.real_tokens is None else tokens.flatten()[plan.real_tokens]
     other_N = gate.other_in_prompts(flat, plan)[plan.segment_of_token]
     assert (1 - other_N).tolist() == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize(("name", "expected"), [(ONE, 0.0), (OTHER, 1.0)])
+def test_a_fence_at_a_prompts_end_decides_for_what_is_written_next(name: int, expected: float):
+    tokens = torch.tensor([7, 8, 9, 10, 11, TICKS, name])
+    plan = plan_segments(torch.arange(7)[None], None, window=None, stride=STRIDE, lookahead=False)
+    found = small_gate().other_in_prompts(tokens, plan)
+    assert found[-1] == expected
+    assert 0 < found[0] < 1
 
 
 @torch.no_grad()

@@ -13,9 +13,7 @@ from tests.conftest import random_tokens, tiny_hybrid
 
 
 @torch.no_grad()
-def _recorded(
-    model: Any, batches: list[dict[str, Any]]
-) -> tuple[dict[int, LayerStatistics], dict[int, list[LayerRouting]]]:
+def _recorded(model: Any, batches: list[dict[str, Any]]) -> tuple[dict[int, LayerStatistics], dict[int, list[Any]]]:
     """Statistics of forward passes, and each layer's decisions in them."""
     statistics = {index: LayerStatistics() for index in model.hybrid_layers}
     passes: dict[int, list[Any]] = {index: [] for index in statistics}
@@ -76,8 +74,8 @@ def test_sums_over_passes_equal_a_loop_over_the_decisions():
 
 
 def test_experts_with_almost_nothing_are_dead_and_the_shared_one_never_is():
-    counts = {"token_counts": torch.tensor([999, 1, 0, 1000]), "segment_counts": torch.tensor([995, 5, 0])}
-    statistics = LayerStatistics(num_tokens=1000, num_segments=1000, threshold=torch.full((3,), 0.3), **counts)
+    statistics = LayerStatistics(num_tokens=1000, num_segments=1000, threshold=torch.full((3,), 0.3))
+    statistics.token_counts, statistics.segment_counts = torch.tensor([999, 1, 0, 1000]), torch.tensor([995, 5, 0])
     summary = statistics.summary()
     assert summary["dead_token_experts"] == 2  # 1/1000 and 0, less than a hundredth of a third
     assert summary["dead_segment_experts"] == 1  # 5/1000 is more than a hundredth of a third

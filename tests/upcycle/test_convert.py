@@ -94,10 +94,12 @@ def test_low_rank_experts_start_at_the_base_with_factors_of_their_own(tmp_path, 
     assert not torch.equal(found[down_a.format(1)], found[down_a.format(2)])
 
 
-@pytest.mark.parametrize("preset", ["causal", "token-only", "single"])
-def test_parameter_counts_are_those_of_the_model_and_without_verification_nothing_else_is_claimed(tmp_path, preset):
+@pytest.mark.parametrize(
+    ("preset", "expert_type"), [("causal", "full"), ("causal", "lora"), ("token-only", "full"), ("single", "full")]
+)
+def test_parameters_are_counted_as_in_the_model_and_unverified_nothing_else_is_claimed(tmp_path, preset, expert_type):
     base = save_base(tmp_path / "base", tie_word_embeddings=preset == "causal")
-    report = upcycle(recipe_for(base, preset, verify=False), tmp_path / "out")
+    report = upcycle(recipe_for(base, preset, experts={"type": expert_type}, verify=False), tmp_path / "out")
     assert report.verification is None
     assert json.loads((tmp_path / "out" / "upcycle.json").read_text())["verification"] is None
     counts = report.parameters

@@ -39,7 +39,12 @@ def calibrate_routing(model: nn.Module, batches: Iterable[Mapping[str, Tensor]])
     for index, inputs in seen.items():
         if not inputs.num_tokens:
             raise ConfigError("batches: they hold padding alone; give text of all languages that the model is for")
-        _store(decoder.hybrid_layers[index], inputs)
+        layer = decoder.hybrid_layers[index]
+        if layer.moe.has_thresholds:
+            layer.segment_threshold.copy_(quantile_threshold(torch.cat(inputs.gates), layer.moe.segment_capacity))
+        if layer.token_bias is not None:
+            layer.token_bias.copy_(balancing_bias(torch.cat(inputs.logits), layer.token_bias, layer.moe))
+        layer.forget_noted()
 
 
 class _RouterInputs:
@@ -58,11 +63,3 @@ class _RouterInputs:
             self.logits.append(tokens.logits.detach().float())
         if segments is not None:
             self.gates.append(segments.gates.detach())
-
-
-def _store(layer: HybridMoe, inputs: _RouterInputs) -> None:
-    if layer.moe.has_thresholds:
-        layer.segment_threshold.copy_(quantile_threshold(torch.cat(inputs.gates), layer.moe.segment_capacity))
-    if layer.token_bias is not None:
-        layer.token_bias.copy_(balancing_bias(torch.cat(inputs.logits), layer.token_bias, layer.moe))
-    layer.forget_noted()

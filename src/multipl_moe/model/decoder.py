@@ -339,7 +339,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         if routing.needs_gradients and routing.as_in_training:
             sums = self._routed_sums(routing)
             for index, layer in self.hybrid_layers.items():
-                if router_learns(layer):
+                if layer.routers_learn:
                     segments = routing.routed[index].segments
                     layer.note_batch(None if segments is None else segments.batch_gates, sums.get(index))
 
@@ -395,8 +395,3 @@ def routing_as_in_training(model: nn.Module, wanted: bool) -> Iterator[None]:
         yield
     finally:
         decoder.routes_as_in_training = before
-
-
-def router_learns(layer: HybridMoe) -> bool:
-    """Whether a router of the layer trains: else what it chooses by stays as it is stored."""
-    return any(parameter.requires_grad for router in layer.routers for parameter in router.parameters(recurse=False))

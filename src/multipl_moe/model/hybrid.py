@@ -186,6 +186,11 @@ class HybridMoe(Float32Buffers):
         """The routers that this layer has."""
         return [getattr(self, name) for name in ("token_router", "segment_router") if hasattr(self, name)]
 
+    @property
+    def routers_learn(self) -> bool:
+        """Whether one of them trains: else what the layer chooses by stays as it is stored."""
+        return any(one.requires_grad for router in self.routers for one in router.parameters(recurse=False))
+
     # The parts of a forward pass
 
     def _mix(self, x_NH: Tensor, plan: SegmentPlan, routing: RoutingPass) -> Tensor:

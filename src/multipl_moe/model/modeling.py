@@ -13,7 +13,6 @@ from transformers.utils.generic import can_return_tuple
 
 from multipl_moe.model.chunked_loss import chunked_cross_entropy
 from multipl_moe.model.configuration import MultiplMoeConfig
-from multipl_moe.model.data_parallel import Ranks
 from multipl_moe.model.decoder import NO_CACHE, MultiplMoeModel, MultiplMoePreTrainedModel
 from multipl_moe.model.documents import IGNORED_LABEL
 from multipl_moe.model.families import family_of
@@ -47,11 +46,6 @@ class MultiplMoeForCausalLM(MultiplMoePreTrainedModel, GenerationMixin):
     def hybrid_layers(self) -> dict[int, HybridMoe]:
         """The hybrid feed-forward blocks by decoder-layer index."""
         return self.model.hybrid_layers
-
-    @property
-    def ranks(self) -> Ranks:
-        """The processes that hold the other rows of a batch."""
-        return self.model.ranks
 
     @deprecate_kwarg("past_key_values", "5.40.0", new_name="cache")
     @can_return_tuple
@@ -125,7 +119,7 @@ class MultiplMoeForCausalLM(MultiplMoePreTrainedModel, GenerationMixin):
         """What the load-balancing loss of a micro-batch counts: by its share of the labels of a step."""
         if num_items_in_batch is None:
             return self._aux_loss_coef
-        own = self.ranks.mean((labels[:, 1:] != IGNORED_LABEL).sum())
+        own = self.model.ranks.mean((labels[:, 1:] != IGNORED_LABEL).sum())
         return self._aux_loss_coef * own / num_items_in_batch
 
     def _logits(self, hidden_BTH: Tensor) -> Tensor:

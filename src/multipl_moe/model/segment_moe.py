@@ -88,9 +88,8 @@ def choose_by_experts(gates: Tensor, *, capacity: float, max_experts: int, is_se
     """(V, E) bool: expert choice (MultiPL-MoE, section 3): experts in order take their top segments not yet full.
 
     Args:
-        gates: (V, E).
         capacity, max_experts: mean and largest number of experts per segment.
-        is_segment: (V,) bool, which rows of `gates` are those of a segment; None: all.
+        is_segment: (V,) bool, which rows of `gates`, (V, E), are those of a segment; None: all.
     """
     num_places, num_experts = gates.shape
     taken = num_taken(num_places, capacity, num_experts)
@@ -145,7 +144,7 @@ def threshold_from_other_rows(
     capacity: float,
     *,
     stored: Tensor,
-    elsewhere: Tensor | None = None,
+    elsewhere: Tensor,
 ) -> Tensor:
     """(V, E): per segment, the quantile of the gates of all segments in the *other* rows of the batch.
 
@@ -155,9 +154,7 @@ def threshold_from_other_rows(
 
     Args:
         gates: (V, E).
-        row_of_segment: (V,) batch row of each segment; B for an empty place.
-        num_rows: B.
-        capacity: mean number of experts per segment.
+        row_of_segment: (V,) batch row of each segment; B = `num_rows` for an empty place.
         stored: (E,) thresholds for a row beside which no other has a segment.
         elsewhere: (V', E) gates of the rows that other processes hold.
     """
@@ -165,8 +162,7 @@ def threshold_from_other_rows(
     rows = torch.arange(num_rows, device=gates.device)
     is_left_out = (row_of_segment == rows[:, None]) | (row_of_segment == num_rows)
     others = gates.expand(num_rows, -1, -1).masked_fill(is_left_out[:, :, None], float("-inf"))
-    if elsewhere is not None:
-        others = torch.cat([others, elsewhere.expand(num_rows, -1, -1)], dim=1)
+    others = torch.cat([others, elsewhere.expand(num_rows, -1, -1)], dim=1)
     num_others = (others.shape[1] - is_left_out.sum(dim=1)).to(gates.dtype)
     rank = ((num_others + 1) * (capacity / num_experts)).clamp(min=1).minimum(num_others)
     ranked = others.sort(dim=1, descending=True).values

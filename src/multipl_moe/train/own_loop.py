@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.model.calibration import calibrate_routing
-from multipl_moe.model.decoder import require_hybrid, router_learns
+from multipl_moe.model.decoder import require_hybrid
 from multipl_moe.model.parameters import trained_names
 from multipl_moe.model.router_health import extreme_ratios
 from multipl_moe.train.freezing import TrainableParameters, freeze_all_but
@@ -80,7 +80,7 @@ class HybridCallback(RouterWatch):
         """Calibrate."""
         self.stop_watching()
         decoder = require_hybrid(kwargs["model"])
-        if any(router_learns(layer) for layer in decoder.hybrid_layers.values()):
+        if any(layer.routers_learn for layer in decoder.hybrid_layers.values()):
             calibrate_routing(decoder, self._batches)
 
 

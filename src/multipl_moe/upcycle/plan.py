@@ -63,9 +63,10 @@ class UpcyclePlan:
     def tensors(self) -> list[TensorPlan]:
         """Every tensor to write: the base's, renamed where they become a shared expert, then each layer's new ones."""
         plans = []
+        moves_block = self.moe.is_routed or not EXPERT_KINDS[self.moe.experts.type].is_adapter  # which change no name
         for key, shape in self.reader.shapes.items():
             match = _MLP_KEY.match(key)
-            is_hybrid = match is not None and int(match["layer"]) in self.moe.layers and self._moves_block
+            is_hybrid = match is not None and int(match["layer"]) in self.moe.layers and moves_block
             name = f"{match['prefix']}shared_expert.{match['rest']}" if match and is_hybrid else key
             stored = self.reader.file(key) if (name, self.dtype) == (key, self.reader.dtype(key)) else None
             plans.append(TensorPlan(name, shape, self.dtype, lambda key=key: [self.reader.read(key)], stored))
@@ -136,11 +137,6 @@ class UpcyclePlan:
             yield plan("segment_threshold", even, torch.float32)
         if routing.has_token_bias:
             yield plan("token_bias", torch.zeros(routing.num_routed_experts), torch.float32)
-
-    @property
-    def _moves_block(self) -> bool:
-        """Whether the base's block becomes part of another; beside its matrices, adapters change no name."""
-        return self.moe.is_routed or not EXPERT_KINDS[self.moe.experts.type].is_adapter
 
     def _started(self, layer: int, tensor: NewTensor) -> Iterator[Tensor]:
         """Each expert's part of a tensor, as it begins."""

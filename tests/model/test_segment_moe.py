@@ -68,7 +68,7 @@ def test_threshold_from_other_rows_equals_a_loop_over_rows(gates: Tensor, capaci
     if row_of_segment.unique().numel() < 2:
         return
     capacity = round(capacity_share * gates.shape[1], 1) or 0.1
-    theta = threshold_from_other_rows(gates, row_of_segment, rows, capacity, stored=_NONE)
+    theta = threshold_from_other_rows(gates, row_of_segment, rows, capacity, stored=_NONE, elsewhere=gates[:0])
     stored = [math.nan] * gates.shape[1]
     slow = reference.thresholds(gates.tolist(), row_of_segment.tolist(), stored, capacity, training=True)
     torch.testing.assert_close(theta, torch.tensor(slow), rtol=2e-5, atol=0)
@@ -78,7 +78,7 @@ def test_threshold_from_other_rows_equals_a_loop_over_rows(gates: Tensor, capaci
 def test_experts_take_their_share_however_few_segments_set_the_thresholds(capacity: float, rows: int, segments: int):
     row_of_segment = torch.arange(rows).repeat_interleave(segments)
     gates = torch.rand(rows * segments, 4000 * 3)
-    theta = threshold_from_other_rows(gates, row_of_segment, rows, 4000 * capacity, stored=_NONE)
+    theta = threshold_from_other_rows(gates, row_of_segment, rows, 4000 * capacity, stored=_NONE, elsewhere=gates[:0])
     assert (gates >= theta).float().mean() == pytest.approx(capacity / 3, abs=0.005)
 
 
@@ -88,7 +88,7 @@ def test_equal_gates_that_differ_by_rounding_are_taken_together(capacity: float)
     gates = torch.full((12, 3), 1 / 3)
     rounded = gates * (1 + 1e-6 * torch.randn(12, 3))
     rows = torch.arange(12) // 4
-    of_others = threshold_from_other_rows(rounded, rows, 3, capacity, stored=_NONE)
+    of_others = threshold_from_other_rows(rounded, rows, 3, capacity, stored=_NONE, elsewhere=rounded[:0])
     for theta in (quantile_threshold(rounded, capacity), of_others):
         assert choose_by_threshold(rounded, theta, max_experts=3).all()
 
