@@ -1,7 +1,7 @@
 """Two processes with parts of a batch train as one process with all of it: routing, thresholds, losses, gradients.
 
 Seen to fail for each of: `elsewhere` left out in segment_moe.py, the moving average over the own gates in hybrid.py,
-the load-balancing loss from the own counts in losses.py, and its share of a batch from the own labels in modeling.py.
+the balancing loss from the own counts in token_moe.py, and its share of a batch from the own labels in modeling.py.
 """
 
 from dataclasses import dataclass

@@ -82,7 +82,7 @@ class _Full:
 
     def stack(self, moe: MoeConfig, family: Family, config: Any) -> Experts:
         """The experts of a layer in which routers choose."""
-        return StackedExperts(moe.num_trained_experts, config.hidden_size, config.intermediate_size, family, config)
+        return StackedExperts(moe.num_trained_experts, family, config)
 
     def start(self, layer: BaseLayer, experts: ExpertsConfig) -> Iterator[NewTensor]:
         """Tensors of what `add` makes."""
@@ -131,8 +131,7 @@ class _Lora:
             adapt(linear, name, experts.rank, experts.scale)
 
     def stack(self, moe: MoeConfig, family: Family, config: Any) -> Experts:
-        sizes = (moe.num_trained_experts, config.hidden_size, config.intermediate_size)
-        return LoraExperts(*sizes, moe.experts.rank, moe.experts.scale, family, config)
+        return LoraExperts(moe.num_trained_experts, moe.experts.rank, moe.experts.scale, family, config)
 
     def start(self, layer: BaseLayer, experts: ExpertsConfig) -> Iterator[NewTensor]:
         blocks = ("mlp.", "self_attn.") if experts.targets == "all" else ("mlp.",)

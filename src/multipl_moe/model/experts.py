@@ -60,6 +60,8 @@ class Experts(nn.Module):
         super().__init__()
         self.family, self.config = family, config
         self.act_fn = ACT2FN[getattr(config, family.activation)]
+        hidden, intermediate = config.hidden_size, config.intermediate_size
+        self.sizes = {family.up_name: (family.up_size(intermediate), hidden), "down_proj": (hidden, intermediate)}
 
     def forward(self, x_NH: Tensor, work: ExpertPairs | ExpertPlaces, frozen: FrozenBlock) -> Tensor:
         """Of pairs (R, H), the output of each; of places (N, H), the weighted sum of each token.
@@ -92,16 +94,15 @@ class StackedExperts(Experts):
     with a biased base also the same names with `_bias`, (E, 2I or I) and (E, H).
     """
 
+    down_proj: nn.Parameter
     down_proj_bias: nn.Parameter | None
 
-    def __init__(self, num_experts: int, hidden_size: int, intermediate_size: int, family: Family, config: Any) -> None:
+    def __init__(self, num_experts: int, family: Family, config: Any) -> None:
         super().__init__(family, config)
-        up_size = family.up_size(intermediate_size)
-        self.up_name = family.up_name
-        self.register_parameter(self.up_name, nn.Parameter(torch.empty(num_experts, up_size, hidden_size)))
-        self.down_proj = nn.Parameter(torch.empty(num_experts, hidden_size, intermediate_size))
-        for name, size in ((self.up_name, up_size), ("down_proj", hidden_size)):
-            bias = nn.Parameter(torch.empty(num_experts, size)) if family.has_bias(config) else None
+        for name, size in self.sizes.items():
+            self.register_parameter(name, nn.Parameter(torch.empty(num_experts, *size)))
+        for name, (num_out, _) in self.sizes.items():
+            bias = nn.Parameter(torch.empty(num_experts, num_out)) if family.has_bias(config) else None
             self.register_parameter(f"{name}_bias", bias)
         self.reset_parameters(config.initializer_range)
 
@@ -114,7 +115,7 @@ class StackedExperts(Experts):
     def _of_pairs(self, x_NH: Tensor, token_R: Tensor, counts_E: Tensor, frozen: FrozenBlock) -> Tensor:
         x_RH = x_NH.index_select(0, token_R)
         dtype = matmul_dtype(x_RH)
-        up, up_bias = getattr(self, self.up_name), getattr(self, f"{self.up_name}_bias")
+        up, up_bias = (getattr(self, f"{self.family.up_name}{kind}") for kind in ("", "_bias"))
         hidden_RU = grouped_linear(x_RH.to(dtype), up.to(dtype), up_bias, counts_E)
         hidden_RI = self.activate(hidden_RU)
         return grouped_linear(hidden_RI, self.down_proj.to(dtype), self.down_proj_bias, counts_E)
@@ -122,7 +123,7 @@ class StackedExperts(Experts):
     def _in_places(self, x_NH: Tensor, expert_NP: Tensor, weights_NP: Tensor, frozen: FrozenBlock) -> Tensor:
         """By the function of transformers that the base's configuration names."""
         dtype = matmul_dtype(x_NH)
-        names = [name + kind for name in (self.up_name, "down_proj") for kind in ("", "_bias")]
+        names = [name + kind for name in self.sizes for kind in ("", "_bias")]
         parameters = {name: getattr(self, name) for name in names}  # as they are called while peft adapts them
         weights = {name: value.to(dtype) for name, value in parameters.items() if value is not None}
         wanted = self.config._experts_implementation
@@ -151,30 +152,19 @@ class _ExpertStack:
 class LoraExperts(Experts):
     """Expert e: the frozen block, s B_up[e] A_up[e] added to its first matrix and s B_down[e] A_down[e] to its second.
 
-    `scale` is s, alpha / r as in PEFT, r the rank.
-    Gate and up are parts of one first matrix, as in full experts; biases are the block's. B begins at zero, so every
-    expert begins as the block. The frozen products are taken once a token (the first) and once a pair (the second), no
-    frozen weight is copied or gets a gradient, and between forward and backward nothing of each pair is kept.
+    `scale` is s, alpha / r as in PEFT, r the rank. Gate and up are parts of one first matrix, as in full experts;
+    biases are the block's. B begins at zero, so every expert begins as the block. The frozen products are taken once a
+    token (the first) and once a pair (the second), no frozen weight is copied or gets a gradient, and between forward
+    and backward nothing of each pair is kept.
 
-    Parameters, `gate_up_proj_a` (E, r, H) and `gate_up_proj_b` (E, 2I, r), or `up_proj_a` and
-    `up_proj_b` (E, I, r) where the base has no gate; `down_proj_a` (E, r, I) and `down_proj_b` (E, H, r).
+    Parameters: `gate_up_proj_a` (E, r, H) and `gate_up_proj_b` (E, 2I, r), or `up_proj_a` and `up_proj_b` (E, I, r)
+    where the base has no gate; `down_proj_a` (E, r, I) and `down_proj_b` (E, H, r).
     """
 
-    def __init__(
-        self,
-        num_experts: int,
-        hidden_size: int,
-        intermediate_size: int,
-        rank: int,
-        scale: float,
-        family: Family,
-        config: Any,
-    ) -> None:
+    def __init__(self, num_experts: int, rank: int, scale: float, family: Family, config: Any) -> None:
         super().__init__(family, config)
         self.scale = scale
-        up_size = family.up_size(intermediate_size)
-        sizes = {family.up_name: (up_size, hidden_size), "down_proj": (hidden_size, intermediate_size)}
-        for name, (num_out, num_in) in sizes.items():
+        for name, (num_out, num_in) in self.sizes.items():
             self.register_parameter(f"{name}_a", nn.Parameter(torch.empty(num_experts, rank, num_in)))
             self.register_parameter(f"{name}_b", nn.Parameter(torch.empty(num_experts, num_out, rank)))
         self.reset_parameters()
@@ -188,9 +178,7 @@ class LoraExperts(Experts):
     def _of_pairs(self, x_NH: Tensor, token_R: Tensor, counts_E: Tensor, frozen: FrozenBlock) -> Tensor:
         frozen_NU = frozen.up(x_NH)
         # Read here, not in what is computed again: peft puts its adapters on parameters for the time of this call.
-        up, down = (
-            (getattr(self, f"{name}_a"), getattr(self, f"{name}_b")) for name in (self.family.up_name, "down_proj")
-        )
+        up, down = ((getattr(self, f"{name}_a"), getattr(self, f"{name}_b")) for name in self.sizes)
         inputs = (frozen_NU, x_NH, token_R, counts_E, up, down)
         hidden_RI, difference_RH = checkpoint(self._from_frozen, *inputs, use_reentrant=False, preserve_rng_state=False)
         return frozen.down(hidden_RI) + difference_RH
