@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import torch
 
-from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.export.folder import ExportSettings, export_model
 from tests.conftest import random_tokens, tiny_hybrid
+from tests.export.natives import NATIVE_CASES, save_native_source
 from tests.fixtures import save_tokenizer
 
 NUM_TOKENS = 40
@@ -44,20 +44,20 @@ class Case:
 
 
 CASES = [
-    Case("gated-single"),
+    Case("causal"),
     Case("gated-single", "starcoder2", expert_type="lora"),
-    *(Case(preset) for preset in ("causal", "paper", "token-only")),
-    Case("gated"),
-    Case("causal", "gemma2"),
+    Case("gated", dtype=torch.bfloat16, max_shard_bytes=20_000),
+    Case("gated-single", dtype=torch.float16),
+    Case("paper"),
+    Case("token-only", "gemma2"),
     Case("causal", "starcoder2", expert_type="lora"),
-    Case("causal", dtype=torch.float16),
-    Case("causal", dtype=torch.bfloat16, max_shard_bytes=20_000),
 ]
+NATIVE = "native"  # folder of an export in an architecture of transformers
 
 
 @dataclass(frozen=True)
 class Exports:
-    """Folders of every case, the tokens, and what the exports computed in a process without this package."""
+    """Folders of every case, the tokens, and by their names what the exports computed without this package."""
 
     root: Path
     tokens: torch.Tensor
@@ -83,43 +83,30 @@ def save_hybrid(folder: Path, preset: str = "causal", family: str = "llama", **m
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def exports(tmp_path_factory: pytest.TempPathFactory) -> Exports:
-    """All cases, exported, and loaded by load_alone.py."""
-    exports = Exports(tmp_path_factory.mktemp("exports"), random_tokens(2, NUM_TOKENS))
+    """All cases and a native model, exported, and loaded by load_alone.py in a process that cannot ask anybody."""
+    root = tmp_path_factory.mktemp("exports")
+    exports = Exports(root, random_tokens(2, NUM_TOKENS))
     for case in CASES:
-        if not exports.model(case).exists():
-            save_hybrid(exports.model(case), case.preset, case.family, type=case.expert_type)
+        save_hybrid(exports.model(case), case.preset, case.family, type=case.expert_type)
         settings = ExportSettings(dtype=case.dtype, max_shard_bytes=case.max_shard_bytes)
         export_model(exports.model(case), exports.output(case), settings)
-    exports.alone.update(load_alone(exports.root, [exports.output(case) for case in CASES], exports.tokens))
-    return exports
-
-
-def run_alone(code: str, modules: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a program that cannot ask anybody anything."""
+    native = save_native_source(root / "models" / NATIVE, NATIVE_CASES[0])
+    export_model(native, root / NATIVE, ExportSettings(native=True))
+    torch.save(exports.tokens, root / "tokens.pt")
+    script, folders = Path(__file__).with_name("load_alone.py"), [*map(exports.output, CASES), root / NATIVE]
+    arguments = [json.dumps(list(map(str, folders))), root / "tokens.pt", root / "copies", root / "out.pt"]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    environment |= {"HF_MODULES_CACHE": str(modules), "HF_HUB_OFFLINE": "1"}
-    return subprocess.run(
-        [sys.executable, "-P", "-c", code, *arguments],
-        env=environment,
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", WITHOUT.format(str(script)), *map(str, arguments)],
+        env=environment | {"HF_MODULES_CACHE": str(root / "modules"), "HF_HUB_OFFLINE": "1"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
     )
-
-
-def load_alone(root: Path, folders: list[Path], tokens: torch.Tensor) -> dict[str, Any]:
-    """Results of load_alone.py by folder name."""
-    torch.save(tokens, root / "tokens.pt")
-    script = Path(__file__).with_name("load_alone.py")
-    arguments = [json.dumps([str(folder) for folder in folders]), root / "tokens.pt", root / "copies", root / "out.pt"]
-    done = run_alone(WITHOUT.format(str(script)), root / "modules", *map(str, arguments))
     assert done.returncode == 0, done.stderr
-    return torch.load(root / "out.pt", weights_only=True)
-
-
-def load_reference(exports: Exports, case: Case) -> Any:
-    """The model that was exported, in the dtype of the export."""
-    return load_hybrid(exports.model(case), dtype=case.dtype or "auto").eval()
+    exports.alone.update(torch.load(root / "out.pt", weights_only=True))
+    exports.alone["errors"] = done.stderr
+    return exports

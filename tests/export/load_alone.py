@@ -1,4 +1,4 @@
-"""Loads exported folders where this package cannot be imported, and notes what they compute.
+"""Loads exported folders where this package cannot be imported, and notes what they do.
 
 A process of its own runs it (tests/export/conftest.py). Arguments: a JSON list of folders, the file with the tokens,
 the folder for copies, and the file for the results, which are saved by folder name.
@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModel, AutoModelForCausalLM
+import transformers
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 from transformers.utils.hub import HF_MODULES_CACHE
 
+NUM_COPIES = 3  # of the first folders
+TOKENIZERS_LOADED = "tokenizers are loaded\n"
 _PROMPT_TOKENS, _NEW_TOKENS = 9, 8
 
 
@@ -41,22 +44,48 @@ def last_hidden_state(decoder: Any, tokens: torch.Tensor) -> torch.Tensor:
     return decoder(input_ids=tokens).last_hidden_state
 
 
+def texts_of_tokenizers(folder: str) -> list[str]:
+    """A text through the tokenizer, loaded in both ways that the card names."""
+    loaded = (
+        AutoTokenizer.from_pretrained(folder, trust_remote_code=True),
+        PreTrainedTokenizerFast.from_pretrained(folder),
+    )
+    return [tokenizer.decode(tokenizer("fn main")["input_ids"]) for tokenizer in loaded]
+
+
+def told_of_another_version(folder: str) -> list[str]:
+    """What each way to load a model says where another version of transformers seems to be installed."""
+    told, version = [], transformers.__version__
+    transformers.__version__ = "5.23.1"
+    for way in (AutoConfig, AutoModel, AutoModelForCausalLM):
+        try:
+            way.from_pretrained(folder, trust_remote_code=True)
+        except ImportError as error:
+            told.append(str(error))
+    transformers.__version__ = version
+    for name in [name for name in sys.modules if name.startswith("transformers_modules.")]:
+        del sys.modules[name]  # the code that found it
+    return told
+
+
 def main(folders: list[str], tokens: torch.Tensor, copies: Path) -> dict[str, Any]:
-    """What each folder computes, and the copy that it saves."""
+    """What each folder computes, and some copies that are saved of them."""
     assert find_spec("multipl_moe") is None
-    results = {}
+    results: dict[str, Any] = {"told": told_of_another_version(folders[0]), "texts": texts_of_tokenizers(folders[0])}
+    print(TOKENIZERS_LOADED, end="", file=sys.stderr)
     for folder in folders:
+        name = Path(folder).name
         model: Any = AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=True)
-        copy = copies / Path(folder).name
-        model.save_pretrained(copy)
-        again = AutoModelForCausalLM.from_pretrained(copy, trust_remote_code=True)
-        results[Path(folder).name] = {
+        results[name] = {
             "loaded": compute(model, tokens),
-            "reloaded": compute(again, tokens),
             "decoder": last_hidden_state(AutoModel.from_pretrained(folder, trust_remote_code=True), tokens),
             "dtype": model.dtype,
             "code": Path(sys.modules[type(model).__module__].__file__ or "").is_relative_to(HF_MODULES_CACHE),
         }
+        if folder in folders[:NUM_COPIES]:
+            model.save_pretrained(copies / name)
+            again = AutoModelForCausalLM.from_pretrained(copies / name, trust_remote_code=True)
+            results[name]["reloaded"] = compute(again, tokens)
     return results
 
 

@@ -16,12 +16,13 @@ from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from multipl_moe import MultiplMoeForCausalLM, MultiplMoeModel, __version__
+from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.export.folder import ExportSettings, export_model
 from multipl_moe.export.standalone import CODE_LICENCE_FILE, modeling_modules
 from multipl_moe.model.transformers_version import FIRST_TOO_NEW_VERSION, OLDEST_VERSION, require_supported_transformers
 
-from .conftest import CASES, Case, Exports, load_reference, run_alone, save_hybrid
-from .load_alone import compute, last_hidden_state
+from .conftest import CASES, NATIVE, Case, Exports, save_hybrid
+from .load_alone import NUM_COPIES, TOKENIZERS_LOADED, compute, last_hidden_state
 
 LLAMA = Case("causal")
 CHECKING = {
@@ -33,7 +34,9 @@ by_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 @pytest.fixture(scope="module")
 def references(exports: Exports) -> dict[str, Any]:
     """What the models compute that were exported."""
-    models = {case.name: load_reference(exports, case) for case in CASES}
+    models: dict[str, Any] = {
+        case.name: load_hybrid(exports.model(case), dtype=case.dtype or "auto").eval() for case in CASES
+    }
     return {
         name: compute(model, exports.tokens) | {"decoder": last_hidden_state(model.model, exports.tokens)}
         for name, model in models.items()
@@ -48,21 +51,15 @@ def code_in(folder: Path) -> list[Path]:
 
 
 @by_case
-def test_logits_are_those_of_the_model_to_the_bit(exports, references, case):
-    found = exports.alone[case.name]
-    expected = references[case.name]["logits"]
+def test_logits_and_greedy_tokens_are_those_of_the_model_to_the_bit(exports, references, case):
+    found, expected = exports.alone[case.name], references[case.name]
     assert found["code"], "the classes must come from the folder"
     assert found["dtype"] == found["loaded"]["logits"].dtype == (case.dtype or torch.float32)
-    assert expected.float().std() > 0.1
-    assert torch.equal(found["loaded"]["logits"], expected)
-    assert torch.equal(found["decoder"], references[case.name]["decoder"])
-
-
-@by_case
-def test_greedy_tokens_with_the_cache_are_those_of_the_model(exports, references, case):
-    found = exports.alone[case.name]["loaded"]
-    assert torch.equal(found["written"], references[case.name]["written"])
-    layers = found["cache_layers"]
+    assert expected["logits"].float().std() > 0.1
+    assert torch.equal(found["loaded"]["logits"], expected["logits"])
+    assert torch.equal(found["decoder"], expected["decoder"])
+    assert torch.equal(found["loaded"]["written"], expected["written"])
+    layers = found["loaded"]["cache_layers"]
     if case.preset == "paper":
         assert layers == []
     else:
@@ -71,7 +68,7 @@ def test_greedy_tokens_with_the_cache_are_those_of_the_model(exports, references
         ] * 2
 
 
-@by_case
+@pytest.mark.parametrize("case", CASES[:NUM_COPIES], ids=lambda case: case.name)
 def test_a_saved_copy_loads_and_computes_the_same(exports, case):
     found = exports.alone[case.name]
     assert torch.equal(found["reloaded"]["logits"], found["loaded"]["logits"])
@@ -79,57 +76,39 @@ def test_a_saved_copy_loads_and_computes_the_same(exports, case):
     assert [file.name for file in code_in(exports.copy(case))] == [file.name for file in code_in(exports.output(case))]
 
 
-def test_another_version_of_transformers_is_told_in_one_line_what_it_should_be(exports, tmp_path):
-    code = f"""
-import sys, transformers
-sys.modules["multipl_moe"] = None
-transformers.__version__ = "5.23.1"
-for name in ("AutoConfig", "AutoModel", "AutoModelForCausalLM"):
-    try:
-        getattr(transformers, name).from_pretrained({str(exports.output(LLAMA))!r}, trust_remote_code=True)
-    except ImportError as error:
-        print(error)
-"""
+def test_a_native_model_is_computed_by_transformers_own_code(exports):
+    found, hybrid = exports.alone[NATIVE], load_hybrid(exports.root / "models" / NATIVE).eval()
+    assert not found["code"]
+    expected = compute(hybrid, exports.tokens)["logits"]
+    torch.testing.assert_close(found["loaded"]["logits"], expected, rtol=0, atol=1e-4)
+
+
+def test_another_version_of_transformers_is_told_in_one_line_what_it_should_be(exports):
     line = (
         "this model's code is for transformers>=5.24,<6, and 5.23.1 is installed: pip install 'transformers>=5.24,<6'"
     )
-    assert run_alone(code, tmp_path).stdout.splitlines() == [line] * 3
+    assert exports.alone["told"] == [line] * 3
 
 
-def test_the_tokenizer_loads_as_the_card_says_without_question_or_warning(exports, tmp_path):
-    folder = exports.output(LLAMA)
-    card = (folder / "README.md").read_text()
+def test_the_tokenizer_loads_as_the_card_says_without_question_or_warning(exports):
+    card = (exports.output(LLAMA) / "README.md").read_text()
     assert all(f"{name}.from_pretrained" in card for name in ("AutoTokenizer", "PreTrainedTokenizerFast"))
-    code = f"""
-import sys
-sys.modules["multipl_moe"] = None
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
-folder = {str(folder)!r}
-auto = AutoTokenizer.from_pretrained(folder, trust_remote_code=True)
-for tokenizer in (auto, PreTrainedTokenizerFast.from_pretrained(folder)):
-    print(tokenizer.decode(tokenizer("fn main")["input_ids"]))
-"""
-    done = run_alone(code, tmp_path)
-    assert (done.stdout, done.stderr, done.returncode) == ("fn main\n" * 2, "", 0)
+    assert exports.alone["texts"] == ["fn main"] * 2
+    assert exports.alone["errors"].startswith(TOKENIZERS_LOADED)
 
 
 # --- with this package
 
 
-@pytest.mark.parametrize("arguments", [{}, {"trust_remote_code": True}, {"trust_remote_code": False}])
-def test_where_the_package_is_its_own_code_runs(exports, references, arguments):
-    model: Any = AutoModelForCausalLM.from_pretrained(exports.output(LLAMA), **arguments)
-    assert type(model) is MultiplMoeForCausalLM
-    assert torch.equal(compute(model, exports.tokens)["logits"], references[LLAMA.name]["logits"])
-    decoder: Any = AutoModel.from_pretrained(exports.output(LLAMA), **arguments)
-    assert type(decoder) is MultiplMoeModel
-    assert torch.equal(last_hidden_state(decoder, exports.tokens), references[LLAMA.name]["decoder"])
-
-
-def test_what_was_saved_without_the_package_loads_with_it(exports, references):
-    model: Any = AutoModelForCausalLM.from_pretrained(exports.copy(LLAMA))
-    assert type(model) is MultiplMoeForCausalLM
-    assert torch.equal(compute(model, exports.tokens)["logits"], references[LLAMA.name]["logits"])
+def test_where_the_package_is_its_own_code_runs_also_what_was_saved_without_it(exports, references):
+    own = exports.output(LLAMA)
+    for folder, arguments in ((own, {}), (own, {"trust_remote_code": True}), (exports.copy(LLAMA), {})):
+        model: Any = AutoModelForCausalLM.from_pretrained(folder, **arguments)
+        assert type(model) is MultiplMoeForCausalLM
+        assert torch.equal(compute(model, exports.tokens)["logits"], references[LLAMA.name]["logits"])
+        decoder: Any = AutoModel.from_pretrained(folder, **arguments)
+        assert type(decoder) is MultiplMoeModel
+        assert torch.equal(last_hidden_state(decoder, exports.tokens), references[LLAMA.name]["decoder"])
 
 
 def test_an_export_can_be_exported_again(exports, tmp_path):
@@ -161,17 +140,16 @@ def stem_of(module: str) -> str:
 _MODULES = modeling_modules()
 
 
-@pytest.mark.parametrize("module", _MODULES)
-def test_modeling_code_imports_only_the_standard_library_torch_transformers_and_itself(module):
-    tree = ast.walk(ast.parse(inspect.getsource(importlib.import_module(module))))
+def test_modeling_code_imports_only_the_standard_library_torch_transformers_and_itself():
     allowed = {*sys.stdlib_module_names, "torch", "transformers"}
-    for node in tree:
-        if isinstance(node, ast.Import):
-            assert {alias.name.partition(".")[0] for alias in node.names} <= allowed
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0
-            assert node.module is not None
-            assert node.module.partition(".")[0] in allowed or node.module in _MODULES
+    for module in _MODULES:
+        for node in ast.walk(ast.parse(inspect.getsource(importlib.import_module(module)))):
+            if isinstance(node, ast.Import):
+                assert {alias.name.partition(".")[0] for alias in node.names} <= allowed, module
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, module
+                assert node.module is not None, module
+                assert node.module.partition(".")[0] in allowed or node.module in _MODULES, module
 
 
 def test_each_file_names_its_origin_and_licence_and_differs_by_imports_only(exports):
@@ -208,15 +186,6 @@ def test_supported_versions_are_those_that_the_package_requires():
 # --- the rest of the folder
 
 
-def test_generation_settings_are_made_from_the_base_where_there_are_none(tmp_path):
-    model = save_hybrid(tmp_path / "model")
-    (model / "generation_config.json").unlink()
-    export_model(model, tmp_path / "out", ExportSettings())
-    settings = json.loads((tmp_path / "out" / "generation_config.json").read_text())
-    assert (settings["bos_token_id"], settings["eos_token_id"]) == (1, 2)
-    assert AutoModelForCausalLM.from_pretrained(tmp_path / "out").generation_config.eos_token_id == 2
-
-
 def test_companions_go_along_and_what_belongs_to_the_model_folder_stays(tmp_path):
     model = save_hybrid(tmp_path / "model")
     kept = {"expert_use.json": '{"languages": {}}', "chat_template.jinja": "chat", "LICENSE": "of the base"}
@@ -230,8 +199,9 @@ def test_companions_go_along_and_what_belongs_to_the_model_folder_stays(tmp_path
     assert "another card" not in (tmp_path / "out" / "README.md").read_text()
 
 
-def test_no_path_of_this_machine_is_passed_on(tmp_path):
+def test_generation_settings_are_the_base_s_and_no_path_of_this_machine_is_passed_on(tmp_path):
     model = save_hybrid(tmp_path / "model")
+    (model / "generation_config.json").unlink()
     config = json.loads((model / "config.json").read_text())
     config["text_config"]["_name_or_path"] = str(tmp_path / "base")
     (model / "config.json").write_text(json.dumps(config))
@@ -239,6 +209,8 @@ def test_no_path_of_this_machine_is_passed_on(tmp_path):
     paths = {"base": str(tmp_path / "base"), "other_text": [str(tmp_path / "perl")]}
     (model / "upcycle.json").write_text(json.dumps(origin | paths))
     export_model(model, tmp_path / "out", ExportSettings())
+    settings = json.loads((tmp_path / "out" / "generation_config.json").read_text())
+    assert (settings["bos_token_id"], settings["eos_token_id"]) == (1, 2)
     names = {"base": "base", "other_text": ["perl"]}
     assert json.loads((tmp_path / "out" / "upcycle.json").read_text()) == origin | names
     for file in (tmp_path / "out").iterdir():

@@ -25,9 +25,10 @@ from multipl_moe.serve.app import build_app
 from multipl_moe.serve.engines import ENGINES
 from multipl_moe.serve.front import build_front
 from multipl_moe.serve.picking import Picker
+from tests import fixtures
 from tests.conftest import randomise, randomise_gate, tiny_base_config, tiny_moe
 from tests.fixtures import NUM_TOKENS, save_tokenizer
-from tests.serve.engine_stub import EngineStub
+from tests.serve.engine_stub import LANGUAGES, EngineStub, GatesStub
 
 NAME = "tiny"
 JSON = {"Content-Type": "application/json"}
@@ -147,6 +148,17 @@ def url(held) -> Iterator[str]:
 def client(url) -> Iterator[OpenAI]:
     with client_of(url) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def picker(tmp_path_factory: pytest.TempPathFactory) -> Picker:
+    """Of the packs in LANGUAGES, by scripted gates."""
+    folder = tmp_path_factory.mktemp("tokenizer")
+    save_tokenizer(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.chat_template = fixtures.CHAT_TEMPLATE
+    gates: Any = GatesStub(tokenizer)
+    return Picker(gates, LANGUAGES, {".rules": "go"})
 
 
 @contextlib.contextmanager

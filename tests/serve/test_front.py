@@ -3,8 +3,9 @@
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import httpx
@@ -14,18 +15,18 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from transformers import AutoTokenizer
 
-from multipl_moe.serve.engines import ENGINES
+from multipl_moe.serve.engines import ENGINES, Vllm
 from multipl_moe.serve.front import PICK_HEADER, build_front, looks
 from multipl_moe.serve.picking import Picker
-from tests.fixtures import CHAT_TEMPLATE, save_tokenizer
 from tests.serve.conftest import client_of, in_front, listening, send
-from tests.serve.engine_stub import LANGUAGES, EngineStub, GatesStub
+from tests.serve.engine_stub import LANGUAGES, EngineStub
 
+COMPLETION, CHAT = "/v1/completions", "/v1/chat/completions"
 ANSWER = "Here:\n```rust\n"
 REST = "fn main() {}\n```\n"
 END = "Done."
+NOWHERE = "http://127.0.0.1:9"
 
 
 def write(name: str, body: dict[str, Any]) -> str:
@@ -39,29 +40,27 @@ def write(name: str, body: dict[str, Any]) -> str:
     return ANSWER + "fn wrong() {}\n```\n" if name == "base" else f"by {name}"
 
 
-@pytest.fixture(scope="module", params=ENGINES)
+@pytest.fixture(scope="module")
 def kind(request: pytest.FixtureRequest) -> str:
-    return request.param
+    """That of the engine; each kind is for tests of what engines do in their own ways."""
+    return getattr(request, "param", "vllm")
+
+
+of_each_kind = pytest.mark.parametrize("kind", ENGINES, indirect=True)
+streamed_or_not = pytest.mark.parametrize("stream", [False, True])
 
 
 @pytest.fixture(scope="module")
-def picker(tmp_path_factory: pytest.TempPathFactory) -> Picker:
-    folder = tmp_path_factory.mktemp("tokenizer")
-    save_tokenizer(folder)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    tokenizer.chat_template = CHAT_TEMPLATE
-    return Picker(GatesStub(tokenizer), LANGUAGES, {".rules": "go"})  # pyright: ignore[reportArgumentType] (as much of one as is asked)
+def served(kind: str, picker: Picker) -> Iterator[tuple[str, EngineStub, list[str]]]:
+    """The front's base URL, the engine behind it, and what whoever serves is told."""
+    engine, told = EngineStub(list(LANGUAGES), write, kind=kind), []
+    with in_front(engine, picker, told.append) as url:
+        yield url, engine, told
 
 
-@pytest.fixture(scope="module")
-def engine(kind: str) -> EngineStub:
-    return EngineStub([*LANGUAGES, "broken"], write, kind=kind)
-
-
-@pytest.fixture(scope="module")
-def url(engine: EngineStub, picker: Picker) -> Iterator[str]:
-    with in_front(engine, picker) as address:
-        yield address
+@pytest.fixture
+def url(served: tuple[str, EngineStub, list[str]]) -> str:
+    return served[0]
 
 
 @pytest.fixture
@@ -69,10 +68,21 @@ def client(url: str) -> OpenAI:
     return client_of(url)
 
 
+@pytest.fixture
+def asked(served: tuple[str, EngineStub, list[str]]) -> list[tuple[str, dict[str, Any]]]:
+    """What the engine is asked in this test: for which adapter or the base, with which body."""
+    served[1].asked.clear()
+    return served[1].asked
+
+
 def chat(client: OpenAI, **asked: Any) -> Any:
     return client.chat.completions.create(
         **({"model": "auto", "messages": [{"role": "user", "content": "Hi"}]} | asked)
     )
+
+
+def names(asked: list[tuple[str, dict[str, Any]]]) -> list[str]:
+    return [name for name, _ in asked]
 
 
 @pytest.mark.parametrize(
@@ -106,49 +116,52 @@ def test_a_request_is_answered_by_what_it_asks_for(client: OpenAI, prompt, model
     assert text == f"by {name}" if name != "base" else text.startswith("Here:")
 
 
-def test_fill_in_the_middle_is_picked_by_what_stands_before(url: str, engine: EngineStub):
+def test_fill_in_the_middle_is_picked_by_what_stands_before(url: str, asked):
     send(url, "POST", "/infill", {"input_prefix": "fn main() {\n", "input_suffix": "}", "language": "ocaml"})
     send(url, "POST", "/infill", {"input_prefix": "", "prompt": "fn main() {\n", "input_suffix": "}"})
-    assert [name for name, _ in engine.asked[-2:]] == ["ml", "systems"]
-    assert engine.asked[-1][1]["input_suffix"] == "}"
-    assert "language" not in engine.asked[-2][1]
+    assert names(asked) == ["ml", "systems"]
+    assert asked[1][1]["input_suffix"] == "}"
+    assert "language" not in asked[0][1]
 
 
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("is_chat", [False, True])
-def test_an_answer_that_opens_a_fence_is_continued_with_the_right_pick(client: OpenAI, engine, stream, is_chat):
-    if is_chat:
+@of_each_kind
+@streamed_or_not
+@pytest.mark.parametrize("path", [COMPLETION, CHAT])
+def test_an_answer_that_opens_a_fence_is_continued_with_the_right_pick(served, client: OpenAI, asked, stream, path):
+    told = served[2]
+    told.clear()
+    if path == CHAT:
         answer: Any = chat(client, stream=stream, max_tokens=100)
     else:
         answer = client.completions.create(model="auto", prompt="Hi\n", stream=stream, max_tokens=100)
     if not stream:
         choice = answer.choices[0]
-        assert (choice.message.content if is_chat else choice.text) == ANSWER + REST + END
+        assert (choice.message.content if path == CHAT else choice.text) == ANSWER + REST + END
         assert answer.usage.completion_tokens > len(ANSWER + REST + END)
     else:
         events = list(answer)
-        texts = [event.choices[0].delta.content if is_chat else event.choices[0].text for event in events]
+        texts = [event.choices[0].delta.content if path == CHAT else event.choices[0].text for event in events]
         assert "".join(text or "" for text in texts) == ANSWER + REST + END
-    names = [name for name, _ in engine.asked[-3:]]
-    assert names == ["base", "systems", "base"]
-    left = [body["max_tokens"] for _, body in engine.asked[-3:]]
+    assert names(asked) == ["base", "systems", "base"]
+    left = [body["max_tokens"] for _, body in asked]
     assert left[0] == 100 > left[1] > left[2] > 0
+    assert told == [f"{path}: {pick}, by text" for pick in ("base", "goes on with systems", "goes on with base")]
 
 
-@pytest.mark.parametrize("stream", [False, True])
-def test_an_answer_is_not_continued_where_a_stop_string_may_have_begun(client: OpenAI, engine, stream):
-    before = len(engine.asked)
+@streamed_or_not
+def test_an_answer_is_not_continued_where_a_stop_string_may_have_begun(client: OpenAI, asked, stream):
     assert list(chat(client, stream=stream, stop=["x", "\n\n"]))
     chat(client, stop=["x", "\t\n"])
-    assert [name for name, _ in engine.asked[before:]] == ["base", "base", "systems", "base"]
+    assert names(asked) == ["base", "base", "systems", "base"]
 
 
-def test_an_answer_that_the_client_began_is_picked_by_where_it_ends(client: OpenAI, engine: EngineStub, kind: str):
-    asked: Any = [{"role": "user", "content": "Complete this."}, {"role": "assistant", "content": "Here:\n```rust\n"}]
+@of_each_kind
+def test_an_answer_that_the_client_began_is_picked_by_where_it_ends(client: OpenAI, asked, kind: str):
+    begun: Any = [{"role": "user", "content": "Complete this."}, {"role": "assistant", "content": "Here:\n```rust\n"}]
     for extra in ({}, {"add_generation_prompt": False, "continue_final_message": True}):
-        chat(client, messages=asked, extra_body=extra)
+        chat(client, messages=begun, extra_body=extra)
     untold = "systems" if kind == "llama-server" else "base"  # others begin an answer of their own unless they are told
-    assert [name for name, _ in engine.asked[-2:]] == [untold, "systems"]
+    assert names(asked) == [untold, "systems"]
 
 
 def test_the_gates_look_at_a_long_text_less_often():
@@ -158,45 +171,32 @@ def test_the_gates_look_at_a_long_text_less_often():
     assert list(looks(4 * line + fence, before=10**6)) == [164]
 
 
-@pytest.mark.parametrize("stream", [False, True])
-def test_whoever_serves_is_told_of_each_pick_and_of_each_that_follows(engine: EngineStub, picker: Picker, stream: bool):
-    told: list[str] = []
-    with in_front(engine, picker, told.append) as url:
-        list(chat(client_of(url), stream=stream, max_tokens=100))
-        client_of(url).completions.create(model="auto", prompt="fn main() {", extra_body={"language": "ocaml"})
-    path = "/v1/chat/completions"
-    assert told == [
-        f"{path}: base, by text",
-        f"{path}: goes on with systems, by text",
-        f"{path}: goes on with base, by text",
-        "/v1/completions: ml, by language",
-    ]
-
-
-@pytest.mark.parametrize("stream", [False, True])
-def test_an_answer_with_no_token_left_is_not_continued(client: OpenAI, engine: EngineStub, stream: bool):
-    before = len(engine.asked)
+@streamed_or_not
+def test_an_answer_with_no_token_left_is_not_continued(client: OpenAI, asked, stream: bool):
     answer: Any = client.completions.create(model="auto", prompt="Hi\n", stream=stream, max_tokens=len(ANSWER))
     choices = [event.choices[0] for event in answer] if stream else answer.choices
     assert "".join(choice.text for choice in choices).startswith(ANSWER)
     assert choices[-1].finish_reason == "stop"
-    assert len(engine.asked) == before + 1
+    assert len(asked) == 1
 
 
-def test_an_answer_that_is_not_switched_comes_byte_for_byte(url: str, engine: EngineStub, kind: str):
-    body = {"model": "systems", "prompt": "x", "stream": True}
+@of_each_kind
+def test_an_answer_that_is_not_switched_comes_byte_for_byte(served, kind: str):
+    url, engine, _ = served
+    body = {"prompt": "x", "stream": True}
     with listening(engine.app) as behind:
-        asked = ENGINES[kind](engine.adapters).body({"prompt": "x", "stream": True}, "systems")
-        expected = send(behind, "POST", "/v1/completions", asked)
-    assert send(url, "POST", "/v1/completions", body) == expected
+        expected = send(behind, "POST", COMPLETION, ENGINES[kind](engine.adapters).body(body, "systems"))
+    assert send(url, "POST", COMPLETION, body | {"model": "systems"}) == expected
 
 
-@pytest.mark.parametrize("extra", [{"logprobs": 1}, {"n": 2}, {"extra_body": {"language": "ocaml"}}, {"model": "base"}])
-def test_what_cannot_be_continued_or_was_told_is_answered_at_once(client: OpenAI, engine: EngineStub, extra):
-    engine.scores = lambda name, prompt: {"a": -1.0}
-    before = len(engine.asked)
-    client.completions.create(**({"model": "auto", "prompt": "Hi\n"} | extra))
-    assert [name for name, _ in engine.asked[before:]] == ["ml" if "extra_body" in extra else "base"]
+@pytest.mark.parametrize(
+    "extra",
+    [{"logprobs": 1}, {"logprobs": 0}, {"prompt_logprobs": 0}, {"n": 2}, {"language": "ocaml"}, {"model": "base"}],
+)
+def test_what_cannot_be_continued_or_was_told_is_answered_at_once(served, url: str, asked, extra):
+    served[1].scores = lambda name, prompt: {"a": -1.0}
+    assert send(url, "POST", COMPLETION, {"prompt": "Hi\n"} | extra)[0] == 200
+    assert names(asked) == ["ml" if "language" in extra else "base"]
 
 
 def test_models_and_health_are_the_fronts_own(client: OpenAI, url: str):
@@ -208,128 +208,110 @@ def test_models_and_health_are_the_fronts_own(client: OpenAI, url: str):
 
 
 @pytest.mark.parametrize(
-    ("body", "reason"),
+    ("path", "body", "reason"),
     [
-        ({"model": "other"}, "choose one of auto, base, systems, ml"),
-        ({"prompt": ["a", "b"]}, "give one text"),
-        ({"language": 5}, "give names"),
-        ({"prompt": [-1]}, "cannot be read"),
-        ({"prompt": "\ud83d"}, "none that an engine can read"),
+        (COMPLETION, {"model": "other", "prompt": "x"}, "choose one of auto, base, systems, ml"),
+        (COMPLETION, {"prompt": ["a", "b"]}, "give one text"),
+        (COMPLETION, {"prompt": "x", "language": 5}, "give names"),
+        (COMPLETION, {"prompt": [-1]}, "cannot be read"),
+        (COMPLETION, {"prompt": "\ud83d"}, "none that an engine can read"),
+        (COMPLETION, b"{", "cannot be read"),
+        (CHAT, {}, '"messages: '),
+        *((CHAT, {"messages": told}, '"messages: ') for told in ("hi", ["hi"], [{"content": ["a"]}], [{"content": 3}])),
     ],
 )
-def test_what_cannot_be_picked_for_is_refused(url: str, body: dict[str, Any], reason: str):
-    status, text = send(url, "POST", "/v1/completions", {"prompt": "x"} | body)
-    assert (status, reason in text) == (400, True)
-    assert send(url, "POST", "/v1/completions", b"{")[0] == 400
+def test_what_cannot_be_picked_for_is_refused(url: str, path: str, body: Any, reason: str):
+    status, text = send(url, "POST", path, body)
+    assert (status, reason in text) == (400, True), text
 
 
-def test_the_text_is_asked_for_only_where_the_gates_decide(client: OpenAI, engine: EngineStub):
+def test_the_text_is_asked_for_only_where_the_gates_decide(client: OpenAI, asked):
     parts: Any = [{"role": "user", "content": [{"type": "text", "text": "fn main() {"}]}]
-    answer = client.chat.completions.create(model="auto", messages=parts)
-    assert answer.choices[0].message.content == "by systems"
+    assert chat(client, messages=parts).choices[0].message.content == "by systems"
     robots: Any = [{"role": "robot", "content": "def f(x):"}]
-    client.chat.completions.create(model="auto", messages=robots)
+    chat(client, messages=robots)
     client.completions.create(model="ml", prompt=["x"])
-    assert [name for name, _ in engine.asked[-3:]][1:] == ["base", "ml"]
-    assert engine.asked[-1][1]["prompt"] == ["x"]
+    assert names(asked)[-2:] == ["base", "ml"]
+    assert asked[-1][1]["prompt"] == ["x"]
 
 
-@pytest.mark.parametrize("stream", [False, True])
+@of_each_kind
+@streamed_or_not
 def test_a_line_that_the_next_pick_writes_again_is_kept(kind: str, picker: Picker, stream: bool):
     def twice(name: str, body: dict[str, Any]) -> str:
         return ANSWER if name == "systems" else ANSWER + "x"
 
     with in_front(EngineStub(list(LANGUAGES), twice, kind=kind), picker) as url:
-        messages: Any = [{"role": "user", "content": "Hi"}]
-        answer: Any = client_of(url).chat.completions.create(model="auto", messages=messages, stream=stream)
+        answer = chat(client_of(url), stream=stream)
         texts = [event.choices[0].delta.content for event in answer] if stream else [answer.choices[0].message.content]
     assert "".join(text or "" for text in texts).startswith(ANSWER + ANSWER)
 
 
-def test_an_engine_that_refuses_to_go_on_costs_nothing(kind: str, picker: Picker):
-    def refusing(name: str, body: dict[str, Any]) -> str:
-        if name != "base":
-            raise RuntimeError
-        return ANSWER + "fn main() {}"
-
-    told: list[str] = []
-    with in_front(EngineStub(list(LANGUAGES), refusing, kind=kind), picker, told.append) as url:
-        answer = client_of(url).completions.create(model="auto", prompt="Hi\n")
-    assert answer.choices[0].text == ANSWER + "fn main() {}"
-    assert told == ["/v1/completions: base, by text"]
-
-
-@pytest.mark.parametrize("stream", [False, True])
-def test_an_engines_refusal_is_handed_through(kind: str, picker: Picker, stream: bool):
-    engine = EngineStub(["broken"], kind=kind)
-    broken = Picker(picker.gates, {"broken": ["rust"]})
-    with in_front(engine, broken) as url, pytest.raises(InternalServerError, match="out of memory"):
-        client_of(url).completions.create(model="broken", prompt="x", stream=stream)
-    with listening(build_front(ENGINES[kind](["broken"]), "http://127.0.0.1:9", broken, token=None)) as url:
-        assert send(url, "POST", "/v1/completions", {"prompt": "x", "stream": stream})[0] == 502
-
-
 @contextmanager
-def in_front_of(kind: str, picker: Picker, status: int, *answers: Any) -> Iterator[str]:
-    """Base URL of a front before an engine that gives these answers in turn, the last one from then on."""
-    left = list(answers)
+def in_front_of(picker: Picker, *answers: Response) -> Iterator[tuple[str, list[str]]]:
+    """URL of a front before an engine that gives these answers in turn, the last again and again; what is told."""
+    left, told = list(answers), []
 
     def give(request: Request) -> Response:
-        answer = left.pop(0) if len(left) > 1 else left[0]
-        return Response(answer) if isinstance(answer, bytes) else JSONResponse(answer, status)
+        return left.pop(0) if len(left) > 1 else left[0]
 
-    engine = EngineStub(list(LANGUAGES), kind=kind)
+    engine = EngineStub(list(LANGUAGES))
     engine.app = Starlette(routes=[Route("/{path:path}", give, methods=["POST"])])
-    with in_front(engine, picker) as url:
-        yield url
+    with in_front(engine, picker, told.append) as url:
+        yield url, told
 
 
-@pytest.mark.parametrize("stream", [False, True])
-def test_what_the_gates_need_not_read_goes_to_the_engine_whatever_it_is(kind: str, picker: Picker, stream: bool):
-    refused = {"error": {"message": "the engine's own"}}
+@streamed_or_not
+def test_what_the_gates_need_not_read_goes_to_the_engine_and_its_refusal_comes_back(picker: Picker, stream: bool):
+    refused = JSONResponse({"error": {"message": "the engine's own"}}, 400)
     odd = [{"model": "base", "messages": value} for value in (["hi"], {"a": 1}, 5)]
-    with in_front_of(kind, picker, 400, refused) as url:
+    with in_front_of(picker, refused) as (url, _):
         for body in (*odd, {"language": "rust", "messages": "hi"}, {"prompt": "x", "messages": ["hi"]}):
-            path = "/v1/completions" if "prompt" in body else "/v1/chat/completions"
-            status, text = send(url, "POST", path, body | {"stream": stream})
-            assert (status, json.loads(text)) == (400, refused), body
+            path = COMPLETION if "prompt" in body else CHAT
+            assert send(url, "POST", path, body | {"stream": stream}) == (400, bytes(refused.body).decode()), body
 
 
-UNREADABLE = ([1, 2], {"choices": [None], "usage": [1]}, {"choices": [{"message": 5}]}, b"no JSON", b"[" * 10**5)
+UNREADABLE = (
+    JSONResponse([1, 2]),
+    JSONResponse({"choices": [None], "usage": [1]}),
+    JSONResponse({"choices": [{"message": 5}]}),
+    Response(b"no JSON"),
+    Response(b"[" * 10**5),
+)
 
 
-@pytest.mark.parametrize("stream", [False, True])
-def test_an_answer_that_cannot_be_read_is_handed_through(kind: str, picker: Picker, stream: bool):
-    asked = {"prompt": "Hi\n", "stream": stream}
-    with in_front_of(kind, picker, 200, *UNREADABLE) as url:
+@streamed_or_not
+def test_an_answer_that_cannot_be_read_is_handed_through(picker: Picker, stream: bool):
+    with in_front_of(picker, *UNREADABLE) as (url, _):
         for odd in UNREADABLE:
-            told = odd.decode() if isinstance(odd, bytes) else json.dumps(odd, separators=(",", ":"))
-            assert send(url, "POST", "/v1/completions", asked) == (200, told)
+            found = send(url, "POST", COMPLETION, {"prompt": "Hi\n", "stream": stream})
+            assert found == (200, bytes(odd.body).decode())
 
 
-def test_what_cannot_be_read_of_a_continuation_leaves_the_answer_before_it(kind: str, picker: Picker):
-    first = {"choices": [{"text": ANSWER + "fn main() {}"}]}
-    with in_front_of(kind, picker, 200, *(answer for odd in UNREADABLE for answer in (first, odd))) as url:
-        for odd in UNREADABLE:
-            assert json.loads(send(url, "POST", "/v1/completions", {"prompt": "Hi\n"})[1]) == first, odd
+def test_a_continuation_that_is_refused_or_cannot_be_read_leaves_the_answer_before_it(picker: Picker):
+    first, refused = {"choices": [{"text": ANSWER + "fn main() {}"}]}, JSONResponse({"error": {}}, 500)
+    several = (*UNREADABLE, refused)
+    with in_front_of(picker, *(answer for odd in several for answer in (JSONResponse(first), odd))) as (url, told):
+        for odd in several:
+            assert json.loads(send(url, "POST", COMPLETION, {"prompt": "Hi\n"})[1]) == first, odd.body
+    assert set(told) == {f"{COMPLETION}: base, by text"}, "of a continuation that is none nothing is told"
 
 
-def test_a_failure_of_the_front_s_own_says_that_its_connection_closes(kind: str, picker: Picker, monkeypatch):
+def test_a_failure_of_the_front_s_own_says_that_its_connection_closes(client: OpenAI, picker: Picker, monkeypatch):
     def fail(*args: Any, **options: Any) -> Any:
         raise RuntimeError("a secret of the machine")
 
-    with in_front(EngineStub(list(LANGUAGES), write, kind=kind), picker) as url:
-        with monkeypatch.context() as patch:
-            patch.setattr(picker.gates, "after", fail)
-            with pytest.raises(InternalServerError, match="its log says why") as caught:
-                client_of(url).completions.create(model="auto", prompt="x")
-        assert caught.value.response.headers["Connection"] == "close"
-        assert "secret" not in caught.value.response.text
-        assert client_of(url).completions.create(model="auto", prompt="def f(x):").choices
+    with monkeypatch.context() as patch:
+        patch.setattr(picker.gates, "after", fail)
+        with pytest.raises(InternalServerError, match="its log says why") as caught:
+            client.completions.create(model="auto", prompt="x")
+    assert caught.value.response.headers["Connection"] == "close"
+    assert "secret" not in caught.value.response.text
+    assert client.completions.create(model="auto", prompt="def f(x):").choices
 
 
-def test_a_hundred_streams_at_once_are_all_answered(kind: str, picker: Picker):
-    engine = EngineStub(list(LANGUAGES), lambda name, body: f"{name} {body['prompt']}", kind=kind, delay_s=0.01)
+def test_a_hundred_streams_at_once_are_all_answered(picker: Picker):
+    engine = EngineStub(list(LANGUAGES), lambda name, body: f"{name} {body['prompt']}", delay_s=0.01)
     prompts = {"def f(": "base", "fn main": "systems"}
 
     async def ask(client: httpx.AsyncClient, number: int, prompt: str) -> bool:
@@ -347,8 +329,21 @@ def test_a_hundred_streams_at_once_are_all_answered(kind: str, picker: Picker):
         assert all(asyncio.run(all_of_them(url)))
 
 
-@pytest.mark.parametrize("stream", [False, True])
-def test_answers_under_way_end_in_words_when_the_front_is_stopped(kind: str, picker: Picker, stream: bool):
+async def stopped_meanwhile(
+    behind: str, picker: Picker, stream: bool, begun: Callable[[], Awaitable[Any]]
+) -> list[httpx.Response]:
+    """The answer to a request that was `begun` when the front was stopped, and to one that came after that."""
+    front = build_front(Vllm(list(LANGUAGES)), behind.removesuffix("/v1"), picker, token=None)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(front), base_url="http://localhost/v1") as client:
+        body = {"prompt": "x", "stream": stream}
+        under_way = asyncio.create_task(client.post("/completions", json=body))
+        await begun()
+        await front.state.engine.aclose()
+        return [await under_way, await client.post("/completions", json=body)]
+
+
+@streamed_or_not
+def test_answers_under_way_end_in_words_when_the_front_is_stopped(picker: Picker, stream: bool):
     is_asked, may_end = threading.Event(), threading.Event()
 
     def hang(name: str, body: dict[str, Any]) -> str:
@@ -356,42 +351,28 @@ def test_answers_under_way_end_in_words_when_the_front_is_stopped(kind: str, pic
         may_end.wait(30)
         return "late"
 
-    async def stop_meanwhile(behind: str) -> list[httpx.Response]:
-        front = build_front(ENGINES[kind](list(LANGUAGES)), behind.removesuffix("/v1"), picker, token=None)
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(front), base_url="http://localhost/v1") as client:
-            body = {"prompt": "x", "stream": stream}
-            under_way = asyncio.create_task(client.post("/completions", json=body))
-            await asyncio.to_thread(is_asked.wait, 30)
-            await front.state.engine.aclose()
-            return [await under_way, await client.post("/completions", json=body)]
-
-    with listening(EngineStub(list(LANGUAGES), hang, kind=kind).app) as behind:
-        answers = asyncio.run(stop_meanwhile(behind))
+    with listening(EngineStub(list(LANGUAGES), hang).app) as behind:
+        begun = partial(asyncio.to_thread, is_asked.wait, 30)
+        answers = asyncio.run(stopped_meanwhile(behind, picker, stream, begun))
         may_end.set()
     told = [(answer.status_code, "is stopping" in answer.json()["error"]["message"]) for answer in answers]
     assert told == [(502, True), (502, True)]
 
 
-def test_a_stream_under_way_ends_in_words_when_the_front_is_stopped(kind: str, picker: Picker):
-    engine = EngineStub(list(LANGUAGES), lambda name, body: 1000 * "word ", kind=kind, delay_s=0.02)
-
-    async def stop_amid(behind: str) -> str:
-        front = build_front(ENGINES[kind](list(LANGUAGES)), behind.removesuffix("/v1"), picker, token=None)
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(front), base_url="http://localhost/v1") as client:
-            under_way = asyncio.create_task(client.post("/completions", json={"prompt": "x", "stream": True}))
-            await asyncio.sleep(0.5)
-            await front.state.engine.aclose()
-            return (await under_way).text
-
+def test_a_stream_under_way_ends_in_words_when_the_front_is_stopped(picker: Picker):
+    engine = EngineStub(list(LANGUAGES), lambda name, body: 1000 * "word ", delay_s=0.02)
     with listening(engine.app) as behind:
-        *_, last = asyncio.run(stop_amid(behind)).strip().split("\n\n")
+        answer, _ = asyncio.run(stopped_meanwhile(behind, picker, True, partial(asyncio.sleep, 0.5)))
+    *_, last = answer.text.strip().split("\n\n")
     assert "the server is stopping" in json.loads(last.removeprefix("data: "))["error"]["message"]
 
 
-def test_without_the_token_nothing_is_answered(kind: str, picker: Picker):
-    front = build_front(ENGINES[kind](list(LANGUAGES)), "http://127.0.0.1:9", picker, token="secret")
-    with listening(front) as url:
+def test_without_the_token_nothing_is_answered_and_an_engine_that_is_not_there_is_told(picker: Picker):
+    with listening(build_front(Vllm(list(LANGUAGES)), NOWHERE, picker, token="secret")) as url:
         assert send(url, "GET", "/v1/models")[0] == 401
         assert send(url, "GET", "/v1/models", Authorization="Bearer other")[0] == 401
         assert send(url, "GET", "/v1/models", Authorization="bearer secret")[0] == 200
         assert send(url, "GET", "/health")[0] == 503
+        for stream in (False, True):
+            asked = {"prompt": "x", "stream": stream}
+            assert send(url, "POST", COMPLETION, asked, Authorization="Bearer secret")[0] == 502

@@ -1,24 +1,21 @@
-"""Clients that hang up, and what they may ask for, in front of an engine."""
+"""Clients of the front that hang up, and an engine behind it that closes connections."""
 
 import json
 import socket
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
-import pytest
+import httpx
 
-from multipl_moe.serve.picking import Picker
-from tests.serve.conftest import in_front, send
-from tests.serve.engine_stub import LANGUAGES, EngineStub, GatesStub
+from multipl_moe.serve.engines import Vllm
+from multipl_moe.serve.front import build_front
+from tests.serve.conftest import in_front, listening, send
+from tests.serve.engine_stub import LANGUAGES, EngineStub
 
-_FENCED = "Here:\n```rust\nfn main() {}\n```\n"
-
-
-@pytest.fixture
-def picker(held) -> Picker:
-    gates: Any = GatesStub(held[1])
-    return Picker(gates, LANGUAGES)
+_LATE = "after a pause"
 
 
 def _connected(url: str, body: bytes, length: int) -> socket.socket:
@@ -30,8 +27,8 @@ def _connected(url: str, body: bytes, length: int) -> socket.socket:
     return client
 
 
-def test_an_answer_ends_where_its_client_hangs_up(picker):
-    engine = EngineStub(["systems", "ml"], delay_s=20.0)
+def test_an_answer_ends_where_its_client_hangs_up_and_a_request_that_breaks_off_is_no_failure(picker, caplog):
+    engine = EngineStub(list(LANGUAGES), delay_s=20.0)
     body = json.dumps({"prompt": "Once", "max_tokens": 300}).encode()
     with in_front(engine, picker) as url:
         client = _connected(url, body, len(body))
@@ -43,29 +40,41 @@ def test_an_answer_ends_where_its_client_hangs_up(picker):
             time.sleep(0.02)
         assert engine.stopped == ["base"]
         engine.delay_s = 0.0
-        assert send(url, "POST", "/v1/completions", {"prompt": "Once"})[0] == 200
-
-
-def test_a_request_that_breaks_off_is_no_failure_of_the_server(picker, caplog):
-    with in_front(EngineStub(["systems", "ml"]), picker) as url:
         _connected(url, b"{", 500).close()
         assert send(url, "POST", "/v1/completions", {"prompt": "Once"})[0] == 200
     assert [record.message for record in caplog.records if record.name.startswith("uvicorn")] == []
 
 
-@pytest.mark.parametrize("messages", [None, "hi", ["hi"], [{"role": "user", "content": ["a"]}], [{"content": 3}]])
-def test_messages_that_cannot_be_read_are_told_by_their_name(picker, messages):
-    body = {} if messages is None else {"messages": messages}
-    with in_front(EngineStub(["systems", "ml"]), picker) as url:
-        status, told = send(url, "POST", "/v1/chat/completions", body)
-    assert (status, json.loads(told)["error"]["message"].partition(":")[0]) == (400, "messages")
+class _ClosesIdle(BaseHTTPRequestHandler):
+    """Answers what comes after a pause on a connection of its own alone, as if it had begun to close all others."""
+
+    protocol_version = "HTTP/1.1"
+    is_used = False
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.is_used and body["prompt"] == _LATE:
+            self.close_connection = True
+            return
+        answer = json.dumps({"choices": [{"text": body["prompt"]}]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+        self.is_used = True
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
 
 
-@pytest.mark.parametrize("key", ["logprobs", "prompt_logprobs"])
-def test_scores_of_none_but_the_tokens_themselves_are_scores_too(picker, key):
-    engine = EngineStub(["systems", "ml"], lambda name, body: _FENCED)
-    with in_front(engine, picker) as url:
-        send(url, "POST", "/v1/completions", {"prompt": "Write.\n", key: 0})
-        assert [name for name, _ in engine.asked] == ["base"]
-        send(url, "POST", "/v1/completions", {"prompt": "Write.\n"})
-        assert [name for name, _ in engine.asked][1:3] == ["base", "systems"], "without scores it is continued"
+def test_a_request_after_a_pause_is_not_lost(picker):
+    with ThreadingHTTPServer(("127.0.0.1", 0), _ClosesIdle) as engine:
+        threading.Thread(target=engine.serve_forever, daemon=True).start()
+        front = build_front(Vllm(list(LANGUAGES)), f"http://127.0.0.1:{engine.server_port}", picker, token=None)
+        with listening(front) as url, httpx.Client(base_url=url) as client:
+            for prompt, pause_s in (("at once", 0.0), ("again", 0.0), (_LATE, 1.5)):
+                time.sleep(pause_s)
+                found = client.post("/completions", json={"model": "base", "prompt": prompt})
+                assert (found.status_code, found.json()) == (200, {"choices": [{"text": prompt}]})
+        engine.shutdown()
