@@ -53,15 +53,14 @@ def test_values_of_other_types_are_refused_and_cost_the_next_request_nothing(url
     assert re.search(reason, found[0][1])
 
 
-@pytest.mark.parametrize("temperature", [1e-320, 1e-39, 1e-5])
 @pytest.mark.parametrize("path", ["/v1/completions", "/v1/chat/completions"])
-def test_a_temperature_that_logits_cannot_be_divided_by_takes_the_likeliest_token(url, path, temperature):
+def test_a_temperature_that_logits_cannot_be_divided_by_takes_the_likeliest_token(url, path):
     text = {"messages": [{"role": "user", "content": "x"}]} if "chat" in path else {"prompt": PROMPT}
-    asked = {"model": NAME, "max_tokens": 12} | text
-    found = [send(url, "POST", path, asked | {"temperature": one}) for one in (temperature, 0)]
-    assert [status for status, _ in found] == [200, 200]
-    cold, greedy = (json.loads(answer)["choices"] for _, answer in found)
-    assert cold == greedy
+    asked = {"model": NAME, "max_tokens": 8} | text
+    found = [send(url, "POST", path, asked | {"temperature": one}) for one in (0, 1e-320, 1e-39, 1e-5)]
+    assert [status for status, _ in found] == [200] * 4
+    greedy, *cold = (json.loads(answer)["choices"] for _, answer in found)
+    assert cold == [greedy] * 3
 
 
 def test_a_body_that_the_handlers_do_not_expect_is_refused_in_a_line(url):
