@@ -98,10 +98,6 @@ def test_on_a_quantised_base_scale_0_is_its_base_too(exported: Path):
         assert not np.allclose(model.logits(TOKENS), alone, atol=1e-2)
 
 
-def test_an_exported_adapter_is_its_pack(made, exported: Path):
-    assert all(tree(exported / name) == tree(pack) for name, pack in made[1].items())
-
-
 @of_one_family
 def test_an_export_into_a_pack_s_folder_holds_the_pack_s_own_files(made, tmp_path: Path):
     base, packs = made

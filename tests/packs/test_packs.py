@@ -42,29 +42,43 @@ def logits(model: Any, **told: Any) -> torch.Tensor:
 def test_a_pack_put_on_its_base_is_the_model_that_was_trained_to_the_bit(tmp_path: Path, base: Path, packed):
     model, pack = packed
     compose(str(base), {"rust": pack}, tmp_path / "composed")
-    found, expected = load_hybrid(tmp_path / "composed"), load_hybrid(model)
+    found, expected, alone = load_hybrid(tmp_path / "composed"), load_hybrid(model), load_dense(base)
     assert torch.equal(logits(found), logits(expected))
-    assert not torch.allclose(logits(found), logits(load_dense(base)), atol=1e-3)
-    assert torch.equal(logits(found, open_share=0.0), logits(load_dense(base)))
+    assert not torch.allclose(logits(found), logits(alone), atol=1e-3)
+    assert torch.equal(logits(found, open_share=0.0), logits(alone))
     size = sum(file.stat().st_size for file in pack.iterdir())
     assert size < (model / "model.safetensors").stat().st_size
+    lora = PeftModel.from_pretrained(alone, str(pack))  # as it is
+    assert torch.equal(logits(lora), logits(expected, open_share=1.0))
 
 
-def test_peft_loads_a_pack_as_it_is(base: Path, packed):
-    model, pack = packed
-    lora = PeftModel.from_pretrained(load_dense(base), str(pack))
-    assert torch.equal(logits(lora), logits(load_hybrid(model), open_share=1.0))
+@pytest.fixture(scope="module")
+def both(base: Path, packs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model put together of two packs."""
+    folder = tmp_path_factory.mktemp("composed") / "both"
+    compose(str(base), packs, folder)
+    return folder
 
 
-def test_packs_add_up(tmp_path: Path, base: Path, packs: dict[str, Path]):
-    compose(str(base), packs, tmp_path / "both")
-    model: Any = AutoModelForCausalLM.from_pretrained(tmp_path / "both")
+def test_packs_add_up_and_are_named_in_the_card_of_an_export(tmp_path: Path, both: Path, packs: dict[str, Path]):
+    model: Any = AutoModelForCausalLM.from_pretrained(both)
     assert model.config.moe_config.gate.languages == ["lua", "rust"]
     for place, name in enumerate(sorted(packs)):
         alone = load_hybrid(packs[name].with_name(f"{name}-model"))
         told = torch.eye(2)[place : place + 1]
         assert torch.equal(logits(model, open_share=told), logits(alone, open_share=1.0))
         assert not torch.allclose(logits(model), logits(alone), atol=1e-3)
+    export_model(both, tmp_path / "export", ExportSettings())
+    card = (tmp_path / "export" / "README.md").read_text()
+    assert "| pack lua | rank 4, opens for Lua |" in card
+    assert "| pack rust | rank 4, opens for Rust |" in card
+
+
+def test_a_model_of_packs_is_not_trained_on(both: Path):
+    with pytest.raises(BaseModelError, match="is put together of packs; train one by itself"):
+        load_for_training(Recipe().train, both)
+    with pytest.raises(ValueError, match="open_share: in training gates are open"):
+        load_hybrid(both).train()(random_tokens(2, 9))
 
 
 def test_full_experts_are_cut_to_a_rank_and_the_whole_rank_loses_nothing(tmp_path: Path):
@@ -108,52 +122,25 @@ def test_a_base_and_a_model_of_unlike_types_find_each_other(tmp_path: Path, base
     torch.testing.assert_close(logits(found, open_share=1.0), logits(expected, open_share=1.0), rtol=0, atol=0.2)
 
 
-def test_what_no_pack_holds_is_refused(tmp_path: Path, base: Path):
-    with pytest.raises(ConfigError, match="has no domain gate to open a pack"):
-        write_pack(trained(tmp_path / "open", base, []), tmp_path / "pack")
-    with pytest.raises(ConfigError, match=r"^pack: 'train' cannot be a name"):
-        compose(str(base), {"train": tmp_path / "pack"}, tmp_path / "composed")
-
-
-def test_a_model_of_packs_is_not_trained_on(tmp_path: Path, base: Path, packs: dict[str, Path]):
-    compose(str(base), packs, tmp_path / "composed")
-    with pytest.raises(BaseModelError, match="is put together of packs; train one by itself"):
-        load_for_training(Recipe().train, tmp_path / "composed")
-    with pytest.raises(ValueError, match="open_share: in training gates are open"):
-        load_hybrid(tmp_path / "composed").train()(random_tokens(2, 9))
-
-
-def test_the_card_of_an_exported_model_names_its_packs(tmp_path: Path, base: Path, packs: dict[str, Path]):
-    other = pack_of(tmp_path, base, "lua", 2, rank=8)
-    compose(str(base), packs | {"lua": other}, tmp_path / "composed")
-    export_model(tmp_path / "composed", tmp_path / "export", ExportSettings())
-    card = (tmp_path / "export" / "README.md").read_text()
-    assert "| pack lua | rank 8, opens for Lua |" in card
-    assert "| pack rust | rank 4, opens for Rust |" in card
-
-
 @pytest.mark.parametrize(
     ("moe", "rank", "said"),
     [
+        ({"languages": []}, None, "has no domain gate to open a pack"),
         ({}, 8, "--rank: the model's experts are of rank 4 already"),
         ({"type": "full"}, None, "--rank: the model's experts are full"),
         ({"type": "full"}, 33, "--rank: 33 must be between 1 and 32"),
+        ({"preset": "gated"}, None, "no experts that a gate alone opens"),
+        ({"family": "starcoder2"}, 4, "--rank: this base's feed-forward blocks have biases"),
     ],
 )
 def test_what_cannot_be_packed_is_refused(tmp_path: Path, base: Path, moe: dict[str, Any], rank: int | None, said: str):
-    model = trained(tmp_path / "model", base, ["rust"], **moe)
+    if moe.keys() & {"preset", "family"}:
+        tiny_hybrid(**({"preset": "gated-single"} | moe)).save_pretrained(tmp_path / "model")
+    else:
+        trained(tmp_path / "model", base, **({"languages": ["rust"]} | moe))
     with pytest.raises(ConfigError, match=said):
-        write_pack(model, tmp_path / "pack", rank)
+        write_pack(tmp_path / "model", tmp_path / "pack", rank)
     assert not (tmp_path / "pack").exists()
-
-
-def test_routers_and_biases_fit_no_pack(tmp_path: Path):
-    tiny_hybrid("gated").save_pretrained(tmp_path / "causal")
-    with pytest.raises(ConfigError, match="no experts that a gate alone opens"):
-        write_pack(tmp_path / "causal", tmp_path / "pack")
-    tiny_hybrid("gated-single", "starcoder2").save_pretrained(tmp_path / "biased")
-    with pytest.raises(ConfigError, match="--rank: this base's feed-forward blocks have biases"):
-        write_pack(tmp_path / "biased", tmp_path / "pack", 4)
 
 
 def test_packs_that_cannot_work_in_one_model_are_refused_with_all_reasons(tmp_path: Path, base: Path):
@@ -164,8 +151,9 @@ def test_packs_that_cannot_work_in_one_model_are_refused_with_all_reasons(tmp_pa
     assert len(refused.value.problems) == 2
     assert "gate.stride: ocaml has 4, perl 8" in str(refused.value)
     assert "gate.stride: ocaml has 4, rust 2" in str(refused.value)
-    with pytest.raises(ConfigError, match=r"^pack: 'a\.b' cannot be a name"):
-        compose(str(base), {"a.b": packs["rust"]}, tmp_path / "composed")
+    for name in ("a.b", "train"):
+        with pytest.raises(ConfigError, match=rf"^pack: '{name}' cannot be a name"):
+            compose(str(base), {name: packs["rust"]}, tmp_path / "composed")
     with pytest.raises(OutputError):
         compose(str(base), {"rust": packs["rust"]}, tmp_path / "rust")
 
