@@ -14,8 +14,7 @@ from multipl_moe.errors import BaseModelError, ConfigError, OutputError
 from multipl_moe.export.gguf import write_gguf
 from multipl_moe.packs.adapters import write_adapter_gguf
 from multipl_moe.packs.canary import load_canaries
-from multipl_moe.packs.switch import export_switch
-from multipl_moe.packs.switch_gguf import control_tokens
+from multipl_moe.packs.switch import control_tokens, export_switch
 from tests.export.test_gguf import LLAMA3_ROPE, digits_then_bytes, save_fast, trained_tokenizer
 from tests.export.test_llama_cpp import WIDE
 from tests.packs.conftest import pack_of

@@ -158,7 +158,7 @@ def _export_packs(
             packs, output, base, gguf=gguf, quantise=kinds, on_step=on_step, on_progress=on_progress
         )
     for name, canaries in report.canaries.items():
-        change = max(abs(one.adapter - one.base) for one in canaries)
+        change = max(one.change for one in canaries)
         console.print(f"{output}/{name}: it moves a likely token by {change:.2f} nats (canary.json)")
     if report.without_gguf is not None:
         console.print(f"no GGUF: {report.without_gguf}", soft_wrap=True)

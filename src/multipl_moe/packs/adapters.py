@@ -138,22 +138,18 @@ def write_adapter_gguf(adapter: Path, base: PreTrainedConfig, file: Path) -> Non
         base: configuration of the model that it goes with.
 
     Raises:
-        BaseModelError: llama.cpp does not compute this base, or has no name for a matrix, or pack.json is missing or
-            broken.
-        OutputError: `file` exists.
+        BaseModelError: llama.cpp does not compute this base, or has no name for a matrix.
     """
-    refuse_existing(file)
-    alpha = Pack.load(adapter).moe.experts.alpha
-    other = _OTHERS.get(base.model_type)
-    architecture = None if other else gguf_architecture(base)
-    arch = other or architecture.arch  # pyright: ignore[reportOptionalMemberAccess]
+    arch, turns = _OTHERS.get(base.model_type), False
+    if arch is None:
+        architecture = gguf_architecture(base)
+        arch, turns = architecture.arch, architecture.rotates_neighbours
     writer = GGUFWriter(file, MODEL_ARCH_NAMES[arch])
     try:
         writer.add_type("adapter")
         writer.add_name(file.stem)
         writer.add_string("adapter.type", "lora")
-        writer.add_float32("adapter.lora.alpha", alpha)
-        turns = architecture is not None and architecture.rotates_neighbours
+        writer.add_float32("adapter.lora.alpha", Pack.load(adapter).moe.experts.alpha)
         for name, values in _factors(adapter, base, arch, turns=turns):
             writer.add_tensor(name, values)
         writer.write_header_to_file()

@@ -60,6 +60,11 @@ class Canary:
     base: float
     control: str = ""
 
+    @property
+    def change(self) -> float:
+        """By how many nats the adapter moves the token."""
+        return abs(self.adapter - self.base)
+
 
 class _Stored(Record):
     """canary.json; the first canary of an adapter is the one that tells most."""
@@ -86,7 +91,7 @@ def load_canaries(file: Path) -> dict[str, list[Canary]]:
     except OSError as error:
         raise ConfigError(f"canary: {file} cannot be read ({error}); give {CANARY_FILE} of an export") from None
     for name, (most, *others) in read.items():
-        if abs(most.adapter - most.base) < _LEAST_CHANGE / 2:
+        if most.change < _LEAST_CHANGE / 2:
             raise ConfigError(f"canary: {file}: adapters.{name}.0 does not tell on from off; export anew")
         if any(one.control != most.control or (one.control and one.prompt[:1] != "\n") for one in (most, *others)):
             raise ConfigError(
@@ -104,50 +109,36 @@ def canaries_of(
     on_step: Callable[[str], None] = lambda title: None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[dict[str, list[Canary]], Any]:
-    """The canaries of packs in folders, and the tokenizer of their base.
-
-    Args:
-        scratch: folder in which they are put together; it is removed again.
-        controls, base, on_step, on_progress: as for `choose_canaries` and `compose`, which also raise.
-    """
-    compose(base, packs, scratch, on_step, on_progress)
-    on_step("canaries")
-    tokenizer, languages = load_tokenizer(scratch), {name: Pack.load(pack).languages for name, pack in packs.items()}
-    canaries = choose_canaries(load_hybrid(scratch, torch.float32).eval(), tokenizer, languages, controls)
-    shutil.rmtree(scratch)
-    return canaries, tokenizer
-
-
-def choose_canaries(
-    model: Any, tokenizer: Any, languages: Mapping[str, Iterable[str]], controls: Mapping[str, str] | None = None
-) -> dict[str, list[Canary]]:
-    """For each pack of a composed model the prompts where it changes one of the likeliest tokens most.
+    """For each pack the prompts where it changes one of the likeliest tokens most, and the tokenizer of the base.
 
     The token is among the likeliest with the pack and without, so that servers tell its log-probability in both states.
 
     Args:
-        model, tokenizer: of `compose`, in evaluation mode; packs in the order of their names.
+        scratch: folder in which the packs are put together; it is removed again.
         controls: by pack the token that turns it on; its prompts begin with a line break, in whose place that stands.
 
     Raises:
-        BaseModelError: a pack changes too little to be told from none.
+        UserError: a pack changes too little to be told from none; or as `compose` does.
     """
-    known = {name: list(dict.fromkeys([*_starter_prompts(of), *_PROMPTS])) for name, of in languages.items()}
+    compose(base, packs, scratch, on_step, on_progress)
+    on_step("canaries")
+    model, tokenizer = load_hybrid(scratch, torch.float32).eval(), load_tokenizer(scratch)
     chosen = {}
-    for place, name in enumerate(sorted(languages)):
-        open_share = torch.eye(len(languages))[place : place + 1]
+    for name, folder in packs.items():
+        shares = torch.zeros(2, len(packs))
+        shares[0, sorted(packs).index(name)] = 1.0
         control = (controls or {}).get(name, "")
-        prompts = _after_break(tokenizer, known[name]) if control else known[name]
-        found = [one for prompt in prompts for one in _canaries(model, tokenizer, prompt, open_share, control)]
-        if max((abs(one.adapter - one.base) for one in found), default=0.0) < _LEAST_CHANGE:
+        prompts = list(dict.fromkeys([*_starter_prompts(Pack.load(folder).languages), *_PROMPTS]))
+        prompts = _after_break(tokenizer, prompts) if control else prompts
+        found = [one for prompt in prompts for one in _canaries(model, tokenizer, prompt, shares, control)]
+        if max((one.change for one in found), default=0.0) < _LEAST_CHANGE:
             raise BaseModelError(
                 f"pack: {name} changes no likely token by {_LEAST_CHANGE} nats; it is not trained, or broken"
             )
-        best: dict[str, Canary] = {}
-        for one in sorted(found, key=lambda one: abs(one.adapter - one.base)):
-            best[one.prompt] = one
-        chosen[name] = sorted(best.values(), key=lambda one: -abs(one.adapter - one.base))[:_NUM_CANARIES]
-    return {name: chosen[name] for name in languages}
+        best = {one.prompt: one for one in sorted(found, key=lambda one: one.change)}
+        chosen[name] = sorted(best.values(), key=lambda one: -one.change)[:_NUM_CANARIES]
+    shutil.rmtree(scratch)
+    return chosen, tokenizer
 
 
 def _starter_prompts(languages: Iterable[str]) -> list[str]:
@@ -172,17 +163,15 @@ def _loses_space(tokenizer: Any, token: int) -> bool:
 
 
 @torch.inference_mode()
-def _canaries(model: Any, tokenizer: Any, prompt: str, open_share: torch.Tensor, control: str) -> list[Canary]:
-    ids = TextGenerator(model, tokenizer).encode(prompt, chat=False)
-    scores = [
-        model(ids, open_share=share, use_cache=False).logits[0, -1].float().log_softmax(-1)
-        for share in (open_share, torch.zeros_like(open_share))
-    ]
-    both = set.intersection(*(set(one.topk(min(NUM_TOP, len(one))).indices.tolist()) for one in scores))
-    both = {token for token in both if min(one[token] for one in scores) > _LEAST_LIKELY}
+def _canaries(model: Any, tokenizer: Any, prompt: str, shares: torch.Tensor, control: str) -> list[Canary]:
+    """Those of one prompt; `shares` has a row with the pack open and one with all shut."""
+    ids = TextGenerator(model, tokenizer).encode(prompt, chat=False).expand(2, -1)
+    scores = model(ids, open_share=shares, use_cache=False).logits[:, -1].float().log_softmax(-1)
+    both = set.intersection(*(set(row) for row in scores.topk(min(NUM_TOP, scores.shape[1])).indices.tolist()))
+    both = {token for token in both if scores[:, token].min() > _LEAST_LIKELY}
     told = {token: tokenizer.decode([token]) for token in both - set(tokenizer.all_special_ids)}
     return [
-        Canary(prompt, text, *(float(one[token]) for one in scores), control=control)
+        Canary(prompt, text, *scores[:, token].tolist(), control=control)
         for token, text in told.items()
         if text and "\N{REPLACEMENT CHARACTER}" not in text and not _loses_space(tokenizer, token)
     ]

