@@ -1,7 +1,7 @@
 """The weights of a hybrid in the hub's layout of Ernie's architecture, and the proof that both are one model."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ _PROBE_SHAPE = (2, 48)
 _MOST_PROBES = 3
 # Of scores by softmax, which are below 1: a bias that puts an expert before all without it.
 _ALWAYS = 10.0
+_ROUTER = "token_router.weight"
 _MOE_KEY = re.compile(r"layers\.\d+\.mlp\.(shared_expert|experts|token_router|token_bias)\b")
 _ATTENTION_KEY = re.compile(r"\.self_attn\.(?P<part>[qk])_proj\.")
 
@@ -39,8 +40,9 @@ def plan_native(
             num_heads = native.num_attention_heads if turned["part"] == "q" else native.num_key_value_heads
             plan = replace(plan, pieces=partial(_turned, plan, num_heads))
         plans.append(plan)
-    for index in config.moe_config.layers:
-        plans.extend(layers.plans(index))
+    for name in layers.reader.shapes:
+        if name.endswith(_ROUTER):
+            plans.extend(layers.plans(name.removesuffix(_ROUTER)))
     if native.use_bias:
         plans.extend(_zero_biases({plan.name: plan for plan in plans}, native.vocab_size))
     return plans
@@ -89,46 +91,37 @@ class _Layers:
         assert config.moe_config.routing is not None
         self.moe, self.family = config.moe_config.routing, family_of(config.base_config)
         self.hidden, self.intermediate = config.base_config.hidden_size, config.base_config.intermediate_size
-        self.prefixes = {
-            int(match[2]): match[1]
-            for name in self.reader.shapes
-            if (match := re.match(r"(.*layers\.(\d+)\.)mlp\.token_router\.weight$", name))
-        }
 
-    def plans(self, index: int) -> list[TensorPlan]:
-        target = f"{self.prefixes[index]}mlp."
-        hidden, intermediate, num_experts = self.hidden, self.intermediate, self.moe.num_token_experts
+    def plans(self, mlp: str) -> list[TensorPlan]:
+        """Those of the layer whose block has this prefix."""
+        upper, lower, num_experts = (
+            (self.intermediate, self.hidden),
+            (self.hidden, self.intermediate),
+            self.moe.num_token_experts,
+        )
         bias = torch.zeros(1, num_experts)
         bias[0, -1] = _ALWAYS
-        router = partial(self._read, f"{target}token_router.weight")
+        router = partial(self.reader.read, f"{mlp}{_ROUTER}")
         plans = [
-            self._plan(f"{target}gate.weight", (num_experts, hidden), router),
-            TensorPlan(f"{target}moe_statics.e_score_correction_bias", (1, num_experts), torch.float32, lambda: [bias]),
+            self._plan(f"{mlp}gate.weight", (num_experts, self.hidden), router),
+            TensorPlan(f"{mlp}moe_statics.e_score_correction_bias", (1, num_experts), torch.float32, lambda: [bias]),
         ]
         for expert in range(num_experts):
-            for part, name in enumerate(("gate_proj", "up_proj")):
-                pieces = partial(self._upper, target, expert, part)
-                plans.append(self._plan(f"{target}experts.{expert}.{name}.weight", (intermediate, hidden), pieces))
-            pieces = partial(self._lower, target, expert)
-            plans.append(self._plan(f"{target}experts.{expert}.down_proj.weight", (hidden, intermediate), pieces))
+            for part, name in enumerate(("gate_proj", "up_proj", "down_proj")):
+                shape, value = (lower if name == "down_proj" else upper), partial(self._part, mlp, expert, part)
+                plans.append(self._plan(f"{mlp}experts.{expert}.{name}.weight", shape, value))
         return plans
 
-    def _plan(self, name: str, shape: tuple[int, ...], pieces: Callable[[], Iterable[Tensor]]) -> TensorPlan:
-        return TensorPlan(name, shape, self.dtype, lambda: (cast_finite(name, piece, self.dtype) for piece in pieces()))
+    def _plan(self, name: str, shape: tuple[int, ...], value: Callable[[], Tensor]) -> TensorPlan:
+        return TensorPlan(name, shape, self.dtype, lambda: [cast_finite(name, value(), self.dtype)])
 
-    def _read(self, key: str) -> list[Tensor]:
-        return [self.reader.read(key)]
-
-    def _upper(self, source: str, expert: int, part: int) -> list[Tensor]:
-        """The gate (0) or the up matrix (1) of an expert."""
+    def _part(self, mlp: str, expert: int, part: int) -> Tensor:
+        """The gate (0), the up (1) or the down matrix (2) of an expert."""
         if expert == self.moe.num_routed_experts:
-            return self._read(f"{source}shared_expert.{self.family.up[part]}.weight")
-        return [self.reader.read(f"{source}experts.gate_up_proj", expert).chunk(2)[part]]
-
-    def _lower(self, source: str, expert: int) -> list[Tensor]:
-        if expert == self.moe.num_routed_experts:
-            return self._read(f"{source}shared_expert.{self.family.down}.weight")
-        return [self.reader.read(f"{source}experts.down_proj", expert)]
+            return self.reader.read(f"{mlp}shared_expert.{(*self.family.up, self.family.down)[part]}.weight")
+        if part == 2:
+            return self.reader.read(f"{mlp}experts.down_proj", expert)
+        return self.reader.read(f"{mlp}experts.gate_up_proj", expert).chunk(2)[part]
 
 
 def rows_in_neighbouring_order(values: Tensor, num_heads: int) -> Tensor:
@@ -148,8 +141,5 @@ def _zero_biases(plans: dict[str, TensorPlan], vocab_size: int) -> Iterator[Tens
             wanted[name.removesuffix("weight") + "bias"] = plan.shape[0]
     dtype = next(iter(plans.values())).dtype
     for name in wanted.keys() - plans.keys():
-        yield TensorPlan(name, (wanted[name],), dtype, partial(_zeros, wanted[name]))
-
-
-def _zeros(size: int) -> list[Tensor]:
-    return [torch.zeros(size)]
+        zeros = torch.zeros(wanted[name])
+        yield TensorPlan(name, zeros.shape, dtype, partial(list, [zeros]))

@@ -1,6 +1,10 @@
-"""A checkpoint's weights in another dtype and other shards, a tensor at a time."""
+"""A checkpoint's weights in another dtype and other shards, a tensor at a time; low-rank experts as full ones."""
 
+import copy
+import re
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -9,7 +13,12 @@ from torch import Tensor
 
 from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan
 from multipl_moe.errors import OutputError
+from multipl_moe.model.configuration import MultiplMoeConfig
+from multipl_moe.model.expert_kinds import EXPERT_KINDS
+from multipl_moe.model.families import family_of
 from multipl_moe.model.float32_buffers import stays_float32
+
+_EXPERT_KEY = re.compile(r"^(?P<prefix>.*layers\.\d+\.mlp\.)experts\.")
 
 
 def plan_cast(source: Path, dtype: torch.dtype | None) -> list[TensorPlan]:
@@ -51,3 +60,49 @@ def cast_finite(name: str, value: Tensor, dtype: torch.dtype) -> Tensor:
 
 def _cast(reader: CheckpointReader, name: str, dtype: torch.dtype) -> list[Tensor]:
     return [cast_finite(name, reader.read(name), dtype)]
+
+
+def with_full_experts(config: MultiplMoeConfig) -> MultiplMoeConfig:
+    """The configuration of the model that `plan_full_experts` writes."""
+    changed, moe = copy.deepcopy(config), config.moe_config
+    changed.moe = replace(moe, experts=replace(moe.experts, type="full")).to_dict()
+    return changed
+
+
+def plan_full_experts(source: Path, config: MultiplMoeConfig, dtype: torch.dtype | None) -> list[TensorPlan]:
+    """Every tensor of a hybrid whose routers choose among low-rank experts, with full ones, W + s B A, in their place.
+
+    Sums are taken in float32, one expert in memory at a time. Differences smaller than the precision of a 16-bit
+    `dtype` are rounded away, so float32 is what keeps the model's logits to 1e-4.
+
+    Args:
+        dtype: of the result; None keeps each tensor's.
+    """
+    plans, dtypes = [], {}
+    for plan in plan_cast(source, dtype):
+        if key := _EXPERT_KEY.match(plan.name):
+            dtypes[key["prefix"]] = plan.dtype
+        else:
+            plans.append(plan)
+    reader, moe, family = CheckpointReader(source, role="model"), config.moe_config, family_of(config.base_config)
+
+    def experts(prefix: str, parts: tuple[str, ...], kind: str, name: str, dtype: torch.dtype) -> Iterator[Tensor]:
+        of_parts = []
+        for part in parts:
+            frozen = reader.read(f"{prefix}shared_expert.{part}.{kind}").float()
+            differences = EXPERT_KINDS[moe.experts.type].differences(
+                reader.read, prefix, part, kind, frozen, family, moe
+            )
+            of_parts.append(map(frozen.add, differences))
+        for of_expert in zip(*of_parts, strict=True):
+            yield from (cast_finite(name, whole, dtype) for whole in of_expert)
+
+    for prefix, of_layer in dtypes.items():
+        for matrix, parts in ((family.up_name, family.up), ("down_proj", (family.down,))):
+            for kind in ("weight", "bias") if family.has_bias(config.base_config) else ("weight",):
+                name = f"{prefix}experts.{matrix}" + ("_bias" if kind == "bias" else "")
+                shapes = [reader.shapes[f"{prefix}shared_expert.{part}.{kind}"] for part in parts]
+                shape = (moe.num_trained_experts, sum(rows for rows, *_ in shapes), *shapes[0][1:])
+                pieces = partial(experts, prefix, parts, kind, name, of_layer)
+                plans.append(TensorPlan(name, shape, of_layer, pieces))
+    return plans

@@ -1,6 +1,6 @@
 """A trained model's pack: what training made, without the base."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -73,8 +73,10 @@ def write_pack(
     dtype = reader.weights_dtype
     digest = base_digest(reader, dtype, is_tied=config.tie_word_embeddings)
     on_step("experts")
-    pairs = _adapters(reader) if rank is None else _reduced(reader, config.moe_config.experts, rank)
-    tensors, kept = _gather(pairs)
+    tensors, kept = _adapters(reader), {}
+    if rank is not None:
+        tensors, share = _reduced(reader, config.moe_config.experts, rank)
+        kept = {"rank": rank, "share": share}
     training, measured = provenance.training or {}, provenance.metrics
     own = provenance.recipe.own_languages if provenance.recipe is not None else {}
     pack = Pack(
@@ -84,7 +86,7 @@ def write_pack(
         moe=moe,
         trained={key: training[key] for key in _OF_TRAINING if key in training},
         measured=Found.narrowed(measured) if isinstance(measured, Found) else None,
-        kept={} if rank is None else {"rank": rank, "share": kept},
+        kept=kept,
         versions=environment()["packages"],
         endings={name: list(own[name].extensions) for name in moe.gate.languages if name in own},
     )
@@ -136,35 +138,28 @@ def _require_possible(config: Any, model: Path, rank: int | None) -> MoeConfig:
     return replace(moe, experts=replace(moe.experts, type="lora", rank=rank, alpha=float(rank)))
 
 
-def _adapters(reader: CheckpointReader) -> Iterator[tuple[str, Tensor, Tensor, float, float]]:
-    """Name of each adapted matrix, its A and B, and squares of the difference that is left, and of the whole one."""
+def _adapters(reader: CheckpointReader) -> dict[str, Tensor]:
+    """The factors of all adapted matrices under PEFT's names."""
+    tensors = {}
     for key in reader.shapes:
         module, _, factor = key.partition(f".adapters.{PACK}.")
-        if factor == "lora_A":
-            yield module, reader.read(key), reader.read(f"{module}.adapters.{PACK}.lora_B"), 1.0, 1.0
+        if factor:
+            tensors[f"{PEFT_PREFIX}{module}.{factor}.weight"] = reader.read(key)
+    return tensors
 
 
-def _reduced(
-    reader: CheckpointReader, experts: ExpertsConfig, rank: int
-) -> Iterator[tuple[str, Tensor, Tensor, float, float]]:
+def _reduced(reader: CheckpointReader, experts: ExpertsConfig, rank: int) -> tuple[dict[str, Tensor], float]:
+    """Factors of this rank, and what share of the squares of all differences is left."""
+    tensors, left, whole = {}, 0.0, 0.0
     for name, key in base_tensors(reader, is_tied=False):
         opened = EXPERT_KINDS[experts.type].when_open(name, PACK, reader.shapes, experts)
         if opened is None:
             continue
-        dtype, frozen = reader.dtype(key), reader.read(key).float()
+        frozen, prefix = reader.read(key).float(), f"{PEFT_PREFIX}{name.removesuffix('.weight')}"
         columns, values, rows = torch.linalg.svd(opened(reader.read).float() - frozen, full_matrices=False)
         root = values[:rank].sqrt()
-        a, b = root[:, None] * rows[:rank], columns[:, :rank] * root
+        for part, factor in (("A", root[:, None] * rows[:rank]), ("B", columns[:, :rank] * root)):
+            tensors[f"{prefix}.lora_{part}.weight"] = factor.to(reader.dtype(key)).contiguous()
         squares = values.square()
-        left, whole = squares[:rank].sum().item(), squares.sum().item()
-        yield name.removesuffix(".weight"), a.to(dtype), b.to(dtype), left, whole
-
-
-def _gather(pairs: Iterator[tuple[str, Tensor, Tensor, float, float]]) -> tuple[dict[str, Tensor], float]:
-    """Tensors under PEFT's names, and what share of all squares is left."""
-    tensors, left, whole = {}, 0.0, 0.0
-    for module, a, b, one, other in pairs:
-        for part, value in (("A", a), ("B", b)):
-            tensors[f"{PEFT_PREFIX}{module}.lora_{part}.weight"] = value.contiguous()
-        left, whole = left + one, whole + other
+        left, whole = left + squares[:rank].sum().item(), whole + squares.sum().item()
     return tensors, left / max(whole, torch.finfo(torch.float32).tiny)

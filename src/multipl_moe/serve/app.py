@@ -80,7 +80,7 @@ async def _no_body(request: Any, error: Exception) -> Any:
 
 
 class _OneModel(ModelManager):
-    """transformers' source of models. This one holds a single model, whichever a request names."""
+    """transformers' source of models, with a single one, whichever a request names."""
 
     def __init__(self, name: str, model: Any, tokenizer: Any) -> None:
         super().__init__()
@@ -253,16 +253,11 @@ def _checked(body: dict) -> dict:
 
 @torch.inference_mode()
 def _scored_prompt(model: Any, tokenizer: Any, prompt: Any, num_top: int, num_new: int) -> dict[str, Any]:
-    """A prompt, the likeliest token after it if one is wanted, and the log-probability of every token but the first.
+    """A choice of OpenAI's completions: log-probabilities of each token but the first, and of `num_top` likeliest ones.
 
     Args:
-        model, tokenizer: in evaluation mode.
         prompt: inputs of the model, one row.
-        num_top: how many of the likeliest tokens to name at each place; of two with one name the likelier counts.
-        num_new: 0 or 1 new tokens.
-
-    Returns:
-        JSON-ready, in the form of OpenAI's completions: `text`, `finish_reason` and `logprobs`.
+        num_new: 1: the likeliest token after the prompt counts, too.
     """
     scores_TV = model(**prompt, use_cache=False).logits[0].float().log_softmax(-1)
     tokens_T = torch.cat([prompt["input_ids"][0], scores_TV[-1:].argmax(-1)[:num_new]])

@@ -70,21 +70,24 @@ def build_front(
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        yield
-        await front.client.aclose()
+        async with client:
+            yield
 
     routes = [Route(path, front.answer, methods=["POST"]) for path in _PATHS]
     routes += [Route(path, front.models) for path in ("/v1/models", "/v1/models/{name:path}")]
     routes.append(Route("/health", front.health))
     app = Starlette(routes=routes, lifespan=lifespan)
     guard(app, token, host)
-    app.state.engine = front.client
+    app.state.engine = client
     return app
 
 
+@dataclass
 class _Front:
-    def __init__(self, engine: Vllm, picker: Picker, client: httpx.AsyncClient, on_pick: Callable[[str], None]) -> None:
-        self.engine, self.picker, self.client, self.on_pick = engine, picker, client, on_pick
+    engine: Vllm
+    picker: Picker
+    client: httpx.AsyncClient
+    on_pick: Callable[[str], None]
 
     async def health(self, request: Request) -> Response:
         try:
@@ -134,15 +137,15 @@ class _Front:
             return refusal(f"the engine does not answer ({self._why(error)})", 502)
 
     async def _whole(self, asked: "_Asked") -> Response:
-        found = await self._ask(asked)
+        found = await self._send(asked)
         usage: dict[str, int] = {}
         while asked.may_switch:
             answer = _answer_of(found)
             text = self._written(asked, answer)
             place = await self._switch(asked, text)
             is_end = place is not None and place[0] == len(text) and _ends(answer)
-            rest = None if place is None or is_end else self._rest(asked, text[: place[0]], place[1])
-            following = rest and await self._ask(rest)
+            rest = None if place is None or is_end else self._continued(asked, text[: place[0]], place[1])
+            following = rest and await self._send(rest)
             if not (rest and following and _answer_of(following)):
                 break
             _add_usage(usage, answer)
@@ -153,17 +156,17 @@ class _Front:
             _add_usage(usage, answer)
             _put(answer, asked.answer + self._written(asked, answer))
             answer["usage"] = usage or answer.get("usage")
-            return JSONResponse(answer, headers=_told(asked))
-        return Response(found.content, found.status_code, _told(asked), found.headers.get("content-type"))
+            return JSONResponse(answer, headers=asked.headers)
+        return Response(found.content, found.status_code, asked.headers, found.headers.get("content-type"))
 
     async def _stream(self, asked: "_Asked") -> Response:
-        first = await self._open(asked)
+        first = await self._send(asked, stream=True)
         if first.status_code != 200:
             content = await first.aread()
             await first.aclose()
-            return Response(content, first.status_code, _told(asked), first.headers.get("content-type"))
+            return Response(content, first.status_code, asked.headers, first.headers.get("content-type"))
         kind = first.headers.get("content-type")
-        return StreamingResponse(self._events(asked, first), headers=_told(asked), media_type=kind)
+        return StreamingResponse(self._events(asked, first), headers=asked.headers, media_type=kind)
 
     async def _events(self, asked: "_Asked", stream: httpx.Response) -> AsyncIterator[bytes]:
         """The engine's events, byte for byte; of an answer that is continued, without its second beginning."""
@@ -179,14 +182,14 @@ class _Front:
                     told += new
                     is_open = event is not None and "\n" in new and not _ends(event)
                     place = await self._switch(asked, told) if is_open else None
-                    if place and (rest := self._rest(asked, told, place[1])):
+                    if place and (rest := self._continued(asked, told, place[1])):
                         break
                 await stream.aclose()
                 if rest is None:
                     return
                 yield b"\n"  # the event's end
                 asked = rest
-                stream = await self._open(asked)
+                stream = await self._send(asked, stream=True)
                 if stream.status_code != 200:
                     raise httpx.HTTPError((await stream.aread()).decode(errors="replace"))
                 self._tell(asked)
@@ -210,8 +213,20 @@ class _Front:
         text = _text_of(answer)
         return self.engine.written(text, asked.answer) if "messages" in asked.body else text
 
-    def _rest(self, asked: "_Asked", text: str, pick: Pick) -> "_Asked | None":
-        return asked.continued(self.engine, text, pick, self.picker)
+    def _continued(self, asked: "_Asked", text: str, pick: Pick) -> "_Asked | None":
+        """The request for what follows some new text of the answer; None: no token is left to write."""
+        answer, body = asked.answer + text, dict(asked.first)
+        written = len(self.picker.gates.tokenizer(answer, add_special_tokens=False)["input_ids"])
+        for key in ("max_tokens", "max_completion_tokens", "n_predict"):
+            if isinstance(limit := body.get(key), int) and limit > 0:
+                if limit <= written:
+                    return None
+                body[key] = limit - written
+        if asked.path == "/v1/completions":
+            body["prompt"] = asked.prompt + answer
+        else:
+            body = self.engine.continued(body, answer)
+        return replace(asked, body=body, pick=pick, answer=answer, seen=0)
 
     def _tell(self, asked: "_Asked") -> None:
         goes_on = "goes on with " if len(asked.picks) > 1 else ""
@@ -220,13 +235,7 @@ class _Front:
     def _why(self, error: httpx.HTTPError) -> str:
         return "the server is stopping" if self.client.is_closed else str(error) or type(error).__name__
 
-    async def _ask(self, asked: "_Asked") -> httpx.Response:
-        return await self._send(asked, stream=False)
-
-    async def _open(self, asked: "_Asked") -> httpx.Response:
-        return await self._send(asked, stream=True)
-
-    async def _send(self, asked: "_Asked", *, stream: bool) -> httpx.Response:
+    async def _send(self, asked: "_Asked", *, stream: bool = False) -> httpx.Response:
         if self.client.is_closed:
             raise httpx.ConnectError("")
         body = self.engine.body(asked.body, asked.pick.adapter)
@@ -238,7 +247,6 @@ class _Asked:
     """A request.
 
     Attributes:
-        path: of the interface.
         body: for the engine, but for the adapter.
         prompt: what the gates read before the answer.
         pick: for what comes next.
@@ -262,6 +270,11 @@ class _Asked:
         self.picks = (*self.picks, self.pick.name)
 
     @property
+    def headers(self) -> dict[str, str]:
+        """Those of the answer."""
+        return {PICK_HEADER: f"{' '.join(self.picks)}; by {self.pick.by}"}
+
+    @property
     def may_switch(self) -> bool:
         """Whether the pick is the gates' own, and the answer one text that can be continued."""
         given = (self.first.get(key) for key in _WHOLE)
@@ -280,21 +293,6 @@ class _Asked:
         begun = (stop[:length] for stop in stops if isinstance(stop, str) for length in range(1, len(stop)))
         return text.endswith(tuple(begun))
 
-    def continued(self, engine: Vllm, text: str, pick: Pick, picker: Picker) -> "_Asked | None":
-        """The request for what follows some new text of the answer; None: no token is left to write."""
-        answer, body = self.answer + text, dict(self.first)
-        written = len(picker.gates.tokenizer(answer, add_special_tokens=False)["input_ids"])
-        for key in ("max_tokens", "max_completion_tokens", "n_predict"):
-            if isinstance(limit := body.get(key), int) and limit > 0:
-                if limit <= written:
-                    return None
-                body[key] = limit - written
-        if self.path == "/v1/completions":
-            body["prompt"] = self.prompt + answer
-        else:
-            body = engine.continued(body, answer)
-        return replace(self, body=body, pick=pick, answer=answer, seen=0)
-
 
 def looks(answer: str, seen: int = 0, before: int = 0) -> Iterator[int]:
     """Where the gates look at an answer again, after `seen`: at the end of each line with a fence, and of others now
@@ -304,10 +302,6 @@ def looks(answer: str, seen: int = 0, before: int = 0) -> Iterator[int]:
         if _FENCE.match(line[0]) or line.end() - seen >= enough:
             seen = line.end()
             yield seen
-
-
-def _told(asked: _Asked) -> dict[str, str]:
-    return {PICK_HEADER: f"{' '.join(asked.picks)}; by {asked.pick.by}"}
 
 
 async def _while_there(request: Request, answering: Coroutine[Any, Any, Response]) -> Response:
