@@ -53,35 +53,34 @@ def test_the_report_counts_what_was_written_and_the_model_stays_as_it_is(hybrid,
     assert config["dtype"] == config["text_config"]["dtype"] == "bfloat16"
 
 
-def test_a_dense_model_is_exported_without_code(tmp_path):
-    base = save_base(tmp_path / "base")
-    report = export_model(base, tmp_path / "out", ExportSettings(dtype=torch.bfloat16))
-    assert not report.needs_remote_code
-    assert not list((tmp_path / "out").glob("*.py"))
-    assert "auto_map" not in json.loads((tmp_path / "out" / "config.json").read_text())
-    model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
-    assert (model.config.model_type, model.dtype) == ("llama", torch.bfloat16)
+def test_a_merged_model_is_dense_its_cost_is_measured_and_gguf_is_named_after_it(world, trained, tmp_path, monkeypatch):
+    def write(dense: Path, file: Path, name: str) -> None:
+        assert name == "out"
+        assert all((dense / part).is_file() for part in ("model.safetensors", "tokenizer.json", "README.md"))
+        file.write_bytes(b"GGUF")
 
-
-def test_a_merged_model_is_dense_and_its_cost_is_measured(world, trained, tmp_path):
-    settings = ExportSettings(corpus=world.corpus, recipe=world.recipe, anyway=True)
+    monkeypatch.setattr(gguf_files, "write_gguf", write)
+    settings = ExportSettings(corpus=world.corpus, recipe=world.recipe, gguf=True, dtype=torch.float16, anyway=True)
     steps: list[str] = []
-    report = export_model(trained, tmp_path / "out", settings, steps.append)
+    report, out = export_model(trained, tmp_path / "out", settings, steps.append), tmp_path / "out"
     scored = [f"bits per byte of the {name} of 3" for name in ("base, 1", "hybrid, 2", "merged model, 3")]
-    assert steps == ["weights", "merging", *scored]
-    model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
-    assert model.config.model_type == "llama"
+    assert steps == ["weights", "merging", *scored, "GGUF"]
+    model = AutoModelForCausalLM.from_pretrained(out)
+    assert (model.config.model_type, model.dtype) == ("llama", torch.float16)
     assert report.merge_cost is not None
     assert set(report.merge_cost.from_hybrid.languages) == {"rust", "go", "python", "english"}
-    record = json.loads((tmp_path / "out" / "merge.json").read_text())
+    record = json.loads((out / "merge.json").read_text())
     assert record["cost"] == report.merge_cost.to_json()
     assert set(record["layers"]) == {"1", "2"}
-    card = (tmp_path / "out" / "README.md").read_text()
-    cost = report.merge_cost.from_hybrid.languages["rust"]
+    card, cost = (out / "README.md").read_text(), report.merge_cost.from_hybrid.languages["rust"]
     assert f" | {cost.bpb_before:.4f} | {cost.bpb_after:.4f} | to learn |" in card
-    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert "`out-F16.gguf`" in card
+    names = {path.name for path in out.iterdir()}
     assert {"tokenizer.json", "generation_config.json", "upcycle.json"} <= names
     assert not {"expert_use.json", "modeling.py", "LICENSE-multipl-moe"} & names
+    assert (report.gguf, report.needs_remote_code) == ((out / "out-F16.gguf",), False)
+    assert (out / "out-F16.gguf").read_bytes() == b"GGUF"
+    assert (out / "Modelfile").read_text() == "FROM ./out-F16.gguf\n"
 
 
 def test_a_merged_model_that_is_no_better_than_its_base_is_refused_and_nothing_is_left(world, trained, tmp_path):
@@ -90,27 +89,10 @@ def test_a_merged_model_that_is_no_better_than_its_base_is_refused_and_nothing_i
     assert not (tmp_path / "out").exists()
 
 
-def test_gguf_is_named_after_model_and_dtype(world, trained, tmp_path, monkeypatch):
-    def write(dense: Path, file: Path, name: str) -> None:
-        assert name == "out"
-        assert (dense / "model.safetensors").is_file()
-        assert (dense / "tokenizer.json").is_file()
-        assert (dense / "README.md").is_file()
-        file.write_bytes(b"GGUF")
-
-    monkeypatch.setattr(gguf_files, "write_gguf", write)
-    settings = ExportSettings(corpus=world.corpus, recipe=world.recipe, gguf=True, dtype=torch.float16, anyway=True)
-    report = export_model(trained, tmp_path / "out", settings)
-    assert report.gguf == (tmp_path / "out" / "out-F16.gguf",)
-    assert (tmp_path / "out" / "out-F16.gguf").read_bytes() == b"GGUF"
-    assert "`out-F16.gguf`" in (tmp_path / "out" / "README.md").read_text()
-    assert (tmp_path / "out" / "Modelfile").read_text() == "FROM ./out-F16.gguf\n"
-
-
 # --- refusals
 
 
-def test_a_disk_that_is_too_small_is_found_first(tmp_path, monkeypatch):
+def test_a_disk_that_is_too_small_is_found_first_and_a_dense_model_needs_no_code(tmp_path, monkeypatch):
     base, usage = save_base(tmp_path / "base"), namedtuple("usage", "total used free")
     weights = sum(value.nbytes for value in load_file(base / "model.safetensors").values())
     free = 64_000_000 + weights * 3 // 2  # room for the weights, but not for a GGUF file beside them
@@ -119,7 +101,11 @@ def test_a_disk_that_is_too_small_is_found_first(tmp_path, monkeypatch):
     with pytest.raises(OutputError, match=r"full needs 65 MB but its disk has 64 MB free"):
         export_model(base, tmp_path / "full", ExportSettings(gguf=True))
     assert not (tmp_path / "full").exists()
-    export_model(base, tmp_path / "fits", ExportSettings())
+    report = export_model(base, tmp_path / "fits", ExportSettings())
+    assert not report.needs_remote_code
+    assert not list((tmp_path / "fits").glob("*.py"))
+    assert "auto_map" not in json.loads((tmp_path / "fits" / "config.json").read_text())
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "fits").config.model_type == "llama"
 
 
 def test_low_rank_experts_are_either_written_out_or_merged(world, tmp_path):

@@ -55,8 +55,8 @@ class Exported:
     tokenizer: Any
 
     def prompts(self) -> Iterator[list[int]]:
-        """Tokens of five prompts, in five languages."""
-        for language in list(SUFFIXES)[:5]:
+        """Tokens of prompts in two languages."""
+        for language in list(SUFFIXES)[:2]:
             yield self.tokenizer.encode(source_text(language, 5))[:16]
 
 
@@ -117,12 +117,9 @@ def test_quantised_files_are_smaller_and_foresee_nearly_the_same(exported):
     for name, (most_change, most_size) in {"Q8_0": (0.01, 0.28), "Q6_K": (0.04, 0.23), "Q4_K_M": (0.08, 0.18)}.items():
         assert found[name][0] == pytest.approx(loss, rel=most_change), name
         assert found[name][1] < most_size * size
-
-
-def test_experts_are_quantised_and_routers_are_not(exported):
     types = {tensor.name: tensor.tensor_type.name for tensor in GGUFReader(exported.files["Q4_K_M"]).tensors}
     assert types["blk.2.ffn_gate_exps.weight"] == "Q4_K"
-    assert types["blk.2.ffn_gate_inp.weight"] == "F32"
+    assert types["blk.2.ffn_gate_inp.weight"] == "F32", "routers stay as they are"
 
 
 def test_layers_that_llama_cpp_cannot_have_are_refused_before_anything_is_written(tmp_path):

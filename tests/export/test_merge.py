@@ -136,12 +136,12 @@ def test_the_languages_to_merge_for_alone_decide_how_much_of_each_expert_there_i
 
 
 def test_a_domain_gate_has_no_place_in_a_dense_model(tmp_path):
+    dense = {}
     for name, moe in (("plain", {}), ("gated", {"languages": ["rust"]})):
         hybrid, _ = save_hybrid(tmp_path / name, **moe)
-        (tmp_path / f"{name}-dense").mkdir()
-        merge_to_dense(hybrid, tmp_path / f"{name}-dense")
-    plain, gated = (weights_in(tmp_path / f"{name}-dense") for name in ("plain", "gated"))
-    assert all(torch.equal(plain[name], gated[name]) for name in plain | gated)
+        dense[name] = weights_in(merged(hybrid, tmp_path / f"{name}-dense"))
+    assert dense["plain"].keys() == dense["gated"].keys()
+    assert all(torch.equal(value, dense["gated"][name]) for name, value in dense["plain"].items())
 
 
 @pytest.mark.parametrize(
@@ -184,16 +184,12 @@ def test_low_rank_experts_merge_as_the_full_ones_that_they_stand_for(tmp_path, f
     assert any("weight" in name for name in changed)
 
 
-def test_the_result_takes_the_wanted_dtype(tmp_path):
+def test_the_result_takes_the_wanted_dtype_where_that_can_hold_it(tmp_path):
     hybrid, _ = save_hybrid(tmp_path / "hybrid")
     exact, rounded = merged(hybrid, tmp_path / "a"), merged(hybrid, tmp_path / "b", dtype=torch.bfloat16)
     assert json.loads((rounded / "config.json").read_text())["dtype"] == "bfloat16"
     assert all(torch.equal(value.bfloat16(), weights_in(rounded)[name]) for name, value in weights_in(exact).items())
     assert load_dense(rounded).dtype == torch.bfloat16
-
-
-def test_a_value_that_the_dtype_cannot_hold_is_refused(tmp_path):
-    hybrid, _ = save_hybrid(tmp_path / "hybrid")
     weights = weights_in(hybrid)
     weights["model.layers.1.mlp.shared_expert.down_proj.weight"].view(-1)[0] = 1e8
     save_file(weights, hybrid / "model.safetensors", {"format": "pt"})

@@ -164,21 +164,19 @@ def test_how_it_was_made_is_told_with_its_scores_its_licence_and_how_to_load_it(
     assert re.search(r"`torch>=[\d.]+` and `transformers[^`]*>=5\.24[^`]*`", text)
 
 
-@pytest.mark.parametrize(
-    ("against", "name"),
-    [
-        ("smollm2-135m", "the base"),
-        ("HuggingFaceTB/SmolLM2-135M-Instruct", "the base"),
-        ("/home/me/runs/first/model", "first/model"),
-        (None, "what it was compared with"),
-    ],
-)
-def test_what_the_model_was_measured_against_is_named(run, tmp_path, against, name):
-    write(tmp_path / "metrics.json", METRICS | {"against": against})
-    text = card(Provenance.of(run), tmp_path).text
-    assert f" | 95% interval | {name} | this model | role |" in text
-    assert f"- Better than {name}: Rust." in text
-    assert f"- Worse than {name}: Python." in text
+def test_what_the_model_was_measured_against_is_named(run, tmp_path):
+    named = {
+        "smollm2-135m": "the base",
+        "HuggingFaceTB/SmolLM2-135M-Instruct": "the base",
+        "/home/me/runs/first/model": "first/model",
+        None: "what it was compared with",
+    }
+    for against, name in named.items():
+        write(tmp_path / "metrics.json", METRICS | {"against": against})
+        text = card(Provenance.of(run), tmp_path).text
+        assert f" | 95% interval | {name} | this model | role |" in text
+        assert f"- Better than {name}: Rust." in text
+        assert f"- Worse than {name}: Python." in text
 
 
 def test_where_the_base_came_from_is_told_without_paths(run, tmp_path):
@@ -202,12 +200,12 @@ def test_licences_of_the_training_text_are_told_or_that_they_are_not_recorded(ru
     assert "not recorded here" not in text
 
 
-@pytest.mark.parametrize(("preset", "warns"), [("causal", False), ("paper", True)])
-def test_only_a_preset_that_is_not_causal_is_warned_of(run, tmp_path, preset, warns):
-    text = card(Provenance.of(run), tmp_path, preset=preset).text
-    assert ("Routing sees later tokens" in text) == warns
-    assert ("no assisted decoding" in text) != warns
-    assert ("its own tokens and those after them" in text) == warns
+def test_only_a_preset_that_is_not_causal_is_warned_of(run, tmp_path):
+    for preset, warns in (("causal", False), ("paper", True)):
+        text = card(Provenance.of(run), tmp_path, preset=preset).text
+        assert ("Routing sees later tokens" in text) == warns
+        assert ("no assisted decoding" in text) != warns
+        assert ("its own tokens and those after them" in text) == warns
 
 
 def test_experts_are_told_as_they_are_and_those_that_a_preset_has_not_are_left_out(run, tmp_path):
@@ -218,13 +216,18 @@ def test_experts_are_told_as_they_are_and_those_that_a_preset_has_not_are_left_o
     assert "| each expert | a difference of rank 4 (alpha 16) from the frozen block |" in text
 
 
-@pytest.mark.parametrize(("cost", "who"), [(None, "**"), (COST, "**The hybrid, before merging: ")])
-def test_the_result_in_words_is_told_where_it_was_recorded(run, tmp_path, cost, who):
-    assert "Measured against the base." not in card(Provenance.of(run), tmp_path, merge_cost=cost).text
-    write(tmp_path / "metrics.json", METRICS | {"sentence": "Learnt: Rust."})
-    assert (
-        f"{who}Learnt: Rust.** Measured against the base." in card(Provenance.of(run), tmp_path, merge_cost=cost).text
-    )
+def test_the_result_in_words_and_how_far_the_model_moved_are_told_where_they_were_recorded(run, tmp_path, moved):
+    whose = ((None, "**", "It"), (COST, "**The hybrid, before merging: ", "The hybrid, before merging,"))
+    for cost, *_ in whose:
+        text = card(Provenance.of(run), tmp_path, merge_cost=cost).text
+        assert not re.search("Measured against the base[.]|nats", text)
+    write(tmp_path / "metrics.json", RUN | {"sentence": "Learnt: Rust.", "moved": moved.to_json()})
+    for cost, result, who in whose:
+        text = card(Provenance.of(run), tmp_path, merge_cost=cost).text
+        assert f"{result}Learnt: Rust.** Measured against the base." in text
+        measured = f"{who} moved by 0.031 nats a token on the base's own answers."
+        assert f"### How far it moved from the base\n\n{measured}" in text
+        assert row(text, "the base's own answers") == "| the base's own answers | 567 | 0.031 | 0.025 to 0.037 | 0.6% |"
 
 
 def test_a_merged_model_tells_what_merging_cost(run, tmp_path):
@@ -252,15 +255,6 @@ def test_a_native_model_tells_its_architecture_and_needs_no_code(run, tmp_path):
         assert command in found.text
     assert not re.search("trust_remote_code|LICENSE-multipl-moe|no static", found.text)
     assert "mixture-of-experts" in found.data.get("tags")
-
-
-@pytest.mark.parametrize(("cost", "who"), [(None, "It"), (COST, "The hybrid, before merging,")])
-def test_how_far_the_model_moved_is_told_where_it_was_measured(run, tmp_path, moved, cost, who):
-    assert "nats" not in card(Provenance.of(run), tmp_path, merge_cost=cost).text
-    write(tmp_path / "metrics.json", RUN | {"moved": moved.to_json()})
-    text = card(Provenance.of(run), tmp_path, merge_cost=cost).text
-    assert f"### How far it moved from the base\n\n{who} moved by 0.031 nats a token on the base's own answers." in text
-    assert row(text, "the base's own answers") == "| the base's own answers | 567 | 0.031 | 0.025 to 0.037 | 0.6% |"
 
 
 def test_a_dense_model_claims_no_experts(tmp_path):
