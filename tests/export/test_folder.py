@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM
 
 from multipl_moe.errors import BaseModelError, ConfigError, OutputError
 from multipl_moe.export import folder as module
-from multipl_moe.export import gguf_architectures, gguf_files
+from multipl_moe.export import gguf, gguf_architectures
 from multipl_moe.export.folder import ExportSettings, export_model
 from multipl_moe.model.expert_use import ExpertUse, expert_names
 from multipl_moe.system.staging import shutil as staging_shutil
@@ -59,7 +59,7 @@ def test_a_merged_model_is_dense_its_cost_is_measured_and_gguf_is_named_after_it
         assert all((dense / part).is_file() for part in ("model.safetensors", "tokenizer.json", "README.md"))
         file.write_bytes(b"GGUF")
 
-    monkeypatch.setattr(gguf_files, "write_gguf", write)
+    monkeypatch.setattr(gguf, "write_gguf", write)
     settings = ExportSettings(corpus=world.corpus, recipe=world.recipe, gguf=True, dtype=torch.float16, anyway=True)
     steps: list[str] = []
     report, out = export_model(trained, tmp_path / "out", settings, steps.append), tmp_path / "out"
@@ -108,26 +108,19 @@ def test_a_disk_that_is_too_small_is_found_first_and_a_dense_model_needs_no_code
     assert AutoModelForCausalLM.from_pretrained(tmp_path / "fits").config.model_type == "llama"
 
 
-def test_low_rank_experts_are_either_written_out_or_merged(world, tmp_path):
-    lora = save_hybrid(tmp_path / "lora", type="lora")
-    with pytest.raises(ConfigError, match=r"--full-experts: --merge folds the experts as they are"):
-        export_model(lora, tmp_path / "out", ExportSettings(full_experts=True, corpus=world.corpus))
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize("what", ["architecture", "tokenizer"])
-def test_what_gguf_cannot_hold_is_refused_before_it_is_merged(world, trained, tmp_path, monkeypatch, what):
+def test_what_gguf_cannot_hold_is_refused_before_it_is_merged(world, trained, tmp_path, monkeypatch):
     def merge(*arguments, **settings) -> None:
         raise AssertionError("merged")
 
     monkeypatch.setattr(module, "merge_to_dense", merge)
-    if what == "architecture":
-        monkeypatch.delitem(gguf_architectures._ARCHITECTURES, "llama")
-    else:
-        save_tokenizer(trained)  # it has no merges
-    message = {"architecture": "GGUF for llama: it is not among", "tokenizer": "GGUF: the tokenizer cannot be written"}
-    with pytest.raises(BaseModelError, match=message[what]):
-        export_model(trained, tmp_path / "out", ExportSettings(corpus=world.corpus, recipe=world.recipe, gguf=True))
+    asked = ExportSettings(corpus=world.corpus, recipe=world.recipe, gguf=True)
+    with monkeypatch.context() as patch:
+        patch.delitem(gguf_architectures._ARCHITECTURES, "llama")
+        with pytest.raises(BaseModelError, match="GGUF for llama: it is not among"):
+            export_model(trained, tmp_path / "out", asked)
+    save_tokenizer(trained)  # it has no merges
+    with pytest.raises(BaseModelError, match="GGUF: the tokenizer cannot be written"):
+        export_model(trained, tmp_path / "out", asked)
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 

@@ -37,10 +37,14 @@ def test_full_experts_give_the_logits_of_the_low_rank_ones(tmp_path, preset, fam
     assert all(torch.equal(value, found[name]) for name, value in untouched.items())
 
 
-def test_an_expert_that_no_router_chooses_has_no_full_form(tmp_path):
-    lora = save_hybrid(tmp_path / "lora", "gated-single", type="lora")
+def test_experts_that_no_router_chooses_or_that_are_merged_have_no_full_form(tmp_path):
+    single = save_hybrid(tmp_path / "single", "gated-single", type="lora")
     with pytest.raises(ConfigError, match=r"--full-experts: .* that routers choose from; leave it out"):
-        export_model(lora, tmp_path / "full", ExportSettings(full_experts=True))
+        export_model(single, tmp_path / "full", ExportSettings(full_experts=True))
+    lora = save_hybrid(tmp_path / "lora", type="lora")
+    with pytest.raises(ConfigError, match=r"--full-experts: --merge folds the experts as they are"):
+        export_model(lora, tmp_path / "full", ExportSettings(full_experts=True, corpus=tmp_path))
+    assert not (tmp_path / "full").exists()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

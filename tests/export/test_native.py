@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
+from multipl_moe import MultiplMoeConfig
 from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.errors import BaseModelError, ConfigError
-from multipl_moe.export import native_weights
+from multipl_moe.export import native as native_module
 from multipl_moe.export.folder import ExportSettings, export_model
 from multipl_moe.export.native import native_config, require_native
-from tests.conftest import random_tokens, randomise, tiny_base_config, tiny_moe
+from tests.conftest import random_tokens, tiny_base_config, tiny_moe
 
 from .natives import NATIVE_CASES, NativeCase, save_native_source
 
@@ -122,12 +122,13 @@ def test_a_bias_on_logits_is_refused_where_it_alters_a_choice(tmp_path, bias, is
 
 def test_an_export_that_is_not_the_hybrid_is_refused_and_leaves_nothing(tmp_path, monkeypatch):
     hybrid = save_native_source(tmp_path / "hybrid", NATIVE_CASES[0])
-    monkeypatch.setattr(native_weights, "_ALWAYS", 0.0)  # the frozen block is then no longer in every choice
+    monkeypatch.setattr(native_module, "_ALWAYS", 0.0)  # the frozen block is then no longer in every choice
     with pytest.raises(BaseModelError, match=r"--native: what was written differs from the hybrid by up to"):
         export_model(hybrid, tmp_path / "out", ExportSettings(native=True))
     assert [path.name for path in tmp_path.iterdir()] == ["hybrid"]
 
 
+@settings(max_examples=40)
 @given(layers=st.sets(st.integers(0, 11), min_size=1).map(sorted))
 def test_layers_of_an_evenly_spaced_architecture_are_the_hybrid_s(layers):
     base = tiny_base_config("llama", mlp_bias=False, num_hidden_layers=12)
@@ -140,14 +141,3 @@ def test_layers_of_an_evenly_spaced_architecture_are_the_hybrid_s(layers):
     native: Any = native_config(config)
     first, last, step = native.moe_layer_start_index, native.moe_layer_end_index, native.moe_layer_interval
     assert [index for index in range(12) if (index + 1) % step == 0 and first <= index <= last] == layers
-
-
-def test_a_random_hybrid_is_what_the_cases_are_made_of():
-    """Else equal logits would say little: each layer's experts matter."""
-    model: Any = NATIVE_CASES[0].model()
-    assert isinstance(model, MultiplMoeForCausalLM)
-    with torch.no_grad():
-        before = model(input_ids=TOKENS).logits
-        for layer in model.hybrid_layers.values():
-            randomise(layer.token_router, seed=1)
-        assert (model(input_ids=TOKENS).logits - before).abs().max() > 0.1

@@ -147,18 +147,19 @@ def test_matrices_of_other_families_have_names_in_llama_cpp(tmp_path: Path, fami
 
 
 @of_one_family
-def test_what_cannot_be_exported_is_refused_before_anything_is_written(made, tmp_path: Path):
+def test_what_cannot_be_exported_is_refused_and_leaves_nothing(made, tmp_path: Path):
     base, packs = made
     other = save_base(tmp_path / "other", "llama", seed=5)
     with pytest.raises(BaseModelError, match="other weights"):
         export_adapters(packs, tmp_path / "out", str(other))
-    assert not (tmp_path / "out").exists()
-    (tmp_path / "taken").mkdir()
-    (tmp_path / "taken" / "file").touch()
-    with pytest.raises(OutputError, match="taken"):
-        export_adapters(packs, tmp_path / "taken", str(base))
     with pytest.raises(ConfigError, match="base-x means something else here"):
         export_adapters({"base-x": packs["rust"]}, tmp_path / "out", str(base))
+    write_pack(trained(tmp_path / "model", base, ["rust"], size=0.0), tmp_path / "nothing")
+    with pytest.raises(BaseModelError, match=r"rust changes no likely token by 0\.05 nats"):
+        export_adapters({"rust": tmp_path / "nothing"}, tmp_path / "out", str(base))
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(OutputError, match="other exists"):
+        export_adapters(packs, tmp_path / "other", str(base))
     (tmp_path / "canary.json").write_text('{"format": 1, "adapters": {}}')
     with pytest.raises(ConfigError, match="adapters: is empty"):
         load_canaries(tmp_path / "canary.json")
@@ -184,12 +185,3 @@ def test_a_pack_that_engines_cannot_read_is_refused_before_anything_takes_long(m
     with pytest.raises(BaseModelError, match=said):
         export_adapters({"rust": pack}, tmp_path / "out", str(base), on_step=steps.append)
     assert not steps
-
-
-@of_one_family
-def test_a_pack_that_does_nothing_is_refused(made, tmp_path: Path):
-    base, _ = made
-    write_pack(trained(tmp_path / "model", base, ["rust"], size=0.0), tmp_path / "pack")
-    with pytest.raises(BaseModelError, match=r"rust changes no likely token by 0\.05 nats"):
-        export_adapters({"rust": tmp_path / "pack"}, tmp_path / "out", str(base))
-    assert not (tmp_path / "out").exists()

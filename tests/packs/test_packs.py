@@ -192,29 +192,25 @@ def _moe(file: Path, **experts: Any) -> dict[str, Any]:
     return moe | {"experts": moe["experts"] | experts}
 
 
-def test_the_card_says_what_it_is_and_how_it_is_served(tmp_path: Path, base: Path):
-    model = trained(tmp_path / "model", base, ["rust", "ocaml"], rank=12)
+def test_the_card_says_what_it_is_and_how_it_is_served_and_new_languages_bring_their_endings(
+    tmp_path: Path, base: Path
+):
+    run, pack = tmp_path / "run", tmp_path / "pack"
+    model = trained(run / "model", base, ["rust", "mine"], rank=12)
     origin = {"base": "smollm2-135m", "base_hub_id": "HuggingFaceTB/SmolLM2-135M-Instruct"}
     (model / "upcycle.json").write_text(json.dumps(origin))
-    pack = write_pack(model, tmp_path / "pack")
-    text = (tmp_path / "pack" / "README.md").read_text()
-    assert pack.base.sha256 in text
-    assert "teach it Rust and OCaml" in text
+    (run / "training.json").write_text(json.dumps({"model_folder": str(model)}))
+    (run / "recipe.yaml").write_text("learn: [rust, mine]\nown_languages: {mine: {extensions: [.mine, .mn]}}\n")
+    written = write_pack(model, pack)
+    text = (pack / "README.md").read_text()
+    assert written.base.sha256 in text
+    assert "teach it Rust and mine" in text
     assert "--max-lora-rank 16" in text
     assert "--base smollm2-135m" in text, "whose weights are those that it was trained on"
     assert "vllm serve HuggingFaceTB/SmolLM2-135M-Instruct" in text
-    assert Pack.load(tmp_path / "pack") == pack
-
-
-def test_a_pack_has_the_file_endings_of_languages_that_the_package_does_not_know(tmp_path: Path, base: Path):
-    run = tmp_path / "run"
-    model = trained(run / "model", base, ["rust", "mine"])
-    (run / "training.json").write_text(json.dumps({"model_folder": str(model)}))
-    (run / "recipe.yaml").write_text("learn: [rust, mine]\nown_languages: {mine: {extensions: [.mine, .mn]}}\n")
-    write_pack(model, tmp_path / "pack")
-    assert Pack.load(tmp_path / "pack").endings == {"mine": [".mine", ".mn"]}
-    file = tmp_path / "pack" / "pack.json"
-    older = json.loads(file.read_text())
+    assert Pack.load(pack) == written
+    assert written.endings == {"mine": [".mine", ".mn"]}
+    older = json.loads((pack / "pack.json").read_text())
     del older["endings"]
-    file.write_text(json.dumps(older))
-    assert Pack.load(tmp_path / "pack").endings == {}
+    (pack / "pack.json").write_text(json.dumps(older))
+    assert Pack.load(pack).endings == {}

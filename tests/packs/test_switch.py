@@ -119,16 +119,13 @@ def test_control_tokens_are_no_text_and_are_never_sampled(made: Path):
     assert fields["tokenizer.ggml.suppress_tokens"].contents() == list(range(NUM_TOKENS, num_tokens))
 
 
-def test_on_a_quantised_base_packs_stay_whole(made: Path):
+def test_on_a_quantised_base_packs_stay_whole_and_the_card_names_it_with_all_tokens(made: Path):
     readers = (GGUFReader(made / f"one/one-{kind}.gguf") for kind in ("F32", "Q8_0"))
     whole, small = ({one.name: one.data for one in reader.tensors if "lora" in one.name} for reader in readers)
     assert len(whole) == 3 * 7 * 2
     assert all(np.array_equal(small[name], values) for name, values in whole.items())
     with LlamaCppModel(made / "one/one-Q8_0.gguf") as one:
         assert one.logits(one.tokenise(control_tokens("rust")[0] + "let x = 12")).std() > 0.1
-
-
-def test_the_card_names_tokens_and_their_order(made: Path):
     card = (made / "one/README.md").read_text()
     assert "llama-server -m one/one-Q8_0.gguf" in card
     assert "| lua | Lua | `<\\|lua\\|>` | `<\\|lua:off\\|>` | `<\\|lua:on\\|>` |\n" in card

@@ -12,12 +12,10 @@ from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedConfi
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.tensors import TensorPlan, copy_companions, write_checkpoint
 from multipl_moe.errors import BaseModelError, ConfigError
-from multipl_moe.export.gguf import require_writable
-from multipl_moe.export.gguf_files import GgufFiles
+from multipl_moe.export.gguf import GgufFiles, require_writable
 from multipl_moe.export.merge import merge_cost, merge_to_dense
 from multipl_moe.export.model_card import CardSubject, write_card
-from multipl_moe.export.native import native_config, require_native, require_no_bias
-from multipl_moe.export.native_weights import plan_native, require_equal
+from multipl_moe.export.native import native_config, plan_native, require_equal, require_native, require_no_bias
 from multipl_moe.export.standalone import auto_map, write_code
 from multipl_moe.export.weights import main_dtype, plan_cast, plan_full_experts, with_full_experts
 from multipl_moe.model.configuration import MultiplMoeConfig

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,8 @@ from multipl_moe.export.gguf_architectures import (
     unsupported,
 )
 from multipl_moe.export.gguf_tokenizer import add_tokenizer
-from multipl_moe.export.native_weights import rows_in_neighbouring_order
+from multipl_moe.export.llama_cpp import load_llama_cpp, quantise
+from multipl_moe.export.weights import rows_in_neighbouring_order
 from multipl_moe.system.staging import create_folder, held_file, refuse_existing, require_space
 
 _SPARE_BYTES = 16_000_000
@@ -47,7 +49,6 @@ _FORMATS = {
     torch.float16: (GGMLQuantizationType.F16, LlamaFileType.MOSTLY_F16),
     torch.bfloat16: (GGMLQuantizationType.BF16, LlamaFileType.MOSTLY_BF16),
 }
-FORMAT_NAMES = {dtype: form.name for dtype, (form, _) in _FORMATS.items()}
 
 
 def write_gguf(model: Path, file: Path, name: str | None = None) -> None:
@@ -75,6 +76,48 @@ def write_gguf(model: Path, file: Path, name: str | None = None) -> None:
         add_tokenizer(writer, model, config.vocab_size)
 
     write_gguf_file(file, architecture.name, plans, describe)
+
+
+@dataclass(frozen=True)
+class GgufFiles:
+    """GGUF files of one model, named as hubs and Ollama expect: MODEL-TYPE.gguf.
+
+    Attributes:
+        model: its name.
+        dtype: of the exported weights.
+        kinds: of quantised files, best first.
+
+    Raises:
+        ConfigError: quantised ones are wanted, and llama.cpp is not installed.
+    """
+
+    model: str
+    dtype: torch.dtype
+    kinds: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.kinds:
+            load_llama_cpp()
+
+    @property
+    def names(self) -> list[str]:
+        """File names, the unquantised one first."""
+        return [f"{self.model}-{kind}.gguf" for kind in (_FORMATS[self.dtype][0].name, *self.kinds)]
+
+    def write(
+        self,
+        model: Path,
+        folder: Path,
+        on_step: Callable[[str], None] = lambda title: None,
+        write: Callable[[Path], None] | None = None,
+    ) -> None:
+        """Write those of a model, whose folder has its card, into a folder; raises as `write_gguf`, or `write` does."""
+        on_step("GGUF")
+        whole, *quantised = (folder / name for name in self.names)
+        write(whole) if write else write_gguf(model, whole, self.model)
+        for kind, file in zip(self.kinds, quantised, strict=True):
+            on_step(f"GGUF {kind}")
+            quantise(whole, file, kind)
 
 
 def write_gguf_file(

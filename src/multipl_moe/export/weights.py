@@ -106,3 +106,8 @@ def plan_full_experts(source: Path, config: MultiplMoeConfig, dtype: torch.dtype
                 pieces = partial(experts, prefix, parts, kind, name, of_layer)
                 plans.append(TensorPlan(name, shape, of_layer, pieces))
     return plans
+
+
+def rows_in_neighbouring_order(values: Tensor, num_heads: int) -> Tensor:
+    """Rows of q or k so that the two that rotary embedding turns together, half a head apart, become neighbours."""
+    return values.unflatten(0, (num_heads, 2, -1)).transpose(1, 2).reshape(values.shape)

@@ -15,9 +15,8 @@ from multipl_moe.checkpoints.base import hub_id, resolve_base
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.tensors import PEFT_PREFIX, CheckpointReader
 from multipl_moe.errors import BaseModelError, ConfigError
-from multipl_moe.export.gguf import require_writable, rows_for_llama_cpp
+from multipl_moe.export.gguf import GgufFiles, require_writable, rows_for_llama_cpp
 from multipl_moe.export.gguf_architectures import gguf_architecture, unsupported
-from multipl_moe.export.gguf_files import GgufFiles
 from multipl_moe.export.model_card import CARD_FILE
 from multipl_moe.packs.canary import CANARY_FILE, Canary, canaries_of, save_canaries
 from multipl_moe.packs.card import adapters_card

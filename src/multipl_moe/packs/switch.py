@@ -22,9 +22,8 @@ from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.tensors import PEFT_PREFIX, CheckpointReader, TensorPlan, copy_companions
 from multipl_moe.errors import BaseModelError, ConfigError
-from multipl_moe.export.gguf import gguf_metadata, gguf_tensors, rows_for_llama_cpp, write_gguf_file
+from multipl_moe.export.gguf import GgufFiles, gguf_metadata, gguf_tensors, rows_for_llama_cpp, write_gguf_file
 from multipl_moe.export.gguf_architectures import add_hyperparameters, gguf_architecture
-from multipl_moe.export.gguf_files import GgufFiles
 from multipl_moe.export.gguf_tokenizer import add_tokenizer
 from multipl_moe.export.model_card import CARD_FILE
 from multipl_moe.packs.canary import CANARY_FILE, canaries_of, save_canaries
