@@ -1,6 +1,7 @@
 """Merging: the base from copies, the weighted mean against a slow reference, what it costs, what it refuses."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -209,11 +210,8 @@ def test_copies_cost_nothing_and_other_experts_something(world, tmp_path):
     use = random_use(model.config.moe_config, "rust")
     for layer in model.hybrid_layers.values():
         dict(layer.experts.named_parameters())["gate_up_proj"].data *= 3
-    for folder in (tmp_path / "copies", tmp_path / "other"):
-        folder.mkdir()
-        for file in world.hybrid.iterdir():
-            (folder / file.name).write_bytes(file.read_bytes())
-        use.save(folder)
+    for name in ("copies", "other"):
+        use.save(shutil.copytree(world.hybrid, tmp_path / name))
     model.save_pretrained(tmp_path / "other")
     costs = {}
     for name in ("copies", "other"):

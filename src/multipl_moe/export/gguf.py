@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -128,20 +129,25 @@ def write_gguf_file(
     require_space(file.parent, sum(plan.num_bytes for plan in plans) + _SPARE_BYTES)
     create_folder(file.parent, file)
     with held_file(file):
-        partial = file.with_name(f".{file.name}.partial")
+        unfinished = file.with_name(f".{file.name}.partial")
         try:
-            writer = GGUFWriter(partial, architecture)
-            try:
+            with closing(GGUFWriter(unfinished, architecture)) as writer:
                 writer.add_type(GGUFType.MODEL)
                 writer.add_file_type(_FORMATS[max(plans, key=lambda plan: plan.num_bytes).dtype][1])
                 writer.add_quantization_version(GGML_QUANT_VERSION)
                 describe(writer)
-                _write_tensors(writer, plans)
-            finally:
-                writer.close()
-            partial.replace(file)
+                for plan in plans:
+                    form = _FORMATS[plan.dtype][0]
+                    writer.add_tensor_info(plan.name, plan.shape, np.dtype(np.float32), plan.num_bytes, raw_dtype=form)
+                writer.write_header_to_file()
+                writer.write_kv_data_to_file()
+                writer.write_ti_data_to_file()
+                for plan in plans:
+                    values = torch.cat([piece.to(plan.dtype).flatten() for piece in plan.pieces()])
+                    writer.write_tensor_data(values.view(torch.uint8).numpy())
+            unfinished.replace(file)
         finally:
-            partial.unlink(missing_ok=True)
+            unfinished.unlink(missing_ok=True)
 
 
 def require_writable(model: Path) -> None:
@@ -217,18 +223,6 @@ def gguf_metadata(model: Path, name: str, config: PreTrainedConfig, tensors: lis
             where = {"organization": owner, "repo_url": f"https://huggingface.co/{base}"} if owner else {}
             metadata.base_models = [{"name": short} | where]
     return metadata
-
-
-def _write_tensors(writer: GGUFWriter, plans: list[TensorPlan]) -> None:
-    for plan in plans:
-        form = _FORMATS[plan.dtype][0]
-        writer.add_tensor_info(plan.name, plan.shape, np.dtype(np.float32), plan.num_bytes, raw_dtype=form)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_ti_data_to_file()
-    for plan in plans:
-        values = torch.cat([piece.to(plan.dtype).flatten() for piece in plan.pieces()])
-        writer.write_tensor_data(values.view(torch.uint8).numpy())
 
 
 def rows_for_llama_cpp(module: str, values: Tensor, config: PreTrainedConfig) -> Tensor:

@@ -53,7 +53,7 @@ def require_native(config: MultiplMoeConfig) -> None:
     if reason is None and _spacing(moe.layers) is None:
         reason = "ernie4_5_moe: its layers with experts lie next to each other, or every Nth is one, from the Nth on"
     if reason:
-        raise _none(reason)
+        raise ConfigError(f"--native: {reason}")
 
 
 def require_no_bias(model: Path, config: MultiplMoeConfig) -> None:
@@ -69,9 +69,10 @@ def require_no_bias(model: Path, config: MultiplMoeConfig) -> None:
         if name.endswith("mlp.token_bias"):
             bias = reader.read(name).float()
             if not (bias == bias[0]).all():
-                raise _none(
-                    "it picks experts by logits with a bias (moe.routing.token_bias_rate), which no architecture has; "
-                    "train with moe.routing.token_bias_rate=0 and moe.routing.router_aux_loss_coef=0.01"
+                raise ConfigError(
+                    "--native: it picks experts by logits with a bias (moe.routing.token_bias_rate), which no "
+                    "architecture has; train with moe.routing.token_bias_rate=0 and "
+                    "moe.routing.router_aux_loss_coef=0.01"
                 )
 
 
@@ -122,10 +123,6 @@ def _spacing(layers: list[int]) -> int | None:
     steps = {after - before for before, after in pairwise(layers)} or {1}
     step = min(steps)
     return step if len(steps) == 1 and (layers[0] + 1) % step == 0 else None
-
-
-def _none(reason: str) -> ConfigError:
-    return ConfigError(f"--native: {reason}")
 
 
 def plan_native(

@@ -1,14 +1,13 @@
 """`export --adapter`: packs as adapters that engines load, with the means to know that one is really on."""
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from gguf import MODEL_ARCH, MODEL_ARCH_NAMES, GGUFWriter, get_tensor_name_map
-from safetensors import safe_open
-from torch import Tensor
+from safetensors.torch import load_file
 from transformers import PreTrainedConfig
 
 from multipl_moe.checkpoints.base import hub_id, resolve_base
@@ -143,32 +142,19 @@ def write_adapter_gguf(adapter: Path, base: PreTrainedConfig, file: Path) -> Non
     if arch is None:
         architecture = gguf_architecture(base)
         arch, turns = architecture.arch, architecture.rotates_neighbours
-    writer = GGUFWriter(file, MODEL_ARCH_NAMES[arch])
-    try:
+    names = get_tensor_name_map(arch, base.num_hidden_layers)
+    with closing(GGUFWriter(file, MODEL_ARCH_NAMES[arch])) as writer:
         writer.add_type("adapter")
         writer.add_name(file.stem)
         writer.add_string("adapter.type", "lora")
         writer.add_float32("adapter.lora.alpha", Pack.load(adapter).moe.experts.alpha)
-        for name, values in _factors(adapter, base, arch, turns=turns):
-            writer.add_tensor(name, values)
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_tensors_to_file()
-    finally:
-        writer.close()
-
-
-def _factors(
-    adapter: Path, base: PreTrainedConfig, arch: MODEL_ARCH, *, turns: bool
-) -> Iterator[tuple[str, np.ndarray]]:
-    names = get_tensor_name_map(arch, base.num_hidden_layers)
-    with safe_open(adapter / ADAPTER_FILE, "pt") as stored:
-        for key in stored.keys():  # noqa: SIM118 (no mapping)
+        for key, values in load_file(adapter / ADAPTER_FILE).items():
             module, _, factor = key.removeprefix(PEFT_PREFIX).removesuffix(".weight").rpartition(".")
             name = names.get_name(module)
             if name is None:
                 raise unsupported(base, f"its matrix {module} has no name there")
-            values: Tensor = stored.get_tensor(key).float()
-            if turns and factor == "lora_B":
-                values = rows_for_llama_cpp(module, values, base)
-            yield f"{name}.weight.{factor.lower()}", values.contiguous().numpy()
+            rows = rows_for_llama_cpp(module, values, base) if turns and factor == "lora_B" else values
+            writer.add_tensor(f"{name}.weight.{factor.lower()}", rows.float().contiguous().numpy())
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
