@@ -94,30 +94,22 @@ def read_back(file: Path, **arguments: Any) -> torch.nn.Module:
     return AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, **settings)
 
 
-@pytest.mark.parametrize(("family", "tie_word_embeddings"), [("llama", True), ("mistral", False), ("qwen2", True)])
-def test_the_file_alone_gives_the_same_logits(tmp_path, family, tie_word_embeddings):
+@pytest.mark.parametrize(
+    ("family", "tie_word_embeddings", "alone"),
+    [
+        ("llama", True, True),
+        ("mistral", False, True),
+        ("qwen2", True, True),
+        *((family, False, False) for family in ("qwen3", "phi3", "starcoder2")),
+    ],
+)
+def test_the_file_gives_the_same_logits(tmp_path, family, tie_word_embeddings, alone):
+    """Alone where transformers reads every setting of a family from GGUF; else it gets the configuration."""
     dense = save_dense(tmp_path / "dense", family, tie_word_embeddings=tie_word_embeddings)
     expected = logits(AutoModelForCausalLM.from_pretrained(dense))
     assert expected.abs().max() > 0.1
-    torch.testing.assert_close(logits(read_back(written(dense))), expected, rtol=0, atol=1e-4)
-
-
-@pytest.mark.parametrize("family", ["qwen3", "phi3", "starcoder2"])
-def test_the_weights_of_other_families_come_back(tmp_path, family):
-    """Transformers does not read every setting of these families from GGUF, so it gets the configuration."""
-    dense = save_dense(tmp_path / "dense", family)
-    expected = logits(AutoModelForCausalLM.from_pretrained(dense))
-    model = read_back(written(dense), config=AutoConfig.from_pretrained(dense))
-    torch.testing.assert_close(logits(model), expected, rtol=0, atol=1e-4)
-
-
-def test_the_tokenizer_comes_back(tmp_path):
-    dense = save_dense(tmp_path / "dense")
-    expected = AutoTokenizer.from_pretrained(dense)
-    found = AutoTokenizer.from_pretrained(tmp_path, gguf_file=written(dense).name)
-    for text in TEXTS:
-        assert found.encode(text) == expected.encode(text)
-    assert (found.bos_token, found.eos_token) == (END, END)
+    known = {} if alone else {"config": AutoConfig.from_pretrained(dense)}
+    torch.testing.assert_close(logits(read_back(written(dense), **known)), expected, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +128,7 @@ def test_the_way_of_splitting_text_gets_the_name_that_llama_cpp_knows(tmp_path, 
     assert fields(written(dense))["tokenizer.ggml.pre"] == name
 
 
-def test_metadata_hold_what_llama_cpp_asks_for_and_the_model_card_goes_along(tmp_path):
+def test_tokenizer_and_metadata_are_what_llama_cpp_asks_for_and_the_model_card_goes_along(tmp_path):
     dense = save_dense(
         tmp_path / "dense", rms_norm_eps=1e-4, rope_parameters={"rope_type": "default", "rope_theta": 5e4}
     )
@@ -180,6 +172,12 @@ def test_metadata_hold_what_llama_cpp_asks_for_and_the_model_card_goes_along(tmp
         "general.tags": ["code", "rust"],
     }
     assert {key: found.get(key) for key in expected} == expected
+    before, after = (
+        AutoTokenizer.from_pretrained(dense),
+        AutoTokenizer.from_pretrained(tmp_path, gguf_file="model.gguf"),
+    )
+    assert [after.encode(text) for text in TEXTS] == [before.encode(text) for text in TEXTS]
+    assert (after.bos_token, after.eos_token) == (END, END)
 
 
 def test_a_begin_token_is_noted_and_a_sliding_window_bounds_the_context(tmp_path):

@@ -135,9 +135,11 @@ def test_a_base_and_a_model_of_unlike_types_find_each_other(tmp_path: Path, base
 )
 def test_what_cannot_be_packed_is_refused(tmp_path: Path, base: Path, moe: dict[str, Any], rank: int | None, said: str):
     if moe.keys() & {"preset", "family"}:
-        tiny_hybrid(**({"preset": "gated-single"} | moe)).save_pretrained(tmp_path / "model")
+        kind: dict[str, Any] = {"preset": "gated-single"} | moe
+        tiny_hybrid(**kind).save_pretrained(tmp_path / "model")
     else:
-        trained(tmp_path / "model", base, **({"languages": ["rust"]} | moe))
+        settings: dict[str, Any] = {"languages": ["rust"]} | moe
+        trained(tmp_path / "model", base, **settings)
     with pytest.raises(ConfigError, match=said):
         write_pack(tmp_path / "model", tmp_path / "pack", rank)
     assert not (tmp_path / "pack").exists()

@@ -248,11 +248,7 @@ def _write_config(model: Path, staging: Path, planned: _Planned) -> None:
 def _write_merged(
     model: Path, staging: Path, settings: ExportSettings, provenance: Provenance, on_step: Callable[[str], None]
 ) -> MergeCost:
-    """The dense model, and merge.json with the weight of each expert and what merging costs, which is returned.
-
-    Raises:
-        ConfigError: it is not better than the base on the languages to learn.
-    """
+    """Write merge.json, too: weights of experts, and what merging costs. Raises ConfigError where nothing is gained."""
     assert settings.corpus is not None
     recipe = settings.recipe or Recipe()
     on_step("merging")

@@ -188,12 +188,7 @@ def gguf_tensors(
 
 
 def _values(reader: CheckpointReader, keys: list[str], turned: PreTrainedConfig | None) -> Iterator[Tensor]:
-    """One tensor, or those of all experts one after the other.
-
-    Args:
-        keys: one, or those of all experts.
-        turned: of architectures that want rows of queries and keys in another order.
-    """
+    """One tensor, or those of all experts one after the other; with `turned` as `rows_for_llama_cpp` has them."""
     for key in keys:
         values = reader.read(key)
         yield values if turned is None else rows_for_llama_cpp(key.rpartition(".")[0], values, turned)

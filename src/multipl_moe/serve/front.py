@@ -174,13 +174,13 @@ class _Front:
             while True:
                 rest, told = None, ""
                 async for line in _lines(stream):
-                    event = _event(line) if asked.may_switch else None
-                    new = _text_of(event) if event is not None else ""
-                    if asked.answer and event is not None and not new and not _ends(event):
+                    event = _event(line) if asked.may_switch else {}
+                    new = _text_of(event)
+                    if asked.answer and not new and not _ends(event):
                         continue
                     yield line
                     told += new
-                    is_open = event is not None and "\n" in new and not _ends(event)
+                    is_open = "\n" in new and not _ends(event)
                     place = await self._switch(asked, told) if is_open else None
                     if place and (rest := self._continued(asked, told, place[1])):
                         break
@@ -326,22 +326,25 @@ async def _lines(stream: httpx.Response) -> AsyncIterator[bytes]:
         yield rest
 
 
-def _event(line: bytes) -> dict[str, Any] | None:
+def _event(line: bytes) -> dict[str, Any]:
+    """What a line of a stream has for a client; empty where it has nothing that can be read."""
     match = re.match(rb"data:\s*(\{.*)", line)
-    try:
-        return json.loads(match[1]) if match else None
-    except (ValueError, RecursionError):
-        return None
+    return _parsed(match[1]) if match else {}
 
 
 def _answer_of(response: httpx.Response) -> dict[str, Any]:
     """An answer with a text or a message; empty where it is none, or cannot be read."""
-    try:
-        answer = json.loads(response.content) if response.status_code == 200 else {}
-    except (ValueError, RecursionError):
-        answer = {}
-    choice = _choice(answer) if isinstance(answer, dict) else {}
+    answer = _parsed(response.content) if response.status_code == 200 else {}
+    choice = _choice(answer)
     return answer if isinstance(choice.get("message"), dict) or isinstance(choice.get("text"), str) else {}
+
+
+def _parsed(text: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _choice(answer: dict[str, Any]) -> dict[str, Any]:
