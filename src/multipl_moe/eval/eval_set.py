@@ -90,7 +90,7 @@ def prepare_eval_set(
     recipe: Recipe,
     options: EvalOptions,
     problems: list[Problem] | None = None,
-    require: Callable[[list[Problem], list[Problem]], None] | None = None,
+    require: Callable[[list[Problem], list[Problem]], object] | None = None,
 ) -> EvalSet:
     """Read the problems, or take those given instead of the recipe's, and try the toolchains that they need.
 
