@@ -30,7 +30,7 @@ def assert_interrupted(outcome: Outcome) -> None:
 @pytest.mark.parametrize(
     ("command", "place"),
     [
-        ("upcycle out --base {base} --set moe.gate.languages=[]", "upcycle.convert._verify"),
+        ("upcycle out --base {base} --set moe.gate.languages=[]", "upcycle.convert.load_hybrid"),
         ("train {hybrid} {corpus} out --learn rust --keep python", "train.trainer.load_for_training"),
         (
             "eval deep/out --metric bpb --model {hybrid} --corpus {corpus} --learn rust --keep python",
