@@ -74,6 +74,23 @@ def test_of_a_chat_answer_what_goes_on_from_the_task_is_kept_though_it_repeats_e
         assert {row["completion"] for row in kept} == {f"    return {n} * n + 2\nend\n" for n in (1, 2, 3)}
 
 
+@pytest.mark.parametrize("server_is_in", ["the recipe", "flags"])
+def test_flags_say_who_answers_whatever_a_recipe_says(run, world, tmp_path, monkeypatch, server_is_in):
+    answers = Answers(lambda problem, sample: RIGHT.format(n=sample, m=2))
+    asked = []
+    monkeypatch.setattr(sampler, "EndpointCompleter", lambda *_, **__: asked.append("server") or answers)
+    monkeypatch.setattr(LocalCompleter, "load", lambda *_: asked.append("model") or answers)
+    server = {"endpoint": "http://x/v1", "endpoint_model": "m"}
+    file = tmp_path / "recipe.yaml"
+    file.write_text(json.dumps({"practice": server if server_is_in == "the recipe" else {"model": "teacher"}}))
+    flags = ["--model", "m"]
+    if server_is_in == "flags":
+        flags = ["--endpoint", server["endpoint"], "--endpoint-model", server["endpoint_model"]]
+    assert run("practice", "out", "--recipe", str(file), *flags, *WAYS).code == 0
+    assert run("practice", "more", "--recipe", str(file), *WAYS).code == 0
+    assert asked == (["server", "model"] if server_is_in == "flags" else ["model", "server"])
+
+
 def test_too_little_is_told_and_ends_with_1(run, world):
     world.answer = lambda problem, sample: WRONG.format(m=1)
     outcome = run("practice", "out", "--model", "m", *WAYS)

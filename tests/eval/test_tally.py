@@ -47,7 +47,9 @@ def test_results_that_do_not_fit_are_refused():
         tally_results(asked, [*judged, judged[-1]])
     with pytest.raises(UserError, match="starter/rust/2 is none of the 2 problems"):
         tally_results(asked[:2], judged)
-    with pytest.raises(UserError, match=r"starter/rust/2: 'fine' is .*; known are passed, wrong_answer"):
+    with pytest.raises(
+        UserError, match=r"starter/rust/2 has an unknown outcome .*'fine'.*; known are passed, wrong_answer"
+    ):
         tally_results(asked, [*judged[:2], judged[2] | {"outcome": "fine"}])
 
 

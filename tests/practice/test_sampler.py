@@ -7,7 +7,7 @@ from tests.practice.made import recipe, task, task_set
 
 def test_a_server_is_asked_for_a_batch_at_once_and_code_is_taken_out_for_the_plain_task(monkeypatch):
     made = {}
-    monkeypatch.setattr(sampler, "EndpointCompleter", lambda *names, **ways: made.update(ways, names=names))
+    monkeypatch.setattr(sampler, "EndpointCompleter", lambda *names, **ways: made.update(ways, names=names) or made)
     asked, server = task("f", form="mbxp"), {"endpoint": "http://x/v1", "endpoint_model": "m"}
     load_sampler(recipe(codegen__batch_sequences=50, chat=True, **server).practice, "unused", task_set(asked))
     assert made["names"] == tuple(server.values())

@@ -17,6 +17,7 @@ from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.system.device import fast_dtype, fastest_attention, move_to_best_device
 
 _CONFIG_ERRORS = (ValueError, KeyError, OSError, TypeError, StrictDataclassError)
+_UNREADABLE = (OSError, ValueError, SafetensorError)
 _SIZES = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads")
 _SHOWN = 3
 _BEFORE_PACKS = "32149e7"
@@ -49,7 +50,7 @@ def load_hybrid(folder: Path, dtype: torch.dtype | Literal["auto"] = "auto") -> 
     config = load_config(folder)
     if config.model_type != MultiplMoeConfig.model_type:
         raise BaseModelError(f"model: {folder} is not a hybrid ({config.model_type}); run `multipl-moe upcycle` first")
-    return _loaded(MultiplMoeForCausalLM, folder, config, dtype)
+    return _loaded(MultiplMoeForCausalLM, folder, config, dtype, _UNREADABLE)
 
 
 def load_dense(folder: Path) -> PreTrainedModel:
@@ -58,7 +59,9 @@ def load_dense(folder: Path) -> PreTrainedModel:
     Raises:
         BaseModelError: it cannot be read, or its tensors do not fit the configuration.
     """
-    return _loaded(AutoModelForCausalLM, folder, load_config(folder), "auto")
+    # Modeling code of others says so in many ways; of one's own a defect keeps its traceback
+    errors = (*_UNREADABLE, KeyError, RuntimeError)
+    return _loaded(AutoModelForCausalLM, folder, load_config(folder), "auto", errors)
 
 
 def load_model(folder: Path) -> PreTrainedModel:
@@ -111,13 +114,19 @@ def _first_sentence(error: Exception) -> str:
     return " ".join(str(error).split()).split(". ")[0].rstrip(".")
 
 
-def _loaded(model_class: Any, folder: Path, config: PreTrainedConfig, dtype: torch.dtype | Literal["auto"]) -> Any:
+def _loaded(
+    model_class: Any,
+    folder: Path,
+    config: PreTrainedConfig,
+    dtype: torch.dtype | Literal["auto"],
+    errors: tuple[type[Exception], ...],
+) -> Any:
     try:
         # Tensors of another shape are told in `info` only if they are ignored.
         model, info = model_class.from_pretrained(
             folder, config=config, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True
         )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except errors as error:
         state = "are damaged" if isinstance(error, SafetensorError) else "are missing or cannot be read"
         raise BaseModelError(
             f"model: {folder} cannot be loaded ({_first_sentence(error)}); its weights {state}, copy or download them "

@@ -61,8 +61,11 @@ def practice(
     """
     flags: dict[str, Any] = {"learn": learn, "seed": seed, "practice.codegen.seed": seed, "programs.workers": workers}
     flags |= {"practice.tasks": tasks or None, "practice.max_tasks": trial, "practice.rounds": rounds}
-    flags |= {"practice.model": model, "practice.endpoint": endpoint, "practice.endpoint_model": endpoint_model}
-    chosen = recipe_from_flags(recipe, settings, flags | {"practice.chat": chat or None})
+    refuse_where(
+        (bool(model and endpoint), "give one of --model and --endpoint"),
+        (bool(endpoint) != bool(endpoint_model), "--endpoint, --endpoint-model: both or none"),
+    )
+    chosen = recipe_from_flags(recipe, settings, flags | _answering(model, endpoint, endpoint_model, chat))
     section = chosen.practice
     refuse_where((not (section.model or section.endpoint), "give --model or --endpoint, or practice.model in a recipe"))
 
@@ -93,6 +96,17 @@ def practice(
     console.print(f"what is kept: {output / 'kept.jsonl'}", soft_wrap=True)
     if result["too_few"]:
         raise typer.Exit(1)
+
+
+def _answering(model: str | None, endpoint: str | None, endpoint_model: str | None, chat: bool) -> dict[str, Any]:
+    """What flags say of who answers takes the place of all that a recipe says of it."""
+    from multipl_moe.recipe.recipe import NULL
+
+    flags: dict[str, Any] = {"practice.chat": chat or None}
+    if model or endpoint:
+        given = {"practice.model": model, "practice.endpoint": endpoint, "practice.endpoint_model": endpoint_model}
+        flags |= {key: value or NULL for key, value in given.items()}
+    return flags
 
 
 @contextmanager

@@ -261,7 +261,7 @@ def _run(
 
 
 def _address(host: str, listener: socket.socket) -> str:
-    name = f"[{host}]" if listener.family == socket.AF_INET6 else host
+    name = f"[{host}]" if ":" in host else host
     return f"http://{name}:{listener.getsockname()[1]}"
 
 

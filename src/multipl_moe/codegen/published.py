@@ -60,7 +60,8 @@ def read_answers(path: Path) -> tuple[list[Answers], str]:
             digest.update(content if file == path else file.name.encode() + hashlib.sha256(content).digest())
             content = gzip.decompress(content) if content.startswith(_GZIP) else content
         except (OSError, EOFError, zlib.error) as error:
-            raise ConfigError(f"completions: {file} cannot be read ({error})") from None
+            why = getattr(error, "strerror", None) or error
+            raise ConfigError(f"completions: {file} cannot be read ({why})") from None
         read = _document if file.name.removesuffix(".gz").endswith(".json") else _lines
         answers += read(f"completions: {file}", content)
     if len(files) > 1 and any(isinstance(answer.name, int) for answer in answers):

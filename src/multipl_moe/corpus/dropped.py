@@ -45,11 +45,9 @@ class DroppedWriter(JsonlWriter):
 class DropFor(BaseFilter):
     """Drops, for one reason, the documents of which a function tells a detail; they are written into `work`."""
 
-    name = "Filter"
-
     def __init__(self, reason: str, detail_of: Callable[[Document], str | None], work: Path):
         super().__init__(DroppedWriter(work, reason))
-        self.reason, self.detail_of = reason, detail_of
+        self.name, self.reason, self.detail_of = f"Left out: {reason}", reason, detail_of
 
     def filter(self, doc: Document) -> bool | tuple[bool, str]:
         """Keep the documents without a detail."""

@@ -300,10 +300,15 @@ class _Build:
             validation_bytes=counts[f"validation_bytes/{language}"],
             licences=counted_below(f"licences/{language}/", counts),
             dropped={reason: dropped[f"{reason}/{language}"] for reason in DROP_REASONS},
-            replaced=counted_below(f"replaced/{language}/", counts),
+            replaced=_replaced(counts, language),
             fim={form: counts[f"fim_{form}/{language}"] for form in FIM_FORMS},
             normalised_files=counts[f"normalised_files/{language}"],
         )
+
+
+def _replaced(counts: Counter[str], language: str) -> dict[str, int]:
+    labels = (label.split("/") for label in sorted(counts) if label.startswith("replaced/"))
+    return {kind: counts[f"replaced/{kind}/{name}"] for _, kind, name in labels if name == language}
 
 
 def base_name(base: str, folder: Path) -> str:

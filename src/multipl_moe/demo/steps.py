@@ -43,6 +43,7 @@ from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.packs.files import size_of
 from multipl_moe.packs.write import pack_of_run
+from multipl_moe.practice.sampler import server_of
 from multipl_moe.practice.summary import practice_table
 from multipl_moe.recipe.recipe import Recipe, load_recipe, validate_recipe
 from multipl_moe.report.continuations import CONTINUATIONS_FILE, Continuation, continuations_table
@@ -101,6 +102,7 @@ class Demo:
         if self._has_source:
             require_steps(practice.source_recipe(self.recipe), "practice.source_tokens")
         require_planned_order(self.recipe, self.minutes)
+        server_of(self.recipe.practice)  # refused before anything long
         base = resolve_base(self.recipe.base)
         require_quantisation(self.recipe.train, starting_config(self.recipe))
         self._enter()

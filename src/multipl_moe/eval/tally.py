@@ -61,7 +61,9 @@ def pass_at_k(num_samples: int, num_passed: int, k: int) -> float:
 
 
 def require_samples(pass_at: Sequence[int] | None, num_samples: int) -> None:
-    """Raise ConfigError, before anything costs time, where a k is larger than the samples that there will be."""
+    """Raise ConfigError, before anything costs time, where a k is below 1, or above the samples that there will be."""
+    if pass_at is not None and min(pass_at) < 1:
+        raise ConfigError(f"pass@{min(pass_at)}: k must be at least 1")
     if pass_at is not None and max(pass_at) > num_samples:
         raise ConfigError(
             f"pass@{max(pass_at)} needs at least {max(pass_at)} samples of each problem, but there are {num_samples}; "
@@ -100,7 +102,7 @@ def _tally(problem: Problem, results: Mapping[int, Result]) -> TaskTally:
         outcomes = {sample: Outcome(result["outcome"]) for sample, result in sorted(results.items())}
     except ValueError as error:
         known = ", ".join(Outcome)
-        raise ConfigError(f"results: {problem.key}: {error}; known are {known}") from error
+        raise ConfigError(f"results: {problem.key} has an unknown outcome ({error}); known are {known}") from error
     left_out = tuple(sample for sample, outcome in outcomes.items() if outcome is Outcome.harness_error)
     not_built = (Outcome.compile_error, Outcome.compile_timeout, Outcome.harness_error)
     # A compiler that hits a limit, such as that of memory, has built nothing either.

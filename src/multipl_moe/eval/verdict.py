@@ -110,10 +110,11 @@ def task_scores(tasks: Sequence[TaskTally], k: int = 1) -> TaskScores:
 
 def _chosen_ks(tallies: Sequence[TaskTally], asked: tuple[int, ...] | None) -> tuple[int, ...]:
     """The k to report; samples that the judge failed on were drawn, so they do not make a k too large."""
-    fewest = min((tally.outcomes.total() for tally in tallies), default=1)
+    fewest = min((tally.outcomes.total() for tally in tallies), default=None)
     if asked is None:
-        return tuple(k for k in USUAL_PASS_AT if k <= fewest)
-    require_samples(asked, fewest)
+        return tuple(k for k in USUAL_PASS_AT if k <= (fewest or 1))
+    if fewest is not None:
+        require_samples(asked, fewest)
     return tuple(sorted({1, *asked}))
 
 

@@ -89,7 +89,7 @@ def _choice(moe: MoeConfig, routing: RoutingConfig) -> list[tuple[str, str]]:
 
 def _start(provenance: Provenance) -> str:
     record = provenance.upcycle or {}
-    if "noise" not in record:
+    if "noise" not in record or record.get("reinit") or record.get("experts_from"):  # keys of older hybrids
         return NOT_RECORDED
     copies = "copies of the base's feed-forward blocks"
     return f"{copies} with noise of {record['noise']:g} standard deviations" if record["noise"] else copies

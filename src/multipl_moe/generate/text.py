@@ -95,7 +95,6 @@ class TextGenerator:
                 f"{longest} that the model can read; shorten one of them"
             )
         pad, end = self.tokenizer.pad_token_id, self.model.generation_config.eos_token_id
-        first_end = end[0] if isinstance(end, list) else end
         draws = temperature >= COLDEST
         sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p} if draws else {}
         stopping = {"stop_strings": stop, "tokenizer": self.tokenizer} if stop else {}
@@ -106,7 +105,7 @@ class TextGenerator:
             attention_mask=torch.ones_like(prompt),
             streamer=CallbackStreamer(self.tokenizer, on_text),
             max_new_tokens=max_new_tokens,
-            pad_token_id=first_end if pad is None else pad,
+            pad_token_id=pad if pad is not None else end[0] if isinstance(end, list) else end,
             **({"do_sample": False, "temperature": None, "top_p": None, "top_k": None} | sampling | stopping | known),
         )
         return output[0]

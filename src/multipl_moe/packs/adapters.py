@@ -129,7 +129,7 @@ def _require_its_scale(file: Path, pack: Pack) -> None:
 def write_adapter_gguf(adapter: Path, base: PreTrainedConfig, file: Path) -> None:
     """Write an adapter's factors in float32, as llama.cpp's `convert_lora_to_gguf.py` does.
 
-    llama.cpp puts such a file on a base, at a scale that each request may give.
+    llama.cpp puts such a file on a base, at a scale that each request may give. A file that is there is written anew.
 
     Args:
         adapter: folder of a pack.

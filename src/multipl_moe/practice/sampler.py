@@ -2,7 +2,7 @@
 
 from multipl_judge.problems.extract import continuation_of_answer
 from multipl_judge.problems.problem import Problem
-from multipl_moe.codegen.completer import Completer
+from multipl_moe.codegen.completer import Completer, Extract
 from multipl_moe.codegen.endpoint import EndpointCompleter
 from multipl_moe.codegen.local import LocalCompleter
 from multipl_moe.practice.tasks import TaskSet
@@ -23,8 +23,14 @@ def load_sampler(section: PracticeSection, model: str, task_set: TaskSet) -> Com
         return plain or continuation_of_answer(asked, answer) or ""
 
     extract = continuation if section.chat else None
+    server = server_of(section, extract)
+    return LocalCompleter.load(model, section.codegen, extract) if server is None else server
+
+
+def server_of(section: PracticeSection, extract: Extract | None = None) -> Completer | None:
+    """The server that the section names, if it names one; raises ConfigError if its client is not installed."""
     if section.endpoint is None:
-        return LocalCompleter.load(model, section.codegen, extract)
+        return None
     assert section.endpoint_model is not None
     concurrency = section.codegen.batch_sequences
     return EndpointCompleter(section.endpoint, section.endpoint_model, extract=extract, concurrency=concurrency)

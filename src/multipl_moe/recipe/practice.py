@@ -83,9 +83,9 @@ class PracticeSection(Section):
     @model_validator(mode="after")
     def _one_answers(self) -> "PracticeSection":
         if bool(self.endpoint) != bool(self.endpoint_model):
-            raise ValueError("endpoint, endpoint_model: give both or none")
+            raise ValueError("endpoint, endpoint_model: give both, the server and its name of the model, or none")
         if self.endpoint and self.model:
-            raise ValueError("model, endpoint: give one of them")
+            raise ValueError("model, endpoint: both would answer; leave one out, or set it to null")
         return self
 
     @model_validator(mode="after")

@@ -62,11 +62,7 @@ def write_report(
         bits_per_byte=BITS_PER_BYTE_NOTE,
         result=result_table(result),
         gain=picture("gain", "Change of bits per byte by language", partial(gain_plot, result)),
-        training=picture(
-            "training", "Loss and load of experts during training", partial(training_plot, records, held_out)
-        )
-        if len(records) > 1
-        else None,
+        training=_training(records, held_out),
         records=records,
         heat_maps=_heat_maps(result),
         examples=_stored(output / "programs_after" / EXAMPLES_FILE) or [],
@@ -80,6 +76,12 @@ def write_report(
         practice=practice,
     )
     write_text(output / "report.html", page)
+
+
+def _training(records: list[dict[str, Any]], held_out: list[dict[str, Any]]) -> str | None:
+    if len(records) < 2:
+        return None
+    return picture("training", "Loss and load of experts during training", partial(training_plot, records, held_out))
 
 
 def _context(result: RunResult, recipe: Recipe) -> str:

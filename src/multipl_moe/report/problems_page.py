@@ -118,5 +118,6 @@ def _answers(model: ModelAnswers, samples_per_problem: int) -> dict[str, dict[st
 
 
 def _answer(line: Mapping[str, Any], result: Mapping[str, Any], output: str) -> dict[str, Any]:
-    written = {key: line.get(key, "") for key in ("sample", "completion", "said", "finish")}
+    written = {key: line[key] for key in ("sample", "completion")}
+    written |= {key: line.get(key, "") for key in ("said", "finish")}
     return written | {key: result.get(key, "") for key in ("outcome", "stage")} | {"output": output}

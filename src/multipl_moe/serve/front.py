@@ -174,7 +174,7 @@ class _Front:
             while True:
                 rest, told = None, ""
                 async for line in _lines(stream):
-                    event = _event(line) if asked.may_switch else {}
+                    event = _event(line) if asked.may_switch else {}  # one without choices ends: it is passed on
                     new = _text_of(event)
                     if asked.answer and not new and not _ends(event):
                         continue

@@ -11,8 +11,19 @@ from multipl_judge.languages.answers import parts_of
 from multipl_judge.languages.entry import Language
 from multipl_moe.corpus.documents import TextFile
 from multipl_moe.errors import ConfigError
-from multipl_moe.model import gate_reading as kind_of
 from multipl_moe.model.domain_gate import NUM_MENTIONS, NUM_NAMES
+from multipl_moe.model.gate_reading import (
+    CLOSES,
+    COMMENT,
+    FENCE,
+    HALF,
+    LAST,
+    LINE,
+    OTHER_HALF,
+    SPACE,
+    TURN,
+    WORD,
+)
 
 _OTHERS = (  # names after a fence for which a gate stays shut, beside those of languages that the package knows
     "bash", "bat", "c", "c++", "clojure", "cmake", "console", "cs", "csharp", "css", "csv", "dart", "diff",
@@ -57,7 +68,7 @@ def token_kinds(tokenizer: PreTrainedTokenizerBase, vocabulary: int) -> Tensor:
     A fence whose token holds a line's end names no language. Some tokenizers split that into two tokens. Turns begin
     and end with the special tokens that the chat template writes.
     """
-    kinds = torch.full((vocabulary,), kind_of.WORD, dtype=torch.int8)
+    kinds = torch.full((vocabulary,), WORD, dtype=torch.int8)
     known = min(vocabulary, len(tokenizer))
     added = tokenizer.added_tokens_decoder
     special = set(tokenizer.all_special_ids) | {number for number, token in added.items() if token.special}
@@ -66,20 +77,18 @@ def token_kinds(tokenizer: PreTrainedTokenizerBase, vocabulary: int) -> Tensor:
         text = text or str(tokenizer.convert_ids_to_tokens(number)).replace("\u2581", " ")  # some strip a lone space
         bare, ends_line = text.strip(), text.rstrip(" \t").endswith("\n")
         if number in special:
-            kinds[number] = kind_of.TURN if str(tokenizer.convert_ids_to_tokens(number)) in template else kind_of.LAST
+            kinds[number] = TURN if str(tokenizer.convert_ids_to_tokens(number)) in template else LAST
             continue
         if not bare:
-            kinds[number] = kind_of.LINE if "\n" in text else kind_of.SPACE
+            kinds[number] = LINE if "\n" in text else SPACE
         elif bare == "```":
-            kinds[number] = kind_of.CLOSES if ends_line else kind_of.FENCE
+            kinds[number] = CLOSES if ends_line else FENCE
         elif bare in ("`", "``") and text.startswith("`"):
-            kinds[number] = (
-                kind_of.HALF if text == "``" else kind_of.OTHER_HALF if bare == "`" and ends_line else kind_of.WORD
-            )
+            kinds[number] = HALF if text == "``" else OTHER_HALF if bare == "`" and ends_line else WORD
         elif ends_line:
-            kinds[number] = kind_of.LAST
+            kinds[number] = LAST
         elif re.fullmatch(r"//+!?", text.strip(" \t")):
-            kinds[number] = kind_of.COMMENT
+            kinds[number] = COMMENT
     return kinds
 
 
@@ -99,8 +108,8 @@ def fence_names(
         fence, *tokens = tokenizer(f"```{written}\n", add_special_tokens=False)["input_ids"]
         if max([fence, *tokens]) >= len(kinds):
             return
-        words = [token for token in tokens if kinds[token] == kind_of.WORD]
-        if kinds[fence] == kind_of.FENCE and words:
+        words = [token for token in tokens if kinds[token] == WORD]
+        if kinds[fence] == FENCE and words:
             found.setdefault((words[0], words[1] if len(words) > 1 else -1), set()).add(language)
 
     others = [name for name in table if name not in learn]
@@ -135,7 +144,7 @@ def prose_names(
         tokens = tokenizer(written, add_special_tokens=False)["input_ids"]
         if max(tokens) >= len(kinds):
             return
-        words = tuple(token for token in tokens if kinds[token] != kind_of.SPACE)
+        words = tuple(token for token in tokens if kinds[token] != SPACE)
         if language < len(learn):
             beginnings.update(words[:number] for number in range(1, len(words)))
         if len(words) <= 3 and (language < len(learn) or words not in beginnings):

@@ -42,20 +42,22 @@ def inspect_documents(folder: Path, manifest: CorpusManifest, seed: int, num_sam
     for language, told in manifest.languages.items():
         sources = found.sources[language] = Counter()
         samples = found.samples[language] = []
+        number = 0
         shown = drawn(f"{seed} {language}", told.train_files + told.validation_files, num_samples)
         for split, told_files, told_bytes in (
             ("train", told.train_files, told.train_bytes),
             ("validation", told.validation_files, told.validation_bytes),
         ):
             file = documents_path(folder, split, language)
-            first, num_bytes = sources.total(), 0
+            first, num_bytes = number, 0
             with broken_is_an_error(file):
                 for row in rows_of(file):
-                    if sources.total() in shown:
+                    if number in shown:
                         samples.append(_sample(split, row, num_lines))
+                    number += 1
                     sources[f"{row['metadata']['source']} {source_of(row['metadata']['path'])}"] += 1
                     num_bytes += len(row["text"].encode())
-            require_told(file, "documents", sources.total() - first, told_files)
+            require_told(file, "documents", number - first, told_files)
             require_told(file, "bytes of text", num_bytes, told_bytes)
     return found
 

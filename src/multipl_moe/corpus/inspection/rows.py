@@ -39,7 +39,7 @@ def require_told(file: Path, what: str, found: int, told: int) -> None:
 
 def drawn(seed: str, total: int, size: int) -> set[int]:
     """Which of `total` items are shown: `size` of them, each as likely as any other, or all; the seed decides."""
-    return set(random.Random(seed).sample(range(total), min(size, total)))
+    return set(random.Random(seed).sample(range(total), max(min(size, total), 0)))
 
 
 _ROW_NUMBER = re.compile(r"#\d+")
