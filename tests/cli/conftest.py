@@ -8,10 +8,9 @@ import pytest
 
 from multipl_moe import cli
 from multipl_moe.recipe.recipe import load_recipe
-from multipl_moe.train.machine import MachineSpeed
 from tests.conftest import tiny_dense
 from tests.corpus.conftest import write_files
-from tests.fixtures import NUM_TOKENS, moe_section, save_tokenizer, tree
+from tests.fixtures import NUM_TOKENS, known_speed, moe_section, save_tokenizer, tree
 
 UNGATED = ["--set", "moe.gate.languages=[]"]
 SMALL = ["--set", "moe.preset=causal", *UNGATED]
@@ -34,8 +33,7 @@ class Outcome(SimpleNamespace):
 def _idle(monkeypatch):
     """A machine that does nothing else and whose speed is known, which takes a second to find out."""
     monkeypatch.setattr("psutil.cpu_percent", lambda seconds: 0.0)
-    known = MachineSpeed(flops_per_s=1e10, bytes_per_s=1e10)
-    monkeypatch.setattr("multipl_moe.train.machine.measure_speed", lambda dtype, **sizes: known)
+    monkeypatch.setattr("multipl_moe.train.machine.measure_speed", known_speed)
 
 
 @pytest.fixture

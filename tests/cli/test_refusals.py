@@ -29,6 +29,7 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
         f"{_TWO} --set 'corpus.sources=[{{{{kind: folder, path: {{sources}}, held_out: true}}}}]'": (
             "rust: all 5 files are of held_out sources, none to learn from"
         ),
+        f"{_TWO} --set 'corpus.sources=[{{{{kind: archive, path: .}}}}]'": "no archive (",
         f"{_TWO} --set 'corpus.sources=[{{{{kind: git, path: /path/to/project.git}}}}]'": (
             "corpus.sources.0: /path/to/project.git: no such folder; name one of yours"
         ),

@@ -86,6 +86,24 @@ def test_train_goes_on_from_there(run, hybrid, corpus, tmp_path):
     assert (tmp_path / "run" / "environment.json").is_file()
 
 
+def test_a_language_of_ones_own_goes_through_corpus_and_training(run, base, hybrid, sources, tmp_path):
+    for number in range(5):
+        lines = "".join(f"rule r{line} when x{line * number} then y\n" for line in range(40))
+        (tmp_path / f"{number}.rules").write_text(lines)
+    recipe = {
+        "learn": ["rules"],
+        "keep": ["python"],
+        "own_languages": {"rules": {"title": "Rulings", "extensions": [".rules"]}},
+        "corpus": {"sources": [{"kind": "folder", "path": str(path)} for path in (tmp_path, sources)]},
+    }
+    (tmp_path / "recipe.yaml").write_text(json.dumps(recipe))
+    outcome = run("corpus", "corpus", "--recipe", "recipe.yaml", "--base", base, "--set", "corpus.validation_share=0.3")
+    assert (outcome.code, outcome.out.count("Rulings")) == (0, 4), outcome.err  # files, few held out, two packings
+    outcome = run("train", hybrid, "corpus", "run", "--recipe", "recipe.yaml", *SHORT)
+    assert (outcome.code, outcome.out.count("Rulings")) == (0, 1), outcome.err
+    assert (tmp_path / "run" / "training.json").is_file()
+
+
 def test_a_dense_base_is_trained_where_the_method_says_so(run, base, corpus, tmp_path):
     assert run("train", base, corpus, "run", "--set", "train.method=lora", *TWO, *SHORT).code == 0
     assert AutoConfig.from_pretrained(tmp_path / "run" / "model").model_type == "llama"

@@ -65,7 +65,14 @@ def test_a_null_replaces_a_default_and_a_comparison_comes_back_from_its_own_yaml
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("seed", 4), ("own_languages", {"tcl": {}}), ("train.replay", 0.5), ("train.max_epochs", 9.0)]
+    ("key", "value"),
+    [
+        ("seed", 4),
+        ("own_languages", {"tcl": {}}),
+        ("train.replay", 0.5),
+        ("train.max_epochs", 9.0),
+        ("train.batch_sequences", 2),
+    ],
 )
 def test_methods_that_would_see_other_tokens_or_another_order_are_refused(values, tmp_path: Path, key: str, value: Any):
     changed = copy.deepcopy(values)

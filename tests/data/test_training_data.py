@@ -160,9 +160,10 @@ def test_the_hash_tells_other_orders_and_other_corpora(corpus: Path):
     ):
         assert same.summary.order_sha256 == first
     others = [_data(corpus, packing="windows"), _data(corpus, weights={"rust": 1.0, "go": 2.0}), _data(corpus, 999)]
+    others.append(training_data(_recipe().model_copy(update={"seed": 3}), corpus, 1000))
     write_tokens(corpus / "tokens" / "train" / "go", [63, 65, *_LENGTHS["go"][2:]])
     others.append(_data(corpus))
-    assert len({first, *(data.summary.order_sha256 for data in others)}) == 5
+    assert len({first, *(data.summary.order_sha256 for data in others)}) == 6
 
 
 def test_a_language_without_files_is_read_as_answers_alone(corpus: Path):

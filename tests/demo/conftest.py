@@ -2,11 +2,11 @@
 
 import pytest
 
-from multipl_moe.train.machine import MachineSpeed
+from tests.fixtures import known_speed
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="package")
 def _known_speed():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("multipl_moe.train.machine.measure_speed", lambda dtype, **sizes: MachineSpeed(1e10, 1e10))
+        patch.setattr("multipl_moe.train.machine.measure_speed", known_speed)
         yield

@@ -316,8 +316,7 @@ def test_a_demo_without_a_gain_says_so_and_why_in_its_first_line(begun, world: W
     assert not has_gain(world.recipe, metrics)
 
 
-@pytest.mark.extended
-@pytest.mark.parametrize("preset", ["single", "token-only"])
+@pytest.mark.parametrize("preset", ["single", pytest.param("token-only", marks=pytest.mark.extended)])
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_other_presets_reach_the_report(finished, world: World, tmp_path: Path, monkeypatch, preset: str):
     monkeypatch.setattr(module, "build_corpus", lambda *args: shutil.copytree(finished[0] / "corpus", args[2]))

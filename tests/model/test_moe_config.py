@@ -75,6 +75,7 @@ def test_all_problems_are_reported_at_once():
     ("values", "message"),
     [
         ({"segment_window": 40}, r"routing\.segment_window: 40 must be a multiple of moe\.gate\.stride \(16\); use 32"),
+        ({"segment_window": 8}, r"routing\.segment_window: 8 must be a multiple of moe\.gate\.stride \(16\); use 16"),
         ({"stride": 0}, r"gate\.stride: 0 must be at least 1"),
         ({"num_token_experts": 0}, r"routing\.num_token_experts: 0 must be at least 1"),
         ({"token_top_k": 0}, r"routing\.token_top_k: 0 must be between 1 and num_token_experts \(6\)"),
@@ -91,6 +92,8 @@ def test_all_problems_are_reported_at_once():
         ({"bound": 0.6}, r"gate\.bound: 0\.6 must be between 0 and 0\.5"),
         ({"pairs": 10**12}, r"gate\.pairs: 1000000000000 must be between 1 and 16777216"),
         ({"router_aux_loss_coef": -1.0}, r"routing\.router_aux_loss_coef: -1\.0"),
+        ({"layers": [-1]}, r"experts\.layers: \[-1\]"),
+        ({"first_share": 1.5}, r"gate\.first_share: 1.5 must be between 0 and 1"),
         ({"layers": [1, 1]}, r"experts\.layers: \[1, 1\]"),
         ({"type": "qlora"}, r"experts\.type: 'qlora' is not one of full, lora"),
         ({"rank": 0}, r"experts\.rank: 0 must be at least 1"),
@@ -137,15 +140,15 @@ def test_unknown_keys_and_values_of_another_type_are_all_named_at_once(values: d
 
 
 @pytest.mark.parametrize(
-    "values",
+    ("values", "commit"),
     [
-        {"domain_gate": ["rust"]},
-        {"gate": {"languages": ["rust"]}},
-        {"routing": {"shared_expert_selection": "always"}},
+        ({"domain_gate": ["rust"]}, "0dd39d2"),
+        ({"gate": {"languages": ["rust"]}}, "2a2af50"),
+        ({"routing": {"shared_expert_selection": "always"}}, "313c2b7"),
     ],
 )
-def test_settings_of_older_versions_are_refused_with_the_one_that_reads_them(values: dict[str, Any]):
-    with pytest.raises(ConfigError, match="the last is commit"):
+def test_settings_of_older_versions_are_refused_with_the_one_that_reads_them(values: dict[str, Any], commit: str):
+    with pytest.raises(ConfigError, match=f"the last is commit {commit}"):
         MoeConfig.from_dict(values)
 
 

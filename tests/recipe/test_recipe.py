@@ -149,6 +149,10 @@ def test_a_value_of_the_wrong_kind_is_told_in_plain_words(key, value, told):
     assert problems_of(nested(key, value)) == [f"recipe: {told}"]
 
 
+def test_files_may_be_asked_for_of_one_size():
+    assert validate_recipe({"corpus": {"min_file_bytes": 500, "max_file_bytes": 500}}).corpus.min_file_bytes == 500
+
+
 _WEIGHTS = {"rust": 3.0, "go": 2.0, "ruby": 1.0}
 _COBOL = f"recipe: unknown languages cobol; known: {', '.join(sorted(LANGUAGES))}"
 

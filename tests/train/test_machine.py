@@ -7,9 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from multipl_moe.checkpoints.loading import load_hybrid
+from multipl_moe.checkpoints.loading import load_config, load_hybrid
 from multipl_moe.model.parameters import trained_names
-from multipl_moe.train.machine import MachineSpeed, leave_busy_processors, measure_speed, measure_throughput, seconds_of
+from multipl_moe.train.machine import (
+    MachineSpeed,
+    leave_busy_processors,
+    measure_speed,
+    measure_throughput,
+    seconds_of,
+    speed_of,
+)
 from multipl_moe.upcycle.convert import upcycle
 from tests.fixtures import tree
 from tests.train.tiny import World, tiny_recipe, with_train
@@ -85,6 +92,11 @@ def test_a_gpu_is_waited_for_before_and_after_the_work(monkeypatch: pytest.Monke
     assert seconds_of(lambda: events.append("work")) == 3.5
     waits = ["wait"] if has_gpu else []
     assert events == [*waits, "clock", "work", *waits, "clock"]
+
+
+def test_this_machine_is_measured_at_the_shapes_of_a_recipe(world: World):
+    speed = speed_of(world.recipe, load_config(world.hybrid))(torch.float32)
+    assert min(speed.flops_per_s, speed.bytes_per_s) > 0
 
 
 def test_speed_is_work_over_measured_time(monkeypatch):

@@ -143,9 +143,10 @@ def test_noise_sets_every_expert_apart(tmp_path, base):
     assert report.verification.max_difference > 1e-3
     block = "model.layers.1.mlp"
     found = weights(tmp_path / "out")
-    plain = torch.cat([found[f"{block}.shared_expert.{part}_proj.weight"] for part in ("gate", "up")])
-    experts = [plain, *found[f"{block}.experts.gate_up_proj"]]
-    assert all(not torch.equal(experts[i], experts[j]) for i in range(len(experts)) for j in range(i))
+    for name, parts in (("gate_up_proj", ("gate", "up")), ("down_proj", ("down",))):
+        plain = torch.cat([found[f"{block}.shared_expert.{part}_proj.weight"] for part in parts])
+        experts = [plain, *found[f"{block}.experts.{name}"]]
+        assert all(not torch.equal(experts[i], experts[j]) for i in range(len(experts)) for j in range(i)), name
 
 
 @pytest.mark.parametrize(("expert_type", "noise"), [("full", 0.1), ("lora", 0.0)])
