@@ -81,6 +81,14 @@ def test_languages_are_resampled_independently():
     assert (four.high - four.low) == pytest.approx((one.high - one.low) / 2, rel=0.2)
 
 
+def test_one_seed_gives_one_interval_and_another_seed_another():
+    pair = _drawn(np.random.default_rng(0), -0.05, 20)
+    first, other = _change(*pair, seed=5), _change(*pair, seed=6)
+    assert _change(*pair, seed=5) == first
+    assert other.value == first.value
+    assert (other.low, other.high) != (first.low, first.high)
+
+
 def test_the_keys_of_metrics_json_are_frozen_its_values_those_of_the_run_and_it_comes_back(metrics, tmp_path):
     values = metrics.to_json()
     keys = {"tokens", "seconds", "parameters", "languages", "against", "means", "frozen_sha256", "routing", "seed"}

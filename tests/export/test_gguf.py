@@ -117,6 +117,7 @@ def test_the_file_gives_the_same_logits(tmp_path, family, tie_word_embeddings, a
     [
         (byte_level(), False, "gpt-2"),
         (split_by(LLAMA3_SPLIT), True, "llama-bpe"),
+        (split_by(LLAMA3_SPLIT), False, "dbrx"),
     ],
 )
 def test_the_way_of_splitting_text_gets_the_name_that_llama_cpp_knows(tmp_path, splitter, ignore_merges, name):

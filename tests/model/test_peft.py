@@ -21,7 +21,7 @@ _ADAPTERS: dict[str, dict[str, Any]] = {
 }
 _ON_LOW_RANK = {"target_modules": [], "target_parameters": ["experts.gate_up_proj_b", "experts.down_proj_b"]}
 _CASES: dict[str, tuple[str, dict[str, Any], bool]] = {
-    **{name: ("full", _ADAPTERS[name], False) for name in ("experts", "whole routers", "whole hybrid layers")},
+    **{name: ("full", adapter, False) for name, adapter in _ADAPTERS.items()},
     "all-linear beside low-rank experts": ("lora", _ADAPTERS["all-linear"], False),
     "low-rank experts": ("lora", _ON_LOW_RANK, False),
     "low-rank experts as on other devices": ("lora", _ON_LOW_RANK, True),
