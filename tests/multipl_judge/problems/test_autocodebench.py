@@ -9,11 +9,17 @@ from multipl_judge.problems.problem import Problem
 from multipl_moe.codegen.from_file import import_samples
 from tests.multipl_judge.problems.samples import write_rows
 
-# Solution and test code, in Go and in PLAIN as a plain program. Java's has a framework that test_exercism.py judges.
+# Solution and test code.
 ROWS = {
     "python": (
         "def twice(n):\n    return 2 * n\n",
         'def test():\n    assert twice(2) == 4\n\nif __name__ == "__main__":\n    test()\n',
+    ),
+    "java": (
+        "class Doubler {\n    int twice(int n) {\n        return 2 * n;\n    }\n}\n",
+        "import org.junit.jupiter.api.Test;\nimport static org.junit.jupiter.api.Assertions.*;\n\n"
+        "class TestDoubler {\n    @Test\n    public void test() {\n"
+        "        assertEquals(4, new Doubler().twice(2));\n    }\n}\n",
     ),
     "cpp": (
         "#include <cassert>\n\nint twice(int n) {\n    return 2 * n;\n}\n",
@@ -27,8 +33,8 @@ ROWS = {
     ),
     "go": (
         "package main\n\nfunc twice(n int) int {\n\treturn 2 * n\n}\n",
-        'package main\n\nimport "fmt"\n\nfunc main() {\n'
-        "\tif twice(2) != 4 {\n\t\tpanic(fmt.Sprint(twice(2)))\n\t}\n}\n",
+        'package main\n\nimport "testing"\n\nfunc TestTwice(t *testing.T) {\n\tif twice(2) != 4 {\n'
+        '\t\tt.Fatal("twice")\n\t}\n}\n',
     ),
     "ruby": (
         "def twice(n)\n  2 * n\nend\n",
@@ -36,7 +42,12 @@ ROWS = {
         "    assert_equal(4, twice(2))\n  end\nend\n",
     ),
 }
-PLAIN = "def test\n  raise 'wrong' unless twice(2) == 4\nend\n\ntest\n"
+# Tests of two languages also come as plain programs.
+PLAIN = {
+    "ruby": "def test\n  raise 'wrong' unless twice(2) == 4\nend\n\ntest\n",
+    "go": 'package main\n\nimport "fmt"\n\nfunc main() {\n'
+    "\tif twice(2) != 4 {\n\t\tpanic(fmt.Sprint(twice(2)))\n\t}\n}\n",
+}
 QUESTION = "Double a number.\n\nNegative ones too."
 
 
@@ -50,7 +61,7 @@ def posed(folder: Path, *rows: dict[str, str]) -> list[Problem]:
     return read_autocodebench(write_rows(folder / "acb.jsonl", list(rows)))
 
 
-@pytest.mark.parametrize(("language", "tests"), [*((name, None) for name in ROWS), ("ruby", PLAIN)])
+@pytest.mark.parametrize(("language", "tests"), [*((name, None) for name in ROWS), *PLAIN.items()])
 def test_its_solution_passes_and_a_spoilt_one_fails(language, tests, tmp_path, judged):
     (problem,) = posed(tmp_path, row(language, tests))
     assert problem.reference is not None
@@ -58,8 +69,7 @@ def test_its_solution_passes_and_a_spoilt_one_fails(language, tests, tmp_path, j
     judgement = judged(problem, problem.reference)
     assert judgement.outcome == Outcome.passed, judgement.output
     judgement = judged(problem, problem.reference.replace("2 * n", "3 * n"))
-    is_plain = tests == PLAIN or language == "go"
-    assert judgement.outcome == (Outcome.runtime_error if is_plain else Outcome.wrong_answer), judgement.output
+    assert judgement.outcome == (Outcome.runtime_error if tests else Outcome.wrong_answer), judgement.output
 
 
 def test_a_solution_that_replaces_what_runs_the_tests_does_not_pass(tmp_path, judged):

@@ -65,8 +65,7 @@ def posed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Problem]:
     return {problem.language: problem for problem in read_benchmark(str(file))}
 
 
-# Those that compile to a binary are run alike.
-@pytest.mark.parametrize("language", [name for name in PROGRAMS if name not in ("rust", "ocaml", "haskell")])
+@pytest.mark.parametrize("language", PROGRAMS)
 def test_a_program_that_answers_passes(language, posed, judged):
     problem = posed[language]
     assert problem.reference is not None
