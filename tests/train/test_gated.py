@@ -21,9 +21,11 @@ from tests.conftest import VOCABULARY, random_tokens
 from tests.train.conftest import Interrupt, Watcher, changed
 from tests.train.tiny import World, gated_hybrid
 
+_LORA = {"type": "lora", "rank": 4, "alpha": 4.0}
 _FORMS: dict[str, tuple[dict[str, Any], str]] = {
     "full": ({}, "bfloat16"),
-    "lora": ({"type": "lora", "rank": 4, "alpha": 4.0, "targets": "all", "first_dropout": 0.5}, "float32"),
+    "lora": (_LORA, "float32"),
+    "all": (_LORA | {"targets": "all", "first_dropout": 0.5}, "float32"),
 }
 """Settings of the expert, and the dtype to compute in."""
 
@@ -71,8 +73,9 @@ def test_a_run_that_was_stopped_goes_on_to_the_bit(world: World, trained, tmp_pa
     assert changed(again.model_folder, whole.model_folder) == set()
 
 
-def test_what_was_trained_is_the_same_as_a_pack_and_in_peft(world: World, trained, tmp_path: Path):
-    recipe, _, run, _ = trained("lora")
+@pytest.mark.parametrize("form", ["lora", "all"])
+def test_what_was_trained_is_the_same_as_a_pack_and_in_peft(world: World, trained, tmp_path: Path, form: str):
+    recipe, _, run, _ = trained(form)
     pack = write_pack(run.model_folder, tmp_path / "pack")
     assert (pack.languages, pack.trained["tokens"]) == (["rust", "go"], recipe.train.tokens)
     compose(str(world.base), {"mine": tmp_path / "pack"}, tmp_path / "composed")
