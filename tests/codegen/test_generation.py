@@ -34,11 +34,11 @@ def test_an_interrupted_run_goes_on_and_ends_with_the_same_file(whole, tmp_path,
 
 
 class Slow(Echo):
-    """Takes its time after each batch, so that a kill finds it at work."""
+    """Takes its time after each batch and never ends the last, so that a kill finds it at work."""
 
     def complete(self, batch, settings):
         made = super().complete(batch, settings)
-        time.sleep(0.1)
+        time.sleep(200 if batch[-1].problem == POSED[-1] else 0.1)
         return made
 
 

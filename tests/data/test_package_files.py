@@ -78,8 +78,10 @@ def test_what_is_short_binary_missing_or_metadata_is_passed_over_and_long_files_
     assert found["HTML"][0].text == "é" * 4096
 
 
-def test_what_is_installed_here_has_files():
-    assert _paths(_found([".py"], [distribution("fire")]))["Markdown"][0].startswith("fire/fire/")
+def test_what_is_installed_here_has_files_and_always_the_same():
+    found, again = (_found([".py"], [distribution("huggingface-hub")]) for _ in range(2))
+    assert all("/huggingface_hub/templates/" in path for path in _paths(found)["Markdown"])
+    assert found == again
 
 
 def test_files_of_folders_are_the_first_of_each_of_the_kinds_named_or_of_one_a_ending(tmp_path: Path):

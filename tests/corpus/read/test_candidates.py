@@ -36,26 +36,28 @@ def commit(tree: Path, tag: str) -> None:
         subprocess.run(["git", "-C", str(tree), *command], check=True)
 
 
-def test_of_a_work_tree_only_tracked_files_count(tmp_path, monkeypatch):
+def test_of_a_work_tree_only_tracked_files_that_are_there_count(tmp_path, monkeypatch):
     with pytest.raises(CorpusError, match=r"git cannot list it .*not a git repository"):
         contents("git", tmp_path)
     tree = tmp_path / "tree"
-    write_files(tree / "src", ".rs", 2)
+    write_files(tree / "src", ".rs", 3)
     (tree / "näme\n.rs").write_text(program(5), encoding="utf-8")
     (tree / "link.rs").symlink_to("/etc/hostname")
     subprocess.run(["git", "init", "-q", str(tree)], check=True)
     subprocess.run(["git", "-C", str(tree), "add", "."], check=True)
     (tree / "untracked.rs").write_text(program(6))
     (tree / "src" / "file_0.rs").write_text(program(7))
+    (tree / "src" / "file_2.rs").unlink()
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
     found = contents("git", tree)
     assert found == {"näme\n.rs": program(5), "src/file_0.rs": program(7), "src/file_1.rs": program(1)}
 
 
-def test_pipes_do_no_harm(tmp_path):
+def test_names_that_are_no_utf8_and_pipes_do_no_harm(tmp_path):
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.rs")).write_text(program(1))
     os.mkfifo(tmp_path / "pipe.rs")
     write_files(tmp_path, ".rs", 1)
-    assert contents("folder", tmp_path) == {"file_0.rs": program(0)}
+    assert contents("folder", tmp_path) == {"�.rs": program(1), "file_0.rs": program(0)}
 
 
 def test_a_folder_that_cannot_be_listed_counts_once_as_unreadable(tmp_path, monkeypatch):

@@ -67,17 +67,21 @@ def test_what_is_done_is_not_done_again(tmp_path):
     assert (tmp_path / "tasks").read_text().split() == ["0", "1", "2", "2", "3"]
 
 
-@pytest.mark.parametrize("is_ignored", [False, True], ids=["", "although this process ignores SIGTERM"])
-def test_a_worker_that_is_killed_ends_the_others_at_once(tmp_path, is_ignored):
+@pytest.mark.parametrize(
+    ("signal_number", "is_ignored"), [(signal.SIGKILL, False), (signal.SIGTERM, False), (signal.SIGKILL, True)]
+)
+def test_a_worker_that_is_killed_ends_the_others_at_once_although_this_process_ignores_sigterm(
+    tmp_path, signal_number, is_ignored
+):
     def step(data: Any, task: int, num_tasks: int) -> None:
         if task == 1:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal_number)
         time.sleep(60)
 
     before = signal.signal(signal.SIGTERM, (lambda *_: None) if is_ignored else signal.SIG_DFL)
     began = time.monotonic()
     try:
-        with pytest.raises(TasksUnfinishedError, match=r"Trying: a worker was killed \(signal 9\)"):
+        with pytest.raises(TasksUnfinishedError, match=rf"Trying: a worker was killed \(signal {signal_number:d}\)"):
             run(tmp_path, step)
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -8,7 +8,6 @@ import pytest
 
 from multipl_moe.corpus import build_corpus
 from multipl_moe.corpus.run import slurm
-from multipl_moe.corpus.run.stages import Listeners, Stage
 from multipl_moe.errors import ConfigError, TasksUnfinishedError
 from multipl_moe.recipe.recipe import Recipe
 from tests.corpus.conftest import content, on_executor
@@ -91,8 +90,8 @@ def test_a_scheduler_that_does_not_answer_has_not_lost_the_jobs(commands):
         assert slurm._are_alive(["7"]) is is_alive
 
 
-def test_a_slurm_that_cannot_be_used_is_told_in_a_line(commands, recipe, tmp_path):
+def test_a_slurm_that_cannot_be_used_is_told_in_a_line(commands, recipe, tokenizer_folder, tmp_path):
     (commands / "sbatch").unlink()
-    stage = Stage("1_try", "Trying", 1, lambda: [print])
     with pytest.raises(ConfigError, match="no sbatch here"):
-        list(slurm.run_on_slurm([stage], recipe.corpus.executor, tmp_path, Listeners(print, None)))
+        build_corpus(recipe, tokenizer_folder, tmp_path / "out")
+    assert not (tmp_path / ".out.partial").exists()
