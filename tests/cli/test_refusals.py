@@ -143,6 +143,7 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
     "practice": {
         f"out {_PRACTICE}": "give --model or --endpoint",
         f"out --model m --endpoint http://x/v1 --endpoint-model m {_PRACTICE}": "give one of --model and --endpoint",
+        f"out --endpoint ftp://x --endpoint-model m {_PRACTICE}": "'ftp://x' is no address, such as http://HOST/v1",
         f"out --endpoint http://x/v1 {_PRACTICE}": "--endpoint, --endpoint-model: both or none",
         "out --model m": "name the tasks",
         f"out --model m {_PRACTICE} --rounds 2 --set practice.codegen.temperature=0.0 "

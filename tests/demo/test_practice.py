@@ -10,7 +10,7 @@ from rich.console import Console
 
 from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.demo import practice, steps
-from multipl_moe.errors import ConfigError
+from multipl_moe.errors import ConfigError, UserError
 from multipl_moe.practice import sampler
 from multipl_moe.practice.one_round import RoundProgress
 from multipl_moe.recipe.recipe import validate_recipe
@@ -72,6 +72,24 @@ def test_a_server_that_the_recipe_names_answers_in_the_place_of_the_base(recipe,
         recipe.with_settings("practice", **asked), tmp_path / "out", monkeypatch
     )
     assert found == [tuple(asked.values())] * 2, "once before anything long, to be refused"
+
+
+def test_what_practice_would_refuse_is_refused_before_source_text_is_learnt(recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr(steps, "build_corpus", interrupt)
+    recipe = recipe.with_settings("train", tokens=recipe.train.tokens * 2, sequence_tokens=64)
+    recipe = recipe.with_settings("practice", source_tokens=recipe.train.tokens)
+    for number, (asked, told) in enumerate(
+        [
+            ({"tasks": [str(tmp_path / "gone.jsonl")]}, "gone.jsonl"),
+            ({"model": "nobody"}, "nobody"),
+            ({"chat": True}, "no chat template"),
+            ({"tasks": [], "source_tokens": 0, "chat": True}, "there are no tasks"),
+        ]
+    ):
+        asking, quiet = recipe.with_settings("practice", **asked), Console(file=io.StringIO())
+        demo = steps.Demo(asking, tmp_path / str(number), None, quiet)
+        with pytest.raises(UserError, match=told):
+            demo.run()
 
 
 def test_source_text_comes_first_where_it_is_asked_for(recipe, tmp_path, monkeypatch):

@@ -18,12 +18,19 @@ if TYPE_CHECKING:
     from multipl_moe.practice.one_round import RoundProgress
 
 _Output = Annotated[Path, typer.Argument(help="Folder of the practice, to create or to continue.")]
-_Model = Annotated[str | None, typer.Option(help="Model that answers: folder, hub id, GGUF file, or a base by name.")]
+_Model = Annotated[
+    str | None,
+    typer.Option(help="Model that answers: folder, hub id, GGUF file, or a base by name. [the recipe's]"),
+]
 _Endpoint = Annotated[
-    str | None, typer.Option(help="Server with OpenAI's interface that answers instead of --model, http://HOST/v1.")
+    str | None,
+    typer.Option(
+        help="Server with OpenAI's interface that answers instead of --model, http://HOST/v1; OPENAI_API_KEY is its "
+        "token, if it wants one."
+    ),
 ]
 _EndpointModel = Annotated[str | None, typer.Option(help="Name of the model on the --endpoint server.")]
-_Chat = Annotated[bool, typer.Option("--chat", help="Ask by chat.")]
+_Chat = Annotated[bool, typer.Option("--chat", help="Ask in the chat template and take the code out of the answer.")]
 _Tasks = Annotated[
     list[str] | None,
     typer.Option(
@@ -67,7 +74,12 @@ def practice(
     )
     chosen = recipe_from_flags(recipe, settings, flags | _answering(model, endpoint, endpoint_model, chat))
     section = chosen.practice
-    refuse_where((not (section.model or section.endpoint), "give --model or --endpoint, or practice.model in a recipe"))
+    refuse_where(
+        (
+            not (section.model or section.endpoint),
+            "give --model or --endpoint, or practice.model or practice.endpoint in a recipe",
+        )
+    )
 
     from multipl_moe.eval.eval_set import EvalOptions
     from multipl_moe.practice.journal import PracticeJournal
@@ -102,11 +114,10 @@ def _answering(model: str | None, endpoint: str | None, endpoint_model: str | No
     """What flags say of who answers takes the place of all that a recipe says of it."""
     from multipl_moe.recipe.recipe import NULL
 
-    flags: dict[str, Any] = {"practice.chat": chat or None}
-    if model or endpoint:
-        given = {"practice.model": model, "practice.endpoint": endpoint, "practice.endpoint_model": endpoint_model}
-        flags |= {key: value or NULL for key, value in given.items()}
-    return flags
+    if not (model or endpoint):
+        return {"practice.chat": chat or None}
+    given = {"practice.model": model, "practice.endpoint": endpoint, "practice.endpoint_model": endpoint_model}
+    return {key: value or NULL for key, value in given.items()} | {"practice.chat": chat}
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The verbs that answer over HTTP until Ctrl-C: `multipl-moe serve` and `explore`."""
+"""The verbs that answer over HTTP until Ctrl-C, or become an engine that does: `multipl-moe serve` and `explore`."""
 
 import ipaddress
 import json

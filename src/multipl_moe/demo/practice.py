@@ -8,11 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.eval_set import EvalOptions
+from multipl_moe.generate.text import asked_by_chat, load_tokenizer
 from multipl_moe.practice.one_round import RoundProgress
 from multipl_moe.practice.rounds import KEPT_FILE, practise
-from multipl_moe.practice.sampler import load_sampler
+from multipl_moe.practice.sampler import load_sampler, server_of
 from multipl_moe.practice.tasks import read_tasks
 from multipl_moe.recipe.corpus import SourceSection
 from multipl_moe.recipe.recipe import Recipe
@@ -28,6 +30,23 @@ def source_recipe(recipe: Recipe) -> Recipe:
     """The recipe of the training on source text alone."""
     learnt = recipe.with_settings("train", tokens=recipe.practice.source_tokens, learning_rate="auto", answers=1.0)
     return learnt.with_settings("practice", tasks=[], source_tokens=0)
+
+
+def require_possible(recipe: Recipe) -> None:
+    """Raise ConfigError where it is said who answers and there are no tasks, or a server's client is not installed."""
+    section = recipe.practice
+    if not section.tasks and (section.model or section.endpoint or section.chat):
+        raise ConfigError("practice.model, practice.endpoint, practice.chat: there are no tasks; give practice.tasks")
+    server_of(section)
+
+
+def require_practice(recipe: Recipe, options: EvalOptions) -> None:
+    """Raise UserError, before source text is learnt, where tasks or the model that answers them cannot be read."""
+    read_tasks(recipe, options)
+    if recipe.practice.endpoint is None:
+        folder = resolve_base(recipe.practice.model or recipe.base)
+        if recipe.practice.chat:
+            asked_by_chat(load_tokenizer(folder), "Hello")
 
 
 def practise_tasks(

@@ -43,7 +43,6 @@ from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.packs.files import size_of
 from multipl_moe.packs.write import pack_of_run
-from multipl_moe.practice.sampler import server_of
 from multipl_moe.practice.summary import practice_table
 from multipl_moe.recipe.recipe import Recipe, load_recipe, validate_recipe
 from multipl_moe.report.continuations import CONTINUATIONS_FILE, Continuation, continuations_table
@@ -102,7 +101,7 @@ class Demo:
         if self._has_source:
             require_steps(practice.source_recipe(self.recipe), "practice.source_tokens")
         require_planned_order(self.recipe, self.minutes)
-        server_of(self.recipe.practice)  # refused before anything long
+        practice.require_possible(self.recipe)
         base = resolve_base(self.recipe.base)
         require_quantisation(self.recipe.train, starting_config(self.recipe))
         self._enter()
@@ -201,8 +200,10 @@ class Demo:
         corpus = folder / "corpus"
         folder.mkdir(exist_ok=True)
         open_run(folder, recipe)
-        if not (folder / "training.json").exists() and (note := run_notes(recipe)[0]) is not None:
-            self._tell(f"before practice it learns source text, {note}")
+        if not (folder / "training.json").exists():
+            practice.require_practice(self.recipe, self._options)
+            if (note := run_notes(recipe)[0]) is not None:
+                self._tell(f"before practice it learns source text, {note}")
         begun = f"{practice.SOURCE}/"
         self._step("corpus of source text", begun + "corpus", lambda: build_corpus(recipe, base, corpus, self._tell))
         self._step("upcycle", begun + "hybrid", lambda: self._upcycle(recipe, folder))

@@ -1,1 +1,1 @@
-"""Measuring a model: bits per byte on held-out files, and the statistics of the difference."""
+"""Measuring a model: bits per byte, programs that pass, how far it moved, and the statistics of the differences."""

@@ -1,4 +1,4 @@
-"""A model, dense or a native mixture of experts, as one GGUF file, for llama.cpp and what is built on it."""
+"""A model, dense or a native mixture of experts, and quantised copies of it as GGUF files, for llama.cpp and others."""
 
 import re
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Generation from one prompt, streamed piece by piece."""
+"""Generation from one prompt, streamed piece by piece; what a model is told of its language; chat templates."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The domain gate: whether experts work at all, decided from the text so far (design 5).
+"""The domain gate: whether experts work at all, decided from the text so far, or of a prompt from all of it (design 5).
 
 Experts that learnt new languages change what the model says in all others too. The gate closes them wherever the text
 is of another kind: y = F(x) + p (H(x) - F(x)), F the base's block, H the hybrid layer, p the probability that the text

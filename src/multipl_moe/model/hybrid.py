@@ -1,5 +1,7 @@
 """The hybrid layer: token-level MoE and segment-level MoE around the base's own, frozen feed-forward block.
 
+What its routers choose by follows each step of any optimiser of torch.
+
 Shape suffixes: B rows, T tokens a row, N real tokens, V segments, H hidden, E experts.
 """
 

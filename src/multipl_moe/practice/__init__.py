@@ -1,1 +1,1 @@
-"""Practice: a model's own answers to tasks, judged; those that pass are what it, or another, learns from next."""
+"""Practice: answers to tasks, a model's own or a teacher's, judged; from those that pass a model learns next."""

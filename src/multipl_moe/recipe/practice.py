@@ -27,12 +27,15 @@ class PracticeSection(Section):
     )
     model: UserName | None = Field(
         default=None,
-        description="Model that answers, named as a base is: a larger one is a teacher; default: in `demo` the base.",
+        description="Model that answers, named as a base is: a larger one is a teacher; default: in `demo` the base, "
+        "or what it became by `source_tokens`.",
     )
     endpoint: str | None = Field(
         default=None, description="Server with OpenAI's interface that answers instead, http://HOST/v1: a teacher."
     )
-    endpoint_model: str | None = Field(default=None, description="Name of the model on the server of `endpoint`.")
+    endpoint_model: str | None = Field(
+        default=None, min_length=1, description="Name of the model on the server of `endpoint`."
+    )
     chat: bool = Field(
         default=False, description="Ask by chat and take the code out of answers, instead of going on from the task."
     )
@@ -82,9 +85,11 @@ class PracticeSection(Section):
 
     @model_validator(mode="after")
     def _one_answers(self) -> "PracticeSection":
-        if bool(self.endpoint) != bool(self.endpoint_model):
+        if self.endpoint is not None and not self.endpoint.startswith(("http://", "https://")):
+            raise ValueError(f"endpoint: {self.endpoint!r} is no address, such as http://HOST/v1")
+        if (self.endpoint is None) != (self.endpoint_model is None):
             raise ValueError("endpoint, endpoint_model: give both, the server and its name of the model, or none")
-        if self.endpoint and self.model:
+        if self.endpoint is not None and self.model is not None:
             raise ValueError("model, endpoint: both would answer; leave one out, or set it to null")
         return self
 

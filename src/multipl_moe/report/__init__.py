@@ -1,1 +1,1 @@
-"""The result of a run for people and for programs: metrics.json, a table, plots and one HTML page."""
+"""What was measured, for people: tables, plots, HTML pages."""

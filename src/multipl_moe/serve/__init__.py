@@ -1,1 +1,1 @@
-"""transformers' own server on one model: its application and handlers, without the paths that load other models."""
+"""Answers over HTTP: transformers' own server on one model, or a front that picks base or pack before an engine."""

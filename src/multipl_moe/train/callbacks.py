@@ -1,4 +1,4 @@
-"""What a training run does beside training: stops cleanly, saves when asked to, keeps time."""
+"""What a training run does beside training: stops cleanly, saves when asked to, counts time and memory."""
 
 import math
 import signal

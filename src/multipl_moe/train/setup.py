@@ -1,4 +1,4 @@
-"""What follows from a recipe, the machine and the number of processes, decided once for a run."""
+"""What follows from a recipe, the machine and the number of processes, decided once for a run, and set on its model."""
 
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
