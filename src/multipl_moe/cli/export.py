@@ -18,6 +18,8 @@ from multipl_moe.cli.options import (
 )
 
 if TYPE_CHECKING:
+    import torch
+
     from multipl_moe.export.folder import ExportReport
 
 _DTYPES = ("float32", "bfloat16", "float16")
@@ -97,10 +99,9 @@ def export(
     """
     from multipl_moe.runs.provenance import run_recipe_file
 
-    given = {"--native": native, "--merge": merge, "--full-experts": full_experts, "--dtype": dtype, "--set": settings}
-    given |= {"--merge-for": merge_for, "--anyway": anyway, "--metrics": metrics, "--corpus": corpus}
-    given |= {"--max-shard-size": max_shard_size, "--recipe": recipe, "--gguf": gguf and switch}
-    given |= {"--switch": switch and adapter}
+    given = {"--native": native, "--merge": merge, "--full-experts": full_experts, "--dtype": dtype, "--recipe": recipe}
+    given |= {"--merge-for": merge_for, "--anyway": anyway, "--metrics": metrics, "--corpus": corpus, "--set": settings}
+    given |= {"--max-shard-size": max_shard_size, "--gguf": gguf and switch, "--switch": switch and adapter}
     way = "--adapter" if adapter else "--switch" if switch else None
     _refuse_for_packs(way, models, base, [flag for flag, value in given.items() if value])
     if way is not None:
@@ -109,12 +110,10 @@ def export(
     measured_by = recipe_from_flags(recipe or run_recipe_file(models[0]), settings, {})
     max_shard_bytes = _max_shard_bytes(models[0], dtype, metrics, merge, merge_for, corpus, max_shard_size, anyway)
 
-    import torch
-
     from multipl_moe.export.folder import ExportSettings, export_model
 
     chosen = ExportSettings(
-        dtype=None if dtype is None else getattr(torch, dtype),
+        dtype=_torch_dtype(dtype),
         max_shard_bytes=max_shard_bytes,
         metrics=metrics,
         corpus=corpus,
@@ -129,6 +128,12 @@ def export(
     with progress_bar() as (on_step, on_progress):
         report = export_model(models[0], output, chosen, on_step, on_progress)
     _tell(report)
+
+
+def _torch_dtype(name: str | None) -> "torch.dtype | None":
+    import torch
+
+    return None if name is None else getattr(torch, name)
 
 
 def _refuse_for_packs(way: str | None, models: list[Path], base: str | None, others: list[str]) -> None:

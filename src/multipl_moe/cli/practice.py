@@ -68,18 +68,10 @@ def practice(
     """
     flags: dict[str, Any] = {"learn": learn, "seed": seed, "practice.codegen.seed": seed, "programs.workers": workers}
     flags |= {"practice.tasks": tasks or None, "practice.max_tasks": trial, "practice.rounds": rounds}
-    refuse_where(
-        (bool(model and endpoint), "give one of --model and --endpoint"),
-        (bool(endpoint) != bool(endpoint_model), "--endpoint, --endpoint-model: both or none"),
-    )
     chosen = recipe_from_flags(recipe, settings, flags | _answering(model, endpoint, endpoint_model, chat))
     section = chosen.practice
-    refuse_where(
-        (
-            not (section.model or section.endpoint),
-            "give --model or --endpoint, or practice.model or practice.endpoint in a recipe",
-        )
-    )
+    nobody = not (section.model or section.endpoint)
+    refuse_where((nobody, "give --model or --endpoint, or practice.model or practice.endpoint in a recipe"))
 
     from multipl_moe.eval.eval_set import EvalOptions
     from multipl_moe.practice.journal import PracticeJournal
@@ -112,6 +104,10 @@ def practice(
 
 def _answering(model: str | None, endpoint: str | None, endpoint_model: str | None, chat: bool) -> dict[str, Any]:
     """What flags say of who answers takes the place of all that a recipe says of it."""
+    refuse_where(
+        (bool(model and endpoint), "give one of --model and --endpoint"),
+        (bool(endpoint) != bool(endpoint_model), "--endpoint, --endpoint-model: both or none"),
+    )
     from multipl_moe.recipe.recipe import NULL
 
     if not (model or endpoint):
