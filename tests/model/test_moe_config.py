@@ -24,6 +24,7 @@ _DESIGN: dict[str, tuple[int, int, dict[str, Any] | None]] = {  # stride, traine
     }),
     "token-only": (16, 5, _ROUTED | _BALANCED | {"segment_weight": 0.0, "num_segment_experts": 0}),
     "single": (8, 1, None),
+    "pack": (8, 1, None),
 }  # fmt: skip
 
 
@@ -100,8 +101,8 @@ def test_all_problems_are_reported_at_once():
         ({"alpha": 0.0}, r"experts\.alpha: 0.0 must be above 0"),
         ({"alpha": math.nan}, r"experts\.alpha: nan must be above 0, and a number"),
         ({"alpha": 1e300}, r"experts\.alpha: 1e\+300 must be above 0, and a number"),
-        ({"type": "lora", "targets": "all"}, r"experts\.targets: all is for low-rank experts of preset single"),
-        ({"first_dropout": 0.5}, r"gate\.first_dropout: is for low-rank experts of preset single behind a gate"),
+        ({"type": "lora", "targets": "all"}, r"experts\.targets: all is for low-rank experts without routers"),
+        ({"first_dropout": 0.5}, r"gate\.first_dropout: is for low-rank experts without routers"),
         ({"segment_gate_scale": "x"}, r"routing\.segment_gate_scale: 'x' is not one of window, unit"),
     ],
 )

@@ -319,7 +319,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
             raise ValueError("open_share: in training gates are open, and of several packs one must be told")
         if open_share is not None:
             routing.tell(told_of_segments(open_share, plan, self._pack_names))
-        elif trains and moe.gate.first_dropout:
+        elif trains and moe.gate.languages and moe.gate.first_dropout:
             routing.drop_first(self._pack_names[0], moe.gate.first_dropout)
         return routing
 

@@ -39,8 +39,8 @@ class GateConfig:
         first_share: Share of `start` that counts for a document's first token, to which all others attend (0..1): a
             change there moves all of them.
         first_dropout: Share of documents for whose first token the gate is shut in training, drawn anew each time
-            (0..1; low-rank experts of preset single alone): a model then learns nearly as much with a lower
-            first_share.
+            (0..1; for low-rank experts without routers; nothing where there is no gate): a model then learns nearly
+            as much with a lower first_share.
         bound: Posterior below which no expert works, and 1 less it that above which the base does not (0..0.5); it
             does not bound `start`.
         stride: Number of tokens per segment (S, >= 1): at its end the gate decides anew, and routers of segments too.
@@ -76,7 +76,7 @@ class ExpertsConfig:
         rank: Rank of each low-rank expert's difference from the frozen block (>= 1); full experts ignore it.
         alpha: Scale of that difference times the rank (> 0): alpha / r B A, PEFT's `lora_alpha`. At a rank above 16
             take alpha as large, and a lower learning rate (docs/packs.md).
-        targets: Matrices that a low-rank expert changes if nothing routes: `ffn`, those of the feed-forward block, or
+        targets: Matrices that a low-rank expert changes: `ffn`, those of the feed-forward block, or, without routers,
             `all`, attention's too.
         layers: Indices of the decoder layers that have experts, ascending.
     """
@@ -97,7 +97,7 @@ class ExpertsConfig:
         if self.rank < 1:
             yield f"rank: {self.rank} must be at least 1"
         if self.targets == "all" and (self.type != "lora" or is_routed):
-            yield "targets: all is for low-rank experts of preset single alone; use ffn, or type lora"
+            yield "targets: all is for low-rank experts without routers; take ffn, or preset pack"
         if not 0 < self.alpha < _MOST_ALPHA:
             yield f"alpha: {self.alpha} must be above 0, and a number that float32 holds"
         if sorted(set(self.layers)) != list(self.layers) or any(layer < 0 for layer in self.layers):
@@ -237,8 +237,8 @@ class MoeConfig:
                 if choices and getattr(part, key) not in choices:
                     yield f"{name}.{key}: {getattr(part, key)!r} is not one of {', '.join(choices)}"
         yield from (f"gate.{problem}" for problem in self.gate.problems())
-        if self.gate.first_dropout and (self.is_routed or self.experts.type != "lora" or not self.gate.languages):
-            yield "gate.first_dropout: is for low-rank experts of preset single behind a gate; leave it out"
+        if self.gate.first_dropout and (self.is_routed or self.experts.type != "lora"):
+            yield "gate.first_dropout: is for low-rank experts without routers; take preset single for a full one"
         yield from (f"experts.{problem}" for problem in self.experts.problems(is_routed=self.is_routed))
         if self.routing is not None:
             yield from (f"routing.{problem}" for problem in self.routing.problems(self.gate.stride))
@@ -326,4 +326,9 @@ PRESETS: dict[str, MoeConfig] = {
         "token-only", _BY_SEGMENTS, routing=RoutingConfig(num_segment_experts=0, segment_weight=0.0)
     ),
     "single": MoeConfig(),
+    "pack": MoeConfig(
+        "pack",
+        GateConfig(first_share=0.58, first_dropout=0.5),
+        ExpertsConfig(type="lora", rank=64, alpha=64.0, targets="all"),
+    ),
 }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, create_model
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.model.moe_config import PRESETS, ExpertsConfig, GateConfig, MoeConfig
+from multipl_moe.model.moe_config import PRESETS, ExpertsConfig, ExpertType, GateConfig, MoeConfig
 from multipl_moe.model.routing_config import RoutingConfig
 from multipl_moe.recipe.section import Section, UserPath
 
@@ -55,6 +55,12 @@ class MoeSection(Section):
     gate: GateSection = Field(default_factory=GateSection)
     experts: ExpertsSection = Field(default_factory=ExpertsSection)
     routing: RoutingSection = Field(default_factory=RoutingSection)
+
+    @property
+    def experts_type(self) -> ExpertType | None:
+        """Form of the experts; None where the preset that would decide is unknown."""
+        given: ExpertType | None = self.experts.model_dump()["type"]
+        return given or (PRESETS[self.preset].experts.type if self.preset in PRESETS else None)
 
     @classmethod
     def of_hybrid(cls, moe: MoeConfig) -> "MoeSection":

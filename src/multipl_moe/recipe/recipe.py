@@ -17,7 +17,6 @@ from pydantic import Field, ValidationError, model_validator
 from multipl_judge.languages.own import Name, OwnLanguage, how_to_add, language_table, taken_names
 from multipl_judge.languages.table import Language
 from multipl_moe.errors import ConfigError
-from multipl_moe.model.moe_config import ExpertsConfig
 from multipl_moe.recipe.codegen import CodegenSection
 from multipl_moe.recipe.corpus import CorpusSection, ExecutorSection
 from multipl_moe.recipe.evaluation import EvalSection, ProgramsSection
@@ -251,16 +250,16 @@ def validate_recipe(values: dict[str, Any], origin: str = "recipe") -> Recipe:
 
 def _start_problems(recipe: Recipe) -> list[str]:
     """Noise sets experts apart from the base's blocks, which not all kinds can be."""
-    if not recipe.upcycle.noise:
+    kind = recipe.moe.experts_type
+    if not recipe.upcycle.noise or kind is None:
         return []
     from multipl_moe.model.expert_kinds import EXPERT_KINDS  # and with it torch, which a recipe has no need of
 
-    kind = recipe.moe.experts.model_dump()["type"] or ExpertsConfig.type
     if EXPERT_KINDS[kind].is_copied:
         return []
     return [
         f"upcycle.noise: {recipe.upcycle.noise} does not go with moe.experts.type {kind}, whose experts start as the "
-        "base's own blocks; leave it out, or use moe.experts.type full"
+        "base's own blocks; leave it out, or take full experts (moe.preset single)"
     ]
 
 
