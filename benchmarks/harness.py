@@ -33,6 +33,7 @@ HYBRID_RECIPE: dict[str, Any] = DEMO_RECIPE | {
     "moe.preset": "causal",
     "moe.gate.languages": [],
     "moe.experts.layers": "last:8",
+    "train.batch_sequences": 4,
     "moe.routing.num_token_experts": 4,
     "moe.routing.num_segment_experts": 3,
     "moe.routing.segment_capacity": 2.0,

@@ -39,13 +39,9 @@ from multipl_moe.upcycle.convert import upcycle
 _ROWS, _ROW_TOKENS, _RANK, _LAYER = 4, 256, 16, 10
 _UNGATED = {"moe.gate.languages": [], "upcycle.verify": False}
 _PACKS = {
-    "full expert": {},
-    f"low-rank, {_RANK}": {"moe.experts.type": "lora", "moe.experts.rank": _RANK},
-    f"low-rank, {_RANK}, attention too": {
-        "moe.experts.type": "lora",
-        "moe.experts.rank": _RANK,
-        "moe.experts.targets": "all",
-    },
+    "full expert": {"moe.preset": "single"},
+    f"low-rank, {_RANK}": {"moe.experts.rank": _RANK, "moe.experts.alpha": _RANK, "moe.experts.targets": "ffn"},
+    f"low-rank, {_RANK}, attention too": {"moe.experts.rank": _RANK, "moe.experts.alpha": _RANK},
 }
 _LORA, _TRL = "LoRA, this project", "LoRA, TRL"
 _FORWARD, _STEP, _OVER_LORA, _OVER_TRL = 1.05, 1.03, 1.0, 1.4

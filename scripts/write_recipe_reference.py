@@ -17,9 +17,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from multipl_moe.model.moe_config import PRESETS, ExpertsConfig, GateConfig, MoeConfig
+from multipl_moe.model.moe_config import PRESETS, ExpertsConfig, GateConfig
 from multipl_moe.model.routing_config import RoutingConfig
-from multipl_moe.recipe.moe import ExpertsSection, GateSection, RoutingSection
+from multipl_moe.recipe.moe import ExpertsSection, GateSection, MoeSection, RoutingSection
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.recipe.section import section_in
 
@@ -85,9 +85,11 @@ def _default_of_presets(section: type[BaseModel], key: str) -> str:
     """The value of the default preset, or that most have, and those of presets that differ."""
     parts = {name: getattr(moe, _PARTS[section][0]) for name, moe in PRESETS.items()}
     values = {name: getattr(part, key) for name, part in parts.items() if part is not None}
-    usual = values.get(MoeConfig().preset, Counter(values.values()).most_common(1)[0][0])
-    others = [f"{name}: {_text(value)}" for name, value in values.items() if value != usual]
-    return "; ".join([_text(usual), *others])
+    usual = values.get(MoeSection().preset, Counter(values.values()).most_common(1)[0][0])
+    others = {name: _text(value) for name, value in values.items() if value != usual}
+    if len(others) == len(values) - 1 and len(set(others.values())) == 1:
+        others = {"others": next(iter(others.values()))}
+    return "; ".join([_text(usual), *(f"{name}: {value}" for name, value in others.items())])
 
 
 def _default(field: FieldInfo) -> str:

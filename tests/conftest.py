@@ -33,7 +33,7 @@ settings.register_profile("busy", deadline=None)  # a machine that does other wo
 settings.load_profile("busy")
 
 VOCABULARY = 61
-CAUSAL_PRESETS = ["causal", "token-only", "gated", "gated-single"]
+CAUSAL_PRESETS = ["causal", "token-only", "gated", "gated-single", "gated-pack"]
 
 TINY_BASE = {
     "vocab_size": VOCABULARY,
@@ -159,16 +159,18 @@ def tiny_base_config(family: str = "llama", **overrides: Any) -> PreTrainedConfi
 def tiny_moe(preset: str = "causal", **overrides: Any) -> MoeConfig:
     """A preset cut down to four token experts, three segment experts and short windows, in layers 1 and 2.
 
-    `gated` is `causal` behind a domain gate for two languages, `gated-single` is `single`; `segments alone` is `causal`
-    without token experts. Overrides are keys of `moe.gate`, `moe.experts` and `moe.routing`.
+    `gated` is `causal` behind a domain gate for two languages, `gated-single` is `single`, `gated-pack` is `pack`;
+    `segments alone` is `causal` without token experts. Overrides are keys of the parts of `moe`.
     """
     if preset == "segments alone":
         return tiny_moe("causal", **({"num_token_experts": 1, "token_top_k": 1} | overrides))
-    if preset in ("gated", "gated-single"):
-        behind = "causal" if preset == "gated" else "single"
+    if preset.startswith("gated"):
+        behind = preset.removeprefix("gated").removeprefix("-") or "causal"
         return tiny_moe(behind, **({"languages": ["one", "other"], "start": 0.6} | overrides))
     values: dict[str, Any] = {"layers": [1, 2], "stride": 8 if preset == "paper" else 4, "pairs": 512}
-    if preset != "single":
+    if preset == "pack":
+        values |= {"rank": 4, "alpha": 2.0}
+    elif preset != "single":
         values |= {"segment_window": 8, "num_token_experts": 4}
     if preset in ("causal", "paper"):
         values |= {"num_segment_experts": 3, "segment_max_experts": 2}

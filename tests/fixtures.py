@@ -17,10 +17,10 @@ from multipl_moe.model.routing_config import RoutingConfig
 NUM_TOKENS = 257
 
 
-def moe_section(preset: str = "single", **settings: Any) -> dict[str, Any]:
+def moe_section(preset: str = "pack", **settings: Any) -> dict[str, Any]:
     """A recipe's `moe` of settings by the keys of its parts, which are of different names; Nones are left out.
 
-    Those of routing are left out of `single`, which has none, so that one set of them goes with every preset.
+    Those of routing are left out where there is none, so that one set of them goes with every preset.
     """
     section: dict[str, Any] = {"preset": preset}
     for name, part in (("gate", GateConfig), ("experts", ExpertsConfig), ("routing", RoutingConfig)):
@@ -28,7 +28,7 @@ def moe_section(preset: str = "single", **settings: Any) -> dict[str, Any]:
         section[name] = {key: settings[key] for key in keys if settings[key] is not None}
         settings = {key: value for key, value in settings.items() if key not in keys}
     assert not settings, settings
-    return section | ({"routing": {}} if preset == "single" else {})
+    return section | ({"routing": {}} if preset in ("pack", "single") else {})
 
 
 def known_speed(dtype: Any, *, num_rows: int, hidden_size: int, intermediate_size: int) -> Any:

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -73,9 +74,10 @@ def refused(run, tmp_path):
 
 @pytest.fixture(scope="session")
 def base(tmp_path_factory) -> Path:
-    """A tiny random base with a tokenizer."""
+    """A tiny random base with a tokenizer, just as wide as the rank that packs have by default."""
     folder = tmp_path_factory.mktemp("cli") / "base"
-    tiny_dense(vocab_size=NUM_TOKENS, max_position_embeddings=1024).save_pretrained(folder)
+    wide: dict[str, Any] = {"hidden_size": 64, "intermediate_size": 96}
+    tiny_dense(vocab_size=NUM_TOKENS, max_position_embeddings=1024, **wide).save_pretrained(folder)
     save_tokenizer(folder)
     return folder
 

@@ -28,7 +28,7 @@ _MODELS: dict[str, tuple[Callable[[Path], object], str]] = {
     "cut_config": (lambda model: os.truncate(model / "config.json", 100), f"{_CONFIG} (It looks like the config file"),
     "other_config": (lambda model: _configured(model, model_type="nonsense"), "has model type `nonsense`"),
     "typed_config": (lambda model: _configured(model, hidden_size="many"), f"{_CONFIG} (Validation error for field"),
-    "sized_config": (lambda model: _configured(model, hidden_size=64), "(of another shape: lm_head.weight"),
+    "sized_config": (lambda model: _configured(model, hidden_size=32), "(of another shape: lm_head.weight"),
     "negative_config": (lambda model: _configured(model, vocab_size=-5), "config.json: vocab_size is -5; must be 1"),
     "empty_index": (lambda model: _indexed(model), "cannot be loaded ('metadata'); its weights are missing or"),
     "cut_tokenizer": (lambda model: os.truncate(model / "tokenizer.json", 100), "has no tokenizer that can be read"),

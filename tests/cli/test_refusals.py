@@ -52,7 +52,7 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
         f"empty {{corpus}} out {_TWO}": "empty has no config.json",
         f"{{hybrid}} empty out {_TWO}": "rust has no tokens",
         f"{_OF_HYBRID} --tokens 0": "'--tokens'",
-        f"{_OF_HYBRID} {_TWO} --tokens 100": "100 are less than one step reads, 2,048",
+        f"{_OF_HYBRID} {_TWO} --tokens 100": "100 are less than one step reads, 512",
         f"{_OF_HYBRID} {_TWO} --tokens 1{26 * '0'}": "sequences are more than the 100,000,000 whose order can be",
         f"{_OF_HYBRID} {_TWO} --set train.skip_tokens={10**12}": "sequences are more than the 100,000,000 whose order",
         f"{_OF_HYBRID} {_TWO} --set train.method=dense": "is a hybrid; train.method dense trains its dense base",

@@ -157,4 +157,4 @@ def test_models_are_judged_by_the_kinds_of_experts_that_have_a_choice(world: Wor
     assert "train_segment_load" not in health.layers[1]
     health = _health(single, tokenizer, world)
     assert (health.load_ratios, health.is_healthy) == ({}, True)
-    assert [name for name in PRESETS if not PRESETS[name].has_choice] == ["single"]
+    assert [name for name in PRESETS if not PRESETS[name].has_choice] == ["single", "pack"]

@@ -45,7 +45,7 @@ class Case:
 
 CASES = [
     Case("causal"),
-    Case("gated-single", "starcoder2", expert_type="lora"),
+    Case("gated-pack", "starcoder2", expert_type="lora"),
     Case("gated", dtype=torch.bfloat16, max_shard_bytes=20_000),
     Case("gated-single", dtype=torch.float16),
     Case("paper"),

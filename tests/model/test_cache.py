@@ -35,14 +35,15 @@ def _generate(model: Any, lengths: list[int], **settings: Any) -> Tensor:
     [
         *((family, "full", "causal", (1,)) for family in FAMILIES),
         *((family, "lora", "causal", (1,)) for family in ("phi3", "starcoder2")),
-        *(("llama", "full", preset, (1,)) for preset in CAUSAL_PRESETS[1:]),
+        *(("llama", None, preset, (1,)) for preset in CAUSAL_PRESETS[1:]),
         *(("llama", "full", "causal", sizes) for sizes in ((4,), (5, 1, 7, 2, 9, 3))),
     ],
 )
 def test_token_by_token_or_in_chunks_come_the_logits_of_the_full_pass(
-    family: str, expert_type: str, preset: str, sizes: tuple[int, ...]
+    family: str, expert_type: str | None, preset: str, sizes: tuple[int, ...]
 ):
-    model, tokens = tiny_hybrid(preset, family, type=expert_type), random_tokens(2, 33)
+    chosen: dict[str, Any] = {} if expert_type is None else {"type": expert_type}
+    model, tokens = tiny_hybrid(preset, family, **chosen), random_tokens(2, 33)
     torch.testing.assert_close(logits_in_chunks(model, tokens, sizes), _full(model, tokens), **TOLERANCE)
 
 

@@ -191,7 +191,7 @@ def test_in_evaluation_a_token_depends_on_its_own_past_alone(
 ):
     """Whatever the segments, the packing and the padding: everything else may change or be missing, other rows too."""
     routing: dict[str, Any] = {"segment_window": stride * blocks, "segment_max_experts": max_experts}
-    model = tiny_hybrid(preset, stride=stride, **({} if preset == "gated-single" else routing))
+    model = tiny_hybrid(preset, stride=stride, **({} if preset in ("gated-single", "gated-pack") else routing))
     positions, mask = lay_out([first, *rows], length)
     left, documents = first
     document = data.draw(st.integers(0, len(documents) - 1))

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 
 from multipl_moe.model import hybrid as hybrid_module
 from multipl_moe.model.gate_reading import WORD
-from multipl_moe.model.gated import GatedBlock
+from multipl_moe.model.gated import Adapter, GatedBlock
 from multipl_moe.model.hybrid import HybridMoe
 from multipl_moe.model.routing_pass import PACK, RoutingPass, waiting_pass
 from multipl_moe.model.segments import places_for, plan_segments
@@ -256,13 +256,14 @@ def test_a_row_that_is_known_to_be_of_another_kind_can_be_in_a_batch_that_trains
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("preset", ["gated", "gated-single"])
+@pytest.mark.parametrize("preset", ["gated", "gated-single", "gated-pack"])
 def test_where_the_gate_itself_never_opens_the_model_is_the_base_and_no_expert_runs(preset: str, monkeypatch):
     model, tokens = tiny_hybrid(preset, start=0.0), random_tokens(2, 29)
     expected = model(tokens, open_share=0.0).logits
     assert not torch.allclose(model(tokens).logits, expected, atol=1e-3)
     model.model.domain_gates["pack"].calibration.copy_(torch.tensor([0.0, -9.0]))
     monkeypatch.setattr(HybridMoe, "add_experts", None)
+    monkeypatch.setattr(Adapter, "forward", None)
     for block in (layer.mlp for layer in model.model.layers if isinstance(layer.mlp, GatedBlock)):
         monkeypatch.setattr(block.experts["pack"], "forward", None)
     assert torch.equal(model(tokens).logits, expected)

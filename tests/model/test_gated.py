@@ -13,7 +13,7 @@ from torch.func import functional_call
 from multipl_moe import MoeConfig, MultiplMoeConfig, MultiplMoeForCausalLM
 from multipl_moe.model.expert_kinds import add_experts
 from multipl_moe.model.families import FAMILIES
-from multipl_moe.model.gated import Adapter, GatedBlock
+from multipl_moe.model.gated import AdaptedLinear, Adapter, GatedBlock
 from multipl_moe.model.parameters import count_parameters, trained_names
 from multipl_moe.model.routing_pass import PACK, RoutingPass, carry_routing
 from multipl_moe.model.segments import places_for, plan_segments
@@ -60,8 +60,9 @@ def _slowly(block: Any, moe: MoeConfig, x_BTH: Tensor, shares: dict[str, Tensor]
     base = block.shared_expert if isinstance(block, GatedBlock) else block
     own: dict[str, Tensor] = dict(base.named_parameters())
     frozen: Any = copy.deepcopy(base)
-    for part in frozen.modules():
-        part._forward_hooks.clear()
+    adapted: list[Any] = [part for part in frozen.modules() if isinstance(part, AdaptedLinear)]
+    for part in adapted:
+        part.__class__ = nn.Linear
     rows = torch.zeros_like(x_BTH)
     for row in range(x_BTH.shape[0]):
         for column in range(x_BTH.shape[1]):
@@ -271,7 +272,7 @@ def _without_packs(form: str) -> Any:
     for part in model.modules():
         if hasattr(part, "adapters"):
             del part.adapters
-            part._forward_hooks.clear()
+            part.__class__ = nn.Linear
     return model
 
 

@@ -24,8 +24,11 @@ def test_what_sets_full_experts_apart_is_refused_for_low_rank_ones_all_at_once()
         "recipe: upcycle.noise: 0.1 ",
         "recipe: moe.experts.rank: 0 must be at least 1",
     ]
-    assert validate_recipe({"moe": {"experts": {"type": "lora"}}}).moe.resolve([0], []).experts.rank == 16
-    assert validate_recipe({"upcycle": {"noise": 0.1}}).moe.resolve([0], []).experts.type == "full"
+    assert [problem.split(" does")[0] for problem in problems_of({"upcycle": {"noise": 0.1}})] == [
+        "recipe: upcycle.noise: 0.1"
+    ]
+    full = {"moe": {"preset": "single"}, "upcycle": {"noise": 0.1}}
+    assert validate_recipe(full).moe.resolve([0], []).experts.type == "full"
 
 
 def test_settings_of_the_layer_go_on_top_of_the_preset():

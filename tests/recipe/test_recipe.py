@@ -34,7 +34,7 @@ def test_the_defaults_are_valid_and_those_documented():
     )
     assert recipe.mixture_weights == {"rust": 1, "go": 1, "ruby": 1}
     moe = recipe.moe.resolve([0, 1], recipe.learn)
-    assert (moe.preset, moe.gate.languages) == ("single", ["rust", "go", "ruby"])
+    assert (moe.preset, moe.gate.languages) == ("pack", ["rust", "go", "ruby"])
 
 
 def test_a_recipe_survives_yaml(tmp_path):
@@ -293,7 +293,7 @@ def test_a_recipe_goes_on_from_one_that_differs_in_how_it_is_saved_and_watched_a
     assert recipe.training_changes(validate_recipe({"train": other | {"trackers": ["wandb"]}, "codegen": told})) == ""
     for values, told in (
         ({"seed": 1}, "seed: 1 there, 0 here"),
-        ({"train": other | {"learning_rate": 0.5}}, "train.learning_rate: 0.5 there, 0.0005 here"),
+        ({"train": other | {"learning_rate": 0.5}}, "train.learning_rate: 0.5 there, null here"),
         ({"train": {"eval_every_steps": 3}}, "train.eval_every_steps: 3 there, null here"),
     ):
         assert recipe.training_changes(validate_recipe(values)) == told

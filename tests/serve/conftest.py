@@ -38,7 +38,7 @@ CHAT_TEMPLATE = (
 )
 
 
-def save_model(folder: Path, preset: str | None = "gated-single") -> Path:
+def save_model(folder: Path, preset: str | None = "gated-pack") -> Path:
     """A random model, dense without a preset, that writes printable ASCII and never ends by itself."""
     base = tiny_base_config("llama", vocab_size=NUM_TOKENS, eos_token_id=256, max_position_embeddings=MAX_POSITIONS)
     if preset is None:

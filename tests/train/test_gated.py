@@ -25,7 +25,7 @@ _LORA = {"type": "lora", "rank": 4, "alpha": 4.0}
 _FORMS: dict[str, tuple[dict[str, Any], str]] = {
     "full": ({}, "bfloat16"),
     "lora": (_LORA, "float32"),
-    "all": (_LORA | {"targets": "all", "first_dropout": 0.5}, "float32"),
+    "all": (_LORA | {"preset": "pack"}, "float32"),
 }
 """Settings of the expert, and the dtype to compute in."""
 
@@ -66,7 +66,7 @@ def test_the_loss_falls_and_the_pack_alone_moves(trained, form: str):
 
 
 def test_a_run_that_was_stopped_goes_on_to_the_bit(world: World, trained, tmp_path: Path):
-    recipe, hybrid, whole, _ = trained("full")
+    recipe, hybrid, whole, _ = trained("all")
     with pytest.raises(KeyboardInterrupt):
         train_model(recipe, hybrid, world.corpus, tmp_path / "run", callbacks=[Interrupt(7)])
     again = train_model(recipe, hybrid, world.corpus, tmp_path / "run")

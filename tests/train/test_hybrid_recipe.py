@@ -54,7 +54,8 @@ def test_a_start_that_the_hybrid_has_not_is_told(world: World, tmp_path: Path):
     made = record | of_before | {"noise": 0.5, "other_text": ["a/perl"]}
     (hybrid / "upcycle.json").write_text(json.dumps(made))
     same = {"noise": 0.5, "dtype": "auto", "other_text": ["b/perl"]}
-    assert recipe_of_hybrid(validate_recipe({"upcycle": same}), hybrid).upcycle.dtype == "float32"
+    again = validate_recipe({"upcycle": same, "moe": {"preset": "causal"}})
+    assert recipe_of_hybrid(again, hybrid).upcycle.dtype == "float32"
     assert recipe_of_hybrid(validate_recipe({}), hybrid).upcycle.other_text == [Path("a/perl")]
     (hybrid / "upcycle.json").write_text(json.dumps(made | {"reinit": 0.5}))
     with pytest.raises(ConfigError, match=r"upcycle\.reinit: the hybrid was made with it; .* 313c2b7 has"):

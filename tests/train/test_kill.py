@@ -91,8 +91,8 @@ def kill(job: Job, seed: int, moments: Sequence[str] = _MOMENTS, num_processes: 
 @pytest.mark.parametrize("kind", ["gated", pytest.param("routed", marks=pytest.mark.extended)])
 def test_run_killed_five_times_equals_the_unbroken_run_bit_for_bit(world: World, tmp_path: Path, kind: str):
     if kind == "gated":  # the default; what is dropped is drawn anew in each step
-        pack = {"type": "lora", "rank": 4, "targets": "all", "first_dropout": 0.5}
-        world = replace(world, recipe=gated_hybrid(world, tmp_path / "hybrid", pack), hybrid=tmp_path / "hybrid")
+        recipe = gated_hybrid(world, tmp_path / "hybrid", {"preset": "pack", "rank": 4, "alpha": 4.0})
+        world = replace(world, recipe=recipe, hybrid=tmp_path / "hybrid")
     recipe = with_train(world.recipe, tokens=24 * 128, **_SAVING)
     whole = _finish(_job(recipe, world, tmp_path / "whole"))
     broken = _job(recipe, world, tmp_path / "broken")

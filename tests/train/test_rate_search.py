@@ -11,19 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import TrainingArguments
 
-from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.errors import TrainingError
 from multipl_moe.model.documents import IGNORED_LABEL
-from multipl_moe.recipe.recipe import Recipe
-from multipl_moe.recipe.training import TrainSection
-from multipl_moe.train.rate_search import RATE_FILE, raised_by, search_rate, search_tokens, usual_rate
+from multipl_moe.recipe.recipe import Recipe, validate_recipe
+from multipl_moe.train.hybrid_recipe import recipe_of_hybrid
+from multipl_moe.train.rate_search import RATE_FILE, raised_by, search_rate, search_tokens
 from multipl_moe.train.rate_trials import Trials, trial_shape
 from multipl_moe.train.setup import TrainingSetup
-from multipl_moe.upcycle.convert import upcycle
+from multipl_moe.train.trainer import train_model
 from tests.conftest import random_tokens, tiny_hybrid
 from tests.distributed import run_processes
 from tests.train.conftest import changed, train
-from tests.train.tiny import World, tiny_recipe, with_train
+from tests.train.tiny import World, gated_hybrid, with_train
 
 
 def _valley(best: float, steepness: float = 1.0):
@@ -54,18 +53,20 @@ def test_a_rate_at_which_the_loss_is_no_number_is_left_behind():
 
 
 def test_trials_take_about_5_percent_of_a_run_and_no_larger_a_batch():
+    fours = with_train(Recipe(), batch_sequences=4)
+
     def shape(tokens: int) -> tuple[int, int]:
-        return trial_shape(TrainingSetup.of(with_train(Recipe(), tokens=tokens, learning_rate="auto")))
+        return trial_shape(TrainingSetup.of(with_train(fours, tokens=tokens, learning_rate="auto")))
 
     assert shape(50_000) == (1, 256)
-    assert raised_by(TrainingSetup.of(with_train(Recipe(), tokens=50_000))) == 2
-    assert raised_by(TrainingSetup.of(with_train(Recipe(), tokens=1_000_000))) == pytest.approx((4 / 3) ** 0.5)
+    assert raised_by(TrainingSetup.of(with_train(fours, tokens=50_000))) == 2
+    assert raised_by(TrainingSetup.of(with_train(fours, tokens=1_000_000))) == pytest.approx((4 / 3) ** 0.5)
     assert shape(300_000) == (1, 468)
-    assert trial_shape(TrainingSetup.of(with_train(Recipe(), sequence_tokens=64, tokens=50_000))) == (4, 64)
+    assert trial_shape(TrainingSetup.of(with_train(fours, sequence_tokens=64, tokens=50_000))) == (4, 64)
     assert shape(1_000_000) == (3, 512)
     assert shape(10_000_000) == (4, 512)
-    assert search_tokens(TrainingSetup.of(with_train(Recipe(), learning_rate="auto"))) == 8 * 8 * 468
-    assert search_tokens(TrainingSetup.of(Recipe())) == 0
+    assert search_tokens(TrainingSetup.of(with_train(fours, learning_rate="auto"))) == 8 * 8 * 468
+    assert search_tokens(TrainingSetup.of(fours)) == 0
 
 
 def test_a_larger_batch_bears_a_higher_rate_but_none_that_lost_in_the_trials():
@@ -86,12 +87,29 @@ def test_a_larger_batch_bears_a_higher_rate_but_none_that_lost_in_the_trials():
     assert search_rate(lambda rate: math.inf if rate > 1e-3 else slight(rate), 1e-3, raised=2).learning_rate == 1e-3
 
 
-def test_it_begins_where_smollm2_learnt_most_whatever_the_rank(world: World, tmp_path: Path):
-    recipe = tiny_recipe(world.base, world.sources, moe={"type": "lora", "rank": 4, "alpha": 64})
-    upcycle(recipe, tmp_path / "lora")
-    assert usual_rate(TrainSection(), load_config(tmp_path / "lora")) == 0.002
-    assert usual_rate(TrainSection(), load_config(world.hybrid)) == 5e-4
-    assert usual_rate(TrainSection(method="lora", lora_rank=64), load_config(world.base)) == 0.004
+def test_the_usual_rate_of_what_trains_is_taken_where_none_is_named_and_where_a_search_begins():
+    for values, rate in (
+        ({}, 0.002),
+        ({"moe": {"experts": {"rank": 16, "alpha": 16}}}, 0.008),
+        ({"moe": {"preset": "single"}}, 5e-4),
+        ({"moe": {"preset": "causal"}}, 5e-4),
+        ({"train": {"method": "lora", "lora_rank": 64}}, 0.004),
+        ({"train": {"method": "dense"}}, 3e-4),
+    ):
+        recipe = validate_recipe(values)
+        assert (recipe.learning_rate, TrainingSetup.of(recipe).train.learning_rate) == (rate, rate)
+        searched = TrainingSetup.of(with_train(recipe, learning_rate="auto"))
+        assert (searched.train.learning_rate, searched.usual_rate) == ("auto", rate)
+        assert TrainingSetup.of(with_train(recipe, learning_rate=0.1)).train.learning_rate == 0.1
+
+
+def test_a_hybrid_that_is_trained_without_its_recipe_gets_the_usual_rate_of_its_experts(world: World, tmp_path: Path):
+    gated_hybrid(world, tmp_path / "hybrid", {"preset": "pack", "rank": 4, "alpha": 32.0})
+    bare = {"base": str(world.base), "learn": ["rust", "go"], "keep": ["python", "english"]}
+    recipe = validate_recipe(bare | {"train": {"tokens": 64, "sequence_tokens": 32, "calibration_sequence_tokens": 32}})
+    whole = recipe_of_hybrid(recipe, tmp_path / "hybrid")
+    run = train_model(whole, tmp_path / "hybrid", world.corpus, tmp_path / "run")
+    assert run.learning_rate == 0.004
 
 
 @pytest.mark.parametrize("values", [{"method": "lora"}, {"accumulation_steps": 2, "tokens": 6 * 256}], ids=str)

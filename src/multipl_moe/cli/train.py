@@ -53,7 +53,7 @@ def train(
         str | None,
         typer.Option(
             metavar="FLOAT|auto",
-            help="Peak learning rate (> 0), reached after warm-up; auto: found in short trials. [0.0005]",
+            help="Peak learning rate (> 0), reached after warm-up; auto: found in short trials. [what suits smollm2]",
         ),
     ] = None,
     seed: Seed = None,

@@ -15,9 +15,7 @@ def upcycle(
     recipe: RecipeFile = None,
     settings: Settings = None,
     base: Base = None,
-    preset: Annotated[
-        str | None, typer.Option(help="Preset of the hybrid layer: causal, paper, token-only, single. [single]")
-    ] = None,
+    preset: Annotated[str | None, typer.Option(help="Preset: pack, single, causal, paper, token-only. [pack]")] = None,
     layers: Annotated[
         str | None,
         typer.Option(help="Decoder layers to make hybrid: all, last:N, every:N or indices like 3,7,11. [all]"),

@@ -125,7 +125,7 @@ class RunFolder:
             **vars(Measures.narrowed(stored)),
             method=self.run.method,
             is_long=self.run.is_long,
-            learning_rate=float(recipe.train.learning_rate),
+            learning_rate=float(recipe.learning_rate),
             seed=recipe.seed,
             compute_dtype=training.compute_dtype,
             tokens=training.tokens,

@@ -155,7 +155,7 @@ def _resolved(values: dict[str, Any], origin: str) -> Comparison:
     recipes = _comparable_recipes(comparison, origin)
     methods = {}
     for name, method in comparison.methods.items():
-        rate = method.learning_rate or recipes[name].train.learning_rate
+        rate = method.learning_rate or recipes[name].learning_rate
         where = f"{origin}: methods.{name}.learning_rate"
         if rate == "auto":
             raise ConfigError(f"{where}: a comparison names runs by their rates; give a number, not auto")
@@ -229,7 +229,7 @@ def _run(comparison: Comparison, name: str, rate: float | None, seed: int, *, is
     assert tokens is not None
     changes = {"train.tokens": tokens, "train.learning_rate": rate, "seed": seed}
     recipe = _recipe(comparison, name, changes)
-    label = f"{name}-{tokens // 1000}k-lr{recipe.train.learning_rate:g}-seed{seed}{'' if is_long else '-curve'}"
+    label = f"{name}-{tokens // 1000}k-lr{recipe.learning_rate:g}-seed{seed}{'' if is_long else '-curve'}"
     return Run(label, name, recipe, is_long)
 
 

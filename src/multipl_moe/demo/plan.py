@@ -186,7 +186,7 @@ def why_no_gain(recipe: Recipe, outcome: Outcome | None) -> str:
     tokens = f"{train.tokens:,} tokens"
     if train.tokens + recipe.practice.source_tokens < FEWEST_TOKENS:
         return f"{tokens} are too few; train on {FEWEST_TOKENS:,} or more (--tokens, TOKENS=) {elsewhere}"
-    rate, set_rate = train.learning_rate, "(--set train.learning_rate=..., or auto, which finds one)"
+    rate, set_rate = recipe.learning_rate, "(--set train.learning_rate=..., or auto, which finds one)"
     if rate == "auto":
         practised = "; or practise on more (practice.tasks, practice.rounds)" if recipe.practice.tasks else ""
         return f"{tokens} may be too few; train on more (--tokens, TOKENS=) {elsewhere}{practised}"

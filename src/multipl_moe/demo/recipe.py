@@ -7,18 +7,18 @@ from rich.console import Console
 from multipl_moe.recipe.recipe import Recipe, validate_recipe
 
 DEMO_RECIPE: dict[str, Any] = {
-    "moe.preset": "single",
+    "moe.preset": "pack",
     "corpus.max_bytes_per_language": 2_500_000,
     "corpus.validation_share": 0.2,
     "train.tokens": 100_352,
     "train.sequence_tokens": 256,
     "train.packing": "windows",
-    "train.batch_sequences": 4,
-    "train.learning_rate": 5e-4,
+    "train.batch_sequences": 1,
+    "train.learning_rate": 1.4e-3,
     "train.replay": 0.0,
     "train.calibration_tokens": 8_192,
     "train.calibration_sequence_tokens": 256,
-    "train.save_every_steps": 50,
+    "train.save_every_steps": 200,
     "codegen.max_new_tokens": 64,
     "programs.languages": ["rust", "go", "ruby"],
     "programs.problems_per_language": 3,

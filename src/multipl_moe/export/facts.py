@@ -125,7 +125,7 @@ def _checked_benchmarks(training: dict[str, Any]) -> str:
 
 
 def _learning_rate(recipe: Recipe, training: dict[str, Any]) -> str:
-    rate = training.get("learning_rate") or recipe.train.learning_rate
+    rate = training.get("learning_rate") or recipe.learning_rate
     return f"{rate} at its peak, {recipe.train.schedule} schedule"
 
 

@@ -97,12 +97,26 @@ def _of_some(block: nn.Module, x_BTH: Tensor, share_BT1: Tensor, routing: Routin
     return y_KH.new_zeros(x_NH.shape).index_add(0, takers, y_KH).view_as(x_BTH)
 
 
+class AdaptedLinear(nn.Linear):
+    """A base's linear layer with packs' adapters beside it: a class, as a hook costs each call more time."""
+
+    adapters: nn.ModuleDict
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(..., out) of (..., in): what the layer alone makes of it, and what open packs add."""
+        return _add_adapters(self, (input,), F.linear(input, self.weight, self.bias))
+
+
 def adapt(linear: Any, name: str, rank: int, scale: float) -> None:
     """Lay a pack's adapter beside a linear layer, whose own parameters keep their names."""
+    adapters = linear.adapters if hasattr(linear, "adapters") else nn.ModuleDict()
     if not hasattr(linear, "adapters"):
-        linear.adapters = nn.ModuleDict()
-        linear.register_forward_hook(_add_adapters)  # no closure, which neither pickle nor deepcopy takes to a copy
-    linear.adapters[name] = Adapter(linear.in_features, linear.out_features, rank, scale)
+        linear.adapters = adapters
+        if type(linear) is nn.Linear:
+            linear.__class__ = AdaptedLinear
+        else:
+            linear.register_forward_hook(_add_adapters)
+    adapters[name] = Adapter(linear.in_features, linear.out_features, rank, scale)
 
 
 def hand_over_adapters(linear: Any, successor: nn.Module) -> None:

@@ -51,7 +51,11 @@ class RoutingSection(_RoutingOverrides):
 class MoeSection(Section):
     """What is added to the base: a preset, and each setting that should differ from it."""
 
-    preset: str = Field(default="single", description=f"Where the settings start: {', '.join(PRESETS)}.")
+    preset: str = Field(
+        default="pack",
+        description=f"Where the settings start: {', '.join(PRESETS)}. pack, the default, has one low-rank expert a "
+        "layer, single one full expert, the others routers among several.",
+    )
     gate: GateSection = Field(default_factory=GateSection)
     experts: ExpertsSection = Field(default_factory=ExpertsSection)
     routing: RoutingSection = Field(default_factory=RoutingSection)

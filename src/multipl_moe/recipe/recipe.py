@@ -9,7 +9,7 @@ import json
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Any, cast, get_origin
+from typing import Any, Literal, cast, get_origin
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -53,6 +53,8 @@ for _kind in (_YamlLoader, _YamlDumper):
 _FREE_ON_RESUME = ("keep_checkpoints", "save_every_minutes", "save_every_steps", "trackers")
 _TOLD_CHANGES, _TOLD_CHARACTERS = 3, 60
 _ENDLESS = 2**30
+_USUAL_RATES = {"experts": 5e-4, "dense": 3e-4, "dense-ffn": 5e-4}
+_USUAL_RATE_TIMES_ALPHA = 0.128  # of low-rank experts and of LoRA (docs/results.md)
 _MOST_BYTES = 10_000_000
 
 
@@ -139,6 +141,23 @@ class Recipe(Section):
             return self.train.weights
         replayed = self.keep if self.train.replay > 0 else []
         return dict.fromkeys(self.learn, 1.0) | dict.fromkeys(replayed, self.train.replay)
+
+    @property
+    def learning_rate(self) -> float | Literal["auto"]:
+        """That of `train`, or where it names none the usual one."""
+        return self.train.learning_rate or self.usual_rate
+
+    @property
+    def usual_rate(self) -> float:
+        """The learning rate that taught smollm2-135m most, of what is trained."""
+        from multipl_moe.model.expert_kinds import EXPERT_KINDS  # and with it torch, which a recipe has no need of
+
+        experts = self.moe.resolve([0], self.learn).experts
+        if self.train.method == "lora":
+            return _USUAL_RATE_TIMES_ALPHA / self.train.lora_alpha
+        if self.train.trains_hybrid and EXPERT_KINDS[experts.type].is_adapter:
+            return _USUAL_RATE_TIMES_ALPHA / experts.alpha
+        return _USUAL_RATES[self.train.method]
 
     @property
     def benchmarks_in_use(self) -> set[str]:

@@ -30,15 +30,20 @@ class TrainSection(Section):
         description="Packing of documents into sequences: all text cut every sequence_tokens (windows), or only "
         "longer documents cut and the pieces packed with next to no padding (best_fit).",
     )
-    batch_sequences: int = Field(default=4, ge=1, description="Batch size per process: sequences per forward pass.")
+    batch_sequences: int = Field(
+        default=1,
+        ge=1,
+        description="Batch size per process: sequences per forward pass. More want a higher rate: 2e-3 for 2 and 3e-3 "
+        "for 4 (docs/packs.md).",
+    )
     accumulation_steps: int = Field(
         default=1, ge=1, description="Number of forward passes per optimiser step (gradient accumulation)."
     )
-    learning_rate: Annotated[float, Field(gt=0)] | Literal["auto"] = Field(
-        default=5e-4,
+    learning_rate: Annotated[float, Field(gt=0)] | Literal["auto"] | None = Field(
+        default=None,
         description="Peak learning rate, reached after warm-up; auto: found in short trials before training "
-        "(docs/training.md), which a new base needs. The default suits one expert a layer (moe.preset single) of "
-        "smollm2-135m; its hybrids and LoRA took 0.002 to 0.004, low-rank experts 0.008 (docs/results.md).",
+        "(docs/training.md), which a new base needs. Default: what suits smollm2-135m: 0.128 / alpha for low-rank "
+        "experts (0.002 for the default pack) and for LoRA, 0.0005 for other experts and dense-ffn, 0.0003 for dense.",
     )
     warmup_share: float = Field(
         default=0.05, ge=0, lt=1, description="Share of the training steps spent on learning-rate warm-up."

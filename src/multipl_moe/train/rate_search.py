@@ -12,16 +12,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from torch.utils.data import Dataset
 from transformers import PreTrainedModel, TrainingArguments
 
 from multipl_moe.errors import TrainingError
-from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.data_parallel import over_ranks
-from multipl_moe.model.expert_kinds import EXPERT_KINDS
-from multipl_moe.recipe.training import TrainSection
 from multipl_moe.runs.folder import read_json, write_json
 from multipl_moe.system.launch import is_main, num_processes
 from multipl_moe.train.processes import routing_group
@@ -34,8 +30,6 @@ _AS_GOOD = 0.01  # of the loss
 _MOST_RAISED = 2.0  # times the best trial's rate, however much larger the run's batch
 _TOO_MUCH = 0.05  # of the loss: of a rate that is no longer in reach
 _NEAR = 1.1  # times a rate: as far below such a one it is not in reach either
-_USUAL_RATES = {"experts": 5e-4, "dense": 3e-4, "dense-ffn": 5e-4}
-_USUAL_RATE_TIMES_ALPHA = 0.128  # of low-rank experts and of LoRA (docs/results.md)
 
 
 @dataclass(frozen=True)
@@ -69,15 +63,6 @@ def raised_by(setup: TrainingSetup) -> float:
     """What the best rate of the trials is multiplied with: 1 where their batch is a run's, 2 at most."""
     rows, columns = trial_shape(setup)
     return min(math.sqrt(setup.tokens_per_step / (rows * columns * num_processes())), _MOST_RAISED)
-
-
-def usual_rate(train: TrainSection, config: Any) -> float:
-    """Where the search begins: what learnt most with smollm2-135m, of what is trained."""
-    if train.method == "lora":
-        return _USUAL_RATE_TIMES_ALPHA / train.lora_alpha
-    if isinstance(config, MultiplMoeConfig) and EXPERT_KINDS[(experts := config.moe_config.experts).type].is_adapter:
-        return _USUAL_RATE_TIMES_ALPHA / experts.alpha
-    return _USUAL_RATES[train.method]
 
 
 def search_rate(loss_at: Callable[[float], float], start: float, raised: float = 1.0) -> RateSearch:
@@ -136,7 +121,7 @@ def resolved_rate(
         return loss
 
     with over_ranks(model, routing_group()):
-        found = search_rate(loss_at, usual_rate(setup.train, model.config), raised_by(setup))
+        found = search_rate(loss_at, setup.usual_rate, raised_by(setup))
     if is_main():
         losses = {f"{rate:g}": loss if math.isfinite(loss) else None for rate, loss in found.losses.items()}
         write_json(file, {"learning_rate": found.learning_rate, "losses": losses})
