@@ -34,6 +34,7 @@ HYBRID_RECIPE: dict[str, Any] = DEMO_RECIPE | {
     "moe.gate.languages": [],
     "moe.experts.layers": "last:8",
     "train.batch_sequences": 4,
+    "train.learning_rate": 5e-4,
     "moe.routing.num_token_experts": 4,
     "moe.routing.num_segment_experts": 3,
     "moe.routing.segment_capacity": 2.0,

@@ -18,7 +18,7 @@ from random_tokens import RandomTokens
 from transformers import TrainerCallback
 
 from multipl_moe.checkpoints.base import resolve_base
-from multipl_moe.recipe.recipe import Recipe, load_recipe
+from multipl_moe.recipe.recipe import NULL, Recipe, load_recipe
 from multipl_moe.system.allocator import keep_freed_memory
 from multipl_moe.train.freezing import frozen_hashes
 from multipl_moe.train.loop import fit
@@ -31,12 +31,12 @@ from multipl_moe.upcycle.convert import upcycle
 _MAX_ERROR = 0.15
 _STEPS = 3
 _WIDE = {"train.sequence_tokens": 512, "train.batch_sequences": 2}
-_ONE_EXPERT = {
-    "moe.preset": "single",
-    "moe.experts.layers": "all",
+_ONE_EXPERT: dict[str, Any] = {key: NULL for key in HYBRID_RECIPE if key.startswith("moe.routing.")} | {
+    "moe.experts.layers": "all"
 }
 _CONFIGURATIONS: dict[str, dict[str, Any]] = {
-    "one expert in each layer": _ONE_EXPERT,
+    "a pack, 1 x 256": _ONE_EXPERT | {"moe.preset": "pack", "train.batch_sequences": 1},
+    "one full expert in each layer": _ONE_EXPERT | {"moe.preset": "single"},
     "hybrid, 4 x 256": {},
     "hybrid, 4 x 256, checkpointing": {"train.gradient_checkpointing": True},
     "hybrid, 2 x 512": _WIDE,

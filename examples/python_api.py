@@ -78,7 +78,7 @@ recipe = load_recipe(
         "corpus.sources": [{"kind": "folder", "path": str(sources)}],
         "corpus.near_duplicates": False,
         "corpus.validation_share": 0.3,
-        "moe.experts": {"type": "lora", "rank": 16, "alpha": 16},  # beside each block; a gate before all opens for Rust
+        "moe.experts": {"rank": 16, "alpha": 16},  # beside each matrix of a layer; a gate opens them for Rust
         "train.tokens": 30 * 4 * 64,
         "train.sequence_tokens": 64,
         "train.batch_sequences": 4,

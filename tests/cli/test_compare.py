@@ -33,8 +33,8 @@ def test_recipes_are_compared_at_equal_tokens(run, base, sources, tmp_path, bubb
     outcome = run("compare", "out", "hybrid.yaml", "dense.yaml", "--tokens", "128")
     assert outcome.code == 0, outcome.err
     page = (tmp_path / "out" / "comparison.md").read_text()
-    rated = [line for line in page.splitlines() if re.search(r"\| 0\.000[35] \|", line)]
-    assert {line.split("|")[1].strip() for line in rated} == {"hybrid", "dense"}
+    rated = {tuple(found) for found in re.findall(r"^\| (\w+) \|.*\| (0\.000\d) \|", page, re.MULTILINE)}
+    assert rated == {("hybrid", "0.0005"), ("dense", "0.0003")}
     assert "Python (of 1)" in page
     assert "comparison.html" in outcome.out
     for folder in (tmp_path / "out" / "base", *(tmp_path / "out" / "runs").iterdir()):

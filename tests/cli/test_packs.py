@@ -35,6 +35,10 @@ def test_packs_are_written_put_together_and_used(run, refused, tmp_path):
     assert "--pack: two have one name" in refused(
         "compose", "out", "--base", base, "--pack", "packs/rust", "--pack", "rust=packs/lua"
     )
+    (tmp_path / "runs" / "later").mkdir(parents=True)
+    (tmp_path / "packs" / "lua").rename(tmp_path / "runs" / "later" / "pack")
+    outcome = run("compose", "again", "--base", base, "--pack", "packs/rust", "--pack", "runs/later/pack")
+    assert "later: opens for lua" in outcome.out, "by the name of its run"
     assert "--pack: nowhere is not a folder" in refused("compose", "out", "--base", base, "--pack", "nowhere")
     assert "put together of packs" in refused("pack", "mine", "out")
     assert "it is qwen2, not llama or mistral" in refused("export", "packs/rust", "out", "--switch", "--base", base)

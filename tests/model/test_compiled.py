@@ -44,6 +44,7 @@ def _assert_equal(actual: Tensor, expected: Tensor, mask: Tensor | None = None) 
     ("preset", "expert_type", "dtype", "backend", "inputs"),
     [
         ("gated-single", "full", torch.float32, "eager", {}),
+        ("gated-pack", "lora", torch.float32, "eager", {}),
         ("causal", "full", torch.float32, "eager", {"attention_mask": _MASK}),
         *(
             pytest.param(*values, marks=pytest.mark.extended)

@@ -65,8 +65,9 @@ def test_the_loss_falls_and_the_pack_alone_moves(trained, form: str):
     assert not (result.model_folder / "expert_use.json").exists(), "there is nothing to choose from"
 
 
-def test_a_run_that_was_stopped_goes_on_to_the_bit(world: World, trained, tmp_path: Path):
-    recipe, hybrid, whole, _ = trained("all")
+@pytest.mark.parametrize("form", ["all", "full"])
+def test_a_run_that_was_stopped_goes_on_to_the_bit(world: World, trained, tmp_path: Path, form: str):
+    recipe, hybrid, whole, _ = trained(form)
     with pytest.raises(KeyboardInterrupt):
         train_model(recipe, hybrid, world.corpus, tmp_path / "run", callbacks=[Interrupt(7)])
     again = train_model(recipe, hybrid, world.corpus, tmp_path / "run")

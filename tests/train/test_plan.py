@@ -134,6 +134,15 @@ def test_remedies_are_those_that_the_method_has(world: World, method: str):
     assert ({"moe.experts.type": "lora"} in changes) == (method == "experts")
 
 
+def test_of_one_sequence_a_step_shorter_ones_are_a_remedy_and_of_several_fewer(world: World):
+    for rows, length, wanted in ((1, 512, {"sequence_tokens": 256}), (1, 64, None), (4, 512, {"batch_sequences": 2})):
+        recipe = with_train(world.recipe, batch_sequences=rows, sequence_tokens=length)
+        found = [change for change in remedies(recipe, starting_config(recipe), has_model=True) if len(change) < 3]
+        keys = ("train.sequence_tokens", "train.batch_sequences")
+        sizes = {key: value for change in found for key, value in change.items() if key in keys}
+        assert sizes == {f"train.{key}": value for key, value in (wanted or {}).items()}
+
+
 @pytest.mark.parametrize("method", ["experts", "dense"])
 def test_each_remedy_makes_the_run_smaller(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str):
     monkeypatch.setattr("multipl_moe.train.plan.fast_dtype", lambda: torch.bfloat16)

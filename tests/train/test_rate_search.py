@@ -14,7 +14,6 @@ from transformers import TrainingArguments
 from multipl_moe.errors import TrainingError
 from multipl_moe.model.documents import IGNORED_LABEL
 from multipl_moe.recipe.recipe import Recipe, validate_recipe
-from multipl_moe.train.hybrid_recipe import recipe_of_hybrid
 from multipl_moe.train.rate_search import RATE_FILE, raised_by, search_rate, search_tokens
 from multipl_moe.train.rate_trials import Trials, trial_shape
 from multipl_moe.train.setup import TrainingSetup
@@ -94,21 +93,28 @@ def test_the_usual_rate_of_what_trains_is_taken_where_none_is_named_and_where_a_
         ({"moe": {"preset": "single"}}, 5e-4),
         ({"moe": {"preset": "causal"}}, 5e-4),
         ({"train": {"method": "lora", "lora_rank": 64}}, 0.004),
+        ({"moe": {"preset": "causal", "experts": {"type": "lora"}}}, 0.008),
         ({"train": {"method": "dense"}}, 3e-4),
+        ({"train": {"method": "dense-ffn"}}, 5e-4),
     ):
         recipe = validate_recipe(values)
         assert (recipe.learning_rate, TrainingSetup.of(recipe).train.learning_rate) == (rate, rate)
         searched = TrainingSetup.of(with_train(recipe, learning_rate="auto"))
-        assert (searched.train.learning_rate, searched.usual_rate) == ("auto", rate)
+        assert (searched.train.learning_rate, searched.first_rate) == ("auto", rate)
         assert TrainingSetup.of(with_train(recipe, learning_rate=0.1)).train.learning_rate == 0.1
+
+
+def test_of_one_sequence_a_step_a_trial_reads_a_part_and_the_rate_is_raised_for_the_rest():
+    setup = TrainingSetup.of(with_train(Recipe(), tokens=50_000, learning_rate="auto"))
+    assert trial_shape(setup) == (1, 256)
+    assert raised_by(setup) == pytest.approx(2**0.5)
 
 
 def test_a_hybrid_that_is_trained_without_its_recipe_gets_the_usual_rate_of_its_experts(world: World, tmp_path: Path):
     gated_hybrid(world, tmp_path / "hybrid", {"preset": "pack", "rank": 4, "alpha": 32.0})
     bare = {"base": str(world.base), "learn": ["rust", "go"], "keep": ["python", "english"]}
     recipe = validate_recipe(bare | {"train": {"tokens": 64, "sequence_tokens": 32, "calibration_sequence_tokens": 32}})
-    whole = recipe_of_hybrid(recipe, tmp_path / "hybrid")
-    run = train_model(whole, tmp_path / "hybrid", world.corpus, tmp_path / "run")
+    run = train_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run")
     assert run.learning_rate == 0.004
 
 

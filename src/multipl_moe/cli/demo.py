@@ -26,7 +26,7 @@ def demo(
     settings: Settings = None,
     seed: Seed = None,
 ) -> None:
-    """Run the whole pipeline: base model, corpus, hybrid, training, and a report of what was gained and kept.
+    """Run the whole pipeline: base model, corpus, hybrid, training, a pack, and a report of what was gained and kept.
 
     Uses SmolLM2-135M and the standard libraries of the installed toolchains, so it needs no model hub. It measures how
     fast this machine trains and says how long all of it takes before it goes on. A recipe with practice.tasks practises

@@ -161,12 +161,17 @@ def require_token(token: str | None) -> None:
 
 
 def named_packs(where: str, given: Sequence[str]) -> dict[str, Path]:
-    """Folders of packs by name: FOLDER, under its own, or NAME=FOLDER; raises ConfigError, which names `where`."""
+    """Folders of packs by name: NAME=FOLDER, or FOLDER under its own, or its run's where that is `pack`.
+
+    Raises ConfigError, which names `where`.
+    """
+    from multipl_moe.runs.folder import pack_name  # and with it the recipe, which not all verbs need
+
     named = []
     for text in given:
         name, sign, folder = text.partition("=")
         is_named = sign and "/" not in name  # a path may hold a sign of its own
-        named.append((name, Path(folder)) if is_named else (Path(text).resolve().name, Path(text)))
+        named.append((name, Path(folder)) if is_named else (pack_name(Path(text)), Path(text)))
     names = [name for name, _ in named]
     refuse_where(
         (len(set(names)) < len(names), f"{where}: two have one name; give them as NAME=FOLDER"),

@@ -20,7 +20,7 @@ def pack(
         typer.Option(help="File with the results for its card: metrics.json, or what eval wrote. [the run's]"),
     ] = None,
 ) -> None:
-    """Write what a model learnt as a pack of some megabytes: a LoRA in PEFT's format, with the gate that opens it.
+    """Write what a model learnt as a pack, without the base: a LoRA in PEFT's format, with the gate that opens it.
 
     `compose` puts packs on their base; peft, vLLM and llama.cpp take one as a LoRA that is always on. Its README.md
     says how.

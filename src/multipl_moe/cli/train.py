@@ -32,6 +32,10 @@ _FORGETS = (
     "no domain gate, and no text of languages to keep is read: the model will forget some of them; "
     "--set train.replay=0.1 reads a little"
 )
+_LONE_ROW = (
+    "segment experts learn their thresholds from the other sequences of a step, and there is one: "
+    "--set train.batch_sequences=4 has more"
+)
 
 
 def train(
@@ -53,7 +57,7 @@ def train(
         str | None,
         typer.Option(
             metavar="FLOAT|auto",
-            help="Peak learning rate (> 0), reached after warm-up; auto: found in short trials. [what suits smollm2]",
+            help="Peak learning rate (> 0), after warm-up; auto: found in trials. [by what trains; a pack: 0.002]",
         ),
     ] = None,
     seed: Seed = None,
@@ -82,7 +86,7 @@ def train(
 
     from multipl_moe.checkpoints.base import resolve_base
     from multipl_moe.train.hybrid_recipe import recipe_of_hybrid
-    from multipl_moe.train.setup import require_a_step
+    from multipl_moe.train.setup import require_a_step, tokens_per_step
 
     if of_hybrid:
         chosen = recipe_of_hybrid(chosen, model)
@@ -90,6 +94,9 @@ def train(
     console.quiet = not is_main()
     if _forgets(chosen):
         console.print(_FORGETS)
+    has_lone_row = tokens_per_step(chosen.train) == chosen.train.sequence_tokens
+    if of_hybrid and has_lone_row and chosen.moe.resolve([0], chosen.learn).routes_segments:
+        console.print(_LONE_ROW)
     with entered_run(output, resume, "training.json", chosen.training_changes, "checkpoints/checkpoint-*"):
         _train(chosen, model if of_hybrid else resolve_base(str(model)), corpus, output)
 

@@ -26,8 +26,8 @@ def upcycle(
     corpus: Annotated[
         Path | None,
         typer.Option(
-            help="Corpus folder. Some of its text places the routers so that every expert begins with a fair load, and "
-            "fits the domain gate, unless moe.gate.languages is []."
+            help="Corpus folder. The domain gate is fitted to its text, unless moe.gate.languages is []; routers, if "
+            "the preset has any, are placed so that every expert begins with a fair load."
         ),
     ] = None,
 ) -> None:

@@ -73,9 +73,10 @@ class ExpertsConfig:
     Attributes:
         type: Form of the trained experts: `full` blocks of their own, or `lora`, low-rank differences from the frozen
             block.
-        rank: Rank of each low-rank expert's difference from the frozen block (>= 1); full experts ignore it.
-        alpha: Scale of that difference times the rank (> 0): alpha / r B A, PEFT's `lora_alpha`. At a rank above 16
-            take alpha as large, and a lower learning rate (docs/packs.md).
+        rank: Rank of each low-rank expert's difference from the frozen block (>= 1), alpha to be set with it; full
+            experts ignore it.
+        alpha: Scale of that difference times the rank (> 0): alpha / r B A, PEFT's `lora_alpha`. Take it as large as
+            the rank (docs/packs.md); a learning rate that is left out follows it.
         targets: Matrices that a low-rank expert changes: `ffn`, those of the feed-forward block, or, without routers,
             `all`, attention's too.
         layers: Indices of the decoder layers that have experts, ascending.
@@ -135,6 +136,10 @@ class MoeConfig:
         if preset not in PRESETS:
             raise ConfigError(f"moe.preset: {preset!r} is not one of {', '.join(PRESETS)}")
         start, changes = PRESETS[preset], {part: values for part, values in overrides.items() if values}
+        if preset == "pack" and changes.get("experts", {}).get("type") == "full":
+            raise ConfigError(
+                "moe.experts.type: preset pack has low-rank experts; for a full one take moe.preset single"
+            )
         if start.routing is None and (idle := changes.get("routing")):
             raise ConfigError(
                 [f"moe.routing.{key}: preset {preset} has no routers; leave it out, or use causal" for key in idle]
@@ -238,7 +243,7 @@ class MoeConfig:
                     yield f"{name}.{key}: {getattr(part, key)!r} is not one of {', '.join(choices)}"
         yield from (f"gate.{problem}" for problem in self.gate.problems())
         if self.gate.first_dropout and (self.is_routed or self.experts.type != "lora"):
-            yield "gate.first_dropout: is for low-rank experts without routers; take preset single for a full one"
+            yield "gate.first_dropout: is for low-rank experts without routers, as of preset pack; leave it out"
         yield from (f"experts.{problem}" for problem in self.experts.problems(is_routed=self.is_routed))
         if self.routing is not None:
             yield from (f"routing.{problem}" for problem in self.routing.problems(self.gate.stride))

@@ -1,1 +1,1 @@
-"""Packs: what was trained of a model, as a folder of some megabytes, and models put together of several."""
+"""Packs: what was trained of a model, as a folder without the base, and models put together of several."""

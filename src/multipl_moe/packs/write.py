@@ -21,6 +21,7 @@ from multipl_moe.model.families import family_of
 from multipl_moe.model.moe_config import PACK, ExpertsConfig, MoeConfig
 from multipl_moe.packs.card import write_pack_card
 from multipl_moe.packs.files import ADAPTER_FILE, GATE_FILE, PACK_FILE, Pack, PackBase, base_digest, base_tensors
+from multipl_moe.runs.folder import PACK_FOLDER, pack_name
 from multipl_moe.runs.provenance import Provenance
 from multipl_moe.runs.result import Found
 from multipl_moe.system.device import dtype_name
@@ -31,11 +32,11 @@ _OF_TRAINING = ("tokens", "steps", "learning_rate", "quantise", "licences")
 
 
 def pack_of_run(run: Path) -> Path | None:
-    """The pack of what a run trained, written to `pack` in its folder if it is not there yet.
+    """The pack of what a run trained, written to `PACK_FOLDER` of it if it is not there yet.
 
     None: no pack holds it as it is (`write_pack` says why).
     """
-    model, pack = run / "model", run / "pack"
+    model, pack = run / "model", run / PACK_FOLDER
     if pack.is_dir():
         return pack
     try:
@@ -103,7 +104,7 @@ def write_pack(
             inference_mode=True,
         ).save_pretrained(str(staging))
         pack.write(staging / PACK_FILE)
-        write_pack_card(staging, output.absolute().name, pack, provenance)
+        write_pack_card(staging, pack_name(output), pack, provenance)
     return pack
 
 
@@ -115,7 +116,9 @@ def _base_name(provenance: Provenance) -> str:
 
 def _require_possible(config: Any, model: Path, rank: int | None) -> MoeConfig:
     if not isinstance(config, MultiplMoeConfig) or config.moe_config.is_routed:
-        raise ConfigError(f"model: {model} has no experts that a gate alone opens (moe.preset single); nothing to pack")
+        raise ConfigError(
+            f"model: {model} has no experts that a gate alone opens (moe.preset pack or single); nothing to pack"
+        )
     if config.packs:
         raise ConfigError(f"model: {model} is put together of packs; hand on those")
     if not config.moe_config.gate.languages:

@@ -149,7 +149,7 @@ class Recipe(Section):
 
     @property
     def usual_rate(self) -> float:
-        """The learning rate that taught smollm2-135m most, of what is trained."""
+        """The best rate that was tried with smollm2-135m, by what is trained (docs/packs.md: at what batch)."""
         from multipl_moe.model.expert_kinds import EXPERT_KINDS  # and with it torch, which a recipe has no need of
 
         experts = self.moe.resolve([0], self.learn).experts

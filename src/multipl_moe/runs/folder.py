@@ -15,6 +15,14 @@ from multipl_moe.system.versions import environment
 
 RECORD_FILES = ("environment.json", "recipe.yaml")
 """What `record_run` writes."""
+PACK_FOLDER = "pack"
+"""Where a run keeps what it learnt by itself."""
+
+
+def pack_name(folder: Path) -> str:
+    """What a pack is called where nobody named it: as its folder, or as the run in which it lies."""
+    own = folder.resolve()
+    return own.parent.name if own.name == PACK_FOLDER else own.name
 
 
 def open_run(output: Path, recipe: Recipe) -> None:

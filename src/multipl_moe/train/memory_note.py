@@ -60,8 +60,9 @@ def _memory_note(recipe: Recipe, model_folder: Path | None, needed: int, usable:
         except UserError:  # a change that does not go with the rest
             continue
         (fits if size <= usable else does_not).append(f"{told} ({_gib(size)})")
-    remedy = f"what would fit: {'; '.join(fits)}" if fits else f"what would help: {'; '.join(does_not)}"
-    return f"memory: this run needs about {_gib(needed)} and {_gib(usable)} are free, so it may be killed; {remedy}"
+    remedy = "what would fit" if fits else "what would help"
+    told = f"; {remedy}: {'; '.join(fits or does_not)}" if fits or does_not else ""
+    return f"memory: this run needs about {_gib(needed)} and {_gib(usable)} are free, so it may be killed{told}"
 
 
 def _needed(recipe: Recipe, model_folder: Path | None, constant: int) -> int:

@@ -31,6 +31,7 @@ _KERNEL_BYTES = KERNELS_KEPT * 2**19  # about half a megabyte each
 # Clipping reads gradients twice and writes them once, the optimiser reads them, weights and moments, and writes the
 # last two: all float32.
 _UPDATE_BYTES = 4 * 10
+_FEWEST_SEQUENCE_TOKENS = 128  # below, a model sees too little context to learn from
 _FRAGMENTATION = 0.07  # 3 to 18% in benchmarks/plan.py, where the same run differs by 10% from time to time
 
 
@@ -218,6 +219,8 @@ def remedies(recipe: Recipe, config: PreTrainedConfig, *, has_model: bool) -> li
     if train.batch_sequences % 2 == 0:
         halves = {"train.batch_sequences": train.batch_sequences // 2}
         changes.append(halves | {"train.accumulation_steps": 2 * train.accumulation_steps})
+    elif train.sequence_tokens > _FEWEST_SEQUENCE_TOKENS:
+        changes.append({"train.sequence_tokens": train.sequence_tokens // 2})
     if train.method == "dense":
         changes.append({"train.method": "lora"})
     kind = EXPERT_KINDS[recipe.moe.resolve([], recipe.learn).experts.type]

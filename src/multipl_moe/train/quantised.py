@@ -86,7 +86,7 @@ def require_quantisation(train: TrainSection, config: PreTrainedConfig) -> None:
 def why_not_quantised(config: PreTrainedConfig) -> str | None:
     """What stands against a base in 4 bits for the model of a configuration, here, and what to do; None: nothing."""
     if not isinstance(config, MultiplMoeConfig) or config.moe_config.is_routed:
-        return "goes with one expert a layer behind a gate alone; upcycle with moe.preset single"
+        return "goes with one expert a layer behind a gate alone; upcycle with moe.preset pack"
     if find_spec("bitsandbytes") is None:
         return f"nf4 needs bitsandbytes; {install_hint('gpu')}"
     return None

@@ -121,7 +121,7 @@ def resolved_rate(
         return loss
 
     with over_ranks(model, routing_group()):
-        found = search_rate(loss_at, setup.usual_rate, raised_by(setup))
+        found = search_rate(loss_at, setup.first_rate, raised_by(setup))
     if is_main():
         losses = {f"{rate:g}": loss if math.isfinite(loss) else None for rate, loss in found.losses.items()}
         write_json(file, {"learning_rate": found.learning_rate, "losses": losses})

@@ -31,7 +31,7 @@ class TrainingSetup:
         distribution: `one` process alone, or several, each with a whole model (`ddp`) or a part of it (`fsdp2`).
         tokens_per_step: of an optimiser step, over all processes.
         steps: optimiser steps that cover the recipe's tokens, at least one.
-        usual_rate: the learning rate of `train` where the recipe names none, and where the search for one begins.
+        first_rate: the learning rate of `train`, or where the search for one begins.
     """
 
     train: TrainSection
@@ -41,12 +41,13 @@ class TrainingSetup:
     distribution: Literal["one", "ddp", "fsdp2"]
     tokens_per_step: int
     steps: int
-    usual_rate: float
+    first_rate: float
 
     @classmethod
     def of(cls, recipe: Recipe) -> "TrainingSetup":
         """Decide, without a look at the model or at whether this machine can do it."""
-        train = recipe.with_settings("train", learning_rate=recipe.learning_rate).train
+        rate = recipe.learning_rate
+        train = recipe.with_settings("train", learning_rate=rate).train
         per_step = tokens_per_step(train)
         several = "ddp" if train.distribution == "auto" else train.distribution
         return cls(
@@ -57,7 +58,7 @@ class TrainingSetup:
             distribution="one" if num_processes() == 1 else several,
             tokens_per_step=per_step,
             steps=max(round(train.tokens / per_step), 1),
-            usual_rate=recipe.usual_rate,
+            first_rate=recipe.usual_rate if rate == "auto" else rate,
         )
 
     def with_rate(self, learning_rate: float) -> "TrainingSetup":

@@ -96,8 +96,8 @@ def train_in_held_folder(
     """What `train_model` does, for callers that hold `output` for longer, as the commands do."""
     _enter(recipe, output)
     is_new = not (output / "recipe.yaml").is_file()
-    recorded = recipe_of_hybrid(recipe, model_folder) if is_new else recipe
-    setup = TrainingSetup.of(recipe)  # not before the processes have their devices
+    recorded = recipe_of_hybrid(recipe, model_folder)
+    setup = TrainingSetup.of(recorded)  # not before the processes have their devices
     set_seed(recipe.seed)
     dataset, held_out, finish, model = _load(recipe, setup, model_folder, corpus)
     dtype, parameters = model.dtype, prepare(model, recipe)
