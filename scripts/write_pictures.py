@@ -3,9 +3,9 @@
 
     .venv/bin/python scripts/write_pictures.py [--model runs/demo/model]
 
-docs/images/demo.png is made from demo.json, programs.png from docs/programs.json, and the pictures in docs/results and
-docs/replay from their comparison.json. With the model of a demo, docs/images/explore.png is a photograph of `explore`
-in Chromium. Run it whenever the numbers, the plots or the page change.
+docs/images/demo.png is made from demo.json, programs.png from docs/programs.json, and the pictures in docs/results,
+docs/default and docs/replay from their comparison.json. With the model of a demo, docs/images/explore.png is a
+photograph of `explore` in Chromium. Run it whenever the numbers, the plots or the page change.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def write_pictures(docs: Path) -> None:
     file = images / "demo.json"
     gain_plot(Changes.part_of(read_json(file), file)).savefig(images / "demo.png", dpi=_DPI)
     programs_plot(read_json(docs / "programs.json")["rows"]).savefig(images / "programs.png", dpi=_DPI)
-    for folder in (docs / "results", docs / "replay"):
+    for folder in (docs / "results", docs / "default", docs / "replay"):
         write_comparison_pictures(folder, ComparisonResult.read(folder / "comparison.json"))
 
 

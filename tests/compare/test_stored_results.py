@@ -15,7 +15,7 @@ from multipl_moe.compare.session import ComparisonSession
 
 DOCS = Path(__file__).parents[2] / "docs"
 pytestmark = pytest.mark.usefixtures("markdown_alone")
-STORED = {"results": DOCS / "results", "replay": DOCS / "replay"}
+STORED = {name: DOCS / name for name in ("results", "default", "replay")}
 CHANGE = r"[+-]\d+\.\d \[[+-]\d+\.\d, [+-]\d+\.\d\]"
 
 

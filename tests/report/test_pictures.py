@@ -12,14 +12,17 @@ _ROOT = Path(__file__).parents[2]
 
 
 def test_every_picture_is_written_from_stored_numbers(tmp_path: Path):
-    stored = ("images/demo.json", "programs.json", "results/comparison.json", "replay/comparison.json")
+    folders = ("results", "default", "replay")
+    stored = ("images/demo.json", "programs.json", *(f"{folder}/comparison.json" for folder in folders))
     for name in stored:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(_ROOT / "docs" / name, tmp_path / name)
     runpy.run_path(str(_ROOT / "scripts" / "write_pictures.py"))["write_pictures"](tmp_path)
     pictures = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png")}
-    compared = {f"{folder}/comparison{kind}.png" for folder in ("results", "replay") for kind in ("", "-rest")}
-    assert pictures == {"images/demo.png", "images/programs.png", "results/comparison-cost.png"} | compared
+    compared = {f"{folder}/comparison.png" for folder in folders}
+    rest = {f"{folder}/comparison-rest.png" for folder in ("results", "replay")}  # of a third method on
+    costs = {f"{folder}/comparison-cost.png" for folder in ("results", "default")}
+    assert pictures == {"images/demo.png", "images/programs.png"} | compared | rest | costs
     assert all((_ROOT / "docs" / name).is_file() for name in pictures)
 
 
