@@ -4,12 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
 from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.errors import HeldError
-from multipl_moe.model.gated import GatedBlock
+from multipl_moe.model.gated import AdaptedLinear
 from multipl_moe.recipe.recipe import load_recipe
 from multipl_moe.system.staging import held_folder
 from tests.fixtures import interrupt, tree
@@ -99,8 +100,8 @@ def test_two_real_processes_never_mix_their_outputs(base, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     made = layers[codes.index(0)]
     assert load_recipe(tmp_path / "out" / "recipe.yaml").moe.experts.layers == made
-    parts = load_hybrid(tmp_path / "out").modules()  # weights fit the configuration
-    assert sum(isinstance(part, GatedBlock) for part in parts) == int(made[-1])
+    found: Any = load_hybrid(tmp_path / "out").model  # weights fit the configuration
+    assert sum(isinstance(layer.mlp.down_proj, AdaptedLinear) for layer in found.layers) == int(made[-1])
 
 
 def test_a_run_folder_is_held_where_programs_are_judged_and_one_that_is_held_is_refused(

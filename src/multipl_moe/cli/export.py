@@ -89,7 +89,7 @@ def export(
     recipe: RecipeFile = None,
     settings: Settings = None,
 ) -> None:
-    """Export a model for others, with a model card: with its code, without (--native), dense (--merge), or as GGUF.
+    """Export a model, with its code, without (--native), dense (--merge) or as GGUF; or packs (--adapter, --switch).
 
     With --adapter, several packs become adapters of one folder, with commands to load them, and canary.json, by which
     `check` tells whether a server has them on. With --switch they become one file with their base, for llama.cpp, in

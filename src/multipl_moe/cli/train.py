@@ -62,7 +62,7 @@ def train(
     ] = None,
     seed: Seed = None,
 ) -> None:
-    """Train experts and routers on the new languages; every other parameter stays as it is, bit for bit.
+    """Train experts (and routers) on the new languages, and write them as a pack; the base stays as it is to the bit.
 
     With `--set train.method=lora` (or dense, dense-ffn) a dense base learns instead: a folder, hub id, GGUF file, or
     a base by name. Without a domain gate add `--set train.replay=0.1`, or the model forgets the languages to keep.

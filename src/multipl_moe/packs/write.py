@@ -21,7 +21,7 @@ from multipl_moe.model.families import family_of
 from multipl_moe.model.moe_config import PACK, ExpertsConfig, MoeConfig
 from multipl_moe.packs.card import write_pack_card
 from multipl_moe.packs.files import ADAPTER_FILE, GATE_FILE, PACK_FILE, Pack, PackBase, base_digest, base_tensors
-from multipl_moe.runs.folder import PACK_FOLDER, pack_name
+from multipl_moe.runs.folder import PACK_FOLDER
 from multipl_moe.runs.provenance import Provenance
 from multipl_moe.runs.result import Found
 from multipl_moe.system.device import dtype_name
@@ -104,7 +104,7 @@ def write_pack(
             inference_mode=True,
         ).save_pretrained(str(staging))
         pack.write(staging / PACK_FILE)
-        write_pack_card(staging, pack_name(output), pack, provenance)
+        write_pack_card(staging, output.absolute().name, pack, provenance)
     return pack
 
 
