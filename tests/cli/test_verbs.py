@@ -73,10 +73,17 @@ def test_corpus_collects_the_files_of_a_folder(run, base, sources, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+def test_train_says_where_segments_have_no_other_sequence_to_learn_from(run, hybrid, corpus):
+    outcome = run("train", hybrid, corpus, "run", *TWO, *SHORT, "--set", "train.batch_sequences=1")
+    assert outcome.code == 0, outcome.err
+    assert "the other sequences of a step, and there is one" in " ".join(outcome.out.split())
+
+
 def test_train_goes_on_from_there(run, hybrid, corpus, tmp_path):
     outcome = run("train", hybrid, corpus, "run", *TWO, *SHORT)
     assert outcome.code == 0, outcome.err
     assert "the model will forget some of them" in " ".join(outcome.out.split())
+    assert "the other sequences of a step" not in outcome.out
     assert "no frozen parameter changed" in outcome.out
     assert "packed by best fit into sequences of" in " ".join(outcome.out.split())
     assert load_recipe(tmp_path / "run" / "recipe.yaml").train.tokens == 128

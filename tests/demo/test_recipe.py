@@ -62,6 +62,6 @@ def test_weights_sources_and_programs_of_a_language_that_is_left_out_go_with_it(
     assert _without_missing_languages(recipe)[0].programs.languages is None
 
 
-def test_the_file_of_the_demo_says_what_it_does_and_a_run_of_ones_own_trains_the_same():
+def test_the_file_of_the_demo_says_what_it_does_and_a_run_of_ones_own_has_its_experts_and_batch():
     assert load_recipe(Path(__file__).parents[2] / "recipes" / "demo.yaml") == _RECIPE
     assert (Recipe().moe, Recipe().train.batch_sequences) == (_RECIPE.moe, _RECIPE.train.batch_sequences)

@@ -316,16 +316,19 @@ def test_a_demo_without_a_gain_says_so_and_why_in_its_first_line(begun, world: W
     assert not has_gain(world.recipe, metrics)
 
 
-@pytest.mark.parametrize("preset", ["pack", pytest.param("token-only", marks=pytest.mark.extended)])
+@pytest.mark.parametrize(
+    "preset", ["pack", *(pytest.param(preset, marks=pytest.mark.extended) for preset in ("single", "token-only"))]
+)
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_other_presets_reach_the_report(finished, world: World, tmp_path: Path, monkeypatch, preset: str):
     monkeypatch.setattr(module, "build_corpus", lambda *args: shutil.copytree(finished[0] / "corpus", args[2]))
-    moe = {"preset": preset, "languages": None if preset == "pack" else [], "num_segment_experts": None, "rank": 4}
+    routes = preset == "token-only"
+    moe = {"preset": preset, "languages": [] if routes else None, "num_segment_experts": None, "rank": 4}
     recipe = tiny_recipe(world.base, world.sources, moe=moe, train={"tokens": 1280})
     metrics, _ = _run(recipe, tmp_path / "run")
     assert (tmp_path / "run" / "report.html").is_file()
-    assert (metrics.router_health is not None) == (preset != "pack")
-    if preset == "pack":  # without a router there is no routing to tell
+    assert (metrics.router_health is not None) == routes
+    if not routes:  # without a router there is no routing to tell
         assert metrics.routing == {}
         return
     assert "segment_load" not in next(iter(metrics.routing["rust"].values()))

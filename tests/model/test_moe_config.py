@@ -116,6 +116,12 @@ def test_a_preset_without_routers_takes_no_settings_of_them():
         MoeConfig.from_preset("single", routing={"segment_window": 8})
 
 
+def test_a_full_expert_is_not_of_the_preset_of_packs():
+    with pytest.raises(ConfigError, match=r"moe\.experts\.type: .*; for a full one take moe\.preset single") as refused:
+        MoeConfig.from_preset("pack", experts={"type": "full"})
+    assert len(refused.value.problems) == 1
+
+
 @pytest.mark.parametrize(
     ("values", "problems"),
     [

@@ -33,6 +33,10 @@ def test_a_run_that_fits_has_no_note_and_one_that_does_not_has_its_size_and_what
     _, trained = run_notes(recipe, world.hybrid)
     assert trained is not None
     assert "moe.experts" not in trained, "an existing hybrid keeps its experts"
+    least = with_train(world.recipe, batch_sequences=1, gradient_checkpointing=True, compute_dtype="bfloat16")
+    _, unaided = run_notes(least, world.hybrid)
+    assert unaided is not None
+    assert unaided.endswith("so it may be killed"), "nothing that training alone can change would help"
     assert run_notes(recipe, world.base) == (None, None), "what cannot be trained is told elsewhere"
 
 

@@ -170,5 +170,6 @@ def _plan_recipe(
             changed = recipe_from_flags(file, [*(settings or []), *remedy], {"base": base})
             plan = plan_training(changed, starting_config(changed, model), runtime_bytes=constant, device=device)
             smaller.append((changes, plan, speed_in(TrainingSetup.of(changed).dtype)))
-    console.print(remedies_table(smaller))
+    if smaller:
+        console.print(remedies_table(smaller))
     return False

@@ -86,17 +86,15 @@ def train(
 
     from multipl_moe.checkpoints.base import resolve_base
     from multipl_moe.train.hybrid_recipe import recipe_of_hybrid
-    from multipl_moe.train.setup import require_a_step, tokens_per_step
+    from multipl_moe.train.setup import require_a_step
 
     if of_hybrid:
         chosen = recipe_of_hybrid(chosen, model)
     require_a_step(chosen.train)
     console.quiet = not is_main()
-    if _forgets(chosen):
-        console.print(_FORGETS)
-    has_lone_row = tokens_per_step(chosen.train) == chosen.train.sequence_tokens
-    if of_hybrid and has_lone_row and chosen.moe.resolve([0], chosen.learn).routes_segments:
-        console.print(_LONE_ROW)
+    for applies, note in ((_forgets, _FORGETS), (_has_lone_row, _LONE_ROW)):
+        if applies(chosen):
+            console.print(note)
     with entered_run(output, resume, "training.json", chosen.training_changes, "checkpoints/checkpoint-*"):
         _train(chosen, model if of_hybrid else resolve_base(str(model)), corpus, output)
 
@@ -127,6 +125,14 @@ def _forgets(recipe: "Recipe") -> bool:
     """Whether neither a gate nor old text keeps what the model knows of languages to keep."""
     has_gate = recipe.train.trains_hybrid and recipe.moe.gate.languages != []
     return bool(recipe.keep) and not has_gate and recipe.mixture_weights.keys().isdisjoint(recipe.keep)
+
+
+def _has_lone_row(recipe: "Recipe") -> bool:
+    """Whether segments are routed that have no other sequence in their step."""
+    from multipl_moe.train.setup import tokens_per_step
+
+    routes = recipe.train.trains_hybrid and recipe.moe.resolve([0], recipe.learn).routes_segments
+    return routes and tokens_per_step(recipe.train) == recipe.train.sequence_tokens
 
 
 def _trained(recipe: "Recipe", model: Path, corpus: Path, output: Path) -> "TrainResult":
