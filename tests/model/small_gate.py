@@ -7,24 +7,37 @@ from typing import Any
 import torch
 
 from multipl_moe.model.domain_gate import DomainGate
-from multipl_moe.model.gate_reading import COMMENT, FENCE, LAST, LINE, OF_A_COMMENT, OF_A_NAME, SPACE, TURN, WORD
+from multipl_moe.model.gate_reading import (
+    COMMENT,
+    FENCE,
+    LAST,
+    LINE,
+    OF_A_NAME,
+    OF_COMMENTS,
+    OWN_COMMENT,
+    SPACE,
+    SPECIAL,
+    TURN,
+    WORD,
+)
 from multipl_moe.model.gate_states import FORGETS, FROM_PROSE, OPENS, SHUTS, STAYS, TO_ANSWER, TO_CODE_BELOW, TO_PROSE
 from multipl_moe.model.moe_config import GateConfig
 
-NUM_TOKENS, BLANK, NEW_LINE, TICKS, ONE, OTHER, PART, REST, SPEAKER, IN = 20, 0, 1, 2, 3, 4, 5, 6, 7, 8
-ENDS, SLASHES = 17, 18
+NUM_TOKENS, BLANK, NEW_LINE, TICKS, ONE, OTHER, PART, REST, SPEAKER, IN = 22, 0, 1, 2, 3, 4, 5, 6, 7, 8
+ENDS, SLASHES, SPECIAL_TOKEN, DASHES = 17, 18, 19, 20
 STRIDE = 4
 
 
 def small_gate(**settings: Any) -> DomainGate:
     """A gate for two languages; token 3 names the first, 5 and 6 the second, and 4 one not learnt, each after a fence
     and in prose; there 5 alone names the one not learnt, too, and after 8 they are asked for. Token 7 begins a turn,
-    17 ends a line, and 18 is a comment where it begins one."""
+    17 ends a line, as does 19, which is special; 18 and 20 are a comment where they begin one, 20 of a language to
+    learn alone."""
     config = GateConfig(**({"languages": ["one", "two"], "start": 0.3, "bound": 0.1, "stride": STRIDE} | settings))
     gate, generator = DomainGate(replace(config, pairs=97), NUM_TOKENS), torch.Generator().manual_seed(3)
     gate.reset_buffers()
     gate.token_kinds[:3], gate.token_kinds[SPEAKER] = torch.tensor([SPACE, LINE, FENCE], dtype=torch.int8), TURN
-    gate.token_kinds[ENDS], gate.token_kinds[SLASHES] = LAST, COMMENT
+    gate.token_kinds[ENDS : DASHES + 1] = torch.tensor([LAST, COMMENT, SPECIAL, OWN_COMMENT], dtype=torch.int8)
     gate.pair_scores.copy_(torch.randint(-127, 128, gate.pair_scores.shape, generator=generator))
     gate.calibration.copy_(torch.tensor([[0.5, 0.05], [0.4, -0.02]]))
     gate.names[:3] = torch.tensor([[ONE, -1, 0], [PART, REST, 1], [OTHER, -1, 2]])
@@ -65,18 +78,18 @@ def pieces_of(gate: DomainGate, tokens: list[int]) -> list[Piece]:
     lines = [gate.calibration[0].tolist()] * gate.num_learn + [gate.calibration[1].tolist()]
     kinds, scores = gate.token_kinds.tolist(), gate.pair_scores.tolist()
     mentions, names = gate.mentions.tolist(), gate.names.tolist()
-    before, named, in_comment, pieces = [0, 0], -1, False, []
+    before, named, share, pieces = [0, 0], -1, 1.0, []
     for number, token in enumerate(tokens):
         if number % gate.stride == 0:
             pieces.append(Piece([0.0] * len(lines), [[], []], [[], []], named, named))
         kind, piece = kinds[token], pieces[-1]
-        symbol = token if kind in (WORD, COMMENT, LAST) else 2**20 + kind
-        if kind != SPACE and before[-1] in (0, ENDS, 2**20 + LINE, 2**20 + TURN):
-            in_comment = kind == COMMENT
+        symbol = token if kind in (WORD, COMMENT, LAST, SPECIAL, OWN_COMMENT) else 2**20 + kind
+        if kind != SPACE and before[-1] in (0, ENDS, SPECIAL_TOKEN, 2**20 + LINE, 2**20 + TURN):
+            share = OF_COMMENTS.get(kind, 1.0)
         if named < 0:
-            share = OF_A_COMMENT if in_comment else 1
+            near = 2**20 + LINE if before[-1] == ENDS else before[-1]
             for column, (slope, offset) in enumerate(lines):
-                pairs = [scores[i][place(before[-1 - i], symbol)][column] for i in range(2)]
+                pairs = [scores[i][place((near, before[0])[i], symbol)][column] for i in range(2)]
                 piece.evidence[column] += share * (slope * sum(pairs) / 2 / 127 * 3 + offset)
             *_, longest = [None, *(row for row in mentions if _ends_with(row[:3], [*before, token]))]
             if longest is not None:

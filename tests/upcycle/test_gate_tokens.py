@@ -17,7 +17,7 @@ from multipl_moe.model.gate_reading import pair_places
 from multipl_moe.model.moe_config import GateConfig
 from multipl_moe.model.segments import plan_segments
 from multipl_moe.upcycle import gate_tokens
-from multipl_moe.upcycle.gate_tokens import fence_names, prose_names, token_kinds, written_in
+from multipl_moe.upcycle.gate_tokens import fence_names, own_marks, prose_names, token_kinds, written_in
 from tests.train.tiny import World
 
 
@@ -46,7 +46,9 @@ def test_of_chats_the_code_in_their_answers_is_in_the_language(parts: list[str],
 def tokenizer(world: World) -> PreTrainedTokenizerBase:
     """A tokenizer with words that those of real bases have."""
     tokenizer = AutoTokenizer.from_pretrained(world.base)
-    tokenizer.add_tokens(["```", " ```", "``", "`\n", "```\n", "//", " ///", "//\n", "http://", "\n\n", "    "])
+    tokenizer.add_tokens(
+        ["```", " ```", "``", "`\n", "```\n", "//", " ///", "//\n", "http://", "\n\n", "    ", "--", " ---", "-->"]
+    )
     tokenizer.add_tokens(["rust", "Rust", "rs", "r", "uby", "python", "zig"])
     tokenizer.add_tokens([" Rust", " rust", " Ru", " ru", "by", " Python", " Cython"])
     tokenizer.add_tokens([" in", " to", " function", " Zig"])
@@ -55,7 +57,7 @@ def tokenizer(world: World) -> PreTrainedTokenizerBase:
 
 
 def test_tokens_are_words_white_space_fences_or_slashes(tokenizer: PreTrainedTokenizerBase):
-    kinds = token_kinds(tokenizer, len(tokenizer) + 3)
+    kinds = token_kinds(tokenizer, len(tokenizer) + 3, ["--"])
     expected = {
         "```": kind_of.FENCE,
         " ```": kind_of.FENCE,
@@ -69,15 +71,33 @@ def test_tokens_are_words_white_space_fences_or_slashes(tokenizer: PreTrainedTok
         " ///": kind_of.COMMENT,
         "//\n": kind_of.LAST,
         "http://": kind_of.WORD,
+        "--": kind_of.OWN_COMMENT,
+        " ---": kind_of.OWN_COMMENT,
+        "-->": kind_of.WORD,
     }
     for text, kind in expected.items():
         assert kinds[tokenizer.convert_tokens_to_ids(text)] == kind, text
     special = {
-        number: kind_of.TURN if number == tokenizer.eos_token_id else kind_of.LAST
+        number: kind_of.TURN if number == tokenizer.eos_token_id else kind_of.SPECIAL
         for number in tokenizer.all_special_ids
     }
     assert {number: int(kinds[number]) for number in special} == special, "only what the chat template writes is a turn"
     assert kinds[-3:].tolist() == [kind_of.WORD] * 3
+    plain = token_kinds(tokenizer, len(tokenizer))
+    assert plain[tokenizer.convert_tokens_to_ids("--")] == kind_of.WORD
+
+
+@pytest.mark.parametrize(
+    ("learn", "keep", "marks"),
+    [
+        (["lua"], ["python", "english"], {"--"}),
+        (["lua"], ["haskell"], set()),
+        (["racket", "lua"], ["python"], {";", "--"}),
+        (["ruby", "rust", "ocaml"], ["java"], set()),
+    ],
+)
+def test_marks_of_comments_are_those_of_languages_to_learn_alone(learn, keep, marks):
+    assert own_marks(learn, [*learn, *keep], LANGUAGES) == marks
 
 
 @pytest.mark.parametrize(

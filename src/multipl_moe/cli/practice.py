@@ -76,7 +76,7 @@ def practice(
     from multipl_moe.eval.eval_set import EvalOptions
     from multipl_moe.practice.journal import PracticeJournal
     from multipl_moe.practice.rounds import practise
-    from multipl_moe.practice.sampler import load_sampler
+    from multipl_moe.practice.sampler import load_sampler, require_sampler
     from multipl_moe.practice.summary import practice_table
     from multipl_moe.practice.tasks import read_tasks
     from multipl_moe.system.allocator import keep_freed_memory
@@ -84,7 +84,9 @@ def practice(
     keep_freed_memory()
     with held_folder(output):
         PracticeJournal(output)  # refused at once, if at all
-        with progress_bar("reading tasks") as (on_step, _):
+        with progress_bar("looking for the model") as (on_step, _):
+            require_sampler(section, section.model or "")
+            on_step("reading tasks")
             options = EvalOptions(unsafe=unsafe_no_sandbox, on_step=on_step)
             task_set = read_tasks(chosen, options)
             on_step("loading the model")

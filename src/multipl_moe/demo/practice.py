@@ -8,13 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.eval_set import EvalOptions
-from multipl_moe.generate.text import asked_by_chat, load_tokenizer
 from multipl_moe.practice.one_round import RoundProgress
 from multipl_moe.practice.rounds import KEPT_FILE, practise
-from multipl_moe.practice.sampler import load_sampler, server_of
+from multipl_moe.practice.sampler import load_sampler, require_sampler, server_of
 from multipl_moe.practice.tasks import read_tasks
 from multipl_moe.recipe.corpus import SourceSection
 from multipl_moe.recipe.recipe import Recipe
@@ -42,11 +40,8 @@ def require_possible(recipe: Recipe) -> None:
 
 def require_practice(recipe: Recipe, options: EvalOptions) -> None:
     """Raise UserError, before source text is learnt, where tasks or the model that answers them cannot be read."""
+    require_sampler(recipe.practice, recipe.practice.model or recipe.base)
     read_tasks(recipe, options)
-    if recipe.practice.endpoint is None:
-        folder = resolve_base(recipe.practice.model or recipe.base)
-        if recipe.practice.chat:
-            asked_by_chat(load_tokenizer(folder), "Hello")
 
 
 def practise_tasks(

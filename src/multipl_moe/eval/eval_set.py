@@ -121,7 +121,7 @@ def prepare_eval_set(
     left_out = [(problem, said[problem.key]) for problem in problems if problem.key in said]
     problems = [problem for problem in problems if problem.key not in said]
     if all(problem.language in unfit for problem in problems):
-        raise ConfigError(f"programs.benchmarks: no problem's tests are valid; {left_out[0][0].key}: {left_out[0][1]}")
+        raise ConfigError(f"no problem's tests are valid; {left_out[0][0].key}: {left_out[0][1]}")
     flags = {problem.key: _NO_TESTS for problem in problems if tests_run(problem) == 0}
     return EvalSet(problems, unfit, flags, left_out)
 

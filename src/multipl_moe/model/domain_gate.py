@@ -104,7 +104,7 @@ class DomainGate(Float32Buffers):
             self.calibration.new_full((num_rows,), -1.0),
             torch.zeros(num_rows, 2, dtype=torch.long, device=nothing.device),
             torch.full((num_rows,), UNNAMED, device=nothing.device),
-            torch.zeros(num_rows, dtype=torch.bool, device=nothing.device),
+            torch.ones(num_rows, device=nothing.device),
             torch.zeros(num_rows, 0, dtype=torch.long, device=nothing.device),
             torch.zeros(num_rows, dtype=torch.bool, device=nothing.device),
         )
@@ -140,7 +140,7 @@ class DomainGate(Float32Buffers):
             self._read_on(state)
             fresh = self.empty_state(len(state.last_p))
             state.partial, state.before = fresh.partial, fresh.before
-            state.named, state.in_comment = fresh.named, fresh.in_comment
+            state.named, state.line_share = fresh.named, fresh.line_share
             state.last_p = torch.zeros_like(state.last_p)
         return self.calibration.new_zeros(plan.num_segments)
 

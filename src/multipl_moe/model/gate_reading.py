@@ -13,16 +13,18 @@ from torch.nn import functional as F
 from multipl_moe.model.segments import SegmentPlan
 
 # Kinds of tokens: anything, white space, white space with a line's end, ```, ``` in two tokens
-# (`` and ` with a line's end), ``` with a line's end in one, what begins or ends a turn of a chat, // at a comment, and
-# words that end a line (some tokenizers have `;` with it in one), or are special
-WORD, SPACE, LINE, FENCE, HALF, OTHER_HALF, CLOSES, TURN, COMMENT, LAST = range(10)
-OWN = (WORD, COMMENT, LAST)  # kinds whose tokens stand for themselves
-ENDS_LINE = (LINE, OTHER_HALF, CLOSES, TURN, LAST)
+# (`` and ` with a line's end), ``` with a line's end in one, what begins or ends a turn of a chat, // at a comment,
+# special tokens, words that end a line (some tokenizers have `;` with it in one), and marks of comments that of the
+# languages of a recipe only those to learn have. In older gates words that end a line are as special tokens.
+WORD, SPACE, LINE, FENCE, HALF, OTHER_HALF, CLOSES, TURN, COMMENT, SPECIAL, LAST, OWN_COMMENT = range(12)
+OWN = (WORD, COMMENT, SPECIAL, LAST, OWN_COMMENT)  # kinds whose tokens stand for themselves
+ENDS_LINE = (LINE, OTHER_HALF, CLOSES, TURN, SPECIAL, LAST)
 SYMBOL = 2**20  # and its kind: what stands for all tokens of another kind, beyond every vocabulary
 UNNAMED = -1
 MOST_OF_A_PAIR = 3.0  # nats of a pair's score, a ratio of 20: bounds what one word can do
 OF_A_NAME = 4.0  # nats for prose of a language's name
-OF_A_COMMENT = 0.1  # of what a token says, where its line begins as a comment: those are alike in all languages
+# Of what a token says, where its line begins as a comment: those are alike in all languages
+OF_COMMENTS = {COMMENT: 0.1, OWN_COMMENT: 0.0}
 
 
 @dataclass
@@ -35,7 +37,7 @@ class PrefixState:
         last_p: (B,) p of the last token's segment, which holds until another begins; -1 before any token.
         before: (B, 2) the last two symbols, the newest last; 0 for none.
         named: (B,) the language that a fence names, L for one that is not learnt, -1 for none.
-        in_comment: (B,) whether the line began as a comment.
+        line_share: (B,) how much of what tokens say counts in the line: less where it began as a comment.
         unread: (B, R) ids of that segment's last tokens, which nothing of the above regards yet: in decoding, nobody
             asks before the next one begins.
         is_complete: (B,) whether that segment has all its tokens.
@@ -46,7 +48,7 @@ class PrefixState:
     last_p: Tensor
     before: Tensor
     named: Tensor
-    in_comment: Tensor
+    line_share: Tensor
     unread: Tensor
     is_complete: Tensor
 
@@ -77,10 +79,10 @@ class PairReading:
         if state is None:
             nothing = torch.zeros_like(ids_N)
             self._older_N, self._newer_N, self._named_before_N = nothing, nothing, nothing + UNNAMED
-            self._in_comment_before_N = torch.zeros_like(ids_N, dtype=torch.bool)
+            self._line_share_before_N = torch.ones_like(ids_N, dtype=torch.float32)
         else:
             self._older_N, self._newer_N = state.before[row_N].unbind(1)
-            self._named_before_N, self._in_comment_before_N = state.named[row_N], state.in_comment[row_N]
+            self._named_before_N, self._line_share_before_N = state.named[row_N], state.line_share[row_N]
         self._first_N, self._second_N = self._neighbours()
 
     def _at(self, values_N: Tensor, place_N: Tensor, otherwise_N: Tensor) -> tuple[Tensor, Tensor]:
@@ -98,9 +100,18 @@ class PairReading:
         return first_N, second_N
 
     def pairs(self) -> tuple[Tensor, Tensor]:
-        """(N,) places in the two tables: of a token with the one before it, and with the one before that."""
+        """(N,) places in the two tables: of a token with the one before it, and with the one before that.
+
+        What begins a line says the same whatever word the line before ends with.
+        """
         symbol_N, num_pairs = self._symbol_N, self.tables.pair_scores.shape[1]
-        return pair_places(self._first_N, symbol_N, num_pairs), pair_places(self._second_N, symbol_N, num_pairs)
+        near_N = torch.where(self._kind_before() == LAST, SYMBOL + LINE, self._first_N)
+        return pair_places(near_N, symbol_N, num_pairs), pair_places(self._second_N, symbol_N, num_pairs)
+
+    def _kind_before(self) -> Tensor:
+        """(N,) the kind of the symbol before each token, WORD where there is none."""
+        near_N, kinds = self._first_N, self.tables.token_kinds
+        return torch.where(near_N < SYMBOL, kinds[near_N.clamp(max=len(kinds) - 1)], near_N - SYMBOL)
 
 
 class GateReading(PairReading):
@@ -111,7 +122,7 @@ class GateReading(PairReading):
         self._is_turn_N, self._is_after_turn_N = self._turns()
         self._named_N = self._names()
         self._around_N = self._before()
-        self._in_comment_N = self._comments()
+        self._line_share_N = self._line_shares()
 
     def _turns(self) -> tuple[Tensor, Tensor]:
         """(N,) whether a turn begins, and whether one did before in its segment.
@@ -152,13 +163,14 @@ class GateReading(PairReading):
             before_N = F.pad(torch.where(self.plan.is_real, self._places, -1).cummax(0).values, (1, 0), value=-1)[:-1]
         return self._at(self._named_N, before_N, self._named_before_N)[0]
 
-    def _comments(self) -> Tensor:
-        """(N,) whether the line that a token lies in begins as a comment."""
-        near_N, kinds = self._first_N, self.tables.token_kinds
-        near_kind_N = torch.where(near_N < SYMBOL, kinds[near_N.clamp(max=len(kinds) - 1)], near_N - SYMBOL)
-        begins_N = ((near_N == 0) | _is_one_of(near_kind_N, ENDS_LINE)) & self._counts_N
+    def _line_shares(self) -> Tensor:
+        """(N,) how much of what a token says counts, by what its line begins with."""
+        begins_N = ((self._first_N == 0) | _is_one_of(self._kind_before(), ENDS_LINE)) & self._counts_N
         last_N = torch.where(begins_N, self._places, -1).cummax(0).values
-        return self._at(self._kinds_N == COMMENT, last_N, self._in_comment_before_N)[0]
+        share_N = torch.ones_like(self._line_share_before_N)
+        for kind, share in OF_COMMENTS.items():
+            share_N = share_N.masked_fill(self._kinds_N == kind, share)
+        return self._at(share_N, last_N, self._line_share_before_N)[0]
 
     def _mentioned(self) -> Tensor:
         """(N, 2 (L + 1)) whether a name in prose ends with a token, of each language, L for one that is not learnt; the
@@ -183,7 +195,7 @@ class GateReading(PairReading):
         said_NC = line_C2[:, 0] * (MOST_OF_A_PAIR / 127 / 2) * (first_NC + second_NC) + line_C2[:, 1]
         named_NM = self._mentioned() & (self._around_N == UNNAMED)[:, None]
         said_NC[:, -1] += named_NM.any(dim=1) * OF_A_NAME
-        said_NC = torch.where(self._in_comment_N[:, None], OF_A_COMMENT * said_NC, said_NC)
+        said_NC = said_NC * self._line_share_N[:, None]
         said_NC = said_NC.masked_fill((self._around_N != UNNAMED)[:, None], 0.0)
         is_after_N1 = self._is_after_turn_N[:, None]
         told = (named_NM & ~is_after_N1, self._is_turn_N[:, None], named_NM & is_after_N1)
@@ -211,7 +223,7 @@ class GateReading(PairReading):
         return is_first_V & (F.pad(self.state.last_p, (0, 1))[self.plan.row_of_segment] < 0)
 
     def carry_to(self, state: PrefixState) -> None:
-        """Set `before`, `named` and `in_comment` of a state to what they are after each row's last token."""
+        """Set `before`, `named` and `line_share` of a state to what they are after each row's last token."""
         plan = self.plan
         row_N = plan.row_of_segment[plan.segment_of_token]
         nothing = self._places.new_full((plan.num_rows + 1,), -1)
@@ -223,7 +235,7 @@ class GateReading(PairReading):
         second_B = torch.where(counts_B, self._first_N[there_B], self._second_N[there_B])
         state.before = torch.where(has_tokens_B[:, None], torch.stack([second_B, newest_B], dim=1), state.before)
         state.named = torch.where(has_tokens_B, self._named_N[there_B], state.named)
-        state.in_comment = torch.where(has_tokens_B, self._in_comment_N[there_B], state.in_comment)
+        state.line_share = torch.where(has_tokens_B, self._line_share_N[there_B], state.line_share)
 
 
 def _is_one_of(kinds_N: Tensor, kinds: tuple[int, ...]) -> Tensor:

@@ -2,9 +2,11 @@
 
 from multipl_judge.problems.extract import continuation_of_answer
 from multipl_judge.problems.problem import Problem
+from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.codegen.completer import Completer, Extract
 from multipl_moe.codegen.endpoint import EndpointCompleter
 from multipl_moe.codegen.local import LocalCompleter
+from multipl_moe.generate.text import asked_by_chat, load_tokenizer
 from multipl_moe.practice.tasks import TaskSet
 from multipl_moe.recipe.practice import PracticeSection
 
@@ -34,3 +36,11 @@ def server_of(section: PracticeSection, extract: Extract | None = None) -> Compl
     assert section.endpoint_model is not None
     concurrency = section.codegen.batch_sequences
     return EndpointCompleter(section.endpoint, section.endpoint_model, extract=extract, concurrency=concurrency)
+
+
+def require_sampler(section: PracticeSection, model: str) -> None:
+    """Raise what `load_sampler` would, weights that cannot be read apart: before tasks are tried, which takes long."""
+    if server_of(section) is None:
+        folder = resolve_base(model)
+        if section.chat:
+            asked_by_chat(load_tokenizer(folder), "Hello")

@@ -34,7 +34,7 @@ from multipl_moe.model.gate_reading import MOST_OF_A_PAIR, pairs_of
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.start_tokens import start_tokens
-from multipl_moe.upcycle.gate_tokens import fence_names, prose_names, token_kinds, written_in
+from multipl_moe.upcycle.gate_tokens import fence_names, own_marks, prose_names, token_kinds, written_in
 
 GATE_BACKGROUND = {  # none may be the name of a language
     "JSON": (".json",),
@@ -115,7 +115,8 @@ def fit_domain_gate(base_folder: Path, corpus: Path, recipe: Recipe, moe: MoeCon
     programs = _programs(learn) | samples(recipe.endings, recipe.languages)
     texts, rows = texts | programs, rows + list(_rows(tokenizer, programs))
     gate = DomainGate(moe.gate, vocabulary)
-    gate.token_kinds.copy_(token_kinds(tokenizer, vocabulary))
+    marks = own_marks(learn, recipe.languages, recipe.language_table)
+    gate.token_kinds.copy_(token_kinds(tokenizer, vocabulary, marks))
     gate.names.copy_(fence_names(tokenizer, gate.token_kinds, learn, recipe.language_table))
     gate.mentions.copy_(prose_names(tokenizer, gate.token_kinds, learn, recipe.language_table))
     counts = PairCounts(gate, rows, learn, _prose_of(rows, learn, recipe.language_table))

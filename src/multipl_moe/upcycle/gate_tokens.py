@@ -2,6 +2,7 @@
 what of a text is in its language."""
 
 import re
+from collections.abc import Collection
 
 import torch
 from torch import Tensor
@@ -20,7 +21,9 @@ from multipl_moe.model.gate_reading import (
     LAST,
     LINE,
     OTHER_HALF,
+    OWN_COMMENT,
     SPACE,
+    SPECIAL,
     TURN,
     WORD,
 )
@@ -42,6 +45,7 @@ _FENCED = re.compile(r"^[ \t]*(```+|~~~+)[ \t]*([^\s`]*)[^\n`]*\n(.*?)(?:^[ \t]*
 _NAMED, _ASKED = 0, 1
 _BEFORE_ASKED, _BEFORE_SMALL = ("in", "In", "into", "to", "using"), ("in", "using")
 _AFTER = ("function", "program", "script", "class", "code")
+_SHARED_MARKS = {"//", "#"}
 _SHORT = 2  # letters of a name that is a word or a letter by itself, as Go and C are
 
 
@@ -62,8 +66,19 @@ def written_in(file: TextFile, name: str, table: dict[str, Language]) -> str:
     return named or "".join(code for _, mark, code in blocks if not mark)
 
 
-def token_kinds(tokenizer: PreTrainedTokenizerBase, vocabulary: int) -> Tensor:
-    """(vocabulary,) int8: whether each token is a word, ends a line, is white space, of a fence, of a turn, or //.
+def own_marks(learn: Collection[str], names: Collection[str], table: dict[str, Language]) -> set[str]:
+    """What begins a comment up to the end of the line in languages to learn, and in no other one of `names`.
+
+    Without those that many languages have: there, comments tell them apart (docs/domain-gate.md has what it costs).
+    """
+    of_name = {name: table[name].line_comment for name in names if table[name].is_code}
+    of_others = {mark for name, mark in of_name.items() if name not in learn}
+    return {mark for name, mark in of_name.items() if name in learn and mark} - of_others - _SHARED_MARKS
+
+
+def token_kinds(tokenizer: PreTrainedTokenizerBase, vocabulary: int, marks: Collection[str] = ()) -> Tensor:
+    """(vocabulary,) int8: whether each token is a word, ends a line, is white space, of a fence, of a turn, or begins a
+    comment: // or one of `marks`, also with its last character more than once.
 
     A fence whose token holds a line's end names no language. Some tokenizers split that into two tokens. Turns begin
     and end with the special tokens that the chat template writes.
@@ -73,11 +88,12 @@ def token_kinds(tokenizer: PreTrainedTokenizerBase, vocabulary: int) -> Tensor:
     added = tokenizer.added_tokens_decoder
     special = set(tokenizer.all_special_ids) | {number for number, token in added.items() if token.special}
     template = str(tokenizer.chat_template or "")
+    own = re.compile("|".join(f"{re.escape(mark)}{re.escape(mark[-1])}*" for mark in marks) or r"(?!)")
     for number, text in enumerate(tokenizer.batch_decode([[token] for token in range(known)])):
         text = text or str(tokenizer.convert_ids_to_tokens(number)).replace("\u2581", " ")  # some strip a lone space
         bare, ends_line = text.strip(), text.rstrip(" \t").endswith("\n")
         if number in special:
-            kinds[number] = TURN if str(tokenizer.convert_ids_to_tokens(number)) in template else LAST
+            kinds[number] = TURN if str(tokenizer.convert_ids_to_tokens(number)) in template else SPECIAL
             continue
         if not bare:
             kinds[number] = LINE if "\n" in text else SPACE
@@ -89,6 +105,8 @@ def token_kinds(tokenizer: PreTrainedTokenizerBase, vocabulary: int) -> Tensor:
             kinds[number] = LAST
         elif re.fullmatch(r"//+!?", text.strip(" \t")):
             kinds[number] = COMMENT
+        elif own.fullmatch(text.strip(" \t")):
+            kinds[number] = OWN_COMMENT
     return kinds
 
 
