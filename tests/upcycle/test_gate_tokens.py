@@ -57,7 +57,7 @@ def tokenizer(world: World) -> PreTrainedTokenizerBase:
 
 
 def test_tokens_are_words_white_space_fences_or_slashes(tokenizer: PreTrainedTokenizerBase):
-    kinds = token_kinds(tokenizer, len(tokenizer) + 3, ["--"])
+    kinds = token_kinds(tokenizer, len(tokenizer) + 3, {"--": kind_of.OWN_COMMENT, ";": kind_of.COMMENT})
     expected = {
         "```": kind_of.FENCE,
         " ```": kind_of.FENCE,
@@ -74,6 +74,7 @@ def test_tokens_are_words_white_space_fences_or_slashes(tokenizer: PreTrainedTok
         "--": kind_of.OWN_COMMENT,
         " ---": kind_of.OWN_COMMENT,
         "-->": kind_of.WORD,
+        " ;;": kind_of.COMMENT,
     }
     for text, kind in expected.items():
         assert kinds[tokenizer.convert_tokens_to_ids(text)] == kind, text
@@ -90,10 +91,10 @@ def test_tokens_are_words_white_space_fences_or_slashes(tokenizer: PreTrainedTok
 @pytest.mark.parametrize(
     ("learn", "keep", "marks"),
     [
-        (["lua"], ["python", "english"], {"--"}),
-        (["lua"], ["haskell"], set()),
-        (["racket", "lua"], ["python"], {";", "--"}),
-        (["ruby", "rust", "ocaml"], ["java"], set()),
+        (["lua"], ["python", "english"], {"--": kind_of.OWN_COMMENT}),
+        (["lua"], ["haskell"], {}),
+        (["racket", "lua"], ["python"], {";": kind_of.COMMENT, "--": kind_of.OWN_COMMENT}),
+        (["ruby", "rust", "ocaml"], ["java"], {}),
     ],
 )
 def test_marks_of_comments_are_those_of_languages_to_learn_alone(learn, keep, marks):

@@ -2,7 +2,7 @@
 what of a text is in its language."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor
@@ -45,7 +45,8 @@ _FENCED = re.compile(r"^[ \t]*(```+|~~~+)[ \t]*([^\s`]*)[^\n`]*\n(.*?)(?:^[ \t]*
 _NAMED, _ASKED = 0, 1
 _BEFORE_ASKED, _BEFORE_SMALL = ("in", "In", "into", "to", "using"), ("in", "using")
 _AFTER = ("function", "program", "script", "class", "code")
-_SHARED_MARKS = {"//", "#"}
+_SHARED_MARKS, _FAMILY_MARKS = {"//", "#"}, {";"}
+_MOST_REPEATED = 8  # times that a comment's mark may repeat its last character, as in ;;;
 _SHORT = 2  # letters of a name that is a word or a letter by itself, as Go and C are
 
 
@@ -66,19 +67,21 @@ def written_in(file: TextFile, name: str, table: dict[str, Language]) -> str:
     return named or "".join(code for _, mark, code in blocks if not mark)
 
 
-def own_marks(learn: Collection[str], names: Collection[str], table: dict[str, Language]) -> set[str]:
-    """What begins a comment up to the end of the line in languages to learn, and in no other one of `names`.
+def own_marks(learn: Collection[str], names: Collection[str], table: dict[str, Language]) -> dict[str, int]:
+    """What begins a line's comment in languages to learn and in no other one of `names`, and the kind of its token.
 
-    Without those that many languages have: there, comments tell them apart (docs/domain-gate.md has what it costs).
+    A mark that many kinds of text have is none of them, and one that languages of a family share weighs a little: it is
+    by comments that they are told apart (docs/domain-gate.md has what it costs).
     """
     of_name = {name: table[name].line_comment for name in names if table[name].is_code}
     of_others = {mark for name, mark in of_name.items() if name not in learn}
-    return {mark for name, mark in of_name.items() if name in learn and mark} - of_others - _SHARED_MARKS
+    own = {mark for name, mark in of_name.items() if name in learn and mark} - of_others - _SHARED_MARKS
+    return {mark: COMMENT if mark in _FAMILY_MARKS else OWN_COMMENT for mark in own}
 
 
-def token_kinds(tokenizer: PreTrainedTokenizerBase, vocabulary: int, marks: Collection[str] = ()) -> Tensor:
+def token_kinds(tokenizer: PreTrainedTokenizerBase, vocabulary: int, marks: Mapping[str, int] | None = None) -> Tensor:
     """(vocabulary,) int8: whether each token is a word, ends a line, is white space, of a fence, of a turn, or begins a
-    comment: // or one of `marks`, also with its last character more than once.
+    comment: // or one of `marks`, by kind, also with its last character more than once.
 
     A fence whose token holds a line's end names no language. Some tokenizers split that into two tokens. Turns begin
     and end with the special tokens that the chat template writes.
@@ -88,7 +91,7 @@ def token_kinds(tokenizer: PreTrainedTokenizerBase, vocabulary: int, marks: Coll
     added = tokenizer.added_tokens_decoder
     special = set(tokenizer.all_special_ids) | {number for number, token in added.items() if token.special}
     template = str(tokenizer.chat_template or "")
-    own = re.compile("|".join(f"{re.escape(mark)}{re.escape(mark[-1])}*" for mark in marks) or r"(?!)")
+    own = {mark + mark[-1] * more: kind for mark, kind in (marks or {}).items() for more in range(_MOST_REPEATED)}
     for number, text in enumerate(tokenizer.batch_decode([[token] for token in range(known)])):
         text = text or str(tokenizer.convert_ids_to_tokens(number)).replace("\u2581", " ")  # some strip a lone space
         bare, ends_line = text.strip(), text.rstrip(" \t").endswith("\n")
@@ -105,8 +108,8 @@ def token_kinds(tokenizer: PreTrainedTokenizerBase, vocabulary: int, marks: Coll
             kinds[number] = LAST
         elif re.fullmatch(r"//+!?", text.strip(" \t")):
             kinds[number] = COMMENT
-        elif own.fullmatch(text.strip(" \t")):
-            kinds[number] = OWN_COMMENT
+        else:
+            kinds[number] = own.get(bare, WORD)
     return kinds
 
 
