@@ -28,7 +28,7 @@ from multipl_moe.runs.result import Changes
 DOCS = Path(__file__).parents[1] / "docs"
 _DPI = 150
 _PROGRAMS = {  # rows of programs.json, and what the picture calls them
-    "lua, answers of the 1.5B": "Lua: 251 answers of a teacher",
+    "lua, 260 answers of the 1.5B, default pack": "Lua: 260 answers of a teacher",
     "lua, practice": "Lua: 542 answers of its own",
     "ocaml, base of 1.5B, 77 of its own answers": "OCaml, base of 1.5B: 77 answers of its own",
     "ocaml, 370 answers of the 1.5B that had learnt its own": "OCaml: 370 answers of that 1.5B",

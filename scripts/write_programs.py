@@ -32,11 +32,18 @@ _OF_TRAINING = ("tokens", "steps", "learning_rate", "processor_s", "peak_bytes")
 _DIGITS = 7  # of how far a model moved
 
 
-def row_of(name: str, evaluation: Path, moved: Path | None, training: Path | None) -> dict[str, Any]:
-    """The row of an evaluation that judged a model's programs against another's, in one language and benchmark."""
+def row_of(
+    name: str, evaluation: Path, moved: Path | None, training: Path | None, *, by_itself: bool = False
+) -> dict[str, Any]:
+    """The row of an evaluation that judged a model's programs against another's, in one language and benchmark.
+
+    `by_itself`: of the programs for which nobody told its gate the language.
+    """
     result = ProgramsResult.read(evaluation / "metrics.json")
-    assert result.comparison is not None
-    ((language, _, benchmark, programs),) = result.comparison.cells()
+    verdict = result.gate and result.gate.by_itself if by_itself else result
+    assert verdict is not None
+    assert verdict.comparison is not None
+    ((language, _, benchmark, programs),) = verdict.comparison.cells()
     row: dict[str, Any] = {"name": name, "language": language, "benchmark": benchmark}
     counted = programs.to_json()
     row |= {key: counted[key] for key in _COUNTED if key in counted}
@@ -63,8 +70,12 @@ def main() -> None:
     parser.add_argument("evaluation", type=Path, help="folder of `eval ... --against`, which judged programs")
     parser.add_argument("--moved", type=Path, help="folder of `eval --metric moved` of the same model")
     parser.add_argument("--training", type=Path, help="folder of the run that made the model, if it lies elsewhere")
+    parser.add_argument(
+        "--by-itself", action="store_true", help="the programs that codegen.tell_language=both made besides"
+    )
     arguments = parser.parse_args()
-    row = row_of(arguments.name, arguments.evaluation, arguments.moved, arguments.training)
+    paths = arguments.evaluation, arguments.moved, arguments.training
+    row = row_of(arguments.name, *paths, by_itself=arguments.by_itself)
     stored = read_json(FILE) if FILE.is_file() else {"environment": environment(), "rows": []}
     names = [other["name"] for other in stored["rows"]]
     place = names.index(row["name"]) if row["name"] in names else len(names)

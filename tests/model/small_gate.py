@@ -13,7 +13,6 @@ from multipl_moe.model.gate_reading import (
     LAST,
     LINE,
     OF_A_NAME,
-    OF_COMMENTS,
     OWN_COMMENT,
     SPACE,
     SPECIAL,
@@ -85,7 +84,7 @@ def pieces_of(gate: DomainGate, tokens: list[int]) -> list[Piece]:
         kind, piece = kinds[token], pieces[-1]
         symbol = token if kind in (WORD, COMMENT, LAST, SPECIAL, OWN_COMMENT) else 2**20 + kind
         if kind != SPACE and before[-1] in (0, ENDS, SPECIAL_TOKEN, 2**20 + LINE, 2**20 + TURN):
-            share = OF_COMMENTS.get(kind, 1.0)
+            share = {COMMENT: 0.1, OWN_COMMENT: 0.01}.get(kind, 1.0)
         if named < 0:
             near = 2**20 + LINE if before[-1] == ENDS else before[-1]
             for column, (slope, offset) in enumerate(lines):

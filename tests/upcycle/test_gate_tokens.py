@@ -47,7 +47,23 @@ def tokenizer(world: World) -> PreTrainedTokenizerBase:
     """A tokenizer with words that those of real bases have."""
     tokenizer = AutoTokenizer.from_pretrained(world.base)
     tokenizer.add_tokens(
-        ["```", " ```", "``", "`\n", "```\n", "//", " ///", "//\n", "http://", "\n\n", "    ", "--", " ---", "-->"]
+        [
+            "```",
+            " ```",
+            "``",
+            "`\n",
+            "```\n",
+            "//",
+            " ///",
+            "//\n",
+            "http://",
+            "\n\n",
+            "    ",
+            "--",
+            " ---",
+            "-->",
+            " ;;",
+        ]
     )
     tokenizer.add_tokens(["rust", "Rust", "rs", "r", "uby", "python", "zig"])
     tokenizer.add_tokens([" Rust", " rust", " Ru", " ru", "by", " Python", " Cython"])
@@ -93,7 +109,7 @@ def test_tokens_are_words_white_space_fences_or_slashes(tokenizer: PreTrainedTok
     [
         (["lua"], ["python", "english"], {"--": kind_of.OWN_COMMENT}),
         (["lua"], ["haskell"], {}),
-        (["racket", "lua"], ["python"], {";": kind_of.COMMENT, "--": kind_of.OWN_COMMENT}),
+        (["racket", "lua"], ["python", "ocaml"], {";": kind_of.COMMENT, "--": kind_of.OWN_COMMENT}),
         (["ruby", "rust", "ocaml"], ["java"], {}),
     ],
 )

@@ -84,11 +84,9 @@ def practice(
     keep_freed_memory()
     with held_folder(output):
         PracticeJournal(output)  # refused at once, if at all
-        with progress_bar("looking for the model") as (on_step, _):
-            require_sampler(section, section.model or "")
-            on_step("reading tasks")
+        with progress_bar("reading tasks") as (on_step, _):
             options = EvalOptions(unsafe=unsafe_no_sandbox, on_step=on_step)
-            task_set = read_tasks(chosen, options)
+            task_set = read_tasks(chosen, options, lambda: require_sampler(section, section.model or ""))
             on_step("loading the model")
             completer = load_sampler(section, section.model or "", task_set)
         if task_set.note:

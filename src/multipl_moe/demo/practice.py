@@ -40,8 +40,7 @@ def require_possible(recipe: Recipe) -> None:
 
 def require_practice(recipe: Recipe, options: EvalOptions) -> None:
     """Raise UserError, before source text is learnt, where tasks or the model that answers them cannot be read."""
-    require_sampler(recipe.practice, recipe.practice.model or recipe.base)
-    read_tasks(recipe, options)
+    read_tasks(recipe, options, lambda: require_sampler(recipe.practice, recipe.practice.model or recipe.base))
 
 
 def practise_tasks(

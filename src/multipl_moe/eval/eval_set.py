@@ -91,8 +91,11 @@ def prepare_eval_set(
     options: EvalOptions,
     problems: list[Problem] | None = None,
     require: Callable[[list[Problem], list[Problem]], object] | None = None,
+    named: str = "programs.benchmarks",
 ) -> EvalSet:
     """Read the problems, or take those given instead of the recipe's, and try the toolchains that they need.
+
+    The key `named` is where the recipe names them.
 
     Before they are tried, which may take minutes, `require` gets the problems whose toolchain is here, and the others.
 
@@ -121,7 +124,7 @@ def prepare_eval_set(
     left_out = [(problem, said[problem.key]) for problem in problems if problem.key in said]
     problems = [problem for problem in problems if problem.key not in said]
     if all(problem.language in unfit for problem in problems):
-        raise ConfigError(f"no problem's tests are valid; {left_out[0][0].key}: {left_out[0][1]}")
+        raise ConfigError(f"{named}: no problem's tests are valid; {left_out[0][0].key}: {left_out[0][1]}")
     flags = {problem.key: _NO_TESTS for problem in problems if tests_run(problem) == 0}
     return EvalSet(problems, unfit, flags, left_out)
 

@@ -104,7 +104,7 @@ class DomainGate(Float32Buffers):
             self.calibration.new_full((num_rows,), -1.0),
             torch.zeros(num_rows, 2, dtype=torch.long, device=nothing.device),
             torch.full((num_rows,), UNNAMED, device=nothing.device),
-            torch.ones(num_rows, device=nothing.device),
+            self.calibration.new_ones(num_rows),
             torch.zeros(num_rows, 0, dtype=torch.long, device=nothing.device),
             torch.zeros(num_rows, dtype=torch.bool, device=nothing.device),
         )

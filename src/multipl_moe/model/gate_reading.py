@@ -13,18 +13,19 @@ from torch.nn import functional as F
 from multipl_moe.model.segments import SegmentPlan
 
 # Kinds of tokens: anything, white space, white space with a line's end, ```, ``` in two tokens
-# (`` and ` with a line's end), ``` with a line's end in one, what begins or ends a turn of a chat, // at a comment,
-# special tokens, words that end a line (some tokenizers have `;` with it in one), and marks of comments that of the
-# languages of a recipe only those to learn have. In older gates words that end a line are as special tokens.
+# (`` and ` with a line's end), ``` with a line's end in one, what begins or ends a turn of a chat, what begins a
+# comment (// and such), special tokens, words that end a line (some tokenizers have `;` with it in one), and what
+# begins a comment only in languages to learn. Packs hold these numbers; older ones have 9 for words that end a line.
 WORD, SPACE, LINE, FENCE, HALF, OTHER_HALF, CLOSES, TURN, COMMENT, SPECIAL, LAST, OWN_COMMENT = range(12)
-OWN = (WORD, COMMENT, SPECIAL, LAST, OWN_COMMENT)  # kinds whose tokens stand for themselves
+AS_THEMSELVES = (WORD, COMMENT, SPECIAL, LAST, OWN_COMMENT)  # kinds whose tokens stand for themselves
 ENDS_LINE = (LINE, OTHER_HALF, CLOSES, TURN, SPECIAL, LAST)
 SYMBOL = 2**20  # and its kind: what stands for all tokens of another kind, beyond every vocabulary
 UNNAMED = -1
 MOST_OF_A_PAIR = 3.0  # nats of a pair's score, a ratio of 20: bounds what one word can do
 OF_A_NAME = 4.0  # nats for prose of a language's name
-# Of what a token says, where its line begins as a comment: those are alike in all languages
-OF_COMMENTS = {COMMENT: 0.1, OWN_COMMENT: 0.0}
+# Of what a token says, where its line begins as a comment: those are alike in all languages. Not nothing: text that
+# says nothing drifts open, as prose becomes code to learn more easily than the reverse
+OF_COMMENTS = {COMMENT: 0.1, OWN_COMMENT: 0.01}
 
 
 @dataclass
@@ -72,7 +73,7 @@ class PairReading:
         self._places = torch.arange(len(ids_N), device=ids_N.device)
         self._document_N = plan.first_segments[plan.segment_of_token]
         self._kinds_N = kinds_N = tables.token_kinds[self._ids_N]
-        self._symbol_N = torch.where(_is_one_of(kinds_N, OWN), self._ids_N, SYMBOL + kinds_N.long())
+        self._symbol_N = torch.where(_is_one_of(kinds_N, AS_THEMSELVES), self._ids_N, SYMBOL + kinds_N.long())
         self._counts_N = kinds_N != SPACE if plan.is_real is None else (kinds_N != SPACE) & plan.is_real
         self._last_N = torch.where(self._counts_N, self._places, -1).cummax(0).values  # up to this token
         row_N = plan.row_of_segment[plan.segment_of_token].clamp(max=plan.num_rows - 1)
@@ -109,7 +110,7 @@ class PairReading:
         return pair_places(near_N, symbol_N, num_pairs), pair_places(self._second_N, symbol_N, num_pairs)
 
     def _kind_before(self) -> Tensor:
-        """(N,) the kind of the symbol before each token, WORD where there is none."""
+        """(N,) the kind of the symbol before each token; of none, that of token 0."""
         near_N, kinds = self._first_N, self.tables.token_kinds
         return torch.where(near_N < SYMBOL, kinds[near_N.clamp(max=len(kinds) - 1)], near_N - SYMBOL)
 

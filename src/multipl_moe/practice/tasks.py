@@ -4,7 +4,7 @@ import hashlib
 import json
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from multipl_judge.languages.own import add_languages
@@ -53,8 +53,8 @@ class TaskSet:
         return f"tasks: {len(self.tasks):,}{why}" + (f". {self.note}" if self.note else "")
 
 
-def read_tasks(recipe: Recipe, options: EvalOptions) -> TaskSet:
-    """The recipe's tasks in the languages to learn, of which the toolchains have been tried.
+def read_tasks(recipe: Recipe, options: EvalOptions, before_trying: Callable[[], None] = lambda: None) -> TaskSet:
+    """The recipe's tasks in the languages to learn, of which the toolchains have been tried, which may take minutes.
 
     A Python problem with a reference is the solution of the tasks of its cluster in other languages. A task that holds
     a part of a benchmark's problem is left out, as is one whose tests test nothing.
@@ -85,7 +85,8 @@ def read_tasks(recipe: Recipe, options: EvalOptions) -> TaskSet:
     if recipe.practice.max_tasks is not None and recipe.practice.max_tasks < len(clean):
         drawn = random.Random(recipe.seed).sample(range(len(clean)), recipe.practice.max_tasks)
         clean = [clean[place] for place in sorted(drawn)]
-    eval_set = prepare_eval_set(recipe, options, clean)
+    before_trying()
+    eval_set = prepare_eval_set(recipe, options, clean, named="practice.tasks")
     invalid = {problem.key: said for problem, said in eval_set.left_out}
     left_out["tests do not compile"] += len(invalid)
     left_out["cannot be judged here"] += len(clean) - len(invalid) - len(eval_set.scored)

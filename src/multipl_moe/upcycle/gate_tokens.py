@@ -45,8 +45,10 @@ _FENCED = re.compile(r"^[ \t]*(```+|~~~+)[ \t]*([^\s`]*)[^\n`]*\n(.*?)(?:^[ \t]*
 _NAMED, _ASKED = 0, 1
 _BEFORE_ASKED, _BEFORE_SMALL = ("in", "In", "into", "to", "using"), ("in", "using")
 _AFTER = ("function", "program", "script", "class", "code")
-_SHARED_MARKS, _FAMILY_MARKS = {"//", "#"}, {";"}
-_MOST_REPEATED = 8  # times that a comment's mark may repeat its last character, as in ;;;
+# What begins a line's comment, and its kind. Lisps differ by comments, so theirs say a little. Other marks were not
+# measured, and # is one of so many kinds of text that comments tell them apart (docs/domain-gate.md)
+_MARKS = {"--": OWN_COMMENT, ";": COMMENT}
+_NO_MARKS: Mapping[str, int] = {}
 _SHORT = 2  # letters of a name that is a word or a letter by itself, as Go and C are
 
 
@@ -68,18 +70,16 @@ def written_in(file: TextFile, name: str, table: dict[str, Language]) -> str:
 
 
 def own_marks(learn: Collection[str], names: Collection[str], table: dict[str, Language]) -> dict[str, int]:
-    """What begins a line's comment in languages to learn and in no other one of `names`, and the kind of its token.
-
-    A mark that many kinds of text have is none of them, and one that languages of a family share weighs a little: it is
-    by comments that they are told apart (docs/domain-gate.md has what it costs).
-    """
-    of_name = {name: table[name].line_comment for name in names if table[name].is_code}
-    of_others = {mark for name, mark in of_name.items() if name not in learn}
-    own = {mark for name, mark in of_name.items() if name in learn and mark} - of_others - _SHARED_MARKS
-    return {mark: COMMENT if mark in _FAMILY_MARKS else OWN_COMMENT for mark in own}
+    """The `_MARKS` that, of the languages of these names, those to learn have and no other one."""
+    found = {}
+    for mark, kind in _MARKS.items():
+        having = {name for name in names if table[name].is_code and (table[name].line_comment or "").startswith(mark)}
+        if having and having <= {*learn}:
+            found[mark] = kind
+    return found
 
 
-def token_kinds(tokenizer: PreTrainedTokenizerBase, vocabulary: int, marks: Mapping[str, int] | None = None) -> Tensor:
+def token_kinds(tokenizer: PreTrainedTokenizerBase, vocabulary: int, marks: Mapping[str, int] = _NO_MARKS) -> Tensor:
     """(vocabulary,) int8: whether each token is a word, ends a line, is white space, of a fence, of a turn, or begins a
     comment: // or one of `marks`, by kind, also with its last character more than once.
 
@@ -91,7 +91,6 @@ def token_kinds(tokenizer: PreTrainedTokenizerBase, vocabulary: int, marks: Mapp
     added = tokenizer.added_tokens_decoder
     special = set(tokenizer.all_special_ids) | {number for number, token in added.items() if token.special}
     template = str(tokenizer.chat_template or "")
-    own = {mark + mark[-1] * more: kind for mark, kind in (marks or {}).items() for more in range(_MOST_REPEATED)}
     for number, text in enumerate(tokenizer.batch_decode([[token] for token in range(known)])):
         text = text or str(tokenizer.convert_ids_to_tokens(number)).replace("\u2581", " ")  # some strip a lone space
         bare, ends_line = text.strip(), text.rstrip(" \t").endswith("\n")
@@ -109,7 +108,8 @@ def token_kinds(tokenizer: PreTrainedTokenizerBase, vocabulary: int, marks: Mapp
         elif re.fullmatch(r"//+!?", text.strip(" \t")):
             kinds[number] = COMMENT
         else:
-            kinds[number] = own.get(bare, WORD)
+            own = (kind for mark, kind in marks.items() if bare.startswith(mark) and not bare.strip(mark[-1]))
+            kinds[number] = next(own, WORD)
     return kinds
 
 
