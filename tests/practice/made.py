@@ -52,7 +52,7 @@ class Answers:
         return [Completion(text, Finish.stop) for text in texts]
 
 
-def untried(recipe: Recipe, options: Any, problems: list[Problem]) -> EvalSet:
+def untried(recipe: Recipe, options: Any, problems: list[Problem], named: str = "") -> EvalSet:
     """Stands for `prepare_eval_set`: all languages can be judged but Perl, and no test with `~` compiles."""
     invalid = [(problem, "unknown operator") for problem in problems if "~" in problem.tests]
     problems = [problem for problem in problems if "~" not in problem.tests]

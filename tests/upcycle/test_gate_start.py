@@ -18,9 +18,10 @@ from multipl_moe.checkpoints.tensors import copy_companions
 from multipl_moe.corpus.documents import documents_path, read_documents
 from multipl_moe.errors import ConfigError, CorpusError
 from multipl_moe.model.domain_gate import DomainGate
-from multipl_moe.model.gate_reading import pairs_of
+from multipl_moe.model.gate_reading import OWN_COMMENT, pairs_of
 from multipl_moe.model.moe_config import GateConfig
 from multipl_moe.model.parameters import ParameterCounts
+from multipl_moe.model.segments import plan_segments
 from multipl_moe.recipe.recipe import Recipe, validate_recipe
 from multipl_moe.runs.folder import read_json
 from multipl_moe.upcycle import gate_start
@@ -218,6 +219,29 @@ def test_prose_within_a_file_shuts_the_gate_and_what_follows_opens_it_again(gate
     p = gate.p_of_text([token for part in parts for token in part])
     first, second, third = p[: len(parts[0])], p[len(parts[0]) : -len(parts[2]) - 1], p[-len(parts[2]) - 1 :]
     assert [float(part[48:].mean().round()) for part in (first, second, third)] == [1, 0, 1]
+
+
+def test_comments_of_a_language_to_learn_alone_leave_it_to_the_code_below_them(
+    world: World, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(gate_start, "own_marks", lambda *_: {"%": OWN_COMMENT})
+    upcycle(recipe, tmp_path / "hybrid", corpus=world.corpus)
+    (gate,) = load_hybrid(tmp_path / "hybrid").model.gates.values()
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "hybrid")
+
+    def is_open(text: str) -> bool:
+        ids = torch.tensor(tokenizer(text)["input_ids"])
+        plan = plan_segments(torch.arange(len(ids))[None], None, window=None, stride=gate.stride, lookahead=False)
+        return bool(gate.other_in_prompts(ids, plan)[-1] < 0.49)
+
+    def comments(mark: str) -> str:
+        words = source_text("english", 901).split()[:120]
+        return "".join(f"{mark} {' '.join(words[place : place + 8])}\n" for place in range(0, 120, 8))
+
+    assert not is_open(comments("%")), "comments alone open nothing"
+    assert is_open(comments("%") + source_text("rust", 902)[:12])
+    assert not is_open(comments("#") + source_text("rust", 902)[:12]), "with another mark they are other text"
+    assert not is_open(comments("%") + source_text("python", 902)[:120])
 
 
 def test_a_pair_counts_once_in_a_piece_of_a_text_that_repeats_it():

@@ -100,6 +100,7 @@ def test_tokens_are_words_white_space_fences_or_slashes(tokenizer: PreTrainedTok
     }
     assert {number: int(kinds[number]) for number in special} == special, "only what the chat template writes is a turn"
     assert kinds[-3:].tolist() == [kind_of.WORD] * 3
+    assert [kind_of.COMMENT, kind_of.SPECIAL, kind_of.LAST, kind_of.OWN_COMMENT] == [8, 9, 10, 11], "packs hold these"
     plain = token_kinds(tokenizer, len(tokenizer))
     assert plain[tokenizer.convert_tokens_to_ids("--")] == kind_of.WORD
 
