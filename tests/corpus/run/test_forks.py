@@ -88,6 +88,24 @@ def test_a_worker_that_is_killed_ends_the_others_at_once_although_this_process_i
     assert time.monotonic() - began < 30
 
 
+def test_a_worker_that_is_ended_the_moment_it_is_forked_does_not_run_its_parents_handler(tmp_path, monkeypatch):
+    def fork_and_end() -> int:
+        process = fork()
+        if process == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return process
+
+    fork = os.fork
+    before = signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    try:
+        monkeypatch.setattr(os, "fork", fork_and_end)
+        with pytest.raises(TasksUnfinishedError, match=r"killed \(signal 15\)"):
+            run(tmp_path, lambda data, task, num_tasks: None)
+        assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_a_task_that_fails_for_a_reason_of_its_own_is_pointed_at(tmp_path):
     def step(data: Any, task: int, num_tasks: int) -> None:
         raise ZeroDivisionError

@@ -25,6 +25,7 @@ from multipl_moe.errors import TasksUnfinishedError
 from multipl_moe.system.disk_errors import disk_errno
 
 _SET_DEATH_SIGNAL = 1  # prctl's PR_SET_PDEATHSIG
+_ENDING = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
 _END_S = 10
 
 
@@ -54,7 +55,8 @@ def run_in_forks(stage: Stage, workers: int, logs: Path, listeners: Listeners) -
                 target=_run_task, args=(stage, logs, task, os.getpid())
             )
             running[task] = process  # before it starts: whatever comes in between, it is ended
-            process.start()
+            with _signals_held():
+                process.start()
         _wait_for_fewer(1, running, stage, logs, listeners)
 
 
@@ -75,6 +77,7 @@ def _run_task(stage: Stage, logs: Path, task: int, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     die_with_parent()
     if os.getppid() == parent:  # else it died in between
         try:
@@ -83,6 +86,17 @@ def _run_task(stage: Stage, logs: Path, task: int, parent: int) -> None:
             if (number := disk_errno(error)) is not None:
                 os._exit(number)  # without room to tell it in the log, or even to flush that
             raise
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    # The parent's handler must not run in a child that was just forked: it would raise there, and the child would go
+    # on as a second parent.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _wait_for_fewer(
