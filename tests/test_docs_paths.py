@@ -14,10 +14,11 @@ _PAGES = [
     *(_ROOT / name for name in ("README.md", "AGENTS.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
 ]
 _CITING = [
-    *(_DOCS / name for name in ("architecture.md", "judge.md", "life-of-a-run.md")),
+    *(_DOCS / name for name in ("architecture.md", "design.md", "judge.md", "life-of-a-run.md")),
     *sorted((_DOCS / "guides").glob("*.md")),
     *sorted((_DOCS / "images").glob("*.svg")),
 ]
+_FORBIDDEN = "utils.py"  # AGENTS.md names it to say so
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _CITED = re.compile(r"(?<![\w/.])([\w/]+\.py)(?::([A-Za-z_][\w.]*\w))?")
 
@@ -39,6 +40,14 @@ def test_what_does_not_exist_is_noticed():
     assert not _exists("train/trainer.py", "train_models")
     assert not _exists("train/trainers.py", "")
     assert not _exists("recipe/recipe.py", "Recipe.no_such_method")
+
+
+@pytest.mark.parametrize("page", [_ROOT / "AGENTS.md", _DOCS / "promises.md"], ids=_name)
+def test_every_file_exists_that_a_page_names_without_its_folder(page: Path):
+    files = {file for folder in ("src", "tests", "scripts", "benchmarks") for file in (_ROOT / folder).rglob("*.py")}
+    cited = [Path(path).parts for path, _ in _CITED.findall(page.read_text(encoding="utf-8")) if path != _FORBIDDEN]
+    assert cited
+    assert ["/".join(parts) for parts in cited if not any(file.parts[-len(parts) :] == parts for file in files)] == []
 
 
 @pytest.mark.parametrize("page", _PAGES, ids=_name)

@@ -293,8 +293,8 @@ def test_a_recipe_goes_on_from_one_that_differs_in_how_it_is_saved_and_watched_a
     assert recipe.training_changes(validate_recipe({"train": other | {"trackers": ["wandb"]}, "codegen": told})) == ""
     for values, told in (
         ({"seed": 1}, "seed: 1 there, 0 here"),
-        ({"train": other | {"learning_rate": 0.5}}, "train.learning_rate: 0.5 there, null here"),
-        ({"train": {"eval_every_steps": 3}}, "train.eval_every_steps: 3 there, null here"),
+        ({"train": other | {"learning_rate": 0.5}}, "train.learning_rate: 0.5 there, left out here"),
+        ({"train": {"eval_every_steps": 3}}, "train.eval_every_steps: 3 there, left out here"),
     ):
         assert recipe.training_changes(validate_recipe(values)) == told
 

@@ -169,7 +169,7 @@ class Recipe(Section):
         """The first settings that differ, with both values; empty where none does."""
         here, there = flat_settings(self.to_values()), flat_settings(other.to_values())
         changed = [key for key in here | there if here.get(key) != there.get(key)]
-        told = [f"{key}: {_short(there.get(key))} there, {_short(here.get(key))} here" for key in changed]
+        told = [f"{key}: {_short(there, key)} there, {_short(here, key)} here" for key in changed]
         more = len(told) - _TOLD_CHANGES
         return "; ".join(told[:_TOLD_CHANGES]) + (f"; and {more} more" if more > 0 else "")
 
@@ -291,8 +291,8 @@ def flat_settings(values: dict[str, Any], above: str = "") -> dict[str, Any]:
     return flat
 
 
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+def _short(values: dict[str, Any], key: str) -> str:
+    text = json.dumps(values[key], ensure_ascii=False) if key in values else "left out"
     return text if len(text) <= _TOLD_CHARACTERS else f"{text[:_TOLD_CHARACTERS]}..."
 
 
