@@ -89,6 +89,8 @@ def test_gates_are_read_from_a_models_folder_too(base: Path, packs: dict[str, Pa
 def test_what_is_no_pack_of_one_base_is_told(base: Path, packs: dict[str, Path], tmp_path: Path):
     with pytest.raises(ConfigError, match="gate: they go with no base"):
         TextGate.load({})
+    with pytest.raises(BaseModelError, match=r"which is not found by that name .*give the tokenizer"):
+        TextGate.load(packs["lua"])
     broken = shutil.copytree(packs["lua"], tmp_path / "broken")
     (broken / "gate.safetensors").write_bytes(b"no tensors")
     with pytest.raises(BaseModelError, match=r"gate\.safetensors cannot be read"):

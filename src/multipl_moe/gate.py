@@ -65,7 +65,7 @@ class TextGate:
         if tokenizer is None and len(bases) != 1:
             told = " and ".join(sorted(bases)) or "no base"
             raise ConfigError(f"gate: they go with {told}; give packs of one base, or the tokenizer of all (tokenizer)")
-        return cls(gates, load_tokenizer(tokenizer or resolve_base(bases.pop())))
+        return cls(gates, load_tokenizer(tokenizer or _base_folder(bases.pop())))
 
     def after(self, text: str, *, at_once: bool = False) -> dict[str, Opened]:
         """By name of the pack, how far its gate is open for what follows a text, and since where.
@@ -96,6 +96,14 @@ def _on_since(p_of_tokens: list[float]) -> int | None:
         elif since is None and p > _ON:
             since = place
     return since
+
+
+def _base_folder(name: str) -> Path:
+    try:
+        return resolve_base(name)
+    except BaseModelError as error:
+        told = f"gate: it goes with {name}, which is not found by that name ({error})"
+        raise BaseModelError(f"{told}; give the tokenizer (tokenizer)") from error
 
 
 def _read(folder: Path) -> tuple[str, dict[str, DomainGate]]:

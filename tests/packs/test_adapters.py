@@ -152,6 +152,8 @@ def test_what_cannot_be_exported_is_refused_and_leaves_nothing(made, tmp_path: P
     other = save_base(tmp_path / "other", "llama", seed=5)
     with pytest.raises(BaseModelError, match="other weights"):
         export_adapters(packs, tmp_path / "out", str(other))
+    with pytest.raises(BaseModelError, match=r"not found by that name .*give its folder \(--base\)"):
+        export_adapters(packs, tmp_path / "out")
     with pytest.raises(ConfigError, match="base-x means something else here"):
         export_adapters({"base-x": packs["rust"]}, tmp_path / "out", str(base))
     write_pack(trained(tmp_path / "model", base, ["rust"], size=0.0), tmp_path / "nothing")

@@ -73,8 +73,9 @@ def export_adapters(
     loaded = {name: Pack.load(folder) for name, folder in packs.items()}
     for name, pack in loaded.items():
         _require_its_scale(packs[name] / CONFIG_FILE, pack)
-    base = base or next(iter(loaded.values())).base.name
-    folder = resolve_base(base)
+    first = next(iter(loaded.values()))
+    folder = first.base_folder("give its folder (--base)") if base is None else resolve_base(base)
+    base = base or first.base.name
     config, dtype = load_config(folder), CheckpointReader(folder).weights_dtype
     files = GgufFiles("base", dtype, quantise) if gguf else None
     if files is not None:

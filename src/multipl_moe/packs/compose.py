@@ -93,13 +93,7 @@ def model_of(folder: Path) -> Path:
     made = cache_folder() / f"pack-{digest.hexdigest()[:16]}"
     with cache_lock(made):
         if not made.is_dir():
-            try:
-                resolve_base(pack.base.name)
-            except BaseModelError as error:
-                raise BaseModelError(
-                    f"pack: {folder} goes with {pack.base.name}, which is not found by that name ({error}); use "
-                    f"`multipl-moe compose MODEL --base FOLDER --pack {folder}`, and give MODEL"
-                ) from error
+            pack.base_folder(f"use `multipl-moe compose MODEL --base FOLDER --pack {folder}`, and give MODEL")
             compose(pack.base.name, {PACK: folder}, made)
     return made
 

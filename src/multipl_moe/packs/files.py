@@ -15,6 +15,7 @@ import torch
 from pydantic import Field, PlainSerializer, PlainValidator
 from torch import nn
 
+from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.tensors import TRAINED_KEY, CheckpointReader
 from multipl_moe.errors import BaseModelError, ConfigError, OutputError
 from multipl_moe.model.moe_config import MoeConfig
@@ -76,6 +77,14 @@ class Pack(Record):
             return cls.read(file)
         except OutputError as error:
             raise BaseModelError(f"pack: {error}") from None
+
+    def base_folder(self, remedy: str) -> Path:
+        """The base, by the name in pack.json; raises BaseModelError, with what to do, if it is not found by it."""
+        try:
+            return resolve_base(self.base.name)
+        except BaseModelError as error:
+            told = f"pack: it goes with {self.base.name}, which is not found by that name ({error})"
+            raise BaseModelError(f"{told}; {remedy}") from error
 
 
 def size_of(folder: Path) -> str:

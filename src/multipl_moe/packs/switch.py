@@ -70,8 +70,9 @@ def export_switch(
             f"--switch: {len(packs)} packs; llama.cpp tells up to {_MOST_PACKS} of one file apart; write two"
         )
     loaded = {require_name(name): Pack.load(folder) for name, folder in packs.items()}
-    base = base or next(iter(loaded.values())).base.name
-    folder = resolve_base(base)
+    first = next(iter(loaded.values()))
+    folder = first.base_folder("give its folder (--base)") if base is None else resolve_base(base)
+    base = base or first.base.name
     _require_switchable(folder)
     require_base(loaded, packs, folder, base)
     files = GgufFiles(output.absolute().name, CheckpointReader(folder).weights_dtype, quantise)
@@ -79,8 +80,8 @@ def export_switch(
         files.write(folder, staging, on_step, partial(_write_switch_gguf, folder, packs))
         canaries, tokens = {}, {name: control_tokens(name) for name in packs}
         for name, pack in packs.items():  # by itself, as its gate has no part in this
-            first = {name: tokens[name][0]}
-            canaries |= canaries_of(base, {name: pack}, staging / "composed", first, on_step)[0]
+            begins = {name: tokens[name][0]}
+            canaries |= canaries_of(base, {name: pack}, staging / "composed", begins, on_step)[0]
         save_canaries(staging / CANARY_FILE, canaries)
         card = switch_card(output.absolute().name, base, loaded, tokens, files.names)
         (staging / CARD_FILE).write_text(card, encoding="utf-8")

@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx
 
-from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.errors import ConfigError, UserError
 from multipl_moe.export.model_card import CARD_FILE
 from multipl_moe.packs.card import served_rank, served_slots
@@ -172,7 +171,7 @@ def command_of(engine: str, base: str | None, folder: Path, packs: Mapping[str, 
             raise ConfigError("--engine: vllm is not installed; pip install vllm, or choose llama-server")
         if base is not None and base.endswith(".gguf"):
             raise ConfigError(f"--base: {base} is for llama-server; give vllm a folder or hub id, or leave it out")
-        found = base or str(resolve_base(next(iter(packs.values())).base.name))
+        found = base or str(next(iter(packs.values())).base_folder("give its folder (--base)"))
         rank = served_rank(max(pack.moe.experts.rank for pack in packs.values()))
         sizes = ["--max-loras", str(served_slots(len(packs))), "--max-lora-rank", str(rank)]
         modules = [f"{name}={folder / name}" for name in packs]
