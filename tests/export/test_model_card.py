@@ -191,6 +191,11 @@ def test_where_the_base_came_from_is_told_without_paths(run, tmp_path):
     assert "secret" not in str(found) + (tmp_path / "upcycle.json").read_text()
 
 
+def test_tokens_of_trainings_before_are_told(run, tmp_path):
+    write(tmp_path / "training.json", TRAINING | {"tokens_before": 8192})
+    assert "(411 s), after 8,192 tokens of trainings before" in card(Provenance.of(run), tmp_path).text
+
+
 def test_licences_of_the_training_text_are_told_or_that_they_are_not_recorded(run, tmp_path):
     assert "its sources, which are not recorded here." in card(Provenance.of(run), tmp_path).text
     counts = {"unknown": 3, "MIT": 1204} | {f"BSD-{number}": 1 for number in range(5)}

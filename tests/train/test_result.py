@@ -8,7 +8,8 @@ import pytest
 from multipl_moe.corpus.decontamination.benchmark_check import BenchmarkCheck
 from multipl_moe.corpus.manifest import FORMAT_VERSION, CorpusManifest
 from multipl_moe.runs.decontamination import statuses
-from multipl_moe.train.result import training_record
+from multipl_moe.runs.folder import write_json
+from multipl_moe.train.result import tokens_trained, training_record
 from tests.runs.test_decontamination import trained
 
 CHECKED, PARTLY = BenchmarkCheck("checked", {"a": 2}, 164, 164), BenchmarkCheck("checked", {}, 1, 500)
@@ -47,6 +48,14 @@ def test_trained_twice_a_benchmark_is_checked_only_if_it_was_both_times(corpus, 
 def test_partly_checked_is_worse_than_checked_and_better_than_not(corpus, tmp_path, before, status):
     record = training_record(trained(tmp_path / "run", {"mine": before, "mbpp": asdict(PARTLY)}), corpus)
     assert statuses(record, ["mine", "mbpp"]) == {"mine": status, "mbpp": "not checked"}
+
+
+def test_tokens_of_all_trainings_count(tmp_path):
+    assert tokens_trained(tmp_path / "base") == 0
+    model = trained(tmp_path / "run", None)
+    for told, number in (({"tokens": 64}, 64), ({"tokens": 64, "tokens_before": 32}, 96)):
+        write_json(tmp_path / "run" / "training.json", {"model_folder": str(model)} | told)
+        assert tokens_trained(model) == number
 
 
 def test_trained_before_on_unrecorded_text_nothing_is_known(corpus, tmp_path):

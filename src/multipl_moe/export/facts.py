@@ -113,7 +113,9 @@ def _training(provenance: Provenance) -> list[tuple[str, str]]:
 def _tokens(training: dict[str, Any]) -> str:
     if "tokens" not in training:
         return NOT_RECORDED
-    return f"{training['tokens']:,} tokens in {training['steps']:,} steps ({training['seconds']:,.0f} s)"
+    told = f"{training['tokens']:,} tokens in {training['steps']:,} steps ({training['seconds']:,.0f} s)"
+    before = training.get("tokens_before")
+    return f"{told}, after {before:,} tokens of trainings before" if before else told
 
 
 def _checked_benchmarks(training: dict[str, Any]) -> str:

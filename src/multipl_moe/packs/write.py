@@ -28,7 +28,7 @@ from multipl_moe.system.device import dtype_name
 from multipl_moe.system.staging import refuse_existing, staged_folder
 from multipl_moe.system.versions import environment
 
-_OF_TRAINING = ("tokens", "steps", "learning_rate", "quantise", "licences")
+_OF_TRAINING = ("tokens", "tokens_before", "steps", "learning_rate", "quantise", "licences")
 
 
 def pack_of_run(run: Path) -> Path | None:

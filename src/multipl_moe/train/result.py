@@ -22,6 +22,7 @@ class TrainResult(Record):
         audit: what trained and what did not.
         frozen_sha256: hash over all frozen parameters, equal before and after.
         tokens: tokens trained on, places of sequences that hold padding included.
+        tokens_before: those of the trainings of the model that this one started from.
         seconds: time of the training loop.
         processor_s, peak_bytes: see `TrainingCost`; None in records of earlier versions.
         compute_dtype: of matrix products.
@@ -39,6 +40,7 @@ class TrainResult(Record):
     audit: TrainableParameters
     frozen_sha256: str
     tokens: int
+    tokens_before: int = 0
     seconds: float
     steps: int
     compute_dtype: str
@@ -68,6 +70,13 @@ def training_record(model_folder: Path, corpus: Path) -> dict[str, Any] | None:
         return None
     missing = {"status": NOT_CHECKED, "problems": {}}
     return {name: min(check, earlier.get(name, missing), key=_goodness) for name, check in record.items()}
+
+
+def tokens_trained(model_folder: Path) -> int:
+    """Of all trainings of the model in a folder; 0 if no run trained it."""
+    run = run_folder(model_folder)
+    record = {} if run is None else read_json(run / "training.json")
+    return record.get("tokens", 0) + record.get("tokens_before", 0)
 
 
 def licences_of_all(model_folder: Path, now: Mapping[str, dict[str, int]]) -> dict[str, dict[str, int]]:

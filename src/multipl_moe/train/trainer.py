@@ -45,7 +45,7 @@ from multipl_moe.train.loop import fit
 from multipl_moe.train.methods import load_for_training, merge_adapters, prepare
 from multipl_moe.train.processes import join, main_first, wait_for_all
 from multipl_moe.train.quantised import quantise_frozen, require_quantisation
-from multipl_moe.train.result import TrainResult, licences_of_all, training_record
+from multipl_moe.train.result import TrainResult, licences_of_all, tokens_trained, training_record
 from multipl_moe.train.rising_loss import RisingLoss
 from multipl_moe.train.setup import TrainingSetup, require_a_step, require_optimizer, require_processes
 from multipl_moe.train.sharding import full_weights, is_sharded
@@ -123,6 +123,7 @@ def train_in_held_folder(
         audit=parameters,
         frozen_sha256=hash_of(frozen) if trained is None else verify_frozen(trained, frozen),
         tokens=setup.num_sequences * recipe.train.sequence_tokens,
+        tokens_before=tokens_trained(model_folder),
         steps=setup.steps,
         compute_dtype=dtype_name(setup.dtype),
         quantise=recipe.train.quantise,
