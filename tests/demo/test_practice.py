@@ -120,9 +120,9 @@ def test_source_text_comes_first_where_it_is_asked_for(recipe, tmp_path, monkeyp
     demo.run()
     assert begun == ["source/hybrid", "source/hybrid", "source/model"]
     assert "before practice it learns source text, 12 steps of 256 tokens: " in told.getvalue()
-    training = read_json(folder / "training.json")
-    assert {"python", "python.answers"} <= set(training["licences"])
-    assert training["tokens_before"] == training["tokens"] == recipe.train.tokens == recipe.practice.source_tokens
+    record = read_json(folder / "training.json")
+    assert {"python", "python.answers"} <= set(record["licences"])
+    assert record["tokens_before"] == record["tokens"] == recipe.train.tokens == recipe.practice.source_tokens
     assert loaded == [str(folder / "source/model")]
     assert set(CorpusManifest.load(folder / "source/corpus").languages) == {"python", "english"}
     assert "python.answers" in CorpusManifest.load(folder / "corpus").languages
