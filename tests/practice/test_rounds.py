@@ -15,6 +15,7 @@ from multipl_moe.practice.journal import PracticeJournal
 from multipl_moe.practice.judging import Judge
 from multipl_moe.practice.one_round import RoundProgress
 from multipl_moe.practice.rounds import kept_rows, practise
+from multipl_moe.practice.summary import practice_table
 from multipl_moe.runs.journal import read_journal, write_journal
 from tests.fixtures import tree
 from tests.practice.made import RIGHT, WRONG, Answers, files, read_by_eye, recipe, task, task_set
@@ -65,6 +66,36 @@ def test_a_round_asks_the_tasks_that_did_not_pass_often_enough_with_new_samples(
         "sampler": "made", "temperature": 0.8, "seed": samples[0]["seed"], "sample": 0, "repair": 0, "round": 1,
         "verdict": "passed",
     }  # fmt: skip
+
+
+def test_verdicts_of_tests_that_were_mended_since_do_not_count(tmp_path):
+    def answers(right):
+        return Answers(lambda problem, sample: (RIGHT if problem.id in right else WRONG).format(n=2, m=0))
+
+    number = {"codegen__num_samples": 1, "keep_per_task": 1}
+    run(tmp_path, answers({"f0", "f2"}), TASKS[:3], **number)
+    mended = [task(f"f{number}", tests=f"assert f{number}(2) == 3  # not 4, by *\n") for number in (1, 2)]
+    result = run(tmp_path, answers({"f0", "f1"}), [TASKS[0], *mended], **number)
+    assert [(told["answers"], told["passed"]) for told in result["rounds"]] == [(3, 2), (2, 1)]
+    assert [row["task"] for row in read_journal(tmp_path / "kept.jsonl")] == [TASKS[0].key, TASKS[1].key]
+    assert result["dropped"] == {"of a task that was changed": 1}
+
+
+def test_an_answer_given_before_is_judged_anew_by_mended_tests(tmp_path, monkeypatch):
+    judged = []
+    monkeypatch.setattr(Judge, "_judged", lambda self, programs: judged.extend(programs) or read_by_eye(self, programs))
+    answers = Answers(lambda problem, sample: WRONG.format(n=2, m=0))
+    for tests, number in (("assert f0(2) == 4", 1), ("assert f0(2) == 4", 1), ("assert f0(2) == 3", 2)):
+        run(tmp_path, answers, [task("f0", tests=tests)], rounds=number, min_yield=0.0, codegen__num_samples=1)
+        assert len({one[0].tests for one in judged}) == number
+    assert len(judged) == 2
+
+
+def test_where_every_task_has_passed_nothing_is_asked_and_nothing_is_amiss(tmp_path):
+    kept = run(tmp_path, Answers(lambda problem, sample: RIGHT.format(n=2, m=sample)), keep_per_task=1)["kept"]
+    result = run(tmp_path, Answers(some_pass, "another"), keep_per_task=1)
+    assert (result["answers"], result["kept"], result["too_few"], result["advice"]) == (0, kept, False, None)
+    assert "nothing was asked" in str(practice_table(result).notes)
 
 
 def test_prompts_of_like_length_are_asked_together_as_padding_costs_what_text_does(tmp_path):
@@ -214,7 +245,7 @@ def journal(folder, *answers):
 
 
 def kept(folder, *answers, keep=9, index=None):
-    rows, dropped = kept_rows(journal(folder, *answers), keep, index or BenchmarkIndex([]))
+    rows, dropped = kept_rows(journal(folder, *answers), keep, task_set(index=index or BenchmarkIndex([])))
     return [row["sample"] for row in rows], dropped
 
 

@@ -28,7 +28,7 @@ class PracticeJournal:
         rounds: lines with number (`round`), `sampler`, `maker` (all that decides the answers), `tasks` (number of the
             first sample by task), `num_samples` and `examples` (by language).
         samples: answers by key, with the plain `prompt` of the task.
-        verdicts: what became of them, with `answer` where it is worth keeping.
+        verdicts: what became of them, with `answer` where it is worth keeping, and `digest` of the task as it was.
 
     Raises:
         OutputError: the folder holds other things, or a line is none of these, or lacks the one that it goes with.
@@ -120,6 +120,7 @@ class _Verdict(_Answer):
     stage: str
     output: str
     answer: str | None = None
+    digest: str | None = None
 
     @model_validator(mode="after")
     def _has_what_passed(self) -> Self:

@@ -86,7 +86,7 @@ class Round:
         self._known = {
             (key[0], journal.samples[key]["completion"]): {name: line[name] for name in line if name not in NAMES}
             for key, line in journal.verdicts.items()
-            if self._is_judged(key)
+            if self._is_judged(key) and task_set.is_of_today(line)
         }
         self._progress = RoundProgress(line["round"], len(keys), sum(key in journal.samples for key in keys))
 
@@ -152,7 +152,8 @@ class Round:
 
     def _collect(self, batch: list[Key], verdicts: dict[Key, dict[str, Any]]) -> bool:
         """Record a batch's verdicts and put what is to be repaired next; whether too little passes."""
-        self._journal.add_verdicts(verdicts)
+        digests = {key: {"digest": self._task_set.digest_of(key[0])} for key in verdicts}
+        self._journal.add_verdicts({key: verdict | digests[key] for key, verdict in verdicts.items()})
         progress, again = self._progress, []
         for key in batch:
             outcome = self._journal.verdicts[key]["outcome"]

@@ -9,7 +9,6 @@ from multipl_judge.judge.outcome import Outcome
 from multipl_judge.languages.table import LANGUAGES
 from multipl_judge.problems.problem import Problem
 from multipl_moe.codegen.completer import Completer
-from multipl_moe.corpus.decontamination.index import BenchmarkIndex
 from multipl_moe.corpus.duplicates.minhash import CodeSignature
 from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.practice.journal import PracticeJournal
@@ -66,7 +65,7 @@ def practise(
             if stopped:
                 break
     finally:
-        rows, dropped = kept_rows(journal, section.keep_per_task, task_set.index)
+        rows, dropped = kept_rows(journal, section.keep_per_task, task_set)
         write_journal(output / KEPT_FILE, rows)
         result = summary(journal, maker, rows, dropped, task_set, section, stopped=stopped)
         write_json(output / REPORT_FILE, result)
@@ -77,6 +76,8 @@ def _planned(journal: PracticeJournal, task_set: TaskSet, section: PracticeSecti
     """The next round: tasks that did not pass often enough, each with the number of its first new sample."""
     judged, passed = Counter[str](), Counter[str]()
     for (task, _, _), verdict in journal.verdicts.items():
+        if not task_set.is_of_today(verdict):
+            continue
         judged[task] += 1
         passed[task] += verdict["outcome"] == Outcome.passed
     asked_before = Counter[str]()
@@ -116,7 +117,7 @@ def _examples(journal: PracticeJournal, task_set: TaskSet, count: int) -> dict[s
 
 
 def kept_rows(
-    journal: PracticeJournal, keep_per_task: int, index: BenchmarkIndex
+    journal: PracticeJournal, keep_per_task: int, task_set: TaskSet
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """The rows of kept.jsonl, in the order of the samples, and the number of answers that passed and go, by reason.
 
@@ -133,9 +134,11 @@ def kept_rows(
             continue
         task, answer, language = sample["task"], verdict["answer"], sample["language"]
         is_code = language not in LANGUAGES or LANGUAGES[language].is_code
-        if kept[task] >= keep_per_task:
+        if not task_set.is_of_today(verdict):
+            dropped["of a task that was changed"] += 1
+        elif kept[task] >= keep_per_task:
             dropped["more of a task"] += 1
-        elif index.find(sample["prompt"] + answer, language, is_code=is_code):
+        elif task_set.index.find(sample["prompt"] + answer, language, is_code=is_code):
             dropped["contaminated"] += 1
         elif not distinct.add(task, sample["prompt"], answer):
             dropped["duplicate"] += 1

@@ -45,7 +45,7 @@ def summary(
         "problems_left_out": task_set.invalid,
         "not_checked": task_set.note,
         "stopped": stopped,
-        "too_few": share < section.min_yield or not rows,
+        "too_few": (answers > 0 and share < section.min_yield) or not rows,
     }
     return result | {"advice": _advice(result, section) if stopped or result["too_few"] else None}
 
@@ -93,6 +93,8 @@ def practice_table(result: Mapping[str, Any]) -> Grid:
         rows.append([f"{told['round']}", told["sampler"], *counts, f"{told['tasks_passed']:,} of {told['tasks']:,}"])
     listed = {"dropped": "passed and not kept", "left_out": "tasks left out"}
     notes = [f"{result['kept']:,} answers kept, to {result['tasks_kept']:,} tasks"]
+    if not result["answers"]:
+        notes.append("nothing was asked: every task has passed often enough (practice.keep_per_task)")
     for name, title in listed.items():
         if result[name]:
             notes.append(f"{title}: " + ", ".join(f"{reason} {count:,}" for reason, count in result[name].items()))

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from multipl_judge.languages.own import add_languages
 from multipl_judge.problems.benchmarks import read_benchmark
@@ -43,8 +44,16 @@ class TaskSet:
     @property
     def digest(self) -> str:
         """Of all that decides what is asked and what passes."""
-        parts = [[key, task.prompt, task.tests, task.form, *task.stop] for key, task in sorted(self.tasks.items())]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+        return _digest([_asked_of(task) for _, task in sorted(self.tasks.items())])
+
+    def digest_of(self, task: str) -> str:
+        """The same of one task, by its key."""
+        return _digest(_asked_of(self.tasks[task]))[:16]
+
+    def is_of_today(self, verdict: Mapping[str, Any]) -> bool:
+        """Whether a verdict is of the task as it is; what is told of other sets' tasks, and of no digest, stays."""
+        task = verdict["task"]
+        return task not in self.tasks or verdict.get("digest") in (None, self.digest_of(task))
 
     @property
     def sentence(self) -> str:
@@ -102,6 +111,14 @@ def read_tasks(recipe: Recipe, options: EvalOptions, before_trying: Callable[[],
         decontamination.index,
         decontamination.note,
     )
+
+
+def _asked_of(task: Problem) -> list[str]:
+    return [task.key, task.prompt, task.tests, task.form, *task.stop]
+
+
+def _digest(values: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
 
 
 def _counted(reasons: Mapping[str, int]) -> str:
