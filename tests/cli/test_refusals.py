@@ -100,6 +100,7 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
         "{hybrid} out --metrics wrong.json": "restore or remove it",
         "{hybrid} out --anyway": "--anyway: it makes --merge write",
         "{hybrid} out --corpus .": "--corpus: only --merge measures on it",
+        "{hybrid} out --set seed=1": "--set: only --merge measures by a recipe; add --merge, or leave it out",
         "{hybrid} out --merge --corpus nothing": "corpus: nothing is not a folder",
         "{hybrid} out --gguf": "--gguf: no program reads a hybrid as GGUF; add --native",
         "{hybrid} out --native": "--native: no architecture has segment-level experts",
