@@ -98,6 +98,7 @@ def test_what_goes_with_no_engine_or_no_adapters_is_refused(exported, refused, t
     assert "--name: clients of" in refused("serve", exported, "--engine", "vllm", "--name", "mine")
     unreachable = ("serve", exported, "--engine", "vllm", "--engine-url", "http://127.0.0.1:9")
     assert "does not tell what it holds" in refused(*unreachable)
+    assert "--base: the engine at --engine-url has its base already" in refused(*unreachable, "--base", "x")
     assert "they go with a folder of `export --adapter`" in refused("serve", tmp_path, "--base", "x")
     assert "give the base's GGUF file" in refused("serve", exported, "--engine", "llama-server", "--base", "no.gguf")
     monkeypatch.setattr(engines.shutil, "which", lambda name: None)

@@ -71,6 +71,8 @@ def serve(
     if all((model / part).exists() for part in ("canary.json", "tokenizer")):  # as no other export has
         if name is not None:
             raise ConfigError(f"--name: clients of {model} ask for auto, base or an adapter by its name; leave it out")
+        if base is not None and engine_url is not None:
+            raise ConfigError("--base: the engine at --engine-url has its base already; leave one of the two out")
         _serve_adapters(model, engine, base, engine_url, host, port, token)
         return
     if base is not None or engine_url is not None:
@@ -187,6 +189,9 @@ def _engine_for(model: Path, wanted: str | None) -> str:
 def _hindrance(engine: str, model: Path) -> str | None:
     if engine == "transformers":
         return None
+    if (model / "pack.json").is_file():
+        flags = "--adapter --gguf" if engine == "llama-server" else "--adapter"
+        return f"it is a pack; export it with {flags}, and serve that folder"
     if engine == "vllm" and _model_type(model) in (None, "multipl_moe"):
         return "it knows no hybrid layer; export the model with --native or --merge"
     if engine == "llama-server" and _gguf_of(model) is None:
