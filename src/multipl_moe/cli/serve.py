@@ -152,6 +152,7 @@ def _serve_adapters(
     picker = Picker.of(gates, packs)
     with _listening(host, port, may_be_reached=token is not None) as listener, ExitStack() as stack:
         key = os.environ.get(KEY_OF[engine]) if engine is not None and engine_url is not None else None
+        has_ended = None
         if engine is None or engine_url is None:
             engine_port, key = free_port(), secrets.token_hex(16)
             engine, command = first_command([engine] if engine else list(ENGINES), base, folder, packs, engine_port)
@@ -161,13 +162,14 @@ def _serve_adapters(
                 def waited(seconds: float) -> None:
                     status.update(f"waiting for the engine, {seconds:.0f} s")
 
-                engine_url = stack.enter_context(engine_running(command, engine_port, {KEY_OF[engine]: key}, waited))
+                running = stack.enter_context(engine_running(command, engine_port, {KEY_OF[engine]: key}, waited))
+                engine_url, has_ended = running.url, running.has_ended
         engine_url = engine_url.rstrip("/").removesuffix("/v1")
         front = ENGINES[engine](adapters_held(engine, engine_url, list(packs), key))
         app = build_front(front, engine_url, picker, token=token, host=host, key=key, on_pick=_say)
         url = f"{_address(host, listener)}/v1"
         console.print(f"serving auto, base, {', '.join(packs)} at {url}; Ctrl-C stops", soft_wrap=True)
-        _run(app, listener, app.state.engine.aclose)  # answers under way end, as the engine is gone for them
+        _run(app, listener, app.state.engine.aclose, has_ended)  # answers under way end, as the engine is gone for them
     console.print("stopped")
 
 
@@ -248,13 +250,20 @@ def _run(
     app: "Starlette",
     listener: socket.socket,
     stop: Callable[[], Awaitable[None]] | None = None,
+    is_over: Callable[[], bool] | None = None,
     *,
     patience_s: int = _STOP_S,
 ) -> None:
-    """Serve until Ctrl-C; then `stop` ends the answers that are under way, and others have some seconds to end."""
+    """Serve until Ctrl-C, or until it `is_over`.
+
+    Then `stop` ends the answers that are under way, and others have some seconds to end.
+    """
     import uvicorn
 
     class Server(uvicorn.Server):
+        async def on_tick(self, counter: int) -> bool:
+            return await super().on_tick(counter) or (is_over is not None and is_over())
+
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             if stop is not None:
                 await stop()
