@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -109,10 +109,7 @@ def export(
         _export_packs(named_packs("pack", [str(folder) for folder in models]), output, base, way, gguf, quantise)
         return
     measured_by = recipe_from_flags(recipe or run_recipe_file(models[0]), settings, {})
-    of_merge = [flag for flag in ("--recipe", "--set") if given[flag]]
-    max_shard_bytes = _max_shard_bytes(
-        models[0], dtype, metrics, merge, merge_for, corpus, max_shard_size, anyway, of_merge
-    )
+    max_shard_bytes = _max_shard_bytes(models[0], dtype, metrics, merge_for, corpus, max_shard_size, given)
 
     from multipl_moe.export.folder import ExportSettings, export_model
 
@@ -178,14 +175,13 @@ def _max_shard_bytes(
     model: Path,
     dtype: str | None,
     metrics: Path | None,
-    merge: bool,
     merge_for: str | None,
     corpus: Path | None,
     max_shard_size: str | None,
-    anyway: bool,
-    of_merge: list[str],
+    given: dict[str, Any],
 ) -> int | None:
     """The bytes of `--max-shard-size`; raises ConfigError with a line for each flag that is wrong."""
+    merge, anyway, of_merge = given["--merge"], given["--anyway"], [one for one in ("--recipe", "--set") if given[one]]
     max_shard_bytes = None if max_shard_size is None else parse_bytes(max_shard_size)
     or_else = "add --merge, or leave it out"
     refuse_where(
