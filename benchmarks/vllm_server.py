@@ -89,9 +89,9 @@ def served(command: list[str], port: int) -> Iterator[str]:
         if time.monotonic() - began > _LONGEST_S:
             raise TimeoutError(f"{command[0]} does not answer after {_LONGEST_S:.0f} s")
 
-    with engine_running(command, port, {}, wait) as url:
+    with engine_running(command, port, {}, wait) as engine:
         print(f"answers after {time.monotonic() - began:.0f} s", flush=True)
-        yield url
+        yield engine.url
 
 
 def likeliest(url: str, model: str, prompt: str) -> dict[str, float]:

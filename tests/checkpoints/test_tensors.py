@@ -160,7 +160,9 @@ def test_companions_are_all_files_but_weights_and_what_the_output_writes_itself(
     (tmp_path / "to").mkdir()
     for name in names + others:
         (tmp_path / "from" / name).write_text(name)
+    (tmp_path / "from" / "tokenizer.json").chmod(0o444)
     copy_companions(tmp_path / "from", tmp_path / "to")
+    assert (tmp_path / "to" / "tokenizer.json").stat().st_mode & 0o200, "a tokenizer may be saved over it"
     assert names_in(tmp_path / "to") == sorted(names)
     assert (tmp_path / "to" / "LICENSE").read_text() == "LICENSE"
 

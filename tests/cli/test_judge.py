@@ -64,10 +64,12 @@ def test_rows_of_several_languages_get_their_outcomes_and_a_run_goes_on(run, ref
 
 
 def test_bad_rows_are_refused_with_their_lines_and_nothing_is_written(refused, rows, tmp_path, monkeypatch):
-    bad = rows.replace("posix-shell", "posix-shel").replace('"completion"', '"complete"')
+    bad = rows.replace(".SH", "posix-shel").replace("posix-shell", "posix-shel").replace('"completion"', '"complete"')
     (tmp_path / "bad.jsonl").write_text(bad)
     told = refused("judge", "bad.jsonl", "out", "--recipe", "shell.yaml", "--unsafe-no-sandbox", num_problems=2)
     assert "bad.jsonl, line 1: language: no language 'posix-shel' can be judged; did you mean 'posix-shell'?" in told
+    assert "for one of your own begin with `multipl-moe language posix-shel`, or give the --recipe that has it" in told
+    assert "line 2" not in told, "it is told once"
     assert "bad.jsonl, line 3: completion: Field required" in told
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"{}\n{\n")))
     assert "standard input, line 1: give" in refused("judge", "-", "out", "--unsafe-no-sandbox")

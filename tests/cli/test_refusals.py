@@ -87,19 +87,22 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
     _BPB: {
         "--model none --corpus {corpus}": "none is neither",
         f"--model {{hybrid}} --corpus empty {_TWO}": "empty",
-        "--model {hybrid} --corpus {corpus} --learn go --keep python": "no validation documents in go",
+        "--model {hybrid} --corpus {corpus} --learn go --keep python": (
+            "python, rust; name them with --learn and --keep, or give --recipe"
+        ),
         f"--model {{hybrid}} --corpus {{corpus}} --against nonsense {_TWO}": "nonsense is neither",
         f"--model {{hybrid}} --corpus {{corpus}} {_TWO} {_LONG}": "eval.window_tokens: 2000 tokens are more than",
     },
     "eval out --metric moved": {
         f"--model {{hybrid}} --corpus {{corpus}} --against nonsense {_TWO}": "nonsense is neither",
-        "--model {hybrid} --corpus {corpus} --against {base} --learn rust --keep java": "documents in java",
+        "--model {hybrid} --corpus {corpus} --against {base} --learn rust --keep java": "rust; name them with --learn",
         f"--model {{hybrid}} --corpus {{corpus}} --against {{base}} {_TWO} {_LONG}": "eval.window_tokens: 2000",
     },
     "export": {
         "{hybrid} out --metrics wrong.json": "restore or remove it",
         "{hybrid} out --anyway": "--anyway: it makes --merge write",
         "{hybrid} out --corpus .": "--corpus: only --merge measures on it",
+        "{hybrid} out --set seed=1": "--set: only --merge measures by a recipe; add --merge, or leave it out",
         "{hybrid} out --merge --corpus nothing": "corpus: nothing is not a folder",
         "{hybrid} out --gguf": "--gguf: no program reads a hybrid as GGUF; add --native",
         "{hybrid} out --native": "--native: no architecture has segment-level experts",

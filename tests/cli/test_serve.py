@@ -148,11 +148,14 @@ def test_without_its_program_a_file_is_served_by_the_wheel(engines, run, tmp_pat
         ("mixtral", "vllm", "vllm cannot serve .*: it is not installed"),
         ("mixtral", "llama-server", "the folder has no .gguf file; export the model with --gguf"),
         ("multipl_moe", "vllm", "it knows no hybrid layer; export the model with --native or --merge"),
+        (None, "vllm", "it is a pack; export it with --adapter, and serve that folder"),
+        (None, "llama-server", "it is a pack; export it with --adapter --gguf, and"),
         ("mixtral", "ollama", "'ollama' is none; choose one of vllm, llama-server, transformers"),
     ],
 )
 def test_an_engine_that_cannot_is_refused(refused, engines, tmp_path, model_type, engine, message):
-    (tmp_path / "config.json").write_text(f'{{"model_type": "{model_type}"}}')
+    file = tmp_path / ("pack.json" if model_type is None else "config.json")
+    file.write_text(f'{{"model_type": "{model_type}"}}')
     engines("llama-server")
     assert re.search(message, refused("serve", tmp_path, "--engine", engine))
 

@@ -70,15 +70,32 @@ def test_adapters_behind_llama_cpp_are_on_and_nothing_stays_when_it_stops(export
     assert not subprocess.run(["pgrep", "-f", f"llama.server.*{port}"], capture_output=True, check=False).stdout
 
 
-def test_an_engine_that_does_not_start_is_told_and_leaves_nothing(exported, run, monkeypatch, tmp_path):
+_STARTS_NOT = "#!/bin/sh\necho no such file >&2\nexit 3\n"
+_ENDS_SOON = f"""#!{sys.executable}
+import http.server, os, sys, threading
+class Engine(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        if self.path == "/lora-adapters":
+            self.wfile.write(b'[{{"path": "rust.gguf"}}, {{"path": "ocaml.gguf"}}]')
+            threading.Timer(1, os._exit, [3]).start()
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[-1])), Engine).serve_forever()
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "when"), [(_STARTS_NOT, "before it answered"), (_ENDS_SOON, "while it served; it says why above")]
+)
+def test_an_engine_that_ends_is_told_and_leaves_nothing(exported, run, monkeypatch, tmp_path, program, when):
     programs = tmp_path / "bin"
     programs.mkdir()
-    (programs / "llama-server").write_text("#!/bin/sh\necho no such file >&2\nexit 3\n")
+    (programs / "llama-server").write_text(program)
     (programs / "llama-server").chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
     outcome = run("serve", exported, "--engine", "llama-server", "--port", 0)
     assert outcome.code == 2
-    assert "error: --engine: llama-server ended with 3 before it answered" in outcome.err
+    assert f"error: --engine: llama-server ended with 3 {when}" in outcome.err
 
 
 def test_without_an_engine_the_first_that_is_installed_and_can_is_started(exported, monkeypatch):
@@ -98,6 +115,7 @@ def test_what_goes_with_no_engine_or_no_adapters_is_refused(exported, refused, t
     assert "--name: clients of" in refused("serve", exported, "--engine", "vllm", "--name", "mine")
     unreachable = ("serve", exported, "--engine", "vllm", "--engine-url", "http://127.0.0.1:9")
     assert "does not tell what it holds" in refused(*unreachable)
+    assert "--base: the engine at --engine-url has its base already" in refused(*unreachable, "--base", "x")
     assert "they go with a folder of `export --adapter`" in refused("serve", tmp_path, "--base", "x")
     assert "give the base's GGUF file" in refused("serve", exported, "--engine", "llama-server", "--base", "no.gguf")
     monkeypatch.setattr(engines.shutil, "which", lambda name: None)

@@ -89,7 +89,7 @@ def test_what_is_missing_is_told_with_the_key_to_mend(bubblewrap, recipe: Recipe
     lacking = recipe.model_copy(update={"own_languages": {"mine": bare}}).with_settings("corpus", sources=sources)
     toolchain, problems, text = parts_of_language(lacking, "mine")
     assert "own_languages.mine: give toolchain and harness" in toolchain.state
-    assert "no harness for 'mine'" in problems.state
+    assert "no language 'mine' can be judged" in problems.state
     assert text.state.startswith("corpus.sources: none")
     broken = own.model_copy(update={"toolchain": replace(own.toolchain, failed_assertion="no such words")})
     recipe = recipe.model_copy(update={"own_languages": {"mine": broken}})

@@ -181,6 +181,23 @@ def test_tokenizer_and_metadata_are_what_llama_cpp_asks_for_and_the_model_card_g
     assert (after.bos_token, after.eos_token) == (END, END)
 
 
+@pytest.mark.parametrize(
+    ("card", "told"),
+    [
+        (b"language: en\nlicense: [mit, 1]\ntags: code\nbase_model: [x/y]", (["en"], "mit", ["code"], "y")),
+        (b"license: mit\nlanguage: no\nmodel-index: 3\nbase_model: []", (None, "mit", None, None)),
+        (b"license: 1.0\nbase_model: 3\ntags: {a: b}\nlanguage: [1]", (None,) * 4),
+        *((header, (None,) * 4) for header in (b"license: [a", b"- a", b"license: \xff", b"")),
+    ],
+)
+def test_of_an_odd_model_card_only_texts_go_along(tmp_path, card, told):
+    dense = save_dense(tmp_path / "dense")
+    (dense / "README.md").write_bytes(b"---\n" + card + b"\n---\n")
+    found = fields(written(dense))
+    names = ("languages", "license", "tags", "base_model.0.name")
+    assert tuple(found.get(f"general.{name}") for name in names) == told
+
+
 def test_a_begin_token_is_noted_and_a_sliding_window_bounds_the_context(tmp_path):
     dense = save_dense(tmp_path / "dense", "mistral", sliding_window=100)
     around = processors.TemplateProcessing(single=f"{END} $A", special_tokens=[(END, 0)])

@@ -62,7 +62,7 @@ of_one_family = pytest.mark.parametrize("made", ["llama"], indirect=True)
 @pytest.fixture(scope="module")
 def exported(made: tuple[Path, dict[str, Path]], tmp_path_factory: pytest.TempPathFactory) -> Path:
     base, packs = made
-    output = tmp_path_factory.mktemp("exports") / "both"
+    output = tmp_path_factory.mktemp("exports") / "both of them"
     report = export_adapters(packs, output, str(base), gguf=True, quantise=("Q4_K_M",))
     assert (list(report.canaries), report.without_gguf) == (["rust", "ocaml"], None)
     assert [file.name for file in report.base_gguf] == ["base-F32.gguf", "base-Q4_K_M.gguf"]
@@ -125,10 +125,12 @@ def test_canaries_are_log_probabilities_of_likely_tokens(made, exported: Path, t
         assert abs(canaries[0].adapter - canaries[0].base) == max(abs(one.adapter - one.base) for one in canaries)
 
 
-def test_the_card_names_each_adapter_and_ollama_has_its_file(exported: Path):
+def test_the_card_names_each_adapter_but_no_path_and_ollama_has_its_file(made, exported: Path):
     card = (exported / "README.md").read_text()
     assert "--max-loras 3 --max-lora-rank 8" in card, "one slot stays empty"
-    assert "rust=both/rust ocaml=both/ocaml" in card
+    assert "'rust=both of them/rust' 'ocaml=both of them/ocaml'" in card
+    assert "vllm serve BASE --served" in card
+    assert str(made[0]) not in card
     assert (exported / "ocaml.Modelfile").read_text() == "FROM ./base-Q4_K_M.gguf\nADAPTER ./ocaml.gguf\n"
 
 

@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM
 from multipl_moe.checkpoints.loading import load_dense, load_hybrid
 from multipl_moe.errors import BaseModelError, ConfigError, OutputError
 from multipl_moe.export.folder import ExportSettings, export_model
+from multipl_moe.packs.card import told_base
 from multipl_moe.packs.compose import compose
 from multipl_moe.packs.files import Pack
 from multipl_moe.packs.write import write_pack
@@ -153,8 +154,8 @@ def test_packs_that_cannot_work_in_one_model_are_refused_with_all_reasons(tmp_pa
     assert len(refused.value.problems) == 2
     assert "gate.stride: ocaml has 4, perl 8" in str(refused.value)
     assert "gate.stride: ocaml has 4, rust 2" in str(refused.value)
-    for name in ("a.b", "train"):
-        with pytest.raises(ConfigError, match=rf"^pack: '{name}' cannot be a name"):
+    for name, why in {"a.b": "cannot be a name", "train": "means something to PyTorch; give another name"}.items():
+        with pytest.raises(ConfigError, match=f"^pack: '{name}' {why}"):
             compose(str(base), {name: packs["rust"]}, tmp_path / "composed")
     with pytest.raises(OutputError):
         compose(str(base), {"rust": packs["rust"]}, tmp_path / "rust")
@@ -197,7 +198,7 @@ def _moe(file: Path, **experts: Any) -> dict[str, Any]:
 def test_the_card_says_what_it_is_and_how_it_is_served_and_new_languages_bring_their_endings(
     tmp_path: Path, base: Path
 ):
-    run, pack = tmp_path / "run", tmp_path / "pack"
+    run, pack = tmp_path / "run", tmp_path / "my pack"
     model = trained(run / "model", base, ["rust", "mine"], rank=12)
     origin = {"base": "smollm2-135m", "base_hub_id": "HuggingFaceTB/SmolLM2-135M-Instruct"}
     (model / "upcycle.json").write_text(json.dumps(origin))
@@ -209,6 +210,8 @@ def test_the_card_says_what_it_is_and_how_it_is_served_and_new_languages_bring_t
     assert "teach it Rust and mine" in text
     assert "--max-lora-rank 16" in text
     assert "--base smollm2-135m" in text, "whose weights are those that it was trained on"
+    assert "--pack 'my pack'" in text
+    assert told_base(str(base), written) == told_base("smollm2-135m", written) == origin["base_hub_id"]
     assert "vllm serve HuggingFaceTB/SmolLM2-135M-Instruct" in text
     assert Pack.load(pack) == written
     assert written.endings == {"mine": [".mine", ".mn"]}

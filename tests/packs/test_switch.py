@@ -130,6 +130,7 @@ def test_on_a_quantised_base_packs_stay_whole_and_the_card_names_it_with_all_tok
     assert "llama-server -m one/one-Q8_0.gguf" in card
     assert "| lua | Lua | `<\\|lua\\|>` | `<\\|lua:off\\|>` | `<\\|lua:on\\|>` |\n" in card
     assert "**One pack a text.**" in card
+    assert str(made) not in card
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,7 @@ def test_a_template_judges_its_first_problem_and_lets_no_cheat_pass(bubblewrap, 
     rows = [json.loads(line) for line in problems_beside(tmp_path / "mine.yaml").read_text().splitlines()]
     cheats = enumerate(_CHEATS[kind])
     rows += [{**rows[0], "id": f"cheat{number}", "reference": text, "stop": []} for number, text in cheats]
+    rows.append({**rows[0], "id": "unparsed", "reference": '  "(((\n'})
     problems_beside(tmp_path / "mine.yaml").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (tmp_path / "out").mkdir()
     metrics = check_references(recipe, prepare_reference_set(recipe, EvalOptions()), tmp_path / "out", EvalOptions())
@@ -71,6 +72,7 @@ def test_a_template_judges_its_first_problem_and_lets_no_cheat_pass(bubblewrap, 
     outcomes = {row["key"].rsplit("/", 1)[-1]: row["outcome"] for row in results}
     assert outcomes.pop("cheat0") == "tests_not_completed"
     assert outcomes.pop("cheat1") not in ("passed", "harness_error")
+    assert outcomes.pop("unparsed") == "compile_error"
     assert set(outcomes.values()) == {"passed"}
 
 

@@ -164,7 +164,7 @@ _COBOL = f"recipe: unknown languages cobol; known: {', '.join(sorted(LANGUAGES))
         ("keep", ["cobol"], _COBOL),
         ("train.weights", {"cobol": 1.0, "go": 1.0}, _COBOL),
         ("train.weights", {"rust": 3.0}, "train.weights: needs every language to learn, and only"),
-        ("train.weights", _WEIGHTS | {"lean": 1.0}, "unknown languages lean"),
+        ("train.weights", _WEIGHTS | {"lean": 1.0}, "it, or copy its entry of own_languages into this recipe"),
         ("train", {"mixture_temperature": 2.0, "weights": _WEIGHTS}, "weights, mixture_temperature: each of them dec"),
         ("train.mixture_temperature", 0.5, "mixture_temperature: 0.5: must be at least 1"),
         ("train.on_max_epochs", "cap", "on_max_epochs: cap needs max_epochs"),

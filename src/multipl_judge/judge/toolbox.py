@@ -4,6 +4,7 @@ import glob
 import os
 import pwd
 import re
+import shutil
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -270,20 +271,44 @@ def _look_for(language: str, toolchain: Toolchain, sandbox: Sandbox) -> Installe
     """The first candidates that work in the sandbox."""
     candidates = {name: _existing(patterns) for name, patterns in toolchain.executables.items()}
     present = {name: paths[0] for name, paths in candidates.items() if paths}
-    commands = (toolchain.compile, toolchain.run, toolchain.check, toolchain.script, toolchain.test)
-    needed = _placeholders(*commands) & candidates.keys()
+    commands = (toolchain.compile, toolchain.run, toolchain.check, toolchain.script, toolchain.test, toolchain.version)
     first = next(iter(candidates))
-    for path in candidates[first] if needed <= present.keys() else []:
+    absent = [name for name in candidates if name in {first, *_placeholders(*commands)} - present.keys()]
+    install = f"install it (Debian: apt install {' '.join(toolchain.packages)})" if toolchain.packages else "install it"
+    if absent:
+        looked = " and ".join(_looked_for(name, toolchain.executables[name]) for name in absent)
+        raise ConfigError(f"{language}: toolchain not found; looked for {looked}; {install}")
+    faults: list[str] = []
+    for path in candidates[first]:
         executables = {**present, first: path}
         installed = Installed(language, toolchain, executables, "", _binds(executables.values(), toolchain.folders))
         finished = installed.run(toolchain.version, sandbox)
         if finished.exit_code == 0:
-            lines = (finished.stdout + finished.stderr)[:_READ_BYTES].decode(errors="replace").split("\n")
-            told = [line.strip() for line in lines if line.strip()]
+            told = _lines((finished.stdout + finished.stderr)[:_READ_BYTES])
             return replace(installed, version=told[0] if told else "tells no version")
-    looked = f"; looked for {', '.join(toolchain.executables[first])}"
-    how = f"install it (Debian: apt install {' '.join(toolchain.packages)})" if toolchain.packages else "install it"
-    raise ConfigError(f"{language}: toolchain not found{looked}; {how}")
+        faults.append(f"{path} is there, but its `version` command {_end_of(finished)}")
+    folders = "folders outside /usr that it reads: toolchain.folders"
+    raise ConfigError(f"{language}: {faults[0]} ({folders}); mend it, or {install}")
+
+
+def _looked_for(name: str, patterns: tuple[str, ...]) -> str:
+    """What was looked for of an executable; a name alone would be a file of the current folder."""
+    bare = next((pattern for pattern in patterns if "/" not in pattern), None)
+    hint = f" (give a path, such as {shutil.which(bare) or f'/usr/bin/{bare}'}; PATH is not searched)" if bare else ""
+    return f"{name}: {', '.join(patterns)}{hint}"
+
+
+def _end_of(finished: Finished) -> str:
+    """How a command failed, with the last line that it told."""
+    ended = f"ended with exit code {finished.exit_code}"
+    if finished.exit_code is None:
+        ended = f"was ended by {f'the limit of {finished.stopped_by}' if finished.stopped_by else 'a signal'}"
+    told = _lines((finished.stdout + finished.stderr)[-_READ_BYTES:])
+    return f"{ended}: {told[-1][-_SHOWN_CHARACTERS:] if told else 'it said nothing'}"
+
+
+def _lines(output: bytes) -> list[str]:
+    return [line.strip() for line in output.decode(errors="replace").split("\n") if line.strip()]
 
 
 def _run_command(program: Program, toolchain: Toolchain) -> _Command:

@@ -37,6 +37,8 @@ def valid_name(text: str) -> str:
 _Word = Annotated[str, AfterValidator(_word)]
 _Ending = Annotated[str, AfterValidator(_ending)]
 _ENDLESS = 2**60  # some multiples of limits must be numbers of 64 bits
+OWN_ENTRIES: dict[str, Language] = {}
+"""Of the languages that `add_languages` put into the tables of this process, names and the like."""
 _TAKEN = "own_languages.{name}: there is a language of that name already; use another"
 Name = Annotated[str, AfterValidator(valid_name)]
 
@@ -248,6 +250,7 @@ def add_languages(languages: Mapping[str, OwnLanguage]) -> None:
         if language.toolchain is not None:
             _add(TOOLCHAINS, name, language.toolchain)
             _add(HARNESSES, name, language.harness or language.bare_harness)
+            OWN_ENTRIES[name] = language.entry(name)
 
 
 def _add(table: MutableMapping[str, Any], name: str, entry: Any) -> None:

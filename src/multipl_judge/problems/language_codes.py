@@ -3,7 +3,7 @@
 from difflib import get_close_matches
 
 from multipl_judge.languages.harnesses import HARNESSES
-from multipl_judge.languages.own import how_to_add
+from multipl_judge.languages.own import OWN_ENTRIES, how_to_add
 from multipl_judge.languages.table import LANGUAGES
 
 _MORE = {"go_test.go": "go", "python3": "python"}
@@ -23,7 +23,8 @@ def require_language(code: str) -> str:
     if (language := language_of(code)) is None:
         nearest = get_close_matches(code.casefold(), _codes(), n=1)
         hint = f"did you mean '{nearest[0]}'?" if nearest else f"known are {', '.join(HARNESSES)}"
-        raise ValueError(f"no language '{code}' can be judged; {hint}; {how_to_add(code.casefold())}")
+        how = f"{how_to_add(code.casefold())}, or give the --recipe that has it"
+        raise ValueError(f"no language '{code}' can be judged; {hint}; {how}")
     return language
 
 
@@ -31,7 +32,7 @@ def _codes() -> dict[str, str]:
     codes = dict(_MORE)
     for key, harness in HARNESSES.items():
         names = [key, harness.extension]
-        if entry := LANGUAGES.get(key):
+        if entry := LANGUAGES.get(key) or OWN_ENTRIES.get(key):
             names += [entry.title, *entry.extensions, *entry.other_names]
         codes |= {name.casefold().removeprefix("."): key for name in names}
     return codes

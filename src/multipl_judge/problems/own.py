@@ -34,10 +34,10 @@ from pydantic_core import ErrorDetails
 
 from multipl_judge.errors import ConfigError
 from multipl_judge.languages.harnesses import HARNESSES
-from multipl_judge.languages.own import how_to_add
 from multipl_judge.languages.source_text import function_name
 from multipl_judge.languages.toolchains import TOOLCHAINS
 from multipl_judge.problems.forms.calling import CALLED, called_cases, calls_of
+from multipl_judge.problems.language_codes import language_of, require_language
 from multipl_judge.problems.problem import Problem, commented, cut_at_stop
 from multipl_judge.problems.rows import read_rows
 
@@ -74,6 +74,7 @@ class Call(BaseModel):
 _KINDS = {"text": "tests in its language", "cases": "cases of input and output", "calls": "arguments and answers"}
 
 _CALL_KEYS = {"arguments", "call", "answer"}
+_NAMES_ELSEWHERE = {"task_id": "id", "test": "tests", "canonical_solution": "reference"}
 
 
 def _kind(tests: Any) -> str:
@@ -96,7 +97,7 @@ class OwnProblem(BaseModel):
 
     Attributes:
         id: unique within the file and language.
-        language: key of `languages.harnesses.HARNESSES`; with cases it may be left out, for every language.
+        language: one that can be judged, by any of its names; with cases it may be left out, for every language.
         prompt: what the model continues: ends where the body begins.
         question: instead of a prompt, with cases: what the program must do, in words.
         tests: arguments and answers; or assertions in this language; or, with a question, cases.
@@ -130,9 +131,14 @@ class OwnProblem(BaseModel):
     @field_validator("language")
     @classmethod
     def _is_known(cls, language: str | None) -> str | None:
-        if language is not None and language not in HARNESSES:
-            raise ValueError(f"no harness for '{language}'; known are {', '.join(HARNESSES)}; {how_to_add(language)}")
-        return language
+        return None if language is None else require_language(language)
+
+    @field_validator("reference")
+    @classmethod
+    def _has_keys(cls, reference: str | dict[str, str] | None) -> str | dict[str, str] | None:
+        if isinstance(reference, dict):
+            return {language_of(name) or name: text for name, text in reference.items()}
+        return reference
 
     @field_validator("entry_point")
     @classmethod
@@ -221,8 +227,10 @@ def read_own(file: Path) -> list[Problem]:
 def _told(error: ErrorDetails) -> str:
     place = ".".join(str(part) for part in error["loc"] if part not in _KINDS)
     if error["type"] == "extra_forbidden":
-        nearest = get_close_matches(place, OwnProblem.model_fields, n=1)
-        return f"{place}: unknown; " + (f"did you mean '{nearest[0]}'?" if nearest else "leave it out")
+        nearest = _NAMES_ELSEWHERE.get(place) or next(
+            iter(get_close_matches(place, OwnProblem.model_fields, n=1)), None
+        )
+        return f"{place}: unknown; " + (f"did you mean '{nearest}'?" if nearest else "leave it out")
     return (f"{place}: " if place else "") + error["msg"].removeprefix("Value error, ")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 import yaml
-from huggingface_hub import ModelCard, snapshot_download
+from huggingface_hub import metadata_load, snapshot_download
 from tokenizers import pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 from yaml import YAMLError
@@ -71,13 +71,18 @@ def resolve_base(spec: str, files: Sequence[str] = _WANTED_FILES) -> Path:
 
 def base_licence(spec: str, folder: Path) -> str:
     """Licence of a base by the model card in its folder, else of a packaged one by its authors' word, or "unknown"."""
-    try:
-        licence = ModelCard.load(folder / "README.md").data.get("license")
-    except (OSError, ValueError, TypeError, YAMLError):  # no card, a broken header or none
-        licence = None
+    licence = card_header(folder).get("license")
     if isinstance(licence, str):
         return licence
     return PACKAGED_BASES[spec].licence if spec in PACKAGED_BASES else "unknown"
+
+
+def card_header(folder: Path) -> dict[str, Any]:
+    """What the header of the model card in a folder says, of whatever types; empty without a card that can be read."""
+    try:
+        return metadata_load(folder / "README.md") or {}
+    except (OSError, ValueError, TypeError, RecursionError, YAMLError):
+        return {}
 
 
 def hub_id(spec: str) -> str | None:

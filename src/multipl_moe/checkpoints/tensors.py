@@ -203,7 +203,7 @@ def copy_companions(model_folder: Path, output: Path) -> None:
     for file in model_folder.iterdir():
         stays = file.suffix in _OWN_SUFFIXES or file.name in _OWN_FILES or file.name.endswith(".index.json")
         if file.is_file() and not stays:
-            shutil.copy2(file, output / file.name)
+            shutil.copyfile(file, output / file.name)  # not its mode: what is read-only here is written anew there
 
 
 def expert_generator(seed: int, layer: int, expert: int, part: str) -> torch.Generator:

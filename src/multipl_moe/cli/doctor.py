@@ -100,7 +100,7 @@ def _plan(
     from multipl_moe.system.allocator import keep_freed_memory
     from multipl_moe.train.machine import busy_note, usable_bytes
 
-    busy = busy_note()
+    busy = busy_note() if _is_here(device) else None  # elsewhere no time is planned
     keep_freed_memory()
     is_comparison = "methods" in read_yaml(file)
     fixed = {"--model": model, "--base": base, "--set": settings, "--device": device}
@@ -114,6 +114,12 @@ def _plan(
         console.print(busy, style="yellow", soft_wrap=True)
     if not fits:
         raise typer.Exit(1)
+
+
+def _is_here(device: str | None) -> bool:
+    import torch
+
+    return device in (None, "cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _plan_comparison(file: Path, usable: int) -> bool:
@@ -143,8 +149,6 @@ def _plan_recipe(
     file: Path, model: Path | None, base: str | None, settings: list[str] | None, usable: int, device: str | None
 ) -> bool:
     """Whether the run fits into so many bytes."""
-    import torch
-
     from multipl_moe.report.doctor import plan_table, remedies_table
     from multipl_moe.train.machine import runtime_bytes, speed_of
     from multipl_moe.train.plan import plan_training, remedies, starting_config
@@ -155,10 +159,9 @@ def _plan_recipe(
     require_optimizer(recipe.train.optimizer)
     constant = runtime_bytes()
     config = starting_config(recipe, model)
-    is_here = device in (None, "cuda" if torch.cuda.is_available() else "cpu")
     with working("trying a step without data"):
         planned = plan_training(recipe, config, runtime_bytes=constant, device=device)
-        speed_in = speed_of(recipe, config) if is_here else lambda dtype: None
+        speed_in = speed_of(recipe, config) if _is_here(device) else lambda dtype: None
         speed = speed_in(TrainingSetup.of(recipe).dtype)
     console.print(plan_table(planned, speed, usable))
     if planned.memory.total_bytes <= usable:

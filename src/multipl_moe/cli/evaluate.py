@@ -1,6 +1,6 @@
 """`multipl-moe eval`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,7 +22,7 @@ from multipl_moe.cli.options import (
     require_folders,
     split_names,
 )
-from multipl_moe.errors import ConfigError
+from multipl_moe.errors import ConfigError, CorpusError
 from multipl_moe.system.staging import refuse_existing, staged_folder
 
 if TYPE_CHECKING:
@@ -202,6 +202,7 @@ def _predictions(
     require_folders(corpus=corpus)
     keep_freed_memory()
     folder = resolve_base(model)
+    _require_documents(corpus, recipe.languages if metric == "bpb" else recipe.keep)
     with staged_folder(output) as staging:  # before the work: an output that cannot be written is refused at once
         record_run(staging, recipe)
         with working(f"scoring, {metric}") as on_progress:
@@ -213,6 +214,16 @@ def _predictions(
                 found = evaluate_measure(recipe, metric, folder, corpus, against, on_progress)
         _show_predictions(found)  # before they are written, which a full disk may prevent
         found.write(staging / "metrics.json")
+
+
+def _require_documents(corpus: Path, languages: Iterable[str]) -> None:
+    from multipl_moe.corpus.documents import read_documents
+
+    for language in languages:
+        try:
+            read_documents(corpus, "validation", language, 0)
+        except CorpusError as error:
+            raise CorpusError(f"{error}; name them with --learn and --keep, or give --recipe") from None
 
 
 def _show_predictions(found: "EvaluatedChanges | EvaluatedScores | EvaluatedMeasure") -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 _DTYPES = ("float32", "bfloat16", "float16")
 
 _Models = Annotated[
-    list[Path], typer.Argument(help="Folder of the model to export; with --adapter or --switch, of packs.")
+    list[Path],
+    typer.Argument(help="Folder of the model to export; with --adapter or --switch, packs, each as [NAME=]FOLDER."),
 ]
 _Dtype = Annotated[
     str | None, typer.Option(help="Data type of the exported weights: float32, bfloat16 or float16. [as they are]")
@@ -108,7 +109,7 @@ def export(
         _export_packs(named_packs("pack", [str(folder) for folder in models]), output, base, way, gguf, quantise)
         return
     measured_by = recipe_from_flags(recipe or run_recipe_file(models[0]), settings, {})
-    max_shard_bytes = _max_shard_bytes(models[0], dtype, metrics, merge, merge_for, corpus, max_shard_size, anyway)
+    max_shard_bytes = _max_shard_bytes(models[0], dtype, metrics, merge_for, corpus, max_shard_size, given)
 
     from multipl_moe.export.folder import ExportSettings, export_model
 
@@ -174,13 +175,13 @@ def _max_shard_bytes(
     model: Path,
     dtype: str | None,
     metrics: Path | None,
-    merge: bool,
     merge_for: str | None,
     corpus: Path | None,
     max_shard_size: str | None,
-    anyway: bool,
+    given: dict[str, Any],
 ) -> int | None:
     """The bytes of `--max-shard-size`; raises ConfigError with a line for each flag that is wrong."""
+    merge, anyway, of_merge = given["--merge"], given["--anyway"], [one for one in ("--recipe", "--set") if given[one]]
     max_shard_bytes = None if max_shard_size is None else parse_bytes(max_shard_size)
     or_else = "add --merge, or leave it out"
     refuse_where(
@@ -194,6 +195,7 @@ def _max_shard_bytes(
         ),
         (corpus and not merge, "--corpus: only --merge measures on it; add that or leave it out"),
         (anyway and not merge, f"--anyway: it makes --merge write a model that gains nothing; {or_else}"),
+        (of_merge and not merge, f"{' and '.join(of_merge)}: only --merge measures by a recipe; {or_else}"),
         (merge_for is not None and not merge, f"--merge-for: it names the languages of --merge; {or_else}"),
         (merge_for is not None and not split_names(merge_for), "--merge-for: it names no language; leave it out"),
         (max_shard_bytes == 0, f"--max-shard-size: {max_shard_size!r} is not a size such as 500MB or 2GB"),

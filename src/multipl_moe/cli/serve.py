@@ -71,6 +71,8 @@ def serve(
     if all((model / part).exists() for part in ("canary.json", "tokenizer")):  # as no other export has
         if name is not None:
             raise ConfigError(f"--name: clients of {model} ask for auto, base or an adapter by its name; leave it out")
+        if base is not None and engine_url is not None:
+            raise ConfigError("--base: the engine at --engine-url has its base already; leave one of the two out")
         _serve_adapters(model, engine, base, engine_url, host, port, token)
         return
     if base is not None or engine_url is not None:
@@ -150,6 +152,7 @@ def _serve_adapters(
     picker = Picker.of(gates, packs)
     with _listening(host, port, may_be_reached=token is not None) as listener, ExitStack() as stack:
         key = os.environ.get(KEY_OF[engine]) if engine is not None and engine_url is not None else None
+        has_ended = None
         if engine is None or engine_url is None:
             engine_port, key = free_port(), secrets.token_hex(16)
             engine, command = first_command([engine] if engine else list(ENGINES), base, folder, packs, engine_port)
@@ -159,13 +162,14 @@ def _serve_adapters(
                 def waited(seconds: float) -> None:
                     status.update(f"waiting for the engine, {seconds:.0f} s")
 
-                engine_url = stack.enter_context(engine_running(command, engine_port, {KEY_OF[engine]: key}, waited))
+                running = stack.enter_context(engine_running(command, engine_port, {KEY_OF[engine]: key}, waited))
+                engine_url, has_ended = running.url, running.has_ended
         engine_url = engine_url.rstrip("/").removesuffix("/v1")
         front = ENGINES[engine](adapters_held(engine, engine_url, list(packs), key))
         app = build_front(front, engine_url, picker, token=token, host=host, key=key, on_pick=_say)
         url = f"{_address(host, listener)}/v1"
         console.print(f"serving auto, base, {', '.join(packs)} at {url}; Ctrl-C stops", soft_wrap=True)
-        _run(app, listener, app.state.engine.aclose)  # answers under way end, as the engine is gone for them
+        _run(app, listener, app.state.engine.aclose, has_ended)  # answers under way end, as the engine is gone for them
     console.print("stopped")
 
 
@@ -187,6 +191,9 @@ def _engine_for(model: Path, wanted: str | None) -> str:
 def _hindrance(engine: str, model: Path) -> str | None:
     if engine == "transformers":
         return None
+    if (model / "pack.json").is_file():
+        flags = "--adapter --gguf" if engine == "llama-server" else "--adapter"
+        return f"it is a pack; export it with {flags}, and serve that folder"
     if engine == "vllm" and _model_type(model) in (None, "multipl_moe"):
         return "it knows no hybrid layer; export the model with --native or --merge"
     if engine == "llama-server" and _gguf_of(model) is None:
@@ -243,13 +250,20 @@ def _run(
     app: "Starlette",
     listener: socket.socket,
     stop: Callable[[], Awaitable[None]] | None = None,
+    is_over: Callable[[], bool] | None = None,
     *,
     patience_s: int = _STOP_S,
 ) -> None:
-    """Serve until Ctrl-C; then `stop` ends the answers that are under way, and others have some seconds to end."""
+    """Serve until Ctrl-C, or until it `is_over`.
+
+    Then `stop` ends the answers that are under way, and others have some seconds to end.
+    """
     import uvicorn
 
     class Server(uvicorn.Server):
+        async def on_tick(self, counter: int) -> bool:
+            return await super().on_tick(counter) or (is_over is not None and is_over())
+
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             if stop is not None:
                 await stop()

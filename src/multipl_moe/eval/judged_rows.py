@@ -75,15 +75,19 @@ class RowJudge:
         """See that all rows can be judged, so that none is refused after hours.
 
         Raises:
-            ConfigError: what is wrong with the first that cannot, each with its place; or there is none.
+            ConfigError: what is wrong with the first that cannot, each with its place, but a language that is not known
+                once; or there is none.
         """
         self._num_rows, faults = 0, []
+        languages: set[str] = set()
         for where, row in rows:
             self._num_rows += 1
             try:
                 self._require_usable(read_written(row, where)[1], where)
             except ConfigError as error:
-                faults += error.problems
+                told = [fault.removeprefix(f"{where}: ") for fault in error.problems]
+                faults += [f"{where}: {fault}" for fault in told if fault not in languages]
+                languages |= {fault for fault in told if fault.startswith("language: ")}
             if len(faults) >= _FAULTS_TOLD:
                 break
         if faults or not self._num_rows:

@@ -6,7 +6,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,11 +19,11 @@ from gguf import (
     get_tensor_name_map,
     size_label,
 )
-from huggingface_hub import ModelCard
 from torch import Tensor
 from transformers import PreTrainedConfig
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
+from multipl_moe.checkpoints.base import card_header
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan
 from multipl_moe.export.gguf_architectures import (
@@ -39,7 +38,6 @@ from multipl_moe.export.weights import rows_in_neighbouring_order
 from multipl_moe.system.staging import create_folder, held_file, refuse_existing, require_space
 
 _SPARE_BYTES = 16_000_000
-_CARD_FILE = "README.md"
 _ROPE_FREQUENCIES = "rope_freqs.weight"
 _EXPERT = re.compile(r"\.experts\.(\d+)\.")
 # llama.cpp wants these in float32, as it does norms and biases.
@@ -205,19 +203,24 @@ def _without_numbers(reader: CheckpointReader) -> dict[str, list[str]]:
 
 def gguf_metadata(model: Path, name: str, config: PreTrainedConfig, tensors: list[TensorPlan]) -> Metadata:
     """Name and sizes of a model for GGUF, and what its card says of licence, base, languages and tags."""
-    card: Any = ModelCard.load(model / _CARD_FILE).data if (model / _CARD_FILE).is_file() else None
     total = sum(torch.Size(tensor.shape).numel() for tensor in tensors)
     stacked = sum(torch.Size(tensor.shape).numel() for tensor in tensors if len(tensor.shape) == 3)
     num_experts = getattr(config, "moe_num_experts", 0)
-    metadata = Metadata(name=name)
+    metadata, card = Metadata(name=name), card_header(model)
     metadata.size_label = size_label(total, total - stacked, stacked // max(num_experts, 1), num_experts)
-    if card is not None:
-        metadata.license, metadata.languages, metadata.tags = card.license, card.language, card.tags
-        if base := card.base_model[0] if isinstance(card.base_model, list) else card.base_model:
-            owner, _, short = base.rpartition("/")
-            where = {"organization": owner, "repo_url": f"https://huggingface.co/{base}"} if owner else {}
-            metadata.base_models = [{"name": short} | where]
+    licences, languages, tags, bases = (_texts(card.get(key)) for key in ("license", "language", "tags", "base_model"))
+    metadata.license, metadata.languages, metadata.tags = ",".join(licences) or None, languages or None, tags or None
+    for base in bases[:1]:
+        owner, _, short = base.rpartition("/")
+        where = {"organization": owner, "repo_url": f"https://huggingface.co/{base}"} if owner else {}
+        metadata.base_models = [{"name": short} | where]
     return metadata
+
+
+def _texts(value: object) -> list[str]:
+    """The texts among what a card says: one, or those of a list."""
+    values = value if isinstance(value, list) else [value]
+    return [text for text in values if isinstance(text, str) and text]
 
 
 def rows_for_llama_cpp(module: str, values: Tensor, config: PreTrainedConfig) -> Tensor:

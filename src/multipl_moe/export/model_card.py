@@ -1,6 +1,7 @@
 """README.md of an exported model: what it is, how it was made, what was measured, and what was not."""
 
 import re
+import shlex
 from dataclasses import dataclass, replace
 from importlib.metadata import requires
 from pathlib import Path
@@ -66,7 +67,7 @@ class CardSubject:
 
 
 def card_template(package: str, name: str) -> jinja2.Template:
-    """A card's text among the templates of a package."""
+    """A card's text among the templates of a package; there `quoted` is for what stands in a command."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader(package),
         undefined=jinja2.StrictUndefined,
@@ -74,6 +75,7 @@ def card_template(package: str, name: str) -> jinja2.Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["quoted"] = shlex.quote
     return environment.get_template(name)
 
 

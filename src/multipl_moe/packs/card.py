@@ -8,6 +8,7 @@ from huggingface_hub import ModelCardData
 
 from multipl_judge.languages.table import language_title
 from multipl_moe import __version__
+from multipl_moe.checkpoints.base import hub_id
 from multipl_moe.export.facts import NOT_RECORDED
 from multipl_moe.export.model_card import CARD_FILE, card_template, licence_rows, measured_table
 from multipl_moe.packs.files import Pack
@@ -20,7 +21,7 @@ _SERVED_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # vLLM's --max-lora-rank ta
 def write_pack_card(folder: Path, name: str, pack: Pack, provenance: Provenance) -> None:
     """Write README.md into a pack's folder, whose files are there already."""
     size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-    base = "BASE" if pack.base.name == NOT_RECORDED else pack.base.name
+    base = _recorded_base(pack)
     rank, titles = pack.moe.experts.rank, [language_title(language) for language in pack.languages]
     header = ModelCardData(
         license=(provenance.base_licence or "unknown").lower(),
@@ -64,11 +65,21 @@ def served_slots(num_adapters: int) -> int:
     return num_adapters + 1
 
 
+def told_base(base: str, pack: Pack) -> str:
+    """A base for readers elsewhere: its hub id, or where it is a folder or a file its name in pack.json, or BASE."""
+    recorded = _recorded_base(pack)
+    return hub_id(base) or hub_id(recorded) or recorded
+
+
+def _recorded_base(pack: Pack) -> str:
+    return "BASE" if pack.base.name == NOT_RECORDED else pack.base.name
+
+
 def adapters_card(name: str, base: str, packs: Mapping[str, Pack], base_gguf: Sequence[str], *, with_gguf: bool) -> str:
     """README.md of a folder of adapters: the commands that load, choose and check them.
 
     Args:
-        base: as engines find it.
+        base: as `told_base` tells it.
         base_gguf: files of the base in the folder, the smallest last.
         with_gguf: whether each adapter has one.
     """

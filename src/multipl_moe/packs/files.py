@@ -94,7 +94,9 @@ def size_of(folder: Path) -> str:
 
 def require_name(name: str) -> str:
     """A pack's name, which is part of names of tensors; raises ConfigError where it cannot be."""
-    if not _NAME.fullmatch(name) or hasattr(nn.ModuleDict(), name):  # a module would lose what has that name
+    if hasattr(nn.ModuleDict(), name):  # which would lose what has that name
+        raise ConfigError(f"pack: {name!r} means something to PyTorch; give another name, NAME=FOLDER")
+    if not _NAME.fullmatch(name):
         raise ConfigError(f"pack: {name!r} cannot be a name (letters, digits, - and _); give one as NAME=FOLDER")
     return name
 

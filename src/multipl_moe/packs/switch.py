@@ -27,7 +27,7 @@ from multipl_moe.export.gguf_architectures import add_hyperparameters, gguf_arch
 from multipl_moe.export.gguf_tokenizer import add_tokenizer
 from multipl_moe.export.model_card import CARD_FILE
 from multipl_moe.packs.canary import CANARY_FILE, canaries_of, save_canaries
-from multipl_moe.packs.card import switch_card
+from multipl_moe.packs.card import switch_card, told_base
 from multipl_moe.packs.compose import require_base
 from multipl_moe.packs.files import Pack, require_name
 from multipl_moe.system.staging import refuse_existing, staged_folder
@@ -83,7 +83,7 @@ def export_switch(
             begins = {name: tokens[name][0]}
             canaries |= canaries_of(base, {name: pack}, staging / "composed", begins, on_step)[0]
         save_canaries(staging / CANARY_FILE, canaries)
-        card = switch_card(output.absolute().name, base, loaded, tokens, files.names)
+        card = switch_card(output.absolute().name, told_base(base, first), loaded, tokens, files.names)
         (staging / CARD_FILE).write_text(card, encoding="utf-8")
     return [output / name for name in files.names]
 

@@ -102,8 +102,9 @@ class Recipe(Section):
         budgets = self.corpus.max_bytes_per_language
         others = [*(self.programs.languages or ()), *(budgets if isinstance(budgets, dict) else ())]
         if unknown := sorted({*self.learn, *self.keep, *(weights or ()), *opens_for, *of_sources, *others} - known):
-            there_are = f"known: {', '.join(sorted(known))}; {how_to_add(unknown[0])}, or give the --recipe that has it"
-            problems.append(f"unknown languages {', '.join(unknown)}; {there_are}")
+            there_are = f"known: {', '.join(sorted(known))}; {how_to_add(unknown[0])}, give the --recipe that has it"
+            copied = "copy its entry of own_languages into this recipe"
+            problems.append(f"unknown languages {', '.join(unknown)}; {there_are}, or {copied}")
         if weights is not None and not set(self.learn) <= set(weights) <= roles:
             problems.append("train.weights: needs every language to learn, and only languages to learn or to keep")
         for key, names in {"learn": self.learn, "keep": self.keep, "moe.gate.languages": opens_for}.items():

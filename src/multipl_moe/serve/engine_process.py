@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 import httpx
 
@@ -17,11 +18,25 @@ _POLL_S = 0.2
 _STOP_S = 10.0
 
 
+@dataclass
+class RunningEngine:
+    """An engine that answered, at an address; `code` is its exit code once `has_ended` found it ended."""
+
+    url: str
+    process: "subprocess.Popen[bytes]"
+    code: int | None = None
+
+    def has_ended(self) -> bool:
+        """Whether it ended by itself; not to be asked any more once this process was told to stop, as it may be too."""
+        self.code = self.process.poll()
+        return self.code is not None
+
+
 @contextmanager
 def engine_running(
     command: Sequence[str], port: int, key: Mapping[str, str], on_wait: Callable[[float], None] = lambda seconds: None
-) -> Iterator[str]:
-    """The engine's address once it answers on /health; at the end it is stopped, with all that it started.
+) -> Iterator[RunningEngine]:
+    """The engine once it answers on /health; at the end it is stopped, with all that it started.
 
     Args:
         command: that starts it on this machine and `port`.
@@ -31,7 +46,7 @@ def engine_running(
         on_wait: told the seconds that it has taken so far.
 
     Raises:
-        ConfigError: it ended before it answered.
+        ConfigError: it ended before it answered; at the end, if `has_ended` said that it ended.
     """
     url, began = f"http://127.0.0.1:{port}", time.monotonic()
     before = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
@@ -43,7 +58,10 @@ def engine_running(
                 raise ConfigError(f"--engine: {command[0]} ended with {code} before it answered; it says why above")
             on_wait(time.monotonic() - began)
             time.sleep(_POLL_S)
-        yield url
+        running = RunningEngine(url, process)
+        yield running
+        if running.code is not None:
+            raise ConfigError(f"--engine: {command[0]} ended with {running.code} while it served; it says why above")
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)

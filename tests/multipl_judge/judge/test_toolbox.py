@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from multipl_judge.errors import ConfigError
 from multipl_judge.judge.judge import judge
 from multipl_judge.judge.outcome import Outcome
 from multipl_judge.judge.sandbox import Finished
@@ -49,6 +50,29 @@ def test_program_that_wants_what_is_not_here_is_run_without_it(kind, sandbox, ca
         outcomes.append(judge(Program("python", source, nonce, wants=("library",)), sandbox, toolbox).outcome)
     assert outcomes == [Outcome.passed, Outcome.runtime_error]
     assert "python3-library" in str(toolbox.lack_of("python", "library", sandbox))
+
+
+@pytest.mark.parametrize(
+    ("python", "copy", "version", "told"),
+    [
+        ("/no/py", "/bin/cp", "", "not found; looked for python: /no/py; install it (Debian: apt install python3)"),
+        ("/bin/sh", "/no/cp", "", "toolchain not found; looked for copy: /no/cp, /no/c; install it"),
+        ("py", "/no/cp", "", "python: py (give a path, such as /usr/bin/py; PATH is not searched) and copy: /no/cp"),
+        (
+            "/bin/sh",
+            "/bin/cp",
+            "echo a; exec /no/b",
+            "is there, but its `version` command ended with exit code 127: sh",
+        ),
+        ("/bin/sh", "/bin/cp", "kill $$", "was ended by a signal: it said nothing (folders outside /usr that it reads"),
+    ],
+)
+def test_why_a_toolchain_does_not_work_is_told(python, copy, version, told, sandbox):
+    executables = {"python": (python,), "copy": (copy, "/no/c")}
+    toolbox = python_toolbox(executables=executables, version=("sh", "-c", version), script=("{copy}",))
+    with pytest.raises(ConfigError) as refused:
+        toolbox.installed("python", sandbox)
+    assert told in str(refused.value)
 
 
 def test_programs_see_the_folder_of_a_toolchain_and_never_the_home_that_it_lies_in(sandbox, tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
 import pytest
 
+from multipl_judge.languages.own import OwnLanguage, add_languages
+from multipl_judge.languages.toolchains import TOOLCHAINS
 from multipl_judge.problems.language_codes import language_of
 
 
@@ -17,3 +19,9 @@ from multipl_judge.problems.language_codes import language_of
 )
 def test_the_usual_names_of_a_language_mean_it(codes, language):
     assert {language_of(code) for code in codes} == {language}
+
+
+def test_a_language_of_a_recipe_has_its_title_endings_and_other_names(tables):
+    names = {"title": "Acme Rules", "extensions": (".acr", ".acx"), "other_names": ("ax",)}
+    add_languages({"acme": OwnLanguage.model_validate({**names, "toolchain": TOOLCHAINS["lua"]})})
+    assert {language_of(code) for code in ("Acme", "acme rules", "acx", "AX")} == {"acme"}

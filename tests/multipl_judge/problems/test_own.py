@@ -14,7 +14,9 @@ GOOD = {"id": "double", "language": "rust", "prompt": "fn f(n: i64) -> i64 {\n",
 
 def test_what_is_left_out_comes_from_the_language_and_the_id(tmp_path):
     reference = "    2 * n\n}\n"
-    (problem,) = read_own(write_rows(tmp_path / "company.jsonl", [{**GOOD, "reference": reference}]))
+    (problem,) = read_own(
+        write_rows(tmp_path / "company.jsonl", [{**GOOD, "language": "Rust", "reference": reference}])
+    )
     assert problem.key == "company/rust/double"
     assert problem.stop == ("\n}",)
     assert problem.reference == "    2 * n"
@@ -27,24 +29,26 @@ def test_all_faults_of_a_file_are_told_with_their_lines(tmp_path):
         GOOD,
         {**GOOD, "language": "cobol"},
         {**GOOD, "id": 3, "prompt": ""},
-        {**GOOD, "test": "x"},
+        {**GOOD, "test": "x", "canonical_solution": "x"},
         GOOD,
-        {**GOOD, "id": "b", "entry_point": "a b"},
+        {**GOOD, "id": "b", "entry_point": "a b", "task_id": "b"},
     ]
     file = write_rows(tmp_path / "own.jsonl", rows)
     with pytest.raises(ConfigError) as error:
         read_own(file)
     told = "\n".join(error.value.problems)
     for part in (
-        "line 2: language: no harness for 'cobol'",
+        "line 2: language: no language 'cobol' can be judged; ",
         "line 3: id: ",
         "line 3: prompt: ",
         "line 4: test: unknown; did you mean 'tests'?",
+        "line 4: canonical_solution: unknown; did you mean 'reference'?",
         "line 5: id 'double' is used in line 1",
         "line 6: entry_point: ",
+        "line 6: task_id: unknown; did you mean 'id'?",
     ):
         assert part in told, told
-    assert len(error.value.problems) == 6
+    assert len(error.value.problems) == 8
 
 
 def test_names_of_ruby_may_end_in_a_mark_and_those_of_python_not(tmp_path):
@@ -59,7 +63,7 @@ CASES = {"id": "sum", "question": "Add.", "tests": [{"input": "1", "output": "1"
 
 
 def test_cases_are_posed_in_every_language_or_in_one_and_cluster(tmp_path):
-    references = {"python": "print(input())\n"}
+    references = {"Python": "print(input())\n"}
     problems = read_own(write_rows(tmp_path / "own.jsonl", [{**CASES, "reference": references}]))
     assert [problem.language for problem in problems] == list(HARNESSES)
     assert {problem.cluster for problem in problems} == {"own/sum"}
