@@ -7,6 +7,26 @@ import pytest
 from multipl_moe.generate.named_file import language_of_named_file
 
 
+@pytest.mark.parametrize("opening", ["//", "#", "--", ";;", "%", "/*", "<!--", "(*", '"""'])
+def test_a_path_alone_in_a_comment_names_the_language(opening: str):
+    assert language_of_named_file(f"{opening} src/main.rs\n") == "rust"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "./run.rb\nls",
+        "- src/main.rs\n- src/lib.rs\nWhat do these do?",
+        "/build.py",
+        '"main.go"',
+        "> main.py",
+        "main.go",
+    ],
+)
+def test_a_path_elsewhere_does_not(text: str):
+    assert language_of_named_file(text) is None
+
+
 @pytest.mark.parametrize(
     ("text", "language"),
     [

@@ -151,6 +151,13 @@ def test_files_may_be_read_by_whom_the_umask_lets(tmp_path, umask, mode):
     assert stat.S_IMODE((tmp_path / "out" / "model.safetensors").stat().st_mode) == mode
 
 
+def test_a_file_that_is_linked_to_keeps_its_mode(tmp_path):
+    (tmp_path / "base").touch(mode=0o600)
+    with staged_folder(tmp_path / "out") as staging:
+        (staging / "linked").hardlink_to(tmp_path / "base")
+    assert stat.S_IMODE((tmp_path / "base").stat().st_mode) == 0o600
+
+
 def test_an_output_whose_permissions_cannot_be_set_is_there_all_the_same(tmp_path, monkeypatch):
     asked = []
 

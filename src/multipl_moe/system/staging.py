@@ -178,14 +178,18 @@ def create_folder(folder: Path, output: Path) -> None:
 
 
 def _let_others_read(folder: Path) -> None:
-    """Files as the umask has them, where the disk lets: safetensors keeps those that it writes to their owner."""
+    """Files as the umask has them, where the disk lets: safetensors keeps those that it writes to their owner.
+
+    A file with another name elsewhere is not ours: a base's, which `compose` links to, keeps its mode.
+    """
     umask = os.umask(0o022)
     os.umask(umask)
     for path in folder.rglob("*"):
         with suppress(OSError):  # what was made is whole all the same
             if path.is_file() and not path.is_symlink():
-                mode = path.stat().st_mode
-                if (wanted := mode | (0o044 & ~umask)) != mode:
+                found = path.stat()
+                mode = found.st_mode
+                if found.st_nlink == 1 and (wanted := mode | (0o044 & ~umask)) != mode:
                     path.chmod(wanted)
 
 
