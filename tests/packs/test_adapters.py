@@ -18,7 +18,9 @@ from multipl_moe.errors import BaseModelError, ConfigError, OutputError
 from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.packs.adapters import export_adapters, write_adapter_gguf
 from multipl_moe.packs.canary import load_canaries
+from multipl_moe.packs.card import adapters_card
 from multipl_moe.packs.compose import compose
+from multipl_moe.packs.files import Pack
 from multipl_moe.packs.write import write_pack
 from tests.export.test_gguf import QWEN2_SPLIT, digits_then_bytes, save_fast, split_by, trained_tokenizer
 from tests.export.test_llama_cpp import WIDE
@@ -131,6 +133,10 @@ def test_the_card_names_each_adapter_but_no_path_and_ollama_has_its_file(made, e
     assert "'rust=both of them/rust' 'ocaml=both of them/ocaml'" in card
     assert "vllm serve BASE --served" in card
     assert str(made[0]) not in card
+    pack = Pack.load(made[1]["rust"])
+    for name, is_rounded in {"qwen2.5-coder-0.5b-instruct": True, "Qwen/Qwen2.5-Coder-0.5B-Instruct": False}.items():
+        of_named = {"rust": pack.but(base=pack.base.but(name=name))}
+        assert ("in 4 bits" in adapters_card("x", name, of_named, [], with_gguf=False)) == is_rounded
     assert (exported / "ocaml.Modelfile").read_text() == "FROM ./base-Q4_K_M.gguf\nADAPTER ./ocaml.gguf\n"
 
 

@@ -57,6 +57,13 @@ def test_what_is_evaluated_on_or_cannot_be_judged_is_left_out_by_reason(tmp_path
         read(held, **{"programs.benchmarks": [held]})
 
 
+def test_a_problem_that_is_too_short_for_the_index_is_left_out_too(tmp_path):
+    rows = [row(name, "ruby", prompt=f"def {name}(n)\n") for name in ("gain", "loss")]
+    held, own = write(tmp_path / "held.jsonl", rows[0]), write(tmp_path / "own.jsonl", *rows)
+    found = read(own, **{"programs.benchmarks": [held]})
+    assert (list(found.tasks), found.left_out) == (["own/ruby/loss"], {"problem of held": 1})
+
+
 def test_a_trial_draws_the_same_tasks_each_time(tmp_path):
     own = write(tmp_path / "own.jsonl", *(row(f"f{number}", "ruby") for number in range(20)))
     first, again, other = (

