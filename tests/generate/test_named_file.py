@@ -7,9 +7,12 @@ import pytest
 from multipl_moe.generate.named_file import language_of_named_file
 
 
-@pytest.mark.parametrize("opening", ["//", "#", "--", ";;", "%", "/*", "<!--", "(*", '"""'])
-def test_a_path_alone_in_a_comment_names_the_language(opening: str):
-    assert language_of_named_file(f"{opening} src/main.rs\n") == "rust"
+@pytest.mark.parametrize(
+    "opening", ["//", "#", "--", ";;", "%", "/*", "<!--", "(*", '"""', "--[[", "#|", "//!", "  //", "# ---"]
+)
+@pytest.mark.parametrize("path", ["src/main.rs", "./src/main.rs", "/home/me/main.rs", "../main.rs ]]", "`main.rs`"])
+def test_a_path_alone_in_a_comment_names_the_language(opening: str, path: str):
+    assert language_of_named_file(f"{opening} {path}\n") == "rust"
 
 
 @pytest.mark.parametrize(

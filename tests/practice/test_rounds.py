@@ -75,10 +75,12 @@ def test_verdicts_of_tests_that_were_mended_since_do_not_count(tmp_path):
     number = {"codegen__num_samples": 1, "keep_per_task": 1}
     run(tmp_path, answers({"f0", "f2"}), TASKS[:3], **number)
     mended = [task(f"f{number}", tests=f"assert f{number}(2) == 3  # not 4, by *\n") for number in (1, 2)]
-    result = run(tmp_path, answers({"f0", "f1"}), [TASKS[0], *mended], **number)
+    result = run(tmp_path, answers({"f0", "f1"}), [TASKS[0], *mended], examples=2, **number)
     assert [(told["answers"], told["passed"]) for told in result["rounds"]] == [(3, 2), (2, 1)]
     assert [row["task"] for row in read_journal(tmp_path / "kept.jsonl")] == [TASKS[0].key, TASKS[1].key]
     assert result["dropped"] == {"of a task that was changed": 1}
+    (examples,) = read_journal(tmp_path / "rounds.jsonl")[-1]["examples"].values()
+    assert [example.partition("\n")[0] for example in examples] == [TASKS[0].prompt.strip()]
 
 
 def test_an_answer_given_before_is_judged_anew_by_mended_tests(tmp_path, monkeypatch):

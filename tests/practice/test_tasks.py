@@ -62,6 +62,8 @@ def test_a_problem_that_is_too_short_for_the_index_is_left_out_too(tmp_path):
     held, own = write(tmp_path / "held.jsonl", rows[0]), write(tmp_path / "own.jsonl", *rows)
     found = read(own, **{"programs.benchmarks": [held]})
     assert (list(found.tasks), found.left_out) == (["own/ruby/loss"], {"problem of held": 1})
+    unchecked = read(own, **{"programs.benchmarks": [held], "corpus.decontaminate": "none"})
+    assert list(unchecked.tasks) == ["own/ruby/gain", "own/ruby/loss"]
 
 
 def test_a_trial_draws_the_same_tasks_each_time(tmp_path):

