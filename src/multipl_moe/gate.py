@@ -9,7 +9,6 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
-from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.tensors import CheckpointReader
 from multipl_moe.errors import BaseModelError, ConfigError
@@ -55,17 +54,20 @@ class TextGate:
             BaseModelError: a folder cannot be read or has no gate, or its base or the tokenizer is not found.
         """
         gates: dict[str, DomainGate] = {}
-        bases: set[str] = set()
+        bases: dict[str, Pack | Path] = {}
         for name, folder in ({"": folders} if isinstance(folders, Path) else folders).items():
             base, found = _read(folder)
             if name and len(found) > 1:
                 raise ConfigError(f"gate: {folder} has several, {', '.join(found)}; give the folder alone")
             gates |= {name or own: gate for own, gate in found.items()}
-            bases.add(base)
+            bases[base.base.name if isinstance(base, Pack) else str(base)] = base
         if tokenizer is None and len(bases) != 1:
             told = " and ".join(sorted(bases)) or "no base"
             raise ConfigError(f"gate: they go with {told}; give packs of one base, or the tokenizer of all (tokenizer)")
-        return cls(gates, load_tokenizer(tokenizer or _base_folder(bases.pop())))
+        if tokenizer is None:
+            (base,) = bases.values()
+            tokenizer = base.base_folder("give the tokenizer (tokenizer)") if isinstance(base, Pack) else base
+        return cls(gates, load_tokenizer(tokenizer))
 
     def after(self, text: str, *, at_once: bool = False) -> dict[str, Opened]:
         """By name of the pack, how far its gate is open for what follows a text, and since where.
@@ -98,26 +100,18 @@ def _on_since(p_of_tokens: list[float]) -> int | None:
     return since
 
 
-def _base_folder(name: str) -> Path:
-    try:
-        return resolve_base(name)
-    except BaseModelError as error:
-        told = f"gate: it goes with {name}, which is not found by that name ({error})"
-        raise BaseModelError(f"{told}; give the tokenizer (tokenizer)") from error
-
-
-def _read(folder: Path) -> tuple[str, dict[str, DomainGate]]:
-    """The base of a pack, or a model itself, which has its tokenizer, and the gates by name."""
+def _read(folder: Path) -> tuple[Pack | Path, dict[str, DomainGate]]:
+    """A pack, or the folder of a model, which has its tokenizer, and the gates by name."""
     if (folder / PACK_FILE).is_file() or not (folder / "config.json").is_file():
         pack, reader = Pack.load(folder), CheckpointReader(folder, role="pack")
         keys = (key for key, file in reader.files.items() if file == GATE_FILE)
-        return pack.base.name, {PACK: _gate(pack.moe.gate, reader, keys)}
+        return pack, {PACK: _gate(pack.moe.gate, reader, keys)}
     config = load_config(folder)
     settings = config.packs_config if isinstance(config, MultiplMoeConfig) else {}
     if not (gated := {name: moe.gate for name, moe in settings.items() if moe.gate.languages}):
         raise BaseModelError(f"model: {folder} has no domain gate; give a pack, or a model that was made with one")
     reader = CheckpointReader(folder, role="model")
-    return str(folder.absolute()), {
+    return folder.absolute(), {
         name: _gate(gate, reader, (key for key in reader.files if f"domain_gates.{name}." in key))
         for name, gate in gated.items()
     }

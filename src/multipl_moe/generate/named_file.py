@@ -11,6 +11,7 @@ from multipl_judge.languages.table import LANGUAGES, endings_of
 _FILE_TOKEN = re.compile(r"(?:<\|file_sep\|>|<file_sep>|<filename>)[ ]*([^\s<]+)")
 _FILL_TOKEN = re.compile(r"\s*<[|\w]+>\s*")  # of fill in the middle, where a prompt begins
 # The path begins with a letter or digit, for else a long line of points would be tried from each of them.
+# Only marks of comments stand before it: "- a.rs" is of a list, "./a.rb" of a shell, and what has quotes is a text.
 _OPENS_COMMENT = r"""\s*(?://|#|--|;|%|!|/\*|<!--|\(\*|\{-|"{3}|'{3})[^\w\n]*"""
 _NAMES = r"(?:(?:path|file|filename)\s*:\s*[./\\-]*)?(\w[\w./\\-]*\.\w+)\W*"
 _PATH_ALONE = re.compile(_OPENS_COMMENT + _NAMES, re.IGNORECASE)

@@ -10,7 +10,6 @@ from gguf import MODEL_ARCH, MODEL_ARCH_NAMES, GGUFWriter, get_tensor_name_map
 from safetensors.torch import load_file
 from transformers import PreTrainedConfig
 
-from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.tensors import PEFT_PREFIX, CheckpointReader
 from multipl_moe.errors import BaseModelError, ConfigError
@@ -19,7 +18,7 @@ from multipl_moe.export.gguf_architectures import gguf_architecture, unsupported
 from multipl_moe.export.model_card import CARD_FILE
 from multipl_moe.packs.canary import CANARY_FILE, Canary, canaries_of, save_canaries
 from multipl_moe.packs.card import adapters_card, told_base
-from multipl_moe.packs.files import ADAPTER_FILE, CONFIG_FILE, GATE_FILE, PACK_FILE, Pack
+from multipl_moe.packs.files import ADAPTER_FILE, CONFIG_FILE, GATE_FILE, PACK_FILE, Pack, base_of
 from multipl_moe.runs.folder import read_json
 from multipl_moe.system.staging import refuse_existing, staged_folder
 
@@ -73,9 +72,7 @@ def export_adapters(
     loaded = {name: Pack.load(folder) for name, folder in packs.items()}
     for name, pack in loaded.items():
         _require_its_scale(packs[name] / CONFIG_FILE, pack)
-    first = next(iter(loaded.values()))
-    folder = first.base_folder("give its folder (--base)") if base is None else resolve_base(base)
-    base = base or first.base.name
+    base, folder = base_of(loaded, base)
     config, dtype = load_config(folder), CheckpointReader(folder).weights_dtype
     files = GgufFiles("base", dtype, quantise) if gguf else None
     if files is not None:
@@ -90,7 +87,7 @@ def export_adapters(
         without_gguf = _write_adapters(packs, config, base_gguf[-1] if base_gguf else "BASE.gguf", staging)
         if files is not None:
             files.write(folder, staging, on_step)
-        told = told_base(base, first)
+        told = told_base(base, next(iter(loaded.values())))
         card = adapters_card(output.absolute().name, told, loaded, base_gguf, with_gguf=without_gguf is None)
         (staging / CARD_FILE).write_text(card, encoding="utf-8")
     return AdapterExport(canaries, tuple(output / name for name in base_gguf), without_gguf)

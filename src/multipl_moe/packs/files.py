@@ -7,7 +7,7 @@ text is of its languages.
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -85,6 +85,18 @@ class Pack(Record):
         except BaseModelError as error:
             told = f"pack: it goes with {self.base.name}, which is not found by that name ({error})"
             raise BaseModelError(f"{told}; {remedy}") from error
+
+
+def base_of(packs: Mapping[str, Pack], base: str | None) -> tuple[str, Path]:
+    """Name and folder of the base of packs: the one that is given, else the one that the first pack.json names.
+
+    Raises:
+        BaseModelError: it is not found.
+    """
+    if base is not None:
+        return base, resolve_base(base)
+    first = next(iter(packs.values()))
+    return first.base.name, first.base_folder("give its folder (--base)")
 
 
 def size_of(folder: Path) -> str:

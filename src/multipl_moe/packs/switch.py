@@ -18,7 +18,6 @@ from gguf import MODEL_ARCH, GGUFWriter, get_tensor_name_map
 from torch import Tensor, nn
 from transformers import AddedToken, AutoTokenizer, PreTrainedConfig
 
-from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.tensors import PEFT_PREFIX, CheckpointReader, TensorPlan, copy_companions
 from multipl_moe.errors import BaseModelError, ConfigError
@@ -29,7 +28,7 @@ from multipl_moe.export.model_card import CARD_FILE
 from multipl_moe.packs.canary import CANARY_FILE, canaries_of, save_canaries
 from multipl_moe.packs.card import switch_card, told_base
 from multipl_moe.packs.compose import require_base
-from multipl_moe.packs.files import Pack, require_name
+from multipl_moe.packs.files import Pack, base_of, require_name
 from multipl_moe.system.staging import refuse_existing, staged_folder
 
 _ARCHITECTURE = "graniteswitch"
@@ -70,9 +69,7 @@ def export_switch(
             f"--switch: {len(packs)} packs; llama.cpp tells up to {_MOST_PACKS} of one file apart; write two"
         )
     loaded = {require_name(name): Pack.load(folder) for name, folder in packs.items()}
-    first = next(iter(loaded.values()))
-    folder = first.base_folder("give its folder (--base)") if base is None else resolve_base(base)
-    base = base or first.base.name
+    base, folder = base_of(loaded, base)
     _require_switchable(folder)
     require_base(loaded, packs, folder, base)
     files = GgufFiles(output.absolute().name, CheckpointReader(folder).weights_dtype, quantise)
@@ -80,10 +77,11 @@ def export_switch(
         files.write(folder, staging, on_step, partial(_write_switch_gguf, folder, packs))
         canaries, tokens = {}, {name: control_tokens(name) for name in packs}
         for name, pack in packs.items():  # by itself, as its gate has no part in this
-            begins = {name: tokens[name][0]}
-            canaries |= canaries_of(base, {name: pack}, staging / "composed", begins, on_step)[0]
+            first = {name: tokens[name][0]}
+            canaries |= canaries_of(base, {name: pack}, staging / "composed", first, on_step)[0]
         save_canaries(staging / CANARY_FILE, canaries)
-        card = switch_card(output.absolute().name, told_base(base, first), loaded, tokens, files.names)
+        told = told_base(base, next(iter(loaded.values())))
+        card = switch_card(output.absolute().name, told, loaded, tokens, files.names)
         (staging / CARD_FILE).write_text(card, encoding="utf-8")
     return [output / name for name in files.names]
 

@@ -13,7 +13,7 @@ import httpx
 from multipl_moe.errors import ConfigError, UserError
 from multipl_moe.export.model_card import CARD_FILE
 from multipl_moe.packs.card import served_rank, served_slots
-from multipl_moe.packs.files import Pack
+from multipl_moe.packs.files import Pack, base_of
 
 BASE = "base"  # name of the base for clients
 KEY_OF = {  # variables with the key that an engine asks for
@@ -171,7 +171,7 @@ def command_of(engine: str, base: str | None, folder: Path, packs: Mapping[str, 
             raise ConfigError("--engine: vllm is not installed; pip install vllm, or choose llama-server")
         if base is not None and base.endswith(".gguf"):
             raise ConfigError(f"--base: {base} is for llama-server; give vllm a folder or hub id, or leave it out")
-        found = base or str(next(iter(packs.values())).base_folder("give its folder (--base)"))
+        found = base or str(base_of(packs, None)[1])
         rank = served_rank(max(pack.moe.experts.rank for pack in packs.values()))
         sizes = ["--max-loras", str(served_slots(len(packs))), "--max-lora-rank", str(rank)]
         modules = [f"{name}={folder / name}" for name in packs]
