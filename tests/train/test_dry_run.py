@@ -10,7 +10,7 @@ from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.train.dry_run import _Ledger
 from multipl_moe.train.methods import load_for_training, prepare
 from multipl_moe.train.plan import TrainingPlan
-from multipl_moe.train.setup import TrainingSetup, enable_checkpointing
+from multipl_moe.train.setup import TrainingSetup
 from multipl_moe.upcycle.convert import upcycle
 from tests.train.conftest import plan_of
 from tests.train.tiny import World, tiny_recipe, with_train
@@ -28,8 +28,7 @@ def _real_step(recipe: Recipe, folder: Path) -> _Ledger:
     prepare(model, recipe)
     setup.unify_dtype(model)
     model.train()
-    if recipe.train.gradient_checkpointing:
-        enable_checkpointing(model)
+    setup.use_checkpointing(model)
     tokens = torch.randint(3, 200, (_ROWS, _TOKENS))
     positions = torch.arange(_TOKENS) % 20  # two documents a row
     inputs = {"input_ids": tokens, "labels": tokens, "position_ids": positions.expand(_ROWS, -1)}

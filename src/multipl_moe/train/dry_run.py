@@ -27,7 +27,7 @@ from multipl_moe.model.routing_config import RoutingConfig
 from multipl_moe.model.routing_pass import RoutingPass
 from multipl_moe.model.segments import SegmentPlan, pool_windows
 from multipl_moe.model.token_moe import route_tokens
-from multipl_moe.train.setup import TrainingSetup, enable_checkpointing
+from multipl_moe.train.setup import TrainingSetup
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,7 @@ def dry_run_step(model: PreTrainedModel, setup: TrainingSetup, device: str) -> S
     train, dtype = setup.train, setup.dtype
     ledger = _Ledger(is_fake=True, working_rows=_working_rows(model, torch.device(device)))
     mixed = dtype != torch.float32
-    if train.gradient_checkpointing:
-        enable_checkpointing(model)
+    setup.use_checkpointing(model)
     model.train()
     _decide_routing(model)
     with FakeTensorMode():

@@ -19,7 +19,7 @@ from multipl_moe.train.held_out import HeldOut
 from multipl_moe.train.ordered_trainer import OrderedTrainer
 from multipl_moe.train.processes import main_first, routing_group
 from multipl_moe.train.rate_search import resolved_rate
-from multipl_moe.train.setup import OPTIMIZERS, TrainingSetup, enable_checkpointing
+from multipl_moe.train.setup import OPTIMIZERS, TrainingSetup
 from multipl_moe.train.sharding import shard
 from multipl_moe.train.trackers import PROJECT
 
@@ -83,8 +83,7 @@ def _prepared(
     setup: TrainingSetup, model: PreTrainedModel, dataset: Dataset, checkpoints: Path, tell: Callable[[str], object]
 ) -> TrainingSetup:
     """Arrange the model as the setup says, with checkpointing and in parts; the setup with the rate to take."""
-    if setup.train.gradient_checkpointing:
-        enable_checkpointing(model)
+    setup.use_checkpointing(model)
     if setup.distribution == "fsdp2":
         shard(model, setup.dtype)
     if setup.train.learning_rate != "auto":

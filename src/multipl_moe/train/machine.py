@@ -18,7 +18,7 @@ from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.system.device import move_to_best_device
 from multipl_moe.train.methods import prepare
 from multipl_moe.train.quantised import quantise_frozen
-from multipl_moe.train.setup import TrainingSetup, enable_checkpointing
+from multipl_moe.train.setup import TrainingSetup
 
 _WARM_UP_CALLS = 3  # not timed: caches and threads start cold
 _REPEATS = 7  # timed calls, of which the median counts
@@ -117,8 +117,7 @@ def measure_throughput(recipe: Recipe, model: MultiplMoeForCausalLM, corpus: Pat
         quantise_frozen(model, setup.dtype)
     move_to_best_device(model)
     setup.unify_dtype(model)
-    if setup.train.gradient_checkpointing:
-        enable_checkpointing(model)
+    setup.use_checkpointing(model)
     model.train()
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=0.0, fused=True)

@@ -92,6 +92,16 @@ class TrainingSetup:
             why = str(error).partition(". ")[0].rstrip(".")
             raise ConfigError(f"train.attention: {attention} cannot be used here ({why}); use auto") from None
 
+    def use_checkpointing(self, model: PreTrainedModel) -> None:
+        """Where the recipe says so, keep only the inputs of decoder layers that gradients flow through for backward.
+
+        transformers makes the embeddings' output require gradients as well, for another form of checkpointing; with it
+        the backward pass would go through all frozen layers below the first trained one.
+        """
+        if self.train.gradient_checkpointing:
+            model.activation_checkpointing_enable()
+            model.disable_input_require_grads()
+
     def unify_dtype(self, model: PreTrainedModel) -> None:
         """Hold all weights in float32 where nothing casts them: it holds bfloat16 and float16 exactly."""
         if self.dtype == torch.float32:
@@ -148,13 +158,3 @@ def batch_arguments(model: PreTrainedModel, batch: dict[str, Tensor]) -> dict[st
     if takes_document_bounds(model.config._attn_implementation):
         return attention_arguments(batch["position_ids"].to(model.device))
     return {}
-
-
-def enable_checkpointing(model: PreTrainedModel) -> None:
-    """Keep only the inputs of decoder layers for the backward pass, and only of those that gradients flow through.
-
-    transformers makes the embeddings' output require gradients as well, for another form of checkpointing; with it the
-    backward pass would go through all frozen layers below the first trained one.
-    """
-    model.activation_checkpointing_enable()
-    model.disable_input_require_grads()
