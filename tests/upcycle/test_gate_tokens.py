@@ -101,7 +101,7 @@ def test_tokens_are_words_white_space_fences_or_slashes(tokenizer: PreTrainedTok
     assert {number: int(kinds[number]) for number in special} == special, "only what the chat template writes is a turn"
     assert kinds[-3:].tolist() == [kind_of.WORD] * 3
     assert [kind_of.COMMENT, kind_of.SPECIAL, kind_of.LAST, kind_of.OWN_COMMENT] == [8, 9, 10, 11], "packs hold these"
-    plain = token_kinds(tokenizer, len(tokenizer))
+    plain = token_kinds(tokenizer, len(tokenizer), {})
     assert plain[tokenizer.convert_tokens_to_ids("--")] == kind_of.WORD
 
 
@@ -142,7 +142,7 @@ def test_a_fence_opens_for_a_language_by_each_of_its_names_and_shuts_for_others(
     learn = ["rust", "ruby"]
     gate = DomainGate(GateConfig(learn, start=0.5, stride=1), len(tokenizer))
     gate.reset_buffers()
-    gate.token_kinds.copy_(token_kinds(tokenizer, len(tokenizer)))
+    gate.token_kinds.copy_(token_kinds(tokenizer, len(tokenizer), {}))
     gate.names.copy_(fence_names(tokenizer, gate.token_kinds, learn, LANGUAGES))
     ids = torch.tensor([*tokenizer(text, add_special_tokens=False)["input_ids"], 5])
     plan = plan_segments(torch.arange(len(ids))[None], None, window=None, stride=1, lookahead=False)
@@ -193,7 +193,7 @@ def _gate(tokenizer: PreTrainedTokenizerBase, stride: int) -> DomainGate:
     learn = ["rust", "ruby"]
     gate = DomainGate(GateConfig(learn, start=0.5, stride=stride), len(tokenizer))
     gate.reset_buffers()
-    gate.token_kinds.copy_(token_kinds(tokenizer, len(tokenizer)))
+    gate.token_kinds.copy_(token_kinds(tokenizer, len(tokenizer), {}))
     gate.names.copy_(fence_names(tokenizer, gate.token_kinds, learn, LANGUAGES))
     gate.mentions.copy_(prose_names(tokenizer, gate.token_kinds, learn, LANGUAGES))
     gate.calibration.copy_(torch.tensor([[0.0, -1.0], [1.0, 0.3]]))
@@ -229,7 +229,7 @@ def test_wherever_its_segments_lie_a_question_opens_its_own_answer(tokenizer, ga
 
 
 def test_a_language_of_ones_own_is_named_by_its_title_and_room_for_names_is_for_those_to_learn(tokenizer, monkeypatch):
-    kinds, table = token_kinds(tokenizer, len(tokenizer)), {"lang": replace(LANGUAGES["rust"], title="Cython")}
+    kinds, table = token_kinds(tokenizer, len(tokenizer), {}), {"lang": replace(LANGUAGES["rust"], title="Cython")}
     title = tokenizer.convert_tokens_to_ids(" Cython")
     names = prose_names(tokenizer, kinds, ["lang"], table).tolist()
     assert [-1, -1, title, 0, 0] in names
@@ -238,7 +238,7 @@ def test_a_language_of_ones_own_is_named_by_its_title_and_room_for_names_is_for_
 
 
 def test_more_names_than_there_is_room_for_are_refused(tokenizer: PreTrainedTokenizerBase, monkeypatch):
-    kinds = token_kinds(tokenizer, len(tokenizer))
+    kinds = token_kinds(tokenizer, len(tokenizer), {})
     assert (fence_names(tokenizer, kinds, ["rust"], LANGUAGES)[:, 0] >= 0).sum() <= NUM_NAMES
     monkeypatch.setattr(gate_tokens, "NUM_NAMES", 1)
     with pytest.raises(ConfigError, match=r"moe\.gate\.languages: they have \d names, and a gate holds 1"):
@@ -247,5 +247,5 @@ def test_more_names_than_there_is_room_for_are_refused(tokenizer: PreTrainedToke
 
 def test_a_tokenizer_without_a_fence_names_nothing(world: World):
     tokenizer: Any = AutoTokenizer.from_pretrained(world.base)
-    kinds = token_kinds(tokenizer, len(tokenizer))
+    kinds = token_kinds(tokenizer, len(tokenizer), {})
     assert (fence_names(tokenizer, kinds, ["rust"], LANGUAGES) == -2).all()

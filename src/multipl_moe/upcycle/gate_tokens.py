@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from transformers import PreTrainedTokenizerBase
 
 from multipl_judge.languages.answers import parts_of
@@ -48,7 +49,6 @@ _AFTER = ("function", "program", "script", "class", "code")
 # What begins a line's comment, and its kind. Lisps differ by comments, so theirs say a little. Other marks were not
 # measured, and # is one of so many kinds of text that comments tell them apart (docs/domain-gate.md)
 _MARKS = {"--": OWN_COMMENT, ";": COMMENT}
-_NO_MARKS: Mapping[str, int] = {}
 _SHORT = 2  # letters of a name that is a word or a letter by itself, as Go and C are
 
 
@@ -79,7 +79,7 @@ def own_marks(learn: Collection[str], names: Collection[str], table: dict[str, L
     return found
 
 
-def token_kinds(tokenizer: PreTrainedTokenizerBase, vocabulary: int, marks: Mapping[str, int] = _NO_MARKS) -> Tensor:
+def token_kinds(tokenizer: PreTrainedTokenizerBase, vocabulary: int, marks: Mapping[str, int]) -> Tensor:
     """(vocabulary,) int8: whether each token is a word, ends a line, is white space, of a fence, of a turn, or begins a
     comment: // or one of `marks`, by kind, also with its last character more than once.
 
@@ -135,18 +135,16 @@ def fence_names(
 
     others = [name for name in table if name not in learn]
     for language, name in [*enumerate(learn), *((len(learn), name) for name in others)]:
-        for written in _written(name, table[name]) if name in table else [name]:
+        for written in _written(name, table[name]):
             add(written, language)
         if language < len(learn) and len(found) > NUM_NAMES:
             raise ConfigError(f"moe.gate.languages: they have {len(found)} names, and a gate holds {NUM_NAMES}")
-    learnt = {written for name in learn if name in table for written in _written(name, table[name])}
+    learnt = {written for name in learn for written in _written(name, table[name])}
     for written in _OTHERS:
         if written not in learnt:
             add(written, len(learn))
     sure = [(*tokens, languages.pop()) for tokens, languages in found.items() if len(languages) == 1][:NUM_NAMES]
-    names = torch.full((NUM_NAMES, 3), -2, dtype=torch.int32)
-    names[: len(sure)] = torch.tensor(sure, dtype=torch.int32).view(-1, 3)
-    return names
+    return F.pad(torch.tensor(sure, dtype=torch.int32).view(-1, 3), (0, 0, 0, NUM_NAMES - len(sure)), value=-2)
 
 
 def prose_names(
@@ -173,7 +171,7 @@ def prose_names(
             found.setdefault((padded[0], padded[1], padded[2]), set()).add((language, how))
 
     known = [*enumerate(learn), *((len(learn), name) for name in table if name not in learn and table[name].is_code)]
-    titles = [(language, table[name].title, table[name].other_names) for language, name in known if name in table]
+    titles = [(language, table[name].title, table[name].other_names) for language, name in known]
     learnt = {title for language, title, _ in titles if language < len(learn)}
     titles += [(len(learn), title, ()) for title in _TITLES if title not in learnt]
     for language, title, others in titles:
@@ -186,9 +184,7 @@ def prose_names(
                     add(f" {word} {written}", language, _ASKED)
     sure = [(*tokens, *told.pop()) for tokens, told in found.items() if len(told) == 1]
     sure = sorted(sure[:NUM_MENTIONS], key=lambda row: -row[:3].count(-1))  # the longest last
-    names = torch.full((NUM_MENTIONS, 5), -2, dtype=torch.int32)
-    names[: len(sure)] = torch.tensor(sure, dtype=torch.int32).view(-1, 5)
-    return names
+    return F.pad(torch.tensor(sure, dtype=torch.int32).view(-1, 5), (0, 0, 0, NUM_MENTIONS - len(sure)), value=-2)
 
 
 def _written(name: str, language: Language) -> list[str]:
