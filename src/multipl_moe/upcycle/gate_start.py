@@ -180,12 +180,8 @@ def _prose_of(rows: list["Row"], learn: list[str], table: dict[str, Language]) -
 def _others_in(folders: list[Path], left_out: Collection[str]) -> dict[str, list[TextFile]]:
     """Texts by ending, of the endings with most."""
     if empty := [folder for folder in folders if not folder_files([folder], left_out, most_files=1)]:
-        raise ConfigError(
-            [
-                f"upcycle.other_text: {folder} holds no text outside the languages of the recipe; leave it out"
-                for folder in empty
-            ]
-        )
+        why = "holds no text outside the languages of the recipe; leave it out"
+        raise ConfigError([f"upcycle.other_text: {folder} {why}" for folder in empty])
     found = folder_files(folders, left_out, most_files=_BACKGROUND_TEXTS)
     return dict(sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))[:_MOST_ENDINGS])
 

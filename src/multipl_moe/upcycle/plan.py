@@ -95,20 +95,17 @@ class UpcyclePlan:
     def _block_shapes(self, prefix: str) -> dict[str, tuple[int, ...]]:
         hidden, intermediate = self.config.hidden_size, self.config.intermediate_size
         up_rows = self.family.up_size(intermediate) // len(self.family.up)
-        shapes: dict[str, tuple[int, ...]] = {f"{prefix}{part}.weight": (up_rows, hidden) for part in self.family.up}
-        shapes[f"{prefix}{self.family.down}.weight"] = (hidden, intermediate)
+        sizes = dict.fromkeys(self.family.up, (up_rows, hidden)) | {self.family.down: (hidden, intermediate)}
+        shapes: dict[str, tuple[int, ...]] = {f"{prefix}{part}.weight": shape for part, shape in sizes.items()}
         if self.family.has_bias(self.config):
-            shapes |= {f"{prefix}{part}.bias": (up_rows,) for part in self.family.up}
-            shapes[f"{prefix}{self.family.down}.bias"] = (hidden,)
+            shapes |= {f"{prefix}{part}.bias": (num_rows,) for part, (num_rows, _) in sizes.items()}
         return shapes
 
     def _new_tensors(self, layer: int, prefix: str) -> Iterator[TensorPlan]:
         moe, kind = self.moe, EXPERT_KINDS[self.moe.experts.type]
         of_layer = prefix.removesuffix("mlp.")
-        shapes = {
-            key.removeprefix(of_layer): shape for key, shape in self.reader.shapes.items() if key.startswith(of_layer)
-        }
-        base = BaseLayer(shapes, self.family, self.config)
+        own = {key: shape for key, shape in self.reader.shapes.items() if key.startswith(of_layer)}
+        base = BaseLayer({key.removeprefix(of_layer): own[key] for key in own}, self.family, self.config)
         for tensor in (kind.start_stacked if moe.is_routed else kind.start)(base, moe.experts):
             shape = (moe.num_trained_experts, *tensor.shape) if moe.is_routed else tensor.shape
             yield TensorPlan(of_layer + tensor.name, shape, self.dtype, partial(self._started, layer, tensor))
