@@ -48,6 +48,10 @@ class OrderedTrainer(Trainer):
             were read.
     """
 
+    model: Any
+    optimizer: Any
+    lr_scheduler: Any
+
     def __init__(
         self,
         *,
@@ -95,7 +99,7 @@ class OrderedTrainer(Trainer):
         """Forward and backward pass of one batch."""
         inputs = dict(inputs)
         self.language_losses.rows = inputs.pop(LANGUAGE_KEY)
-        arguments = batch_arguments(cast(PreTrainedModel, self.model), inputs)
+        arguments = batch_arguments(self.model, inputs)
         loss = super().training_step(model, inputs | arguments, num_items_in_batch)
         self._step_losses.append(loss)
         return loss
@@ -108,14 +112,13 @@ class OrderedTrainer(Trainer):
         self._step_losses.clear()
         for name, value in {"loss": loss, "gradient's norm": norm}.items():
             if not math.isfinite(value):
-                raise self._stopped_by(f"the {name} is {float(value)}")
+                last = next(reversed(saved_checkpoints(self.checkpoints).values()), None)
+                good = f"{last} is good, but the same steps come after it" if last else "there is no checkpoint yet"
+                raise TrainingError(
+                    f"step {self.state.global_step + 1}: the {name} is {float(value)}; start anew with a lower "
+                    f"train.learning_rate ({good})"
+                )
         return norm
-
-    def _stopped_by(self, problem: str) -> TrainingError:
-        last = next(reversed(saved_checkpoints(self.checkpoints).values()), None)
-        good = "there is no checkpoint yet" if last is None else f"{last} is good, but the same steps come after it"
-        step = self.state.global_step + 1
-        return TrainingError(f"step {step}: {problem}; start anew with a lower train.learning_rate ({good})")
 
     # Logs
 
@@ -130,7 +133,7 @@ class OrderedTrainer(Trainer):
     def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> Any:
         """The loss on held-out text: by language, and their mean, by which the best checkpoint is chosen."""
         assert self._held_out is not None
-        losses = self._held_out.losses(cast(PreTrainedModel, self.model))
+        losses = self._held_out.losses(self.model)
         metrics = {f"{metric_key_prefix}_loss": sum(losses.values()) / len(losses)}
         metrics |= {f"{metric_key_prefix}_{LOSS_PREFIX}{name}": loss for name, loss in losses.items()}
         self.log(dict(metrics))
@@ -171,12 +174,12 @@ class OrderedTrainer(Trainer):
         """
         assert output_dir is not None, "only checkpoints are saved by the Trainer"
         if self.args.should_save and not self._is_sharded:
-            save_trained(cast(nn.Module, self.model), Path(output_dir))
+            save_trained(self.model, Path(output_dir))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         checkpoint = Path(resume_from_checkpoint)
         if not self._is_sharded:
-            load_trained(model if model is not None else cast(nn.Module, self.model), checkpoint)
+            load_trained(model or self.model, checkpoint)
         run, dtype = read_json(checkpoint / _RUN_FILE), self._run["compute_dtype"]
         differs = {
             "frozen_sha256": "that started from another model; go on with that one",
@@ -192,17 +195,17 @@ class OrderedTrainer(Trainer):
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
         if not self._is_sharded:
             return super()._save_optimizer_and_scheduler(output_dir)
-        folder, scheduler = Path(output_dir), cast(Any, self.lr_scheduler)
-        save_sharded(cast(nn.Module, self.model), cast(Any, self.optimizer).optimizer, folder / _SHARDS_FOLDER)
+        folder = Path(output_dir)
+        save_sharded(self.model, self.optimizer.optimizer, folder / _SHARDS_FOLDER)
         if self.args.should_save:
-            torch.save(scheduler.state_dict(), folder / _SCHEDULER_FILE)
+            torch.save(self.lr_scheduler.state_dict(), folder / _SCHEDULER_FILE)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         if not self._is_sharded or checkpoint is None:
             return super()._load_optimizer_and_scheduler(checkpoint)
-        folder, scheduler = Path(checkpoint), cast(Any, self.lr_scheduler)
-        load_sharded(cast(nn.Module, self.model), cast(Any, self.optimizer).optimizer, folder / _SHARDS_FOLDER)
-        scheduler.load_state_dict(torch.load(folder / _SCHEDULER_FILE, weights_only=True))
+        folder = Path(checkpoint)
+        load_sharded(self.model, self.optimizer.optimizer, folder / _SHARDS_FOLDER)
+        self.lr_scheduler.load_state_dict(torch.load(folder / _SCHEDULER_FILE, weights_only=True))
 
     @property
     def best_step(self) -> int | None:
