@@ -69,9 +69,8 @@ class HybridCallback(RouterWatch):
         """Add the loads to a log of the loss."""
         if logs is None or "loss" not in logs:
             return
-        moe = require_hybrid(kwargs["model"]).config.moe_config
         loads = {}
-        for kind, (least, largest) in extreme_ratios(self.take().values(), moe.routing).items():
+        for kind, (least, largest) in extreme_ratios(self.take().values(), self.routing).items():
             loads |= {f"{kind}_load_min": least, f"{kind}_load_max": largest}
         logs |= loads
         state.log_history[-1] |= loads

@@ -89,11 +89,14 @@ class TrainingProgress(RouterWatch):
             "routers": layers,
         }
         _append(self.file, record)
-        health = "" if self._decoder is None else describe_health(layers, self._decoder.config.moe_config.routing)
+        health = describe_health(layers, self.routing)
         status = f"loss {logs['loss']:.3f}{self._held_out}  {rate:,.0f} tokens/s  {health}"
         self._progress.update(self._task, status=status)
         logs |= router_scalars(layers)
-        self._warn(layers)
+        for kind, line in collapse_signs(layers, self.routing).items():
+            if kind not in self._warned:
+                self._console.print(f"warning: {line}", style="yellow", soft_wrap=True)
+                self._warned.add(kind)
         self._mark = (now, state.global_step)
 
     def on_evaluate(self, args, state, control, **kwargs):
@@ -108,13 +111,6 @@ class TrainingProgress(RouterWatch):
     def on_train_end(self, args, state, control, **kwargs):
         """Take the bar away."""
         self.__exit__()
-
-    def _warn(self, layers: dict[int, dict[str, Any]]) -> None:
-        if self._decoder is not None:
-            for kind, line in collapse_signs(layers, self._decoder.config.moe_config.routing).items():
-                if kind not in self._warned:
-                    self._console.print(f"warning: {line}", style="yellow", soft_wrap=True)
-                    self._warned.add(kind)
 
     def _keep_until(self, step: int) -> None:
         """Drop the lines after the checkpoint that a resumed run starts from."""

@@ -32,6 +32,11 @@ class RouterWatch(TrainerCallback):
         self._statistics: dict[int, LayerStatistics] = {}
         self._observation = ExitStack()
 
+    @property
+    def routing(self) -> RoutingConfig | None:
+        """How the model that is watched routes; None where nothing does."""
+        return None if self._decoder is None else self._decoder.config.moe_config.routing
+
     def watch(self, model: nn.Module) -> None:
         """Observe the routers of a model from now on."""
         self._model, self._decoder = model, decoder_of(model)
