@@ -67,17 +67,15 @@ def _other_settings(
     return [
         f"{key}: {wanted}, but {folder} has {made}; leave it out, or upcycle anew"
         for key, (wanted, made) in pairs.items()
-        if _differ(wanted, made)
+        if wanted != "auto" and _comparable(wanted) != _comparable(made)
     ]
 
 
-def _differ(asked: Any, has: Any) -> bool:
-    """Whether two settings differ; `auto` fits all, and of a folder the name counts: `export` hands on no more."""
-    if isinstance(asked, Path) and isinstance(has, Path):
-        return asked.name != has.name
-    if isinstance(asked, list) and isinstance(has, list) and all(isinstance(one, Path) for one in [*asked, *has]):
-        return [one.name for one in asked] != [one.name for one in has]
-    return asked not in ("auto", has)
+def _comparable(setting: Any) -> Any:
+    """Of folders their names: `export` hands on no more."""
+    if isinstance(setting, list):
+        return [_comparable(one) for one in setting]
+    return setting.name if isinstance(setting, Path) else setting
 
 
 def _other_languages(recipe: Recipe, config: MultiplMoeConfig, folder: Path) -> list[str]:

@@ -35,7 +35,21 @@ def run_notes(
         return None, None
     seconds = plan.training_seconds(speed_of(recipe, config)(TrainingSetup.of(recipe).dtype))
     took = f"{plan.steps:,} steps of {tokens_per_step(recipe.train):,} tokens: about {minutes_of(seconds)} here"
-    return took, _memory_note(recipe, model_folder, plan.memory.total_bytes, usable, constant)
+    if (needed := plan.memory.total_bytes) <= usable:
+        return took, None
+    fits, does_not = [], []
+    for changes in remedies(recipe, config, has_model=model_folder is not None):
+        told = " ".join(f"--set {key}={str(value).lower()}" for key, value in changes.items())
+        try:
+            changed = recipe.with_dotted(changes)
+            smaller = plan_training(changed, starting_config(changed, model_folder), runtime_bytes=constant)
+        except UserError:  # a change that does not go with the rest
+            continue
+        size = smaller.memory.total_bytes
+        (fits if size <= usable else does_not).append(f"{told} ({_gib(size)})")
+    remedy = "what would fit" if fits else "what would help"
+    told = f"; {remedy}: {'; '.join(fits or does_not)}" if fits or does_not else ""
+    return took, f"memory: this run needs about {_gib(needed)} and {_gib(usable)} are free, so it may be killed{told}"
 
 
 def _within(recipe: Recipe, corpus: Path) -> Recipe:
@@ -47,27 +61,6 @@ def _within(recipe: Recipe, corpus: Path) -> Recipe:
         calibration_tokens=min(recipe.train.calibration_tokens, len(counts) * max(one.train_tokens for one in counts)),
         eval_tokens=min(recipe.train.eval_tokens, len(counts) * held_out),
     )
-
-
-def _memory_note(recipe: Recipe, model_folder: Path | None, needed: int, usable: int, constant: int) -> str | None:
-    if needed <= usable:
-        return None
-    fits, does_not = [], []
-    for changes in remedies(recipe, starting_config(recipe, model_folder), has_model=model_folder is not None):
-        told = " ".join(f"--set {key}={str(value).lower()}" for key, value in changes.items())
-        try:
-            size = _needed(recipe.with_dotted(changes), model_folder, constant)
-        except UserError:  # a change that does not go with the rest
-            continue
-        (fits if size <= usable else does_not).append(f"{told} ({_gib(size)})")
-    remedy = "what would fit" if fits else "what would help"
-    told = f"; {remedy}: {'; '.join(fits or does_not)}" if fits or does_not else ""
-    return f"memory: this run needs about {_gib(needed)} and {_gib(usable)} are free, so it may be killed{told}"
-
-
-def _needed(recipe: Recipe, model_folder: Path | None, constant: int) -> int:
-    plan = plan_training(recipe, starting_config(recipe, model_folder), runtime_bytes=constant)
-    return plan.memory.total_bytes
 
 
 def _gib(num_bytes: int) -> str:

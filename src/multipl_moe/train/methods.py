@@ -35,18 +35,13 @@ class Method:
     trained: Callable[[PreTrainedModel, Recipe], set[str]]
 
 
-def _everything(model: PreTrainedModel, recipe: Recipe) -> set[str]:
-    return {name for name, _ in model.named_parameters()}
+def _names(model: PreTrainedModel, part: str = "") -> set[str]:
+    return {name for name, _ in model.named_parameters() if part in name}
 
 
 def _feed_forward(model: PreTrainedModel, recipe: Recipe) -> set[str]:
     layers = resolve_layers(recipe.moe.experts.layers, model.config.get_text_config().num_hidden_layers)
-    parts = tuple(f"layers.{layer}{_FFN}" for layer in layers)
-    return {name for name, _ in model.named_parameters() if any(part in name for part in parts)}
-
-
-def _adapters(model: PreTrainedModel, recipe: Recipe) -> set[str]:
-    return {name for name, _ in model.named_parameters() if is_adapter(name)}
+    return set().union(*(_names(model, f"layers.{layer}{_FFN}") for layer in layers))
 
 
 def is_adapter(name: str) -> bool:
@@ -64,9 +59,9 @@ METHODS: dict[str, Method] = {
         },
         lambda model, recipe: trained_names(model),
     ),
-    "dense": Method({"feed-forward blocks": _FFN, "all other weights": ""}, _everything),
+    "dense": Method({"feed-forward blocks": _FFN, "all other weights": ""}, lambda model, recipe: _names(model)),
     "dense-ffn": Method({"feed-forward blocks": _FFN}, _feed_forward),
-    "lora": Method({"adapters": _ADAPTER}, _adapters),
+    "lora": Method({"adapters": _ADAPTER}, lambda model, recipe: _names(model, _ADAPTER)),
 }
 
 

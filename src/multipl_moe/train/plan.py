@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from transformers import AutoConfig, PreTrainedConfig
 
 from multipl_moe.checkpoints.base import resolve_base
@@ -144,7 +143,7 @@ def plan_training(
     require_quantisation(recipe.train, config)
     setup, model = TrainingSetup.of(recipe), empty_for_training(recipe.train, config)
     setup.use_attention(model)
-    stored = {name: p.numel() * p.element_size() for name, p in model.named_parameters() if not is_adapter(name)}
+    stored = {name: p.nbytes for name, p in model.named_parameters() if not is_adapter(name)}
     stored_in_float32 = model.dtype == torch.float32
     counts = prepare(model, recipe)
     setup.unify_dtype(model)
@@ -154,7 +153,7 @@ def plan_training(
     on_gpu = torch.cuda.is_available() if device is None else device == "cuda"
     leaves_file = stored_in_float32 or setup.dtype == torch.float32 or recipe.train.quantise is not None
     stays_mapped = not (on_gpu or leaves_file or counts.frozen == 0)
-    frozen_bytes, master_bytes = _num_bytes(model, is_trained=False), _num_bytes(model, is_trained=True)
+    frozen_bytes = sum(parameter.nbytes for parameter in model.parameters() if not parameter.requires_grad)
     if recipe.train.quantise is not None:
         frozen_bytes -= saved_bytes(model)
     step = dry_run_step(model, setup, "cuda" if on_gpu and torch.cuda.is_available() else "cpu")
@@ -163,7 +162,7 @@ def plan_training(
         "runtime_bytes": 0 if on_gpu else runtime_bytes + _KERNEL_BYTES,
         "frozen_bytes": frozen_bytes,
         "mapped_bytes": sum(stored[name] for name in trained & stored.keys()) if stays_mapped else 0,
-        "master_bytes": master_bytes,
+        "master_bytes": 4 * counts.num_trained,
         "gradient_bytes": 4 * counts.num_trained,
         "optimizer_bytes": round((_OPTIMIZER_BYTES[recipe.train.optimizer] + set_aside) * counts.num_trained),
         "activation_bytes": step.activation_bytes,
@@ -239,11 +238,6 @@ def _scored_tokens(recipe: Recipe) -> int:
     chosen = recipe.eval
     per_language = chosen.files_per_language * chosen.tokens_per_file
     return 2 * round(per_language * (len(recipe.languages) + chosen.moved_share * len(recipe.keep)))
-
-
-def _num_bytes(model: nn.Module, *, is_trained: bool) -> int:
-    chosen = (parameter for parameter in model.parameters() if parameter.requires_grad == is_trained)
-    return sum(parameter.numel() * parameter.element_size() for parameter in chosen)
 
 
 def _base_config(spec: str) -> PreTrainedConfig:

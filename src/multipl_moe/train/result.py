@@ -65,26 +65,25 @@ def training_record(model_folder: Path, corpus: Path) -> dict[str, Any] | None:
     record = {name: asdict(check) for name, check in checks.items()}
     if run_folder(model_folder) is None:
         return record
-    earlier = record_of_model(model_folder)
-    if earlier is None:
+    if (earlier := record_of_model(model_folder)) is None:
         return None
     missing = {"status": NOT_CHECKED, "problems": {}}
-    return {name: min(check, earlier.get(name, missing), key=_goodness) for name, check in record.items()}
+    pairs = {name: (check, earlier.get(name, missing)) for name, check in record.items()}
+    return {name: min(both, key=lambda check: _BEST_LAST.index(status_of(check))) for name, both in pairs.items()}
 
 
 def tokens_trained(model_folder: Path) -> int:
     """Of all trainings of the model in a folder; 0 if no run trained it."""
-    run = run_folder(model_folder)
-    record = {} if run is None else read_json(run / "training.json")
+    record = _earlier_training(model_folder)
     return record.get("tokens", 0) + record.get("tokens_before", 0)
 
 
 def licences_of_all(model_folder: Path, now: Mapping[str, dict[str, int]]) -> dict[str, dict[str, int]]:
     """Of the files that were read now, and of those that the model which training starts from was trained on before."""
-    run = run_folder(model_folder)
-    before = {} if run is None else read_json(run / "training.json").get("licences", {})
+    before = _earlier_training(model_folder).get("licences", {})
     return {name: {**before.get(name, {}), **now.get(name, {})} for name in {**before, **now}}
 
 
-def _goodness(check: Mapping[str, Any]) -> int:
-    return _BEST_LAST.index(status_of(check))
+def _earlier_training(model_folder: Path) -> dict[str, Any]:
+    run = run_folder(model_folder)
+    return {} if run is None else read_json(run / "training.json")

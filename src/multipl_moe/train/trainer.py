@@ -139,7 +139,7 @@ def train_in_held_folder(
     return result
 
 
-def _ignore(told: object) -> None:
+def _ignore(*told: object) -> None:
     pass
 
 
@@ -191,7 +191,7 @@ def _fit(
             dataset,
             output / "checkpoints",
             [rise, clock, *hooks.get("callbacks", ()), *trackers],
-            hooks.get("on_interrupt", lambda: None),
+            hooks.get("on_interrupt", _ignore),
             on_note,
             held_out=held_out,
             frozen=frozen,
