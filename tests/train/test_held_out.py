@@ -92,3 +92,13 @@ def test_language_that_holds_out_nothing_is_refused(world: World, tmp_path: Path
     (corpus / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(CorpusError, match="holds out no file of go"):
         HeldOut.read(world.recipe, corpus, world.base)
+
+
+def test_of_a_corpus_of_answers_alone_these_are_measured_and_one_must_fit(with_answers: World, tmp_path: Path):
+    corpus = shutil.copytree(with_answers.corpus, tmp_path / "corpus")
+    manifest = json.loads((corpus / "manifest.json").read_text())
+    manifest["languages"] = {"rust.answers": manifest["languages"]["rust.answers"]}
+    (corpus / "manifest.json").write_text(json.dumps(manifest))
+    assert [*HeldOut.read(with_answers.recipe, corpus, with_answers.base).batches] == ["rust.answers"]
+    with pytest.raises(CorpusError, match=r"no answer that .* holds out fits into a sequence"):
+        HeldOut.read(with_train(with_answers.recipe, sequence_tokens=2), corpus, with_answers.base)

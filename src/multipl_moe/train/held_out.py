@@ -36,25 +36,33 @@ class HeldOut:
         Of answers, which fill no windows, as many tokens at most; those longer than a sequence are left out.
 
         Raises:
-            CorpusError: a language has no validation documents.
+            CorpusError: a language has no validation documents, or none of answers, of which there is nothing but
+                these, fits into a sequence.
         """
         tokenizer = AutoTokenizer.from_pretrained(model_folder)
         counts = CorpusManifest.load(corpus).languages
         languages = [name for name in recipe.languages if name in counts]
-        if empty := [name for name in languages if counts[name].validation_files == 0]:
+        answers = [name for name in map(answers_in, recipe.languages) if name in counts]
+        if empty := [name for name in [*languages, *answers] if counts[name].validation_files == 0]:
             raise CorpusError(
                 f"train.eval_every_steps: {corpus} holds out no file of {', '.join(empty)}; add files or raise "
                 "corpus.validation_share"
             )
         size, rows = recipe.train.sequence_tokens, recipe.train.batch_sequences
-        answers = [name for name in map(answers_in, recipe.languages) if name in counts]
         count = max(recipe.train.eval_tokens // (size * len([*languages, *answers])), 1)
-        turns = window_turns(tokenizer, corpus, "validation", languages, size=size, count=count)
-        by_language = zip(languages, zip(*turns, strict=True), strict=True)
-        batches = {name: padded_batches(windows, rows) for name, windows in by_language}
+        batches = {}
+        if languages:
+            turns = window_turns(tokenizer, corpus, "validation", languages, size=size, count=count)
+            by_language = zip(languages, zip(*turns, strict=True), strict=True)
+            batches = {name: padded_batches(windows, rows) for name, windows in by_language}
         for name in answers:
             if found := _answers(tokenizer, corpus, name, size, count):
                 batches[name] = [_labelled(found[begin : begin + rows]) for begin in range(0, len(found), rows)]
+        if not batches:
+            raise CorpusError(
+                f"train.eval_every_steps: no answer that {corpus} holds out fits into a sequence; raise "
+                "train.sequence_tokens"
+            )
         return cls(batches)
 
     @torch.no_grad()
