@@ -100,7 +100,10 @@ def test_what_was_measured_is_recorded_and_told(made: dict[str, UpcycleReport], 
     assert json.loads((plain.output / "upcycle.json").read_text())["router_start"] is None
     assert "give --corpus" in start_lines(plain)[0]
 
-    monkeypatch.setattr(convert, "_MEASUREMENT_BYTES_PER_BYTE", 10**12)
+    size = (world.base / "model.safetensors").stat().st_size
+    monkeypatch.setattr(convert, "_MEASUREMENT_BYTES_PER_BYTE", 4.2e9 / size)
+    memory = convert.psutil.virtual_memory()._replace(available=3_800_000_000)
+    monkeypatch.setattr(convert.psutil, "virtual_memory", lambda: memory)
     small = upcycle(tiny_recipe(world.base, world.sources), tmp_path / "small", corpus=world.corpus)
     assert small.router_start is None
-    assert "GB of memory" in start_lines(small)[0]
+    assert "it needs 4.2 GB of memory and 3.8 GB are free" in start_lines(small)[0]

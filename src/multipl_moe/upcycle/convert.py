@@ -202,7 +202,7 @@ def _lack_of_memory(needed: int) -> str:
     available = psutil.virtual_memory().available
     if needed <= available:
         return ""
-    return f"it needs {needed / 1e9:.0f} GB of memory and {available / 1e9:.0f} GB are free"
+    return f"it needs {needed / 1e9:.1f} GB of memory and {available / 1e9:.1f} GB are free"
 
 
 @torch.no_grad()
