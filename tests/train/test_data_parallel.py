@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,27 +22,27 @@ from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.model.decoder import hybrid_layers_of
 from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS
 from multipl_moe.model.parameters import trained_names
-from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.journal import read_journal
 from multipl_moe.train.progress import TrainingProgress
 from multipl_moe.train.setup import tokens_per_step
 from multipl_moe.train.trainer import train_model
 from tests.distributed import run_processes
 from tests.train.conftest import changed
-from tests.train.tiny import World, tensors, with_train
+from tests.train.tiny import World, assert_close, tensors, with_train
 
 pytestmark = pytest.mark.extended
 
 
 @dataclass
 class _Notes(TrainerCallback):
-    """Loss and thresholds after each step; asks for a stop before one of them where `stop` says so."""
+    """What a run tells, also of each step; asks for a stop before one of them where `stop` says so."""
 
     stop: tuple[int, int] | None = None  # rank, step
     losses: list[float] = field(default_factory=list)
     held_out_losses: list[float] = field(default_factory=list)
     thresholds: list[torch.Tensor] = field(default_factory=list)
     sharded: bool = False
+    frozen_sha256: str | None = None
 
     def on_step_begin(self, args, state, control, **kwargs):
         if self.stop == (args.process_index, state.global_step):
@@ -92,30 +93,20 @@ _JOBS = {
 }
 
 
-@dataclass(frozen=True)
-class _Outcome:
-    losses: list[float]
-    held_out_losses: list[float]
-    thresholds: torch.Tensor
-    frozen_sha256: str | None
-    sharded: bool
-
-
-def _run(job: _Job, recipe: Recipe, world: World, folder: Path) -> _Outcome:
-    recipe, notes = with_train(recipe, **job.train), _Notes(job.stop)
+def _run(job: _Job, world: World, folder: Path) -> _Notes:
+    recipe, notes = with_train(world.recipe, **job.train), _Notes(job.stop)
     folder.mkdir(exist_ok=True)
-    with TrainingProgress(folder, tokens_per_step(recipe.train), Console(quiet=True)) as progress:
-        try:
-            frozen_sha256 = train_model(
-                recipe, world.hybrid, world.corpus, folder, callbacks=[notes, progress]
-            ).frozen_sha256
-        except KeyboardInterrupt:
-            frozen_sha256 = None
-    return _Outcome(notes.losses, notes.held_out_losses, torch.stack(notes.thresholds), frozen_sha256, notes.sharded)
+    with (
+        TrainingProgress(folder, tokens_per_step(recipe.train), Console(quiet=True)) as progress,
+        suppress(KeyboardInterrupt),
+    ):
+        result = train_model(recipe, world.hybrid, world.corpus, folder, callbacks=[notes, progress])
+        notes.frozen_sha256 = result.frozen_sha256
+    return notes
 
 
-def _all_jobs(world: World, folder: Path) -> dict[str, _Outcome]:
-    return {name: _run(job, world.recipe, world, folder / (job.folder or name)) for name, job in _JOBS.items()}
+def _all_jobs(world: World, folder: Path) -> dict[str, _Notes]:
+    return {name: _run(job, world, folder / (job.folder or name)) for name, job in _JOBS.items()}
 
 
 @pytest.fixture(scope="module")
@@ -144,13 +135,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def of_two(decided: World, folder: Path) -> list[dict[str, _Outcome]]:
+def of_two(decided: World, folder: Path) -> list[dict[str, _Notes]]:
     return run_processes(_all_jobs, decided, folder)
 
 
-def _of_one(name: str, world: World, folder: Path) -> _Outcome:
+def _of_one(name: str, world: World, folder: Path) -> _Notes:
     job = _JOBS[name]
-    return _run(_Job(job.train | {"batch_sequences": 2 * job.train["batch_sequences"]}), world.recipe, world, folder)
+    return _run(_Job(job.train | {"batch_sequences": 2 * job.train["batch_sequences"]}), world, folder)
 
 
 @pytest.mark.parametrize("name", ["ddp", "accumulated"])
@@ -161,10 +152,7 @@ def test_two_processes_train_as_one_at_the_same_global_batch(name, decided, fold
         assert two[name].losses == pytest.approx(one.losses, abs=1e-4)
         torch.testing.assert_close(two[name].thresholds, one.thresholds, rtol=0, atol=1e-6)
         assert two[name].frozen_sha256 == one.frozen_sha256
-    ours, theirs = tensors(folder / name / "model"), tensors(tmp_path / "one" / "model")
-    assert ours.keys() == theirs.keys()
-    for key, tensor in ours.items():
-        torch.testing.assert_close(tensor, theirs[key], rtol=0, atol=1e-4, msg=lambda m, k=key: k + m)
+    assert_close(folder / name / "model", tmp_path / "one" / "model", atol=1e-4)
     lines, expected = (read_journal(run / "metrics.jsonl") for run in (folder / name, tmp_path / "one"))
     assert [line["tokens"] for line in lines] == [line["tokens"] for line in expected]
     for line, other in zip(lines, expected, strict=True):
@@ -181,11 +169,8 @@ def test_sharded_processes_train_as_whole_ones(name: str, whole: str, decided: W
         assert two[name].losses == pytest.approx(two[whole].losses, abs=1e-5)
         torch.testing.assert_close(two[name].thresholds, two[whole].thresholds, rtol=0, atol=1e-6)
         assert two[name].frozen_sha256 == two[whole].frozen_sha256
-    ours, theirs = tensors(folder / name / "model"), tensors(folder / whole / "model")
-    assert ours.keys() == theirs.keys()
-    for key, tensor in ours.items():
-        torch.testing.assert_close(tensor, theirs[key], rtol=0, atol=1e-5, msg=lambda m, k=key: k + m)
-    start = tensors(decided.hybrid)
+    assert_close(folder / name / "model", folder / whole / "model", atol=1e-5)
+    ours, start = tensors(folder / name / "model"), tensors(decided.hybrid)
     assert all(torch.equal(tensor, start[key]) for key, tensor in ours.items() if ".shared_expert." in key)
     assert load_hybrid(folder / name / "model").hybrid_layers
 

@@ -10,14 +10,12 @@ from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.errors import ConfigError
 from multipl_moe.recipe.recipe import load_recipe, validate_recipe
 from multipl_moe.train.hybrid_recipe import recipe_of_hybrid
-from multipl_moe.upcycle.convert import upcycle
-from tests.train.tiny import World, tiny_recipe
+from tests.train.tiny import World, made_hybrid
 
 
 def test_the_recorded_recipe_makes_the_same_hybrid_again(world: World, tmp_path: Path):
     start = {"noise": 0.25, "dtype": "bfloat16"}
-    made = tiny_recipe(world.base, world.sources, moe={"preset": "token-only"}, upcycle=start)
-    upcycle(made, tmp_path / "hybrid")
+    made = made_hybrid(world, tmp_path / "hybrid", moe={"preset": "token-only"}, upcycle=start)
     recorded = recipe_of_hybrid(validate_recipe({"learn": ["rust"], "keep": ["python"]}), tmp_path / "hybrid")
     (tmp_path / "recipe.yaml").write_text(recorded.to_yaml())
     again = load_recipe(tmp_path / "recipe.yaml")
@@ -73,8 +71,7 @@ def test_a_start_that_the_hybrid_has_not_is_told(world: World, tmp_path: Path):
 
 
 def test_a_recipe_that_contradicts_the_domain_gate_is_refused(world: World, tmp_path: Path):
-    gated = tiny_recipe(world.base, world.sources, moe={"languages": None})
-    upcycle(gated, tmp_path / "gated", corpus=world.corpus)
+    gated = made_hybrid(world, tmp_path / "gated", world.corpus, moe={"languages": None})
     again = gated.model_copy(update={"learn": ["go", "rust"]})
     assert recipe_of_hybrid(again, tmp_path / "gated").moe.gate.languages
     with pytest.raises(ConfigError, match=r"opens for rust, go, and would stay shut for ruby"):

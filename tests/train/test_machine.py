@@ -12,14 +12,12 @@ from multipl_moe.model.parameters import trained_names
 from multipl_moe.train.machine import (
     MachineSpeed,
     leave_busy_processors,
-    measure_speed,
     measure_throughput,
     seconds_of,
     speed_of,
 )
-from multipl_moe.upcycle.convert import upcycle
 from tests.fixtures import tree
-from tests.train.tiny import World, tiny_recipe, with_train
+from tests.train.tiny import World, made_hybrid, with_train
 
 
 def test_speed_is_positive_and_nothing_moves_or_is_left_behind(
@@ -77,8 +75,7 @@ def test_threads_leave_busy_processors_alone(monkeypatch: pytest.MonkeyPatch, sh
 
 
 def test_bfloat16_checkpoints_are_measured_in_either_dtype(world: World, tmp_path: Path):
-    recipe = tiny_recipe(world.base, world.sources, upcycle={"dtype": "bfloat16"})
-    upcycle(recipe, tmp_path / "hybrid")
+    recipe = made_hybrid(world, tmp_path / "hybrid", upcycle={"dtype": "bfloat16"})
     for compute_dtype in ("float32", "bfloat16"):
         computing = with_train(recipe, compute_dtype=compute_dtype)
         assert measure_throughput(computing, load_hybrid(tmp_path / "hybrid"), world.corpus) > 0
@@ -95,13 +92,8 @@ def test_a_gpu_is_waited_for_before_and_after_the_work(monkeypatch: pytest.Monke
     assert events == [*waits, "clock", "work", *waits, "clock"]
 
 
-def test_this_machine_is_measured_at_the_shapes_of_a_recipe(world: World):
-    speed = speed_of(world.recipe, load_config(world.hybrid))(torch.float32)
-    assert min(speed.flops_per_s, speed.bytes_per_s) > 0
-
-
-def test_speed_is_work_over_measured_time(monkeypatch):
+def test_speed_is_work_in_the_shapes_of_a_recipe_over_measured_time(world: World, monkeypatch: pytest.MonkeyPatch):
     clock = iter(range(100))
     monkeypatch.setattr("time.perf_counter", lambda: next(clock))
-    speed = measure_speed(torch.bfloat16, num_rows=8, hidden_size=16, intermediate_size=32)
-    assert speed == MachineSpeed(flops_per_s=2 * 8 * 16 * 32, bytes_per_s=5 * 2**24 * 2)
+    speed = speed_of(world.recipe, load_config(world.hybrid))(torch.bfloat16)
+    assert speed == MachineSpeed(flops_per_s=2 * (4 * 32) * 32 * 48, bytes_per_s=5 * 2**24 * 2)

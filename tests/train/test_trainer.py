@@ -13,6 +13,8 @@ from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.cli.app import main
 from multipl_moe.corpus import CorpusManifest
 from multipl_moe.errors import HeldError, OutputError
+from multipl_moe.export.folder import ExportSettings, export_model
+from multipl_moe.model.expert_use import ExpertUse
 from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS
 from multipl_moe.model.parameters import trained_names
 from multipl_moe.recipe.recipe import Recipe
@@ -22,10 +24,10 @@ from multipl_moe.train.freezing import frozen_hashes, verify_frozen
 from multipl_moe.train.methods import prepare
 from multipl_moe.train.result import TrainResult
 from multipl_moe.train.trainer import train_model
-from multipl_moe.upcycle.convert import upcycle
+from tests.conftest import VOCABULARY, random_tokens
 from tests.fixtures import interrupt
 from tests.train.conftest import RUN_FILES, Interrupt, PowerCut, Run, Watcher, changed, train
-from tests.train.tiny import World, gated_hybrid, tensors, tiny_recipe, with_train
+from tests.train.tiny import World, gated_hybrid, made_hybrid, tensors, with_train
 
 _GOLDEN = Path(__file__).with_name("golden_loss_cpu.txt")
 
@@ -36,8 +38,7 @@ def test_loss_curve_of_a_fixed_seed_is_the_stored_one(world: World, tmp_path: Pa
     if kind == "gated":
         recipe = gated_hybrid(world, tmp_path / "hybrid", {}).with_settings("train", learning_rate=3e-3)
     else:  # experts that are exact copies are told apart by rounding alone, which processors do not share
-        recipe = tiny_recipe(world.base, world.sources, upcycle={"noise": 1.0}, train={"learning_rate": 3e-3})
-        upcycle(recipe, tmp_path / "hybrid")
+        recipe = made_hybrid(world, tmp_path / "hybrid", upcycle={"noise": 1.0}, train={"learning_rate": 3e-3})
     watcher = Watcher()
     train_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run", callbacks=[watcher])
     lines = [line.split() for line in _GOLDEN.read_text().splitlines() if not line.startswith("#")]
@@ -82,8 +83,7 @@ def test_frozen_weights_are_bit_for_bit_the_hybrids_and_the_bases(run: Run, worl
 
 
 def test_frozen_weights_of_a_bfloat16_checkpoint_keep_dtype_and_bits(world: World, tmp_path: Path):
-    recipe = tiny_recipe(world.base, world.sources, upcycle={"dtype": "bfloat16"}, train={"tokens": 2 * 4 * 32})
-    upcycle(recipe, tmp_path / "hybrid")
+    recipe = made_hybrid(world, tmp_path / "hybrid", upcycle={"dtype": "bfloat16"}, train={"tokens": 2 * 4 * 32})
     model, start = load_hybrid(tmp_path / "hybrid"), tensors(tmp_path / "hybrid")
     trained = trained_names(model)
     prepare(model, recipe)
@@ -99,6 +99,29 @@ def test_frozen_weights_of_a_bfloat16_checkpoint_keep_dtype_and_bits(world: Worl
             moves = name in trained or (is_float32 and not name.endswith("segment_mean"))
             assert torch.equal(tensor, start[name]) != moves, name
         assert result.frozen_sha256 == verify_frozen(model, {})
+
+
+def test_of_low_rank_experts_factors_and_routers_alone_move_and_can_be_written_out_in_full(world, tmp_path: Path):
+    recipe, watcher = made_hybrid(world, tmp_path / "hybrid", moe={"type": "lora", "rank": 4}), Watcher()
+    result = train_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run", callbacks=[watcher])
+    assert watcher.losses[-1] < watcher.losses[0] - 0.1
+
+    model = load_hybrid(result.model_folder)
+    trained = trained_names(model)
+    moved = changed(tmp_path / "hybrid", result.model_folder)
+    assert {name for name in moved if not name.endswith(FLOAT32_BUFFERS)} == trained
+    assert watcher.optimised == watcher.with_state == trained
+    assert watcher.frozen_gradients == []
+    assert result.audit == prepare(model, recipe)
+    assert result.audit.num_trained == sum(model.get_parameter(name).numel() for name in trained)
+    assert result.frozen_sha256 == verify_frozen(model, {})
+
+    export_model(result.model_folder, tmp_path / "full", ExportSettings(full_experts=True))
+    assert ExpertUse.load(tmp_path / "full") == ExpertUse.load(result.model_folder)
+    tokens = random_tokens(2, 40) % VOCABULARY
+    with torch.no_grad():
+        logits = [load_hybrid(f).eval()(input_ids=tokens).logits for f in (result.model_folder, tmp_path / "full")]
+    torch.testing.assert_close(logits[1], logits[0], rtol=0, atol=1e-4)
 
 
 def test_gradients_and_moments_are_of_trained_parameters_and_none_below_the_first_hybrid_layer(run: Run, world: World):

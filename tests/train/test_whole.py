@@ -4,6 +4,7 @@ On a base with tied ends, names that stand for one tensor, and bfloat16 weights.
 """
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,9 @@ from multipl_moe.errors import FrozenParameterError
 from multipl_moe.system.launch import is_main
 from multipl_moe.train import trainer
 from multipl_moe.train.trainer import train_model
-from multipl_moe.upcycle.convert import upcycle
 from tests.conftest import randomise
 from tests.distributed import run_processes
-from tests.train.tiny import World, tensors, tiny_recipe, with_train
+from tests.train.tiny import World, assert_close, made_hybrid, tensors, with_train
 
 pytestmark = pytest.mark.extended
 
@@ -35,9 +35,8 @@ def tied(world: World, tmp_path_factory: pytest.TempPathFactory) -> World:
     model = AutoModelForCausalLM.from_config(config)
     randomise(model)
     model.save_pretrained(folder / "base")
-    recipe = tiny_recipe(folder / "base", world.sources, train=_FEW, upcycle={"noise": 1.0})
-    upcycle(recipe, folder / "hybrid")
-    return World(folder / "base", world.sources, world.corpus, folder / "hybrid", recipe)
+    tied = replace(world, base=folder / "base", hybrid=folder / "hybrid")
+    return replace(tied, recipe=made_hybrid(tied, tied.hybrid, train=_FEW, upcycle={"noise": 1.0}))
 
 
 def _model(tied: World, method: str) -> Path:
@@ -73,12 +72,9 @@ def runs(tied: World, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, l
 @pytest.mark.parametrize("method", _COMPUTED_IN)
 def test_it_is_what_whole_processes_trained(method: str, tied: World, runs):
     folder, results = runs
-    ours, theirs = (tensors(folder / f"{method}-{kind}" / "model") for kind in ("fsdp2", "ddp"))
-    start = tensors(_model(tied, method))
-    assert ours.keys() == theirs.keys()
-    assert {name: tensor.dtype for name, tensor in ours.items()} == {name: t.dtype for name, t in theirs.items()}
-    for name, tensor in ours.items():
-        torch.testing.assert_close(tensor, theirs[name], rtol=_ROUNDING, atol=1e-4, msg=lambda m, k=name: k + m)
+    sharded, whole = (folder / f"{method}-{kind}" / "model" for kind in ("fsdp2", "ddp"))
+    assert_close(sharded, whole, rtol=_ROUNDING, atol=1e-4)
+    ours, start = tensors(sharded), tensors(_model(tied, method))
     moved = [name for name in ours if name not in start or not torch.equal(ours[name], start[name])]
     assert ("model.embed_tokens.weight" in moved) == (method == "dense")
     assert len(moved) > 5

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file
 from torch import Tensor
 from transformers import TrainingArguments
@@ -55,12 +56,17 @@ def _build(folder: Path) -> World:
     return World(folder / "base", folder / "sources", folder / "corpus", folder / "hybrid", recipe)
 
 
-def gated_hybrid(world: World, folder: Path, experts: dict[str, Any]) -> Recipe:
-    """Write a hybrid with an expert in each layer behind a gate for the languages to learn; returns its recipe."""
-    moe = {"preset": "single", "languages": None, "layers": "all"} | experts
-    recipe = tiny_recipe(world.base, world.sources, moe=moe)
-    upcycle(recipe, folder, corpus=world.corpus)
+def made_hybrid(world: World, folder: Path, corpus: Path | None = None, **sections: dict[str, Any]) -> Recipe:
+    """Write a hybrid of the world's base; returns its recipe, `tiny_recipe` of these sections."""
+    recipe = tiny_recipe(world.base, world.sources, **sections)
+    upcycle(recipe, folder, corpus=corpus)
     return recipe
+
+
+def gated_hybrid(world: World, folder: Path, experts: dict[str, Any]) -> Recipe:
+    """The same with an expert in each layer behind a gate for the languages to learn."""
+    moe = {"preset": "single", "languages": None, "layers": "all"} | experts
+    return made_hybrid(world, folder, world.corpus, moe=moe)
 
 
 def answers_world(factory: pytest.TempPathFactory) -> World:
@@ -170,6 +176,14 @@ def write_base(folder: Path) -> None:
 def tensors(folder: Path) -> dict[str, Tensor]:
     """All tensors of a checkpoint folder."""
     return {name: tensor for file in folder.glob("*.safetensors") for name, tensor in load_file(file).items()}
+
+
+def assert_close(ours: Path, theirs: Path, *, rtol: float = 0, atol: float) -> None:
+    """Two checkpoint folders hold tensors of the same names, shapes and dtypes, with about the same values."""
+    found, expected = tensors(ours), tensors(theirs)
+    assert found.keys() == expected.keys()
+    for name, tensor in found.items():
+        torch.testing.assert_close(tensor, expected[name], rtol=rtol, atol=atol, msg=lambda m, k=name: f"{k}: {m}")
 
 
 def scores(*bits: float, num_bytes: int = 100, first: int = 0) -> list[FileScore]:
