@@ -113,8 +113,8 @@ def train_told(world: World, folder: Path, *callbacks: TrainerCallback, **values
     return read_journal(folder / "metrics.jsonl")
 
 
-def plan_of(recipe: Recipe, folder: Path) -> TrainingPlan:
-    """The plan of a run that starts from a model that exists."""
+def plan_of(recipe: Recipe, folder: Path | None = None) -> TrainingPlan:
+    """The plan of a run that starts from a model that exists, or from what `upcycle` will make."""
     return plan_training(recipe, starting_config(recipe, folder), runtime_bytes=RUNTIME_BYTES)
 
 

@@ -145,9 +145,6 @@ def test_a_run_goes_on_with_the_same_model_corpus_and_precision_alone(world: Wor
     assert (result.steps, result.data["packing"]) == (4, "best_fit")
 
 
-# A full disk
-
-
 def test_space_for_checkpoints_and_model_is_asked_for_before_training(world: World, tmp_path, monkeypatch):
     model = load_hybrid(world.hybrid)
     prepare(model, world.recipe)

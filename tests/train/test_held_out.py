@@ -1,8 +1,8 @@
 """The held-out loss: equal to a slow reference, and training does not notice that it is measured."""
 
-import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +11,7 @@ from multipl_moe.checkpoints.loading import load_dense, load_hybrid
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.errors import CorpusError
 from multipl_moe.generate.text import load_tokenizer
+from multipl_moe.runs.folder import read_json, write_json
 from multipl_moe.runs.journal import read_journal
 from multipl_moe.train.held_out import HeldOut
 from tests.train.conftest import Run, Watcher, changed, train_told
@@ -85,20 +86,23 @@ def test_training_does_not_notice_that_it_is_measured_every_few_steps_and_after_
     assert seen.metrics[-1]["eval_loss"] < seen.metrics[0]["eval_loss"]
 
 
+def _corpus_of(world: World, languages: dict[str, Any], folder: Path) -> Path:
+    """The world's corpus with other counts of languages."""
+    corpus = shutil.copytree(world.corpus, folder / "corpus")
+    write_json(corpus / "manifest.json", read_json(corpus / "manifest.json") | {"languages": languages})
+    return corpus
+
+
 def test_language_that_holds_out_nothing_is_refused(world: World, tmp_path: Path):
-    corpus = shutil.copytree(world.corpus, tmp_path / "corpus")
-    manifest = json.loads((corpus / "manifest.json").read_text())
-    manifest["languages"]["go"]["validation_files"] = 0
-    (corpus / "manifest.json").write_text(json.dumps(manifest))
+    languages = read_json(world.corpus / "manifest.json")["languages"]
+    corpus = _corpus_of(world, languages | {"go": languages["go"] | {"validation_files": 0}}, tmp_path)
     with pytest.raises(CorpusError, match="holds out no file of go"):
         HeldOut.read(world.recipe, corpus, world.base)
 
 
 def test_of_a_corpus_of_answers_alone_these_are_measured_and_one_must_fit(with_answers: World, tmp_path: Path):
-    corpus = shutil.copytree(with_answers.corpus, tmp_path / "corpus")
-    manifest = json.loads((corpus / "manifest.json").read_text())
-    manifest["languages"] = {"rust.answers": manifest["languages"]["rust.answers"]}
-    (corpus / "manifest.json").write_text(json.dumps(manifest))
+    languages = read_json(with_answers.corpus / "manifest.json")["languages"]
+    corpus = _corpus_of(with_answers, {"rust.answers": languages["rust.answers"]}, tmp_path)
     assert [*HeldOut.read(with_answers.recipe, corpus, with_answers.base).batches] == ["rust.answers"]
     with pytest.raises(CorpusError, match=r"no answer that .* holds out fits into a sequence"):
         HeldOut.read(with_train(with_answers.recipe, sequence_tokens=2), corpus, with_answers.base)

@@ -44,9 +44,6 @@ def _trainer(folder: Path, model: Any, callbacks: list[Any], **arguments: Any) -
     return Trainer(model, settings, train_dataset=rows, callbacks=callbacks)
 
 
-# The page
-
-
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder as the page supposes it, where its programs run."""
@@ -70,9 +67,6 @@ def test_the_code_of_the_page_runs_as_written_and_trains_what_it_says(runs: Path
     assert type(names["model"].base_model.model) is multipl_moe.MultiplMoeForCausalLM
 
 
-# freeze_base
-
-
 @pytest.mark.parametrize(
     "make",
     [
@@ -86,9 +80,6 @@ def test_the_code_of_the_page_runs_as_written_and_trains_what_it_says(runs: Path
 def test_dense_models_are_refused(make: Any):
     with pytest.raises(ConfigError, match="no hybrid layers"):
         make(AutoModelForCausalLM.from_config(tiny_base_config()))
-
-
-# HybridCallback
 
 
 def test_the_callback_freezes_logs_and_calibrates(tmp_path: Path, calibration: Any, capsys: pytest.CaptureFixture):

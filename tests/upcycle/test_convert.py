@@ -1,6 +1,7 @@
 """`upcycle`: where a conversion starts, what it counts, what it refuses, and that a failure leaves nothing."""
 
 import json
+import re
 import shutil
 from collections import namedtuple
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 from multipl_moe import MultiplMoeForCausalLM
 from multipl_moe.errors import BaseModelError, OutputError
 from multipl_moe.model.families import FAMILIES
-from multipl_moe.recipe.recipe import load_recipe
+from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.system.staging import shutil as staging_shutil
 from multipl_moe.upcycle.convert import Verification, upcycle
 from multipl_moe.upcycle.plan import UpcyclePlan
@@ -38,6 +39,13 @@ def difference(base, hybrid, tokens: torch.Tensor) -> float:
     return (logits[0] - logits[1]).abs().max().item()
 
 
+def verified(recipe: Recipe, out: Path) -> Verification:
+    """How a conversion compares with its base."""
+    verification = upcycle(recipe, out).verification
+    assert verification is not None
+    return verification
+
+
 @pytest.mark.parametrize(
     ("family", "preset", "experts", "tied"),
     [
@@ -50,10 +58,9 @@ def difference(base, hybrid, tokens: torch.Tensor) -> float:
 )
 def test_a_conversion_of_every_family_and_normalised_preset_starts_at_the_base(tmp_path, family, preset, experts, tied):
     base = save_base(tmp_path / "base", family, tie_word_embeddings=tied)
-    report = upcycle(recipe_for(base, preset, experts={"type": experts}), tmp_path / "out")
-    assert report.verification is not None
-    assert report.verification.must_be_exact
-    assert report.verification.max_difference <= 1e-3
+    verification = verified(recipe_for(base, preset, experts={"type": experts}), tmp_path / "out")
+    assert verification.must_be_exact
+    assert verification.max_difference <= 1e-3
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
     assert isinstance(model, MultiplMoeForCausalLM)
     assert list(model.hybrid_layers) == ([] if preset == "single" else [1, 2])
@@ -62,13 +69,12 @@ def test_a_conversion_of_every_family_and_normalised_preset_starts_at_the_base(t
 
 def test_a_paper_conversion_reports_the_true_difference(tmp_path):
     base = save_base(tmp_path / "base", "granite")
-    report = upcycle(recipe_for(base, "paper", seed=5), tmp_path / "out")
-    assert report.verification is not None
-    assert not report.verification.must_be_exact
-    assert report.verification.passed
+    verification = verified(recipe_for(base, "paper", seed=5), tmp_path / "out")
+    assert not verification.must_be_exact
+    assert verification.passed
     probe = torch.randint(61, (2, 20), generator=torch.Generator().manual_seed(5))  # 2.5 windows of 8 tokens
-    assert report.verification.max_difference == pytest.approx(difference(base, tmp_path / "out", probe), rel=1e-3)
-    assert report.verification.max_difference > 0.01
+    assert verification.max_difference == pytest.approx(difference(base, tmp_path / "out", probe), rel=1e-3)
+    assert verification.max_difference > 0.01
 
 
 @pytest.mark.parametrize(
@@ -123,11 +129,7 @@ def test_every_tensor_of_the_base_is_there_bit_for_bit(tmp_path, family):
     base = save_base(tmp_path / "base", family)
     upcycle(recipe_for(base, noise=0.1, verify=False), tmp_path / "out")
     before, after = weights(base), weights(tmp_path / "out")
-    renamed = {}
-    for name, value in before.items():
-        for layer in (1, 2):
-            name = name.replace(f"layers.{layer}.mlp.", f"layers.{layer}.mlp.shared_expert.")
-        renamed[name] = value
+    renamed = {re.sub(r"(layers\.[12]\.mlp\.)", r"\1shared_expert.", name): value for name, value in before.items()}
     for name, value in renamed.items():
         assert after[name].dtype == value.dtype
         assert torch.equal(after[name], value), name
@@ -137,10 +139,9 @@ def test_every_tensor_of_the_base_is_there_bit_for_bit(tmp_path, family):
 
 
 def test_noise_sets_every_expert_apart(tmp_path, base):
-    report = upcycle(recipe_for(base, noise=0.1), tmp_path / "out")
-    assert report.verification is not None
-    assert not report.verification.must_be_exact
-    assert report.verification.max_difference > 1e-3
+    verification = verified(recipe_for(base, noise=0.1), tmp_path / "out")
+    assert not verification.must_be_exact
+    assert verification.max_difference > 1e-3
     block = "model.layers.1.mlp"
     found = weights(tmp_path / "out")
     for name, parts in (("gate_up_proj", ("gate", "up")), ("down_proj", ("down",))):
@@ -159,23 +160,15 @@ def test_equal_seeds_give_equal_bytes_and_others_do_not(tmp_path, base, expert_t
     assert files[0] != files[2]
 
 
-@pytest.mark.parametrize(
-    ("of_base", "asked", "stored"),
-    [
-        ("float32", "bfloat16", torch.bfloat16),
-        ("bfloat16", "auto", torch.bfloat16),
-    ],
-)
-def test_a_checkpoint_in_another_dtype_is_verified_against_the_rounded_base(tmp_path, of_base, asked, stored):
+@pytest.mark.parametrize(("of_base", "asked"), [("float32", "bfloat16"), ("bfloat16", "auto")])
+def test_a_checkpoint_in_another_dtype_is_verified_against_the_rounded_base(tmp_path, of_base, asked):
     base = save_base(tmp_path / "base", dtype=of_base)
     assert weights(base)["lm_head.weight"].dtype == getattr(torch, of_base)
-    report = upcycle(recipe_for(base, dtype=asked), tmp_path / "out")
-    assert report.verification is not None
-    assert report.verification.max_difference <= 1e-3
+    assert verified(recipe_for(base, dtype=asked), tmp_path / "out").max_difference <= 1e-3
     found = weights(tmp_path / "out")
     assert found.pop("model.layers.1.mlp.segment_threshold").dtype == torch.float32
-    assert found["model.layers.1.mlp.experts.down_proj"].dtype == stored
-    assert AutoModelForCausalLM.from_pretrained(tmp_path / "out", dtype="auto").dtype == stored
+    assert found["model.layers.1.mlp.experts.down_proj"].dtype == torch.bfloat16
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "out", dtype="auto").dtype == torch.bfloat16
 
 
 def test_the_tokenizer_and_other_companions_go_along_and_weights_do_not(tmp_path, base):

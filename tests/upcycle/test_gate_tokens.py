@@ -20,6 +20,8 @@ from multipl_moe.upcycle import gate_tokens
 from multipl_moe.upcycle.gate_tokens import fence_names, own_marks, prose_names, token_kinds, written_in
 from tests.train.tiny import World
 
+_LEARN = ["rust", "ruby"]
+
 
 @pytest.mark.parametrize(
     ("parts", "written"),
@@ -46,25 +48,8 @@ def test_of_chats_the_code_in_their_answers_is_in_the_language(parts: list[str],
 def tokenizer(world: World) -> PreTrainedTokenizerBase:
     """A tokenizer with words that those of real bases have."""
     tokenizer = AutoTokenizer.from_pretrained(world.base)
-    tokenizer.add_tokens(
-        [
-            "```",
-            " ```",
-            "``",
-            "`\n",
-            "```\n",
-            "//",
-            " ///",
-            "//\n",
-            "http://",
-            "\n\n",
-            "    ",
-            "--",
-            " ---",
-            "-->",
-            " ;;",
-        ]
-    )
+    tokenizer.add_tokens(["```", " ```", "``", "`\n", "```\n", "//", " ///", "//\n", "http://", "\n\n", "    "])
+    tokenizer.add_tokens(["--", " ---", "-->", " ;;"])
     tokenizer.add_tokens(["rust", "Rust", "rs", "r", "uby", "python", "zig"])
     tokenizer.add_tokens([" Rust", " rust", " Ru", " ru", "by", " Python", " Cython"])
     tokenizer.add_tokens([" in", " to", " function", " Zig"])
@@ -75,25 +60,19 @@ def tokenizer(world: World) -> PreTrainedTokenizerBase:
 def test_tokens_are_words_white_space_fences_or_slashes(tokenizer: PreTrainedTokenizerBase):
     kinds = token_kinds(tokenizer, len(tokenizer) + 3, {"--": kind_of.OWN_COMMENT, ";": kind_of.COMMENT})
     expected = {
-        "```": kind_of.FENCE,
-        " ```": kind_of.FENCE,
-        "`\n": kind_of.OTHER_HALF,
-        "``": kind_of.HALF,
-        "```\n": kind_of.CLOSES,
-        "rust": kind_of.WORD,
-        "\n\n": kind_of.LINE,
-        "    ": kind_of.SPACE,
-        "//": kind_of.COMMENT,
-        " ///": kind_of.COMMENT,
-        "//\n": kind_of.LAST,
-        "http://": kind_of.WORD,
-        "--": kind_of.OWN_COMMENT,
-        " ---": kind_of.OWN_COMMENT,
-        "-->": kind_of.WORD,
-        " ;;": kind_of.COMMENT,
+        kind_of.FENCE: ["```", " ```"],
+        kind_of.HALF: ["``"],
+        kind_of.OTHER_HALF: ["`\n"],
+        kind_of.CLOSES: ["```\n"],
+        kind_of.WORD: ["rust", "http://", "-->"],
+        kind_of.LINE: ["\n\n"],
+        kind_of.SPACE: ["    "],
+        kind_of.LAST: ["//\n"],
+        kind_of.COMMENT: ["//", " ///", " ;;"],
+        kind_of.OWN_COMMENT: ["--", " ---"],
     }
-    for text, kind in expected.items():
-        assert kinds[tokenizer.convert_tokens_to_ids(text)] == kind, text
+    for kind, texts in expected.items():
+        assert {text: int(kinds[tokenizer.convert_tokens_to_ids(text)]) for text in texts} == dict.fromkeys(texts, kind)
     special = {
         number: kind_of.TURN if number == tokenizer.eos_token_id else kind_of.SPECIAL
         for number in tokenizer.all_special_ids
@@ -139,11 +118,7 @@ def test_marks_of_comments_are_those_of_languages_to_learn_alone(learn, keep, ma
     ],
 )
 def test_a_fence_opens_for_a_language_by_each_of_its_names_and_shuts_for_others(tokenizer, text, p):
-    learn = ["rust", "ruby"]
-    gate = DomainGate(GateConfig(learn, start=0.5, stride=1), len(tokenizer))
-    gate.reset_buffers()
-    gate.token_kinds.copy_(token_kinds(tokenizer, len(tokenizer), {}))
-    gate.names.copy_(fence_names(tokenizer, gate.token_kinds, learn, LANGUAGES))
+    gate = _gate_of_fences(tokenizer, stride=1)
     ids = torch.tensor([*tokenizer(text, add_special_tokens=False)["input_ids"], 5])
     plan = plan_segments(torch.arange(len(ids))[None], None, window=None, stride=1, lookahead=False)
     said = float(gate(ids, plan)[-1])
@@ -188,14 +163,19 @@ def gates(tokenizer: PreTrainedTokenizerBase) -> dict[int, DomainGate]:
     return {stride: _gate(tokenizer, stride) for stride in (1, 8)}
 
 
-def _gate(tokenizer: PreTrainedTokenizerBase, stride: int) -> DomainGate:
-    """A gate for Rust and Ruby that knows names; all text is prose, but for `c`, which is other code."""
-    learn = ["rust", "ruby"]
-    gate = DomainGate(GateConfig(learn, start=0.5, stride=stride), len(tokenizer))
+def _gate_of_fences(tokenizer: PreTrainedTokenizerBase, stride: int) -> DomainGate:
+    """A gate for Rust and Ruby that knows names after fences alone."""
+    gate = DomainGate(GateConfig(_LEARN, start=0.5, stride=stride), len(tokenizer))
     gate.reset_buffers()
     gate.token_kinds.copy_(token_kinds(tokenizer, len(tokenizer), {}))
-    gate.names.copy_(fence_names(tokenizer, gate.token_kinds, learn, LANGUAGES))
-    gate.mentions.copy_(prose_names(tokenizer, gate.token_kinds, learn, LANGUAGES))
+    gate.names.copy_(fence_names(tokenizer, gate.token_kinds, _LEARN, LANGUAGES))
+    return gate
+
+
+def _gate(tokenizer: PreTrainedTokenizerBase, stride: int) -> DomainGate:
+    """One that knows names in prose, too; all text is prose, but for `c`, which is other code."""
+    gate = _gate_of_fences(tokenizer, stride)
+    gate.mentions.copy_(prose_names(tokenizer, gate.token_kinds, _LEARN, LANGUAGES))
     gate.calibration.copy_(torch.tensor([[0.0, -1.0], [1.0, 0.3]]))
     code: Any = tokenizer.convert_tokens_to_ids("c")
     gate.pair_scores[0, pair_places(torch.tensor(code), torch.tensor(code), gate.pair_scores.shape[1]), -1] = -127
