@@ -96,10 +96,10 @@ def test_the_ledger_knows_what_is_alive():
         z = y.exp()  # 200
         del y
         total = z.sum()  # 4
-        assert ledger._live_bytes == 404
+        assert ledger._bytes["all"] == 404
         assert ledger.peak_bytes == 600
         total.backward()  # 404 and the gradients of z (expanded), of y, and of the weight
-    assert ledger._gradient_bytes == 400
+    assert ledger._bytes["of parameters"] == 400
     assert ledger.flops == 2 * (2 * 5 * 10 * 10)
 
 

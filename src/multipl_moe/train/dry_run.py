@@ -5,6 +5,7 @@ pass is counted, in its dtype, under every method, attention and form of experts
 """
 
 import weakref
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -87,7 +88,7 @@ class _Ledger(TorchDispatchMode):
         super().__init__()
         self._is_fake, self._working_rows = is_fake, working_rows
         self.flops = self.moved_bytes = self.peak_bytes = 0
-        self._live_bytes = self._gradient_bytes = 0
+        self._bytes = Counter[str]()  # of what is alive: `all` of it, and the gradients `of parameters`
         self._known = WeakIdKeyDictionary()
 
     def ignore(self, model: nn.Module) -> None:
@@ -112,22 +113,17 @@ class _Ledger(TorchDispatchMode):
         if storage in self._known:
             return
         self._known[storage] = True
-        size = storage.nbytes()
-        weakref.finalize(storage, self._release, size).atexit = False
-        self._live_bytes += size
-        self.peak_bytes = max(self.peak_bytes, self._live_bytes - self._gradient_bytes)
-
-    def _release(self, size: int) -> None:
-        self._live_bytes -= size
+        self._count_while_alive("all", storage)
+        self.peak_bytes = max(self.peak_bytes, self._bytes["all"] - self._bytes["of parameters"])
 
     def _note_gradient(self, parameter: Tensor) -> None:
         assert parameter.grad is not None
-        size = parameter.grad.untyped_storage().nbytes()
-        self._gradient_bytes += size
-        weakref.finalize(parameter.grad.untyped_storage(), self._forget_gradient, size).atexit = False
+        self._count_while_alive("of parameters", parameter.grad.untyped_storage())
 
-    def _forget_gradient(self, size: int) -> None:
-        self._gradient_bytes -= size
+    def _count_while_alive(self, kind: str, storage: torch.UntypedStorage) -> None:
+        size = {kind: storage.nbytes()}
+        self._bytes.update(size)
+        weakref.finalize(storage, self._bytes.subtract, size).atexit = False
 
     def _count_work(self, func: Any, args: tuple, kwargs: dict[str, Any], result: Any) -> None:
         operation = func._overloadpacket

@@ -120,10 +120,10 @@ class TrainingPlan:
     def with_length(self, recipe: Recipe) -> "TrainingPlan":
         """The plan of a recipe that differs from this one's in nothing but seed, rate, and how long it trains."""
         train, setup = recipe.train, TrainingSetup.of(recipe)
-        steps, searched = setup.steps, search_tokens(setup)
-        measurements = 0 if train.eval_every_steps is None else -(-steps // train.eval_every_steps)  # and at the end
-        read = {"held_out_tokens": measurements * train.eval_tokens, "search_tokens": searched}
-        return replace(self, steps=steps, tokens=train.tokens, **read)
+        every = train.eval_every_steps
+        held_out = 0 if every is None else -(-setup.steps // every) * train.eval_tokens  # at the end, too
+        searched = search_tokens(setup)
+        return replace(self, steps=setup.steps, tokens=train.tokens, held_out_tokens=held_out, search_tokens=searched)
 
 
 def plan_training(

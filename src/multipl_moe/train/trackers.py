@@ -26,8 +26,7 @@ _DEFAULTS = {
 
 def require_trackers(names: Collection[str]) -> None:
     """Raise ConfigError when the package of a tracker is not installed; all of them at once."""
-    missing = [name for name in names if importlib.util.find_spec(name) is None]
-    if missing:
+    if missing := [name for name in names if importlib.util.find_spec(name) is None]:
         raise ConfigError([f"train.trackers: {name} is not installed; {install_hint('trackers')}" for name in missing])
 
 

@@ -186,8 +186,7 @@ def _plan(recipe: Recipe, base_folder: Path) -> tuple[MultiplMoeConfig, UpcycleP
         raise BaseModelError(f"base model: {base_folder} is quantised ({method}); give the unquantised checkpoint")
     if (fim := recipe.corpus.fim).rate:
         setattr(base_config, FIM_KEY, list(require_fim_tokens(fim.tokens, base_folder, recipe.base)))
-    moe = recipe.moe.resolve_on(base_config, recipe.learn)
-    settings = recipe.upcycle
+    moe, settings = recipe.moe.resolve_on(base_config, recipe.learn), recipe.upcycle
     dtype = _dtype(settings.dtype, base_config)
     config = MultiplMoeConfig(text_config=base_config, moe=moe.to_dict())
     config.dtype = dtype

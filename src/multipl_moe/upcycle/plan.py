@@ -137,19 +137,17 @@ class UpcyclePlan:
 
     def _started(self, layer: int, tensor: NewTensor) -> Iterator[Tensor]:
         """Each expert's part of a tensor, as it begins."""
-        if isinstance(tensor.start, list):
-            of_layer = self._prefixes[layer].removesuffix("mlp.")
-            parts = {key: self.reader.read(key) for key in (of_layer + name for name in tensor.start)}
-            for expert in range(self.moe.num_trained_experts):
-                for key, part in parts.items():
-                    yield add_noise(part, self.noise, expert_generator(self.seed, layer, expert, key))
-            return
+        of_layer = self._prefixes[layer].removesuffix("mlp.")
+        names = tensor.start if isinstance(tensor.start, list) else []
+        parts = {key: self.reader.read(key) for key in (of_layer + name for name in names)}
         for expert in range(self.moe.num_trained_experts):
             if tensor.start == "zeros":
                 yield torch.zeros(tensor.shape)
-            else:
+            elif tensor.start == "unit gain":
                 generator = expert_generator(self.seed, layer, expert, tensor.seed_name)
                 yield torch.randn(tensor.shape, generator=generator) * tensor.shape[-1] ** -0.5
+            for key, part in parts.items():
+                yield add_noise(part, self.noise, expert_generator(self.seed, layer, expert, key))
 
 
 def add_noise(weight: Tensor, noise: float, generator: torch.Generator) -> Tensor:

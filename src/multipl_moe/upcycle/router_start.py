@@ -6,7 +6,6 @@ tokens apart by what they do not share; thresholds and biases then make the load
 sees its input less the mean, so that training cannot turn it back there.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,7 +78,7 @@ def measure_router_start(
     batches = _text(base_folder, corpus)
     model = ready_for_evaluation(load_dense(base_folder))
     inputs = _block_inputs(model, batches, moe.layers)
-    position_ids = torch.cat([_positions(batch, _WINDOW_TOKENS) for batch in batches])
+    position_ids = torch.cat([_positions(batch["attention_mask"]) for batch in batches])
     plan = plan_segments(
         position_ids,
         position_ids >= 0,
@@ -123,10 +122,10 @@ def _block_inputs(model: PreTrainedModel, batches: list[dict[str, Tensor]], laye
     return {index: torch.cat(parts) for index, parts in kept.items()}
 
 
-def _positions(batch: Mapping[str, Tensor], row_tokens: int) -> Tensor:
-    """(B, T) positions, -1 for padding, which also fills rows up to `row_tokens`."""
-    mask = torch.nn.functional.pad(batch["attention_mask"], (0, row_tokens - batch["attention_mask"].shape[1]))
-    return (torch.arange(row_tokens) + 1) * mask - 1
+def _positions(mask_BT: Tensor) -> Tensor:
+    """(B, window) positions, -1 for padding, which also fills rows up to a window."""
+    mask = torch.nn.functional.pad(mask_BT, (0, _WINDOW_TOKENS - mask_BT.shape[1]))
+    return (torch.arange(_WINDOW_TOKENS) + 1) * mask - 1
 
 
 def _place(
