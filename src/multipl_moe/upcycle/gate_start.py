@@ -76,6 +76,7 @@ _TOGETHER = 0.95  # and so much beside several: with relatives among other text,
 # (0.95 and the samples were chosen by looking at the files of the table of relatives in docs/domain-gate.md)
 _SAMPLES = Path(__file__).parent / "samples"
 _STEEPEST = 10.0  # nats for a score of 1: what few texts, which nothing confuses, may set
+_PARTS_21 = torch.arange(2)[:, None]  # the two tables of pairs
 _AFTER = 64  # tokens after which it is told how far the gate is open
 
 
@@ -240,8 +241,7 @@ class PairCounts:
         for row in rows:
             seen_2P = self._seen_KF2P[self._kinds.index(row.kind), row.fold]
             for places_2T in pairs_of(gate, row.tokens).split(_CHUNK, dim=1):
-                for seen_P, places_T in zip(seen_2P, places_2T, strict=True):
-                    seen_P[places_T.unique()] += 1
+                seen_2P[_PARTS_21, places_2T] += 1  # once, however often a place is among them
         self._total_K2P = self._seen_KF2P.sum(dim=1, dtype=torch.float32)
         self._sums_KF2 = self._seen_KF2P.sum(dim=3, dtype=torch.float32)
 
@@ -255,14 +255,14 @@ class PairCounts:
         Whatever text is to be told from what was learnt, nobody may have named it either.
         """
         places_2T, kind = pairs_of(self._gate, row.tokens[:_READ]), self._kinds.index(row.kind)
-        counts_K2T = torch.stack([self._total_K2P[:, part, places_2T[part]] for part in range(2)], dim=1)
+        counts_K2T = self._total_K2P[:, _PARTS_21, places_2T]
         sums_K2 = self._sums_KF2.sum(dim=1)
         has_other_code = len(self._kinds) > len(self._learn) + len(self._prose) + 1
         if row.kind in GATE_BACKGROUND and row.kind not in self._prose and has_other_code:
             counts_K2T[kind], sums_K2[kind] = 0, 0
         else:
-            seen_K2T = [self._seen_KF2P[:, row.fold, part, places_2T[part]] for part in range(2)]
-            counts_K2T, sums_K2 = counts_K2T - torch.stack(seen_K2T, dim=1), sums_K2 - self._sums_KF2[:, row.fold]
+            counts_K2T -= self._seen_KF2P[:, row.fold][:, _PARTS_21, places_2T]
+            sums_K2 -= self._sums_KF2[:, row.fold]
         return self._scores(counts_K2T, sums_K2).mean(dim=0)
 
     def _scores(self, counts_K2P: Tensor, sums_K2: Tensor) -> Tensor:
