@@ -43,7 +43,6 @@ class Death(TrainerCallback):
         self.moment, self.step = moment, step
 
     def install(self) -> None:
-        """Make this process die then."""
         if self.moment == "saving":
             self._before(
                 ordered_trainer.OrderedTrainer, "_save_rng_state", lambda trainer, folder: trainer.state.global_step
@@ -52,7 +51,6 @@ class Death(TrainerCallback):
             self._before(ordered_trainer, "remove_checkpoints", lambda folder, kept: max(kept))
 
     def on_step_end(self, args, state, control, **kwargs):
-        """The moment `step`."""
         if self.moment == "step" and state.global_step >= self.step:
             _die()
 
@@ -66,7 +64,6 @@ class Death(TrainerCallback):
 
 
 def start(job: Job, death: Death | None = None, num_processes: int = 1) -> Sequence[BaseProcess]:
-    """The processes of a run, started."""
     return start_processes(_train, [(job, death, rank) for rank in range(num_processes)])
 
 
@@ -82,7 +79,6 @@ def exit_codes(processes: Sequence[BaseProcess], timeout_s: float = 300) -> list
 
 
 def wait_for(file: Path, timeout_s: float = 300) -> None:
-    """Return when a file is there."""
     deadline = time.monotonic() + timeout_s
     while not file.exists():
         assert time.monotonic() < deadline, f"{file} did not come"

@@ -113,10 +113,8 @@ def test_a_run_goes_on_with_the_same_model_corpus_and_precision_alone(world: Wor
     with pytest.raises(KeyboardInterrupt):
         train(world, run, Interrupt(1), **values)
     checkpoint = checkpoint_path(run / "checkpoints", 2)
-    model, corpus = (
-        shutil.copytree(world.hybrid, tmp_path / "hybrid"),
-        shutil.copytree(world.corpus, tmp_path / "corpus"),
-    )
+    model = shutil.copytree(world.hybrid, tmp_path / "hybrid")
+    corpus = shutil.copytree(world.corpus, tmp_path / "corpus")
     weights = load_file(model / "model.safetensors")
     weights["model.norm.weight"] += 1
     save_file(weights, model / "model.safetensors", {"format": "pt"})

@@ -66,6 +66,8 @@ def test_trials_take_about_5_percent_of_a_run_and_no_larger_a_batch():
     assert shape(10_000_000) == (4, 512)
     assert search_tokens(TrainingSetup.of(with_train(fours, learning_rate="auto"))) == 8 * 8 * 468
     assert search_tokens(TrainingSetup.of(fours)) == 0
+    one_sequence = TrainingSetup.of(with_train(Recipe(), tokens=50_000))
+    assert (trial_shape(one_sequence), raised_by(one_sequence)) == ((1, 256), pytest.approx(2**0.5))
 
 
 def test_a_larger_batch_bears_a_higher_rate_but_none_that_lost_in_the_trials():
@@ -102,12 +104,6 @@ def test_the_usual_rate_of_what_trains_is_taken_where_none_is_named_and_where_a_
         searched = TrainingSetup.of(with_train(recipe, learning_rate="auto"))
         assert (searched.train.learning_rate, searched.first_rate) == ("auto", rate)
         assert TrainingSetup.of(with_train(recipe, learning_rate=0.1)).train.learning_rate == 0.1
-
-
-def test_of_one_sequence_a_step_a_trial_reads_a_part_and_the_rate_is_raised_for_the_rest():
-    setup = TrainingSetup.of(with_train(Recipe(), tokens=50_000, learning_rate="auto"))
-    assert trial_shape(setup) == (1, 256)
-    assert raised_by(setup) == pytest.approx(2**0.5)
 
 
 def test_a_hybrid_that_is_trained_without_its_recipe_gets_the_usual_rate_of_its_experts(world: World, tmp_path: Path):

@@ -7,6 +7,7 @@ import json
 import random
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,7 @@ def tiny_recipe(base: Path, sources: Path, **sections: dict[str, Any]) -> Recipe
 
 def with_train(recipe: Recipe, **values: Any) -> Recipe:
     """The recipe with other values in its section `train`."""
-    return recipe.model_copy(update={"train": recipe.train.model_copy(update=values)})
+    return recipe.with_settings("train", **values)
 
 
 def trainer_arguments(folder: Path, **values: Any) -> TrainingArguments:
@@ -160,11 +161,9 @@ def source_text(language: str, seed: int) -> str:
 
 
 def write_sources(folder: Path) -> None:
-    """Source files of every language."""
     folder.mkdir()
-    for language, suffix in SUFFIXES.items():
-        for seed in range(_FILES_PER_LANGUAGE):
-            (folder / f"{language}_{seed}{suffix}").write_text(source_text(language, seed), encoding="utf-8")
+    for (language, suffix), seed in product(SUFFIXES.items(), range(_FILES_PER_LANGUAGE)):
+        (folder / f"{language}_{seed}{suffix}").write_text(source_text(language, seed), encoding="utf-8")
 
 
 def write_base(folder: Path) -> None:
@@ -174,7 +173,6 @@ def write_base(folder: Path) -> None:
 
 
 def tensors(folder: Path) -> dict[str, Tensor]:
-    """All tensors of a checkpoint folder."""
     return {name: tensor for file in folder.glob("*.safetensors") for name, tensor in load_file(file).items()}
 
 

@@ -27,7 +27,6 @@ def recipe_for(
 
 
 def names_in(folder: Path) -> list[str]:
-    """Names of everything in a folder, hidden files too."""
     return sorted(path.name for path in folder.iterdir())
 
 
