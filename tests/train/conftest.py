@@ -3,8 +3,8 @@
 import io
 import os
 import signal
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ class Watcher(TrainerCallback):
 
     def on_train_begin(self, args, state, control, **kwargs):
         for index, layer in enumerate(kwargs["model"].get_decoder().layers):
-            layer.register_forward_hook(self._noting(index))
+            layer.register_forward_hook(partial(self._note, index))
 
     def on_pre_optimizer_step(self, args, state, control, **kwargs):
         named = kwargs["model"].named_parameters()
@@ -68,12 +68,9 @@ class Watcher(TrainerCallback):
     def on_evaluate(self, args, state, control, metrics=None, **kwargs):
         self.metrics.append(dict(metrics or {}))
 
-    def _noting(self, index: int) -> Callable:
-        def note(module, args, output) -> None:
-            hidden = output[0] if isinstance(output, tuple) else output
-            self.needs_gradient.setdefault(index, set()).add(hidden.requires_grad)
-
-        return note
+    def _note(self, index: int, module, args, output) -> None:
+        hidden = output[0] if isinstance(output, tuple) else output
+        self.needs_gradient.setdefault(index, set()).add(hidden.requires_grad)
 
 
 class Interrupt(TrainerCallback):
