@@ -46,11 +46,17 @@ def _folders(root: Path, *steps: int) -> None:
 
 def test_newest_checkpoint_is_the_last_and_leftovers_go(tmp_path: Path):
     _folders(tmp_path, 5, 10)
+    (tmp_path / "checkpoint-10.bak").mkdir()  # a user's own copy is none of them
     (tmp_path / ".checkpoint-105.partial").mkdir()
     (tmp_path / ".checkpoint-105.partial" / "optimizer.pt").write_text("half")
     (tmp_path / "cost.json").write_text("{}")
     assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-10"
-    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint-5", "checkpoint-10", "cost.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "checkpoint-5",
+        "checkpoint-10",
+        "checkpoint-10.bak",
+        "cost.json",
+    }
     assert last_checkpoint(tmp_path / "none") is None
 
 

@@ -32,8 +32,8 @@ def checkpoint_path(folder: Path, step: int) -> Path:
 
 def saved_checkpoints(folder: Path) -> dict[int, Path]:
     """The checkpoints in a folder by step, oldest first."""
-    steps = {int(path.name.removeprefix(_PREFIX)): path for path in folder.glob(f"{_PREFIX}*")}
-    return dict(sorted(steps.items()))
+    steps = {path.name.removeprefix(_PREFIX): path for path in folder.glob(f"{_PREFIX}*")}
+    return {int(step): steps[step] for step in sorted(filter(str.isdecimal, steps), key=int)}
 
 
 def last_checkpoint(folder: Path) -> Path | None:
