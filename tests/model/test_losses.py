@@ -63,9 +63,9 @@ def test_the_training_loss_adds_the_mean_balancing_loss_of_the_layers():
     tokens = random_tokens(3, 14)
     scores, choices = [], []
     for layer in model.hybrid_layers.values():  # of the routed experts: the shared one is always in
-        layer.observer = lambda layer, plan, tokens, segments: (
-            scores.append(list(tokens.logits[:, :-1].softmax(-1))),
-            choices.append([row.nonzero().flatten().tolist() for row in tokens.chosen[:, :-1]]),
+        layer.observer = lambda layer, plan, routed: (
+            scores.append(list(routed.tokens.logits[:, :-1].softmax(-1))),
+            choices.append([row.nonzero().flatten().tolist() for row in routed.tokens.chosen[:, :-1]]),
         )
     output = model(input_ids=tokens, labels=tokens)
     slow = torch.stack([reference.load_balancing_loss(s, c) for s, c in zip(scores, choices, strict=True)]).mean()
@@ -160,7 +160,7 @@ def test_router_logits_are_returned_where_they_are_asked_for(training: bool):
     mask[0, :4] = 0
     assert model(input_ids=tokens).router_logits is None
     for layer in model.hybrid_layers.values():
-        layer.observer = lambda layer, plan, tokens, segments: used.append(tokens.logits)
+        layer.observer = lambda layer, plan, routed: used.append(routed.tokens.logits)
     asked = model(input_ids=tokens, attention_mask=mask, output_router_logits=True).router_logits
     assert [tuple(logits.shape) for logits in asked] == [(2 * 13 - 4, 4)] * 2
     assert all(torch.equal(*pair) for pair in zip(asked, used, strict=True))

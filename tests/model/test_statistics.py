@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 
-from multipl_moe.model.routing_pass import LayerRouting
 from multipl_moe.model.statistics import LayerStatistics, observe_routing, observe_with
 from tests.conftest import random_tokens, tiny_hybrid
 
@@ -18,9 +17,9 @@ def _recorded(model: Any, batches: list[dict[str, Any]]) -> tuple[dict[int, Laye
     statistics = {index: LayerStatistics() for index in model.hybrid_layers}
     passes: dict[int, list[Any]] = {index: [] for index in statistics}
 
-    def observe(layer: Any, plan: Any, tokens: Any, segments: Any) -> None:
-        statistics[layer.index](layer, plan, tokens, segments)
-        passes[layer.index].append(LayerRouting(tokens, segments))
+    def observe(layer: Any, plan: Any, routed: Any) -> None:
+        statistics[layer.index](layer, plan, routed)
+        passes[layer.index].append(routed)
 
     with observe_with(model, dict.fromkeys(statistics, observe)):
         for batch in batches:

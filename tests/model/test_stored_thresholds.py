@@ -102,7 +102,7 @@ def test_first_segments_are_routed_the_same_after_a_cast(autocast: bool, nudge: 
     """Between a threshold and the gate next to it there is no 16-bit number: rounded, it flips all first segments."""
     model, seen = tiny_hybrid(segment_max_experts=3), {}
     for layer in model.hybrid_layers.values():
-        layer.observer = lambda layer, plan, tokens, segments: seen.update({layer: segments})
+        layer.observer = lambda layer, plan, routed: seen.update({layer: routed.segments})
     model = model if autocast else model.to(torch.bfloat16)
     tokens = random_tokens(64, 4)  # a segment each, and all of them share one gate
     with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
@@ -138,8 +138,8 @@ def test_thresholds_move_by_a_tenth_with_each_optimiser_step_and_never_within_on
     layer = model.hybrid_layers[1]
     start = layer.segment_threshold.clone()
 
-    def observe(layer: Any, plan: Any, tokens: Any, segments: Any) -> None:
-        gates.append(segments.gates.detach())
+    def observe(layer: Any, plan: Any, routed: Any) -> None:
+        gates.append(routed.segments.gates.detach())
         seen.append(layer.segment_threshold.clone())
 
     layer.observer = observe

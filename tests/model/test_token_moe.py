@@ -65,7 +65,7 @@ def test_steps_settle_from_one_expert_for_all_tokens_and_stay(scale: float):
 def test_a_model_in_training_moves_its_bias_with_the_step_and_keeps_it_in_files_of_bfloat16(tmp_path):
     model = tiny_hybrid().train()
     layer, seen = model.hybrid_layers[1], []
-    layer.observer = lambda layer, plan, tokens, segments: seen.append(tokens)
+    layer.observer = lambda layer, plan, routed: seen.append(routed.tokens)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
     tokens = random_tokens(3, 22)
     model(input_ids=tokens, labels=tokens).loss.backward()

@@ -335,7 +335,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
                 decided = routing.routed[index]
                 devices = (part.chosen.device for part in decided if part is not None)
                 device = next(devices, routing.plan.segment_of_token.device)
-                layer.observer(layer, routing.plan_on(device), *decided)
+                layer.observer(layer, routing.plan_on(device), decided)
         if routing.needs_gradients and routing.as_in_training:
             sums = self._routed_sums(routing)
             for index, layer in self.hybrid_layers.items():
