@@ -89,6 +89,8 @@ def test_all_problems_are_reported_at_once():
         ({"num_segment_experts": 1, "segment_capacity": 0.5}, r"segment_capacity: 0\.5 with one segment expert"),
         ({"segment_weight": -0.1}, "not negative"),
         ({"token_weight": 0.0}, "must be above 0"),
+        ({"segment_weight": math.nan}, r"routing\.segment_weight: nan must be a finite number"),
+        ({"token_bias_rate": math.inf}, r"routing\.token_bias_rate: inf must be a finite number"),
         ({"start": 1.1}, r"gate\.start: 1\.1 must be between 0 and 1"),
         ({"bound": 0.6}, r"gate\.bound: 0\.6 must be between 0 and 0\.5"),
         ({"pairs": 10**12}, r"gate\.pairs: 1000000000000 must be between 1 and 16777216"),
