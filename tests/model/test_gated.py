@@ -32,8 +32,8 @@ _SHARES = {
 }
 
 
-def _block(form: str, packs: tuple[str, ...], family: str = "llama", **base: Any) -> tuple[Any, MoeConfig]:
-    config: Any = tiny_base_config(family, **base)
+def _block(form: str, packs: tuple[str, ...], family: str = "llama") -> tuple[Any, MoeConfig]:
+    config: Any = tiny_base_config(family)
     layer = SimpleNamespace(mlp=_FFNS[family](config), self_attn=nn.Module())
     moe = tiny_moe("single", layers=[0], **FORMS[form])
     for name in packs:
@@ -348,10 +348,11 @@ def test_layers_that_are_computed_again_give_the_same_gradients(form: str):
     torch.testing.assert_close(found[1], found[0], rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("form", ["full", "lora"])
-def test_training_drops_nothing_of_the_base_block(form: str):
-    block, _ = _block(form, (PACK,), "starcoder2", residual_dropout=0.5)
-    assert getattr(block, "shared_expert", block).residual_dropout == 0.0
+@pytest.mark.parametrize(("preset", "form"), [("causal", "full"), ("single", "full"), ("single", "lora")])
+def test_training_drops_nothing_of_the_base_block(preset: str, form: str):
+    model = tiny_hybrid(preset, "starcoder2", {"residual_dropout": 0.5}, **FORMS[form])
+    blocks = [getattr(layer.mlp, "shared_expert", layer.mlp) for layer in model.model.layers]
+    assert [block.residual_dropout for block in blocks] == [0.5, 0.0, 0.0]
 
 
 def test_autocast_reaches_adapters_and_gradients_stay_in_float32():
