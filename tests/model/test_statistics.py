@@ -52,9 +52,8 @@ def test_sums_over_passes_equal_a_loop_over_the_decisions():
         gates = [row for one in own for row in one.tokens.gates.tolist()]
         summary = statistics[index].summary()
         assert len(scores) == statistics[index].num_tokens == _NUM_TOKENS
-        assert summary["token_load"] == pytest.approx(
-            [sum(column) / _NUM_TOKENS for column in zip(*chosen, strict=True)]
-        )
+        token_load = [sum(column) / _NUM_TOKENS for column in zip(*chosen, strict=True)]
+        assert summary["token_load"] == pytest.approx(token_load)
         assert summary["token_load"][-1] == 1
         assert summary["token_entropy"] == pytest.approx(sum(map(_entropy, scores)) / _NUM_TOKENS, rel=1e-4)
         assert summary["shared_share"] == pytest.approx(sum(row[-1] for row in gates) / _NUM_TOKENS, rel=1e-4)
@@ -63,9 +62,8 @@ def test_sums_over_passes_equal_a_loop_over_the_decisions():
         taken = [row for one in own for row in one.segments.chosen.tolist()]
         num_segments = len(segment_gates)
         assert num_segments == statistics[index].num_segments == _NUM_SEGMENTS
-        assert summary["segment_load"] == pytest.approx(
-            [sum(column) / num_segments for column in zip(*taken, strict=True)]
-        )
+        segment_load = [sum(column) / num_segments for column in zip(*taken, strict=True)]
+        assert summary["segment_load"] == pytest.approx(segment_load)
         entropy = sum(map(_entropy, segment_gates)) / num_segments
         assert summary["segment_entropy"] == pytest.approx(entropy, rel=1e-4)
         assert summary["threshold"] == pytest.approx(model.hybrid_layers[index].segment_threshold.tolist())

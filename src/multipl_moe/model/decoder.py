@@ -1,8 +1,6 @@
 """The decoder of a hybrid model: any supported base's, with the feed-forward blocks of chosen layers replaced."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
@@ -384,14 +382,3 @@ def require_hybrid(model: nn.Module) -> MultiplMoeModel:
     if decoder is None:
         raise ConfigError("model: it has no hybrid layers, so no routers; make it a hybrid with `multipl-moe upcycle`")
     return decoder
-
-
-@contextmanager
-def routing_as_in_training(model: nn.Module, wanted: bool) -> Iterator[None]:
-    """Take thresholds from the other rows of a batch, or the stored ones, whatever mode the model is in."""
-    decoder = require_hybrid(model)
-    before, decoder.routes_as_in_training = decoder.routes_as_in_training, wanted
-    try:
-        yield
-    finally:
-        decoder.routes_as_in_training = before

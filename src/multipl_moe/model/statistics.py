@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from multipl_moe.model.data_parallel import Ranks
-from multipl_moe.model.decoder import MultiplMoeModel, hybrid_layers_of, routing_as_in_training
+from multipl_moe.model.decoder import MultiplMoeModel, hybrid_layers_of
 from multipl_moe.model.hybrid import HybridMoe, RoutingObserver
 from multipl_moe.model.routing_pass import LayerRouting
 from multipl_moe.model.segments import SegmentPlan
@@ -137,7 +137,9 @@ def observe_batches(
     as_in_training: bool = False,
 ) -> None:
     """Run a text, in evaluation mode but for the thresholds if so asked, and let each layer report to its observer."""
-    with routing_as_in_training(decoder, as_in_training), in_evaluation(decoder, observers):
+    with in_evaluation(decoder, observers), ExitStack() as after:
+        after.callback(setattr, decoder, "routes_as_in_training", decoder.routes_as_in_training)
+        decoder.routes_as_in_training = as_in_training
         for batch in batches:
             decoder(**{key: value.to(decoder.device) for key, value in batch.items()})
 
