@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from multipl_moe import MoeConfig, MultiplMoeConfig, MultiplMoeForCausalLM
-from multipl_moe.model.expert_kinds import add_experts
-from multipl_moe.model.families import FAMILIES
+from multipl_moe.model.expert_kinds import EXPERT_KINDS
 from multipl_moe.model.gated import AdaptedLinear, Adapter, GatedBlock
 from multipl_moe.model.parameters import count_parameters, trained_names
 from multipl_moe.model.routing_pass import PACK, RoutingPass, carry_routing
@@ -37,7 +36,7 @@ def _block(form: str, packs: tuple[str, ...], family: str = "llama") -> tuple[An
     layer = SimpleNamespace(mlp=_FFNS[family](config), self_attn=nn.Module())
     moe = tiny_moe("single", layers=[0], **FORMS[form])
     for name in packs:
-        add_experts([layer], name, moe, FAMILIES[family])
+        EXPERT_KINDS[moe.experts.type].add(layer, name, moe.experts)
     for number, part in enumerate([layer.mlp, *layer.mlp.modules()]):
         if isinstance(part, Adapter):
             randomise(part, number)

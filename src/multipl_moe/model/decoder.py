@@ -25,7 +25,7 @@ from multipl_moe.model.domain_gate import (
     share_of_prompts,
     told_of_segments,
 )
-from multipl_moe.model.expert_kinds import EXPERT_KINDS, add_experts
+from multipl_moe.model.expert_kinds import EXPERT_KINDS
 from multipl_moe.model.families import family_of
 from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS
 from multipl_moe.model.hybrid import HybridMoe
@@ -163,12 +163,16 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         return super().train(mode)
 
     def _add_pack(self, name: str, moe: MoeConfig) -> None:
-        base = self.config.base_config
-        if moe.is_routed:
-            for place in moe.layers:
-                self.layers[place].mlp = HybridMoe(self.layers[place].mlp, moe, base, place)
-        else:
-            add_experts(self.layers, name, moe, family_of(base))
+        base, kind = self.config.base_config, EXPERT_KINDS[moe.experts.type]
+        dropout = family_of(base).dropout
+        for place in moe.layers:
+            layer = self.layers[place]
+            if dropout is not None:  # it would set the frozen block apart from its copies, which have none
+                setattr(getattr(layer.mlp, "shared_expert", layer.mlp), dropout, 0.0)
+            if moe.is_routed:
+                layer.mlp = HybridMoe(layer.mlp, moe, base, place)
+            else:
+                kind.add(layer, name, moe.experts)
         if moe.gate.languages:
             self.domain_gates[name] = DomainGate(moe.gate, base.vocab_size)
 

@@ -60,8 +60,6 @@ class HybridMoe(Float32Buffers):
         self.moe = routing = moe.routing
         self.index, self.family, self.num_blocks = index, family, routing.segment_window // moe.gate.stride
         self.shared_expert = shared_expert
-        if family.dropout is not None:  # it would set the frozen block apart from its copies, which have none
-            setattr(shared_expert, family.dropout, 0.0)
         self.experts: Experts = EXPERT_KINDS[moe.experts.type].stack(moe, family, base_config)
         if routing.num_token_experts > 1:
             self.token_router = nn.Linear(hidden, routing.num_token_experts, bias=False)
