@@ -11,7 +11,7 @@ from transformers import DynamicCache, GenerationConfig
 
 from multipl_moe.model.segments import plan_segments
 from tests.conftest import CAUSAL_PRESETS, random_tokens, tiny_hybrid
-from tests.model.layouts import GREEDY, left_padded, logits_in_chunks
+from tests.model.layouts import GREEDY, lay_out, left_padded, logits_in_chunks
 from tests.model.small_gate import ONE, OTHER, STRIDE, TICKS, said_of_prompt, small_gate, texts
 from tests.model.test_gated import composed
 
@@ -20,14 +20,12 @@ from tests.model.test_gated import composed
 @given(rows=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 17)), min_size=1, max_size=4), seed=st.integers(0, 99))
 def test_it_says_of_prompts_what_follows_from_all_ways_to_read_them(rows: list[tuple[int, int]], seed: int):
     gate, written = small_gate(), texts(seed, [max(length, 1) for _, length in rows])
-    longest = max(left + length for left, length in rows)
-    positions = torch.full((len(rows), max(longest, 1)), -1)
+    positions, mask = lay_out([(left, [length]) for left, length in rows])
     tokens, expected = torch.zeros_like(positions), []
     for row, (left, length) in enumerate(rows):
-        positions[row, left : left + length] = torch.arange(length)
         tokens[row, left : left + length] = torch.tensor(written[row][:length], dtype=torch.long)
         expected += said_of_prompt(gate, written[row][:length])
-    plan = plan_segments(positions, positions >= 0, stride=STRIDE)
+    plan = plan_segments(positions, mask, stride=STRIDE)
     other_N = gate.other_in_prompts(plan.of_real(tokens.flatten()), plan)[plan.segment_of_token]
     assert (1 - other_N).tolist() == pytest.approx(expected, abs=1e-4)
 
