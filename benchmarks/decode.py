@@ -53,8 +53,8 @@ class TouchedExperts:
     def __init__(self) -> None:
         self.counts: list[int] = []
 
-    def __call__(self, layer, plan, tokens, segments) -> None:
-        self.counts.append(int(fuse_weights(layer.moe, plan, tokens, segments).chosen.any(dim=0).sum()))
+    def __call__(self, layer, plan, routed) -> None:
+        self.counts.append(int(fuse_weights(layer.moe, plan, routed).chosen.any(dim=0).sum()))
 
 
 def models(dtype: torch.dtype) -> dict[str, PreTrainedModel]:

@@ -61,7 +61,7 @@ class OpenBlock(nn.Module):
         super().__init__()
         self.layer = nn.Sequential(block)  # in the place of a decoder layer
         carry_routing(self.layer)
-        plan = plan_segments(torch.arange(_ROW_TOKENS).expand(_ROWS, -1), None, window=None, stride=8, lookahead=False)
+        plan = plan_segments(torch.arange(_ROW_TOKENS).expand(_ROWS, -1), None, stride=8)
         self.routing = RoutingPass(plan, as_in_training=as_in_training)
         if not as_in_training:
             self.routing.tell({"pack": torch.ones(plan.num_segments)})

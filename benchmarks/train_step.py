@@ -39,7 +39,6 @@ from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.model import hybrid as hybrid_layer
 from multipl_moe.model import segment_moe
 from multipl_moe.model.calibration import calibrate_routing
-from multipl_moe.model.decoder import routing_as_in_training
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.statistics import LayerStatistics, observe_with
 from multipl_moe.recipe.recipe import Recipe, load_recipe
@@ -142,7 +141,7 @@ def stored_thresholds(model: MultiplMoeForCausalLM, step: Callable[[], None]) ->
     """The step with the thresholds that the model holds."""
 
     def run() -> None:
-        with routing_as_in_training(model, False):
+        with patch.object(model.model, "routes_as_in_training", False):
             step()
 
     return run

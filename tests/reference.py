@@ -67,16 +67,10 @@ def segments_of(position_ids: Tensor, mask: Tensor | None, *, window: int, strid
     return segments
 
 
-def quantile(values: list[float], capacity: float, num_experts: int) -> float:
-    """The gate of the last segment that an expert takes if it takes a share of capacity / E_s."""
-    taken = max(1, math.floor(len(values) * capacity / num_experts))
-    return sorted(values, reverse=True)[taken - 1]
-
-
 def stored_threshold(values: list[float], capacity: float, num_experts: int) -> float:
-    """Halfway between the gates next to the cut; gates that equal the quantile are all taken or all left."""
+    """Halfway between the gates next to the cut; gates that equal the last one taken are all taken or all left."""
     taken = max(1, math.floor(len(values) * capacity / num_experts))
-    edge = quantile(values, capacity, num_experts)
+    edge = sorted(values, reverse=True)[taken - 1]
     above = [value for value in values if value > edge * (1 + 1e-5)]
     below = [value for value in values if value < edge * (1 - 1e-5)]
     taken_with_ties, taken_without = len(values) - len(below), len(above)

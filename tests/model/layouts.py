@@ -1,4 +1,4 @@
-"""Where the real tokens of a batch lie, and what a model says of them in chunks, from a growing cache."""
+"""Where the real tokens of a batch lie, what models say of them in chunks from a growing cache, and learn."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from tests.conftest import random_tokens
+
+GREEDY: dict[str, Any] = {"do_sample": False, "eos_token_id": None, "pad_token_id": 0}
 
 
 def left_padded(lengths: Sequence[int], seed: int) -> tuple[Tensor, Tensor]:
@@ -41,3 +43,18 @@ def logits_in_chunks(
         logits.append(output.logits)
         cache, begin = output.cache, end
     return torch.cat(logits, dim=1)
+
+
+def gradients_of(model: Any) -> dict[str, Tensor]:
+    """Of the parameters that have one, by name."""
+    return {name: parameter.grad.clone() for name, parameter in model.named_parameters() if parameter.grad is not None}
+
+
+def step_in_place(model: Any, tokens: Tensor) -> Tensor:
+    """The loss of a step whose optimiser leaves the weights as they are; what routers choose by follows it."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    optimizer.zero_grad()
+    loss = model(input_ids=tokens, labels=tokens).loss
+    loss.backward()
+    optimizer.step()
+    return loss.detach()

@@ -13,7 +13,7 @@ from transformers import DynamicCache, StaticCache
 from transformers.cache_utils import Cache, DynamicIndexedLayer, DynamicLayer
 
 from tests.conftest import CAUSAL_PRESETS, random_tokens, tiny_hybrid
-from tests.model.layouts import left_padded, logits_in_chunks
+from tests.model.layouts import GREEDY, left_padded, logits_in_chunks
 
 FAMILIES = ["llama", "qwen2", "qwen3", "gemma2", "gemma3_text", "mistral"]
 TOLERANCE = {"rtol": 0, "atol": 1e-4}
@@ -149,7 +149,7 @@ def test_caches_that_are_not_dynamic_are_refused_and_none_is_made_unasked(preset
 def test_paper_generates_without_a_cache_and_says_why_it_has_none():
     model = tiny_hybrid("paper")
     tokens = random_tokens(1, 12)
-    settings: dict[str, Any] = {"max_new_tokens": 6, "eos_token_id": None, "pad_token_id": 0, "do_sample": False}
+    settings = GREEDY | {"max_new_tokens": 6}
     expected = tokens
     for _ in range(6):
         expected = torch.cat([expected, _full(model, expected)[:, -1:].argmax(-1)], dim=1)

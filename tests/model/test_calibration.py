@@ -59,8 +59,8 @@ def test_every_expert_of_the_first_hybrid_layer_serves_its_share_of_the_calibrat
 def test_thresholds_are_the_quantiles_of_the_gates_as_they_are_in_training(model, batches):
     gates: dict[int, list[torch.Tensor]] = {index: [] for index in model.hybrid_layers}
 
-    def note(layer: Any, plan: Any, tokens: Any, segments: Any) -> None:
-        gates[layer.index].append(segments.gates)
+    def note(layer: Any, plan: Any, routed: Any) -> None:
+        gates[layer.index].append(routed.segments.gates)
 
     observe_batches(model.model, dict.fromkeys(gates, note), batches, as_in_training=True)
     calibrate_routing(model, iter(batches))

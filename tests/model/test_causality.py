@@ -5,6 +5,7 @@ the logits. `paper` fails it, and so does each half of the causal rule without t
 one way back is left, by way of the other rows' thresholds; the tests show that there is no second one.
 """
 
+from contextlib import ExitStack
 from typing import Any, cast
 
 import pytest
@@ -32,19 +33,16 @@ def _outputs(
 ) -> Outputs:
     """Logits and the output of every hybrid layer, (B, T, .) each; in chunks of so many tokens from a cache."""
     seen: dict[str, list[Tensor]] = {"logits": []}
-    hooks = []
-    for index in model.config.moe_config.layers:
-        parts, block = [], cast(Any, model.model.layers)[index].mlp
-        seen[f"layer {index}"] = parts
-        hooks.append(block.register_forward_hook(lambda module, args, output, parts=parts: parts.append(output)))
     model.train(training)
-    with torch.no_grad():
+    with torch.no_grad(), ExitStack() as hooks:
+        for index in model.config.moe_config.layers:
+            parts, block = seen.setdefault(f"layer {index}", []), cast(Any, model.model.layers)[index].mlp
+            hook = block.register_forward_hook(lambda module, args, output, parts=parts: parts.append(output))
+            hooks.callback(hook.remove)
         if chunk is None:
             seen["logits"].append(model(input_ids=tokens, **inputs).logits)
         else:
             seen["logits"].append(logits_in_chunks(model, tokens, [chunk], inputs.get("attention_mask")))
-    for hook in hooks:
-        hook.remove()
     return {name: torch.cat(parts, dim=1) for name, parts in seen.items()}
 
 

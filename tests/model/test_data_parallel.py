@@ -77,10 +77,15 @@ def _train_step(case: _Case, group: dist.ProcessGroup | None) -> dict[str, Any]:
     return {"logits": output.logits.detach(), "health": health} | {"tensors": gradients | thresholds | scalars}
 
 
-def _all_cases() -> dict[str, dict[str, Any]]:
+def _group() -> dist.ProcessGroup:
     dist.init_process_group("gloo")
     group = dist.new_group()
     assert isinstance(group, dist.ProcessGroup)
+    return group
+
+
+def _all_cases() -> dict[str, dict[str, Any]]:
+    group = _group()
     return {name: _train_step(case, group) for name, case in _CASES.items()}
 
 
@@ -120,11 +125,9 @@ def test_rows_elsewhere_matter():
 
 
 def _gathered(counts: list[int]) -> Any:
-    dist.init_process_group("gloo")
-    group = dist.new_group()
-    assert isinstance(group, dist.ProcessGroup)
-    ranks = Ranks(group)
-    own = torch.arange(counts[group.rank()] * 2).view(-1, 2) + 100 * group.rank()
+    group = _group()
+    ranks, rank = Ranks(group), group.rank()
+    own = torch.arange(counts[rank] * 2).view(-1, 2) + 100 * rank
     sizes = ranks.counts(len(own), own.device)
     rows = ranks.gather(own, sizes)
     return rows, torch.equal(rows[ranks.own_rows(sizes)], own), ranks.total(own.sum()), ranks.mean(own.sum())

@@ -13,6 +13,7 @@ from multipl_moe.model.families import FAMILIES
 from multipl_moe.model.routing_pass import RoutingPass
 from multipl_moe.model.segments import plan_segments
 from tests.conftest import random_tokens, tiny_hybrid
+from tests.model.layouts import GREEDY
 
 _LAYERS_ON_DISK = {
     **dict.fromkeys(["model.embed_tokens", "model.rotary_emb", "model.layers.0", "model.layers.2"], "cpu"),
@@ -22,8 +23,7 @@ _LAYERS_ON_DISK = {
 
 
 def _written(model: Any, tokens: Tensor) -> Tensor:
-    settings: Any = {"do_sample": False, "min_new_tokens": 6, "max_new_tokens": 6, "pad_token_id": 0}
-    return model.generate(tokens, attention_mask=torch.ones_like(tokens), **settings)
+    return model.generate(tokens, attention_mask=torch.ones_like(tokens), max_new_tokens=6, **GREEDY)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_plan_follows_the_device_of_a_layer_and_is_moved_there_once(cached: bo
     positions = torch.arange(9).expand(2, 9)
     real = torch.ones(2, 9, dtype=torch.bool)
     real[0, :2] = False
-    plan = plan_segments(positions, real, window=8, stride=4, lookahead=False, cached=cached)
+    plan = plan_segments(positions, real, window=8, stride=4, cached=cached)
     routing = RoutingPass(plan)
     assert routing.plan_on(torch.device("cpu")) is plan
     moved = routing.plan_on(torch.device("meta"))

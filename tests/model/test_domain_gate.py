@@ -17,16 +17,15 @@ from multipl_moe.model.hybrid import HybridMoe
 from multipl_moe.model.routing_pass import PACK, RoutingPass, waiting_pass
 from multipl_moe.model.segments import places_for, plan_segments
 from tests.conftest import random_tokens, tiny_hybrid
-from tests.model.layouts import lay_out, logits_in_chunks
+from tests.model.layouts import GREEDY, lay_out, logits_in_chunks
 from tests.model.small_gate import NUM_TOKENS, STRIDE, place, said_of_text, small_gate, texts
 from tests.reference import documents_of
 
-_WINDOW = 8
 _ROWS = st.lists(st.tuples(st.integers(0, 5), st.lists(st.integers(1, 19), max_size=3)), min_size=1, max_size=4)
 
 
-def _plan(positions: Tensor, mask: Tensor | None, **settings: Any) -> Any:
-    return plan_segments(positions, mask, **({"window": _WINDOW, "stride": STRIDE, "lookahead": False} | settings))
+def _plan(positions: Tensor, mask: Tensor | None, window: int | None = 8, stride: int = STRIDE, **settings: Any) -> Any:
+    return plan_segments(positions, mask, window=window, stride=stride, **settings)
 
 
 @settings(max_examples=40)
@@ -42,8 +41,7 @@ def test_it_says_of_packed_and_padded_rows_what_the_words_of_its_class_say(rows,
             tokens[where], expected[where] = token, p
     places = places_for(positions.shape, stride, packed=True) if fixed else None
     plan = _plan(positions, mask, window=None, stride=stride, num_places=places)
-    flat = tokens.flatten() if plan.real_tokens is None else tokens.flatten()[plan.real_tokens]
-    said_N = gate(flat, plan)[plan.segment_of_token]
+    said_N = gate(plan.of_real(tokens.flatten()), plan)[plan.segment_of_token]
     if plan.is_real is not None:
         said_N = said_N[plan.is_real]
     assert said_N.tolist() == pytest.approx([expected[where] for where in sorted(expected)], abs=1e-4)
@@ -60,9 +58,9 @@ def test_in_long_segments_chances_and_evidence_are_bounded_as_the_words_of_its_c
 @pytest.mark.parametrize(
     ("sizes", "windows", "stride"),
     [
-        ([1], _WINDOW, STRIDE),
+        ([1], 8, STRIDE),
         ([3, 5, 2], None, STRIDE),
-        ([19, 1], _WINDOW, STRIDE),
+        ([19, 1], 8, STRIDE),
         ([7, 13], None, STRIDE),
         ([24, *[1] * 6, 5], None, STRIDE),
         ([2], None, 1),
@@ -77,8 +75,7 @@ def test_what_it_says_of_chunks_is_what_it_says_of_the_whole(seed, sizes, window
         positions = torch.arange(5, 45).expand(3, -1)  # rows that begin in the middle of a segment
     mask = positions >= 0
     plan = _plan(positions, mask, stride=stride)
-    flat = tokens.flatten() if plan.real_tokens is None else tokens.flatten()[plan.real_tokens]
-    whole = gate(flat, plan)[plan.segment_of_token]
+    whole = gate(plan.of_real(tokens.flatten()), plan)[plan.segment_of_token]
     assert len(whole.unique()) > 5
     state, begin, said = gate.empty_state(3), 0, torch.zeros(3, 40)
     for size in [*sizes, *[1] * 40]:
@@ -138,11 +135,9 @@ def test_without_token_ids_it_stays_shut_and_new_tokens_are_words_like_others():
     assert gate.token_kinds.tolist() == [*small_gate().token_kinds.tolist(), WORD, WORD]
 
 
-def _gradients(layer: nn.Module, y: Tensor) -> list[Tensor]:
+def _gradients(layer: nn.Module, y: Tensor) -> tuple[Tensor, ...]:
     weights = torch.randn(y.shape, generator=torch.Generator().manual_seed(1))
-    parameters = list(layer.parameters())
-    found = torch.autograd.grad((y * weights).sum(), parameters, allow_unused=True)
-    return [torch.zeros_like(one) if g is None else g for one, g in zip(parameters, found, strict=True)]
+    return torch.autograd.grad((y * weights).sum(), [*layer.parameters()], materialize_grads=True)
 
 
 @pytest.mark.parametrize(
@@ -194,10 +189,10 @@ def test_a_row_that_is_known_to_be_of_a_kind_to_learn_gets_the_hybrids_logits_to
 @torch.no_grad()
 def test_what_is_known_of_a_row_holds_in_generation():
     model, tokens = tiny_hybrid("gated"), random_tokens(2, 9)
-    settings: dict[str, Any] = {"max_new_tokens": 12, "eos_token_id": None, "pad_token_id": 0, "num_beams": 3}
-    expected = tiny_hybrid("causal").generate(tokens, do_sample=False, **settings)
+    settings = GREEDY | {"max_new_tokens": 12, "num_beams": 3}
+    expected = tiny_hybrid("causal").generate(tokens, **settings)
     for use_cache in (True, False):
-        found = model.generate(tokens, open_share=torch.ones(2), do_sample=False, use_cache=use_cache, **settings)
+        found = model.generate(tokens, open_share=torch.ones(2), use_cache=use_cache, **settings)
         assert torch.equal(found, expected)
 
 

@@ -11,14 +11,13 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from multipl_moe import MoeConfig, MultiplMoeConfig, MultiplMoeForCausalLM
-from multipl_moe.model.expert_kinds import add_experts
-from multipl_moe.model.families import FAMILIES
+from multipl_moe.model.expert_kinds import EXPERT_KINDS
 from multipl_moe.model.gated import AdaptedLinear, Adapter, GatedBlock
 from multipl_moe.model.parameters import count_parameters, trained_names
 from multipl_moe.model.routing_pass import PACK, RoutingPass, carry_routing
 from multipl_moe.model.segments import places_for, plan_segments
 from tests.conftest import random_tokens, randomise, randomise_gate, tiny_base_config, tiny_dense, tiny_hybrid, tiny_moe
-from tests.model.layouts import logits_in_chunks
+from tests.model.layouts import GREEDY, gradients_of, logits_in_chunks
 from tests.model.test_hybrid import _FFNS, LAYOUTS, Layout
 
 LORA = {"type": "lora", "rank": 4, "alpha": 3.0}
@@ -32,12 +31,12 @@ _SHARES = {
 }
 
 
-def _block(form: str, packs: tuple[str, ...], family: str = "llama", **base: Any) -> tuple[Any, MoeConfig]:
-    config: Any = tiny_base_config(family, **base)
+def _block(form: str, packs: tuple[str, ...], family: str = "llama") -> tuple[Any, MoeConfig]:
+    config: Any = tiny_base_config(family)
     layer = SimpleNamespace(mlp=_FFNS[family](config), self_attn=nn.Module())
     moe = tiny_moe("single", layers=[0], **FORMS[form])
     for name in packs:
-        add_experts([layer], name, moe, FAMILIES[family])
+        EXPERT_KINDS[moe.experts.type].add(layer, name, moe.experts)
     for number, part in enumerate([layer.mlp, *layer.mlp.modules()]):
         if isinstance(part, Adapter):
             randomise(part, number)
@@ -47,11 +46,9 @@ def _block(form: str, packs: tuple[str, ...], family: str = "llama", **base: Any
     return layer.mlp, moe
 
 
-def _plan(layout: Layout, stride: int, *, fixed: bool = False, cached: bool = False) -> Any:
+def _plan(layout: Layout, stride: int, *, fixed: bool = False) -> Any:
     places = places_for(layout.position_ids.shape, stride, packed=True) if fixed else None
-    return plan_segments(
-        layout.position_ids, layout.mask, window=None, stride=stride, lookahead=False, cached=cached, num_places=places
-    )
+    return plan_segments(layout.position_ids, layout.mask, stride=stride, num_places=places)
 
 
 def _slowly(block: Any, moe: MoeConfig, x_BTH: Tensor, shares: dict[str, Tensor] | None) -> Tensor:
@@ -99,14 +96,11 @@ def _compare(
     real = torch.ones(x.shape[:2], dtype=torch.bool) if layout.mask is None else layout.mask != 0
     torch.testing.assert_close(y[real], slow[real], rtol=1e-4, atol=2e-5)
     weights = torch.randn(y.shape, generator=torch.Generator().manual_seed(2)) * real[..., None]
-    parameters = [x_fast, *block.parameters()]
-    found = torch.autograd.grad((y * weights).sum(), parameters, allow_unused=True)
-    expected = torch.autograd.grad((slow * weights).sum(), [x_slow, *block.parameters()], allow_unused=True)
-    for one, other, parameter in zip(found, expected, parameters, strict=True):
-        nothing = torch.zeros_like(parameter)
-        torch.testing.assert_close(
-            nothing if one is None else one, nothing if other is None else other, rtol=1e-4, atol=1e-4
-        )
+    found, expected = (
+        torch.autograd.grad((out * weights).sum(), [one, *block.parameters()], materialize_grads=True)
+        for out, one in ((y, x_fast), (slow, x_slow))
+    )
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -250,8 +244,7 @@ def _runs(model: Any, **told: Any) -> list[Tensor]:
         positions = torch.cat([torch.arange(length) for length in (13, 1, 9)])[None]
         found.append(model(tokens[:1], position_ids=positions).logits)
     found.append(logits_in_chunks(model, tokens, (7, 1, 1, 6, 8), **told))
-    settings: dict[str, Any] = {"max_new_tokens": 9, "eos_token_id": None, "pad_token_id": 0, "num_beams": 3}
-    found.append(model.generate(tokens, do_sample=False, **settings, **told))
+    found.append(model.generate(tokens, max_new_tokens=9, num_beams=3, **GREEDY, **told))
     return found
 
 
@@ -350,14 +343,15 @@ def test_layers_that_are_computed_again_give_the_same_gradients(form: str):
         if again:
             model.gradient_checkpointing_enable()
         model(tokens, labels=tokens, open_share=torch.tensor([1.0, 0.4])).loss.backward()
-        found.append({name: parameter.grad for name, parameter in model.named_parameters() if ".pack." in name})
+        found.append(gradients_of(model))
     torch.testing.assert_close(found[1], found[0], rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("form", ["full", "lora"])
-def test_training_drops_nothing_of_the_base_block(form: str):
-    block, _ = _block(form, (PACK,), "starcoder2", residual_dropout=0.5)
-    assert getattr(block, "shared_expert", block).residual_dropout == 0.0
+@pytest.mark.parametrize(("preset", "form"), [("causal", "full"), ("single", "full"), ("single", "lora")])
+def test_training_drops_nothing_of_the_base_block(preset: str, form: str):
+    model = tiny_hybrid(preset, "starcoder2", {"residual_dropout": 0.5}, **FORMS[form])
+    blocks = [getattr(layer.mlp, "shared_expert", layer.mlp) for layer in model.model.layers]
+    assert [block.residual_dropout for block in blocks] == [0.5, 0.0, 0.0]
 
 
 def test_autocast_reaches_adapters_and_gradients_stay_in_float32():

@@ -12,12 +12,13 @@ from transformers.models.starcoder2.modeling_starcoder2 import Starcoder2MLP
 
 from multipl_moe import MoeConfig
 from multipl_moe.model import experts as experts_module
+from multipl_moe.model.experts import ExpertPairs
 from multipl_moe.model.hybrid import HybridMoe
 from multipl_moe.model.routing_pass import RoutingPass
 from multipl_moe.model.segments import places_for, plan_segments
 from multipl_moe.model.token_moe import mean_load_balancing_loss
 from tests import reference
-from tests.conftest import changed_moe, randomise, tiny_base_config, tiny_moe
+from tests.conftest import changed_moe, random_tokens, randomise, tiny_base_config, tiny_hybrid, tiny_moe
 
 from .layouts import lay_out
 
@@ -153,11 +154,9 @@ def _check(layer: Any, layout: Layout, *, training: bool, act: str = "silu", fix
         assert not y[layout.mask == 0].any()
     torch.testing.assert_close(y, slow.y, **_tolerance(slow.y, layer.made_of))
     assert x_slow.grad is not None
-    torch.testing.assert_close(x.grad, x_slow.grad, **_tolerance(x_slow.grad, layer.made_of))
-    for name, parameter in layer.named_parameters():
-        gradient = weights[name].grad
-        expected = gradient if gradient is not None else torch.zeros_like(weights[name])
-        actual = parameter.grad if parameter.grad is not None else torch.zeros_like(parameter)
+    for name, parameter in [("x", x), *layer.named_parameters()]:
+        pair = parameter, weights.get(name, x_slow)
+        actual, expected = (torch.zeros_like(one) if one.grad is None else one.grad for one in pair)
         tolerance = _tolerance(expected, layer.made_of)
         torch.testing.assert_close(actual, expected, **tolerance, msg=lambda m, name=name: f"{name}: {m}")
     return slow
@@ -270,6 +269,56 @@ def test_a_batch_of_nothing_but_padding_yields_zeros(moe: str, training: bool):
     assert all(buffer.isfinite().all() for buffer in layer.buffers())
 
 
-def test_training_drops_nothing_of_the_base_block():
-    config: Any = tiny_base_config("starcoder2", residual_dropout=0.5)
-    assert HybridMoe(Starcoder2MLP(config), tiny_moe(), config).shared_expert.residual_dropout == 0
+# Low-rank experts: what of the frozen block they use, and the dtypes that they compute in
+
+
+def _low_rank(rank: int = 4) -> Any:
+    """A layer of low-rank experts around a frozen block."""
+    layer = tiny_hybrid("causal", type="lora", rank=rank, alpha=3.0).hybrid_layers[1]
+    layer.shared_expert.requires_grad_(False)
+    return layer
+
+
+def test_no_frozen_weight_is_multiplied_more_than_once_a_token_and_once_a_pair():
+    model = tiny_hybrid("causal", type="lora", rank=4)
+    layer, pairs = model.hybrid_layers[1], []
+    rows: dict[str, list[int]] = {"gate_proj": [], "up_proj": [], "down_proj": []}
+    for name, seen in rows.items():
+        layer.shared_expert.get_submodule(name).register_forward_hook(
+            lambda module, args, output, seen=seen: seen.append(len(args[0]))
+        )
+    layer.experts.register_forward_pre_hook(lambda module, args: pairs.append(len(args[1].tokens)))
+    model(random_tokens(2, 24))
+    assert pairs[0] > 48
+    assert sorted(rows["gate_proj"]) == sorted(rows["up_proj"]) == [48, 48]  # for the shared expert, and for the pairs
+    assert sorted(rows["down_proj"]) == [48, pairs[0]]
+
+
+def test_nothing_of_a_pair_is_kept_for_backward():
+    layer, x_NH = _low_rank(), torch.randn(10, 32, requires_grad=True)
+    pairs = ExpertPairs(torch.arange(10).repeat(3), torch.tensor([3, 0, 9, 6, 0, 12]))
+    kept: list[Tensor] = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda value: kept.append(value) or value, lambda value: value):
+        layer.experts(x_NH, pairs, layer.frozen_block)
+    floats = [tuple(value.shape) for value in kept if value.is_floating_point()]
+    assert floats
+    assert not [shape for shape in floats if 30 in shape]
+
+
+@pytest.mark.parametrize("rank", [4, 8])
+def test_autocast_reaches_every_product_and_gradients_stay_in_float32(rank: int):
+    """bfloat16 rows of rank 4 take the loop (8 bytes), the others the grouped matmul."""
+    layer, x_NH = _low_rank(rank), torch.randn(10, 32)
+    pairs = ExpertPairs(torch.arange(10).repeat(2), torch.tensor([3, 0, 4, 6, 0, 7]))
+    expected = layer.experts(x_NH, pairs, layer.frozen_block)
+    with torch.autocast("cpu", torch.bfloat16):
+        actual = layer.experts(x_NH, pairs, layer.frozen_block)
+    assert actual.dtype == torch.bfloat16
+    torch.testing.assert_close(actual.float(), expected, rtol=0, atol=0.03 * expected.abs().max().item())
+    actual.float().square().mean().backward()
+    for name, parameter in layer.experts.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.dtype == torch.float32
+        assert parameter.grad[[0, 2, 3, 5]].flatten(1).any(dim=1).all(), name
+        assert not parameter.grad[[1, 4]].any(), name
+    assert all(parameter.grad is None for parameter in layer.shared_expert.parameters())

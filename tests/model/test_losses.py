@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 from transformers import Trainer
 
@@ -15,6 +14,7 @@ from multipl_moe.model.token_moe import mean_load_balancing_loss, route_tokens
 from multipl_moe.upcycle.router_start import without_direction
 from tests import reference
 from tests.conftest import random_tokens, tiny_hybrid
+from tests.model.layouts import gradients_of
 from tests.train.tiny import trainer_arguments
 
 _COEFFICIENT = 0.01
@@ -63,9 +63,9 @@ def test_the_training_loss_adds_the_mean_balancing_loss_of_the_layers():
     tokens = random_tokens(3, 14)
     scores, choices = [], []
     for layer in model.hybrid_layers.values():  # of the routed experts: the shared one is always in
-        layer.observer = lambda layer, plan, tokens, segments: (
-            scores.append(list(tokens.logits[:, :-1].softmax(-1))),
-            choices.append([row.nonzero().flatten().tolist() for row in tokens.chosen[:, :-1]]),
+        layer.observer = lambda layer, plan, routed: (
+            scores.append(list(routed.tokens.logits[:, :-1].softmax(-1))),
+            choices.append([row.nonzero().flatten().tolist() for row in routed.tokens.chosen[:, :-1]]),
         )
     output = model(input_ids=tokens, labels=tokens)
     slow = torch.stack([reference.load_balancing_loss(s, c) for s, c in zip(scores, choices, strict=True)]).mean()
@@ -85,7 +85,7 @@ def test_without_logits_the_loss_and_every_gradient_are_the_same(family: str, he
         output = model(input_ids=random_tokens(4, 15), labels=_labels(), skip_logits=skip_logits)
         output.loss.backward()
         assert (output.logits is None) == (skip_logits and not head_learns)
-        gradients = _gradients(model)
+        gradients = gradients_of(model)
         assert ("lm_head.weight" in gradients) == head_learns
         results.append((output.loss.detach(), gradients))
     torch.testing.assert_close(results[0], results[1])
@@ -118,10 +118,6 @@ def test_balancing_the_routed_experts_says_nothing_of_the_shared_one(scope: Any,
 # The balancing loss never goes missing without a word: without labels, with checkpointing, in the Trainer
 
 
-def _gradients(model: Any) -> dict[str, Tensor]:
-    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
-
-
 def test_a_loss_of_ones_own_with_aux_loss_has_the_gradients_of_the_models_loss():
     own, theirs = (tiny_hybrid(router_aux_loss_coef=_COEFFICIENT).train() for _ in range(2))
     tokens = random_tokens(3, 21)
@@ -130,7 +126,7 @@ def test_a_loss_of_ones_own_with_aux_loss_has_the_gradients_of_the_models_loss()
     text_loss = own.loss_function(logits=outputs.logits, labels=tokens, vocab_size=outputs.logits.shape[-1])
     assert own.config.router_aux_loss_coef == _COEFFICIENT
     (text_loss + own.config.router_aux_loss_coef * outputs.aux_loss).backward()
-    torch.testing.assert_close(_gradients(own), _gradients(theirs), rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(gradients_of(own), gradients_of(theirs), rtol=1e-5, atol=1e-7)
     assert outputs.aux_loss.item() > 0
 
 
@@ -160,7 +156,7 @@ def test_router_logits_are_returned_where_they_are_asked_for(training: bool):
     mask[0, :4] = 0
     assert model(input_ids=tokens).router_logits is None
     for layer in model.hybrid_layers.values():
-        layer.observer = lambda layer, plan, tokens, segments: used.append(tokens.logits)
+        layer.observer = lambda layer, plan, routed: used.append(routed.tokens.logits)
     asked = model(input_ids=tokens, attention_mask=mask, output_router_logits=True).router_logits
     assert [tuple(logits.shape) for logits in asked] == [(2 * 13 - 4, 4)] * 2
     assert all(torch.equal(*pair) for pair in zip(asked, used, strict=True))

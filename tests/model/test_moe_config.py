@@ -89,6 +89,8 @@ def test_all_problems_are_reported_at_once():
         ({"num_segment_experts": 1, "segment_capacity": 0.5}, r"segment_capacity: 0\.5 with one segment expert"),
         ({"segment_weight": -0.1}, "not negative"),
         ({"token_weight": 0.0}, "must be above 0"),
+        ({"segment_weight": math.nan}, r"routing\.segment_weight: nan must be a finite number"),
+        ({"token_bias_rate": math.inf}, r"routing\.token_bias_rate: inf must be a finite number"),
         ({"start": 1.1}, r"gate\.start: 1\.1 must be between 0 and 1"),
         ({"bound": 0.6}, r"gate\.bound: 0\.6 must be between 0 and 0\.5"),
         ({"pairs": 10**12}, r"gate\.pairs: 1000000000000 must be between 1 and 16777216"),
@@ -111,14 +113,17 @@ def test_a_bad_value_is_refused_with_key_value_and_remedy(values: dict[str, Any]
         changed_moe(PRESETS["causal"], **values)
 
 
-def test_a_preset_without_routers_takes_no_settings_of_them():
-    with pytest.raises(ConfigError, match=r"moe\.routing\.segment_window: preset single has no routers"):
-        MoeConfig.from_preset("single", routing={"segment_window": 8})
-
-
-def test_a_full_expert_is_not_of_the_preset_of_packs():
-    with pytest.raises(ConfigError, match=r"moe\.experts\.type: .*; for a full one take moe\.preset single") as refused:
-        MoeConfig.from_preset("pack", experts={"type": "full"})
+@pytest.mark.parametrize(
+    ("preset", "settings", "message"),
+    [
+        ("single", {"routing": {"segment_window": 8}}, r"routing\.segment_window: preset single has no routers"),
+        ("pack", {"experts": {"type": "full"}}, r"experts\.type: .*; for a full one take moe\.preset single"),
+        ("causl", {}, r"preset: 'causl' is not one of causal, paper"),
+    ],
+)
+def test_presets_that_are_not_there_and_settings_that_are_not_of_one_are_refused(preset, settings, message):
+    with pytest.raises(ConfigError, match=rf"moe\.{message}") as refused:
+        MoeConfig.from_preset(preset, **settings)
     assert len(refused.value.problems) == 1
 
 
@@ -157,11 +162,6 @@ def test_unknown_keys_and_values_of_another_type_are_all_named_at_once(values: d
 def test_settings_of_older_versions_are_refused_with_the_one_that_reads_them(values: dict[str, Any], commit: str):
     with pytest.raises(ConfigError, match=f"the last is commit {commit}"):
         MoeConfig.from_dict(values)
-
-
-def test_unknown_preset_is_refused_with_the_known_ones():
-    with pytest.raises(ConfigError, match=r"moe\.preset: 'causl' is not one of causal, paper"):
-        MoeConfig.from_preset("causl")
 
 
 def test_low_rank_differences_are_scaled_by_alpha_over_rank():

@@ -11,35 +11,29 @@ from transformers import DynamicCache, GenerationConfig
 
 from multipl_moe.model.segments import plan_segments
 from tests.conftest import CAUSAL_PRESETS, random_tokens, tiny_hybrid
-from tests.model.layouts import left_padded, logits_in_chunks
+from tests.model.layouts import GREEDY, lay_out, left_padded, logits_in_chunks
 from tests.model.small_gate import ONE, OTHER, STRIDE, TICKS, said_of_prompt, small_gate, texts
 from tests.model.test_gated import composed
-
-_GREEDY: dict[str, Any] = {"do_sample": False, "eos_token_id": None, "pad_token_id": 0}
 
 
 @settings(max_examples=20)
 @given(rows=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 17)), min_size=1, max_size=4), seed=st.integers(0, 99))
 def test_it_says_of_prompts_what_follows_from_all_ways_to_read_them(rows: list[tuple[int, int]], seed: int):
     gate, written = small_gate(), texts(seed, [max(length, 1) for _, length in rows])
-    longest = max(left + length for left, length in rows)
-    positions = torch.full((len(rows), max(longest, 1)), -1)
+    positions, mask = lay_out([(left, [length]) for left, length in rows])
     tokens, expected = torch.zeros_like(positions), []
     for row, (left, length) in enumerate(rows):
-        positions[row, left : left + length] = torch.arange(length)
         tokens[row, left : left + length] = torch.tensor(written[row][:length], dtype=torch.long)
         expected += said_of_prompt(gate, written[row][:length])
-    plan = plan_segments(positions, positions >= 0, window=None, stride=STRIDE, lookahead=False)
-    flat = tokens.flatten() if plan.real_tokens is None else tokens.flatten()[plan.real_tokens]
-    other_N = gate.other_in_prompts(flat, plan)[plan.segment_of_token]
+    plan = plan_segments(positions, mask, stride=STRIDE)
+    other_N = gate.other_in_prompts(plan.of_real(tokens.flatten()), plan)[plan.segment_of_token]
     assert (1 - other_N).tolist() == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize(("name", "expected"), [(ONE, 0.0), (OTHER, 1.0)])
 def test_a_fence_at_a_prompts_end_decides_for_what_is_written_next(name: int, expected: float):
     tokens = torch.tensor([7, 8, 9, 10, 11, TICKS, name])
-    plan = plan_segments(torch.arange(7)[None], None, window=None, stride=STRIDE, lookahead=False)
-    found = small_gate().other_in_prompts(tokens, plan)
+    found = small_gate().other_in_prompts(tokens, plan_segments(torch.arange(7)[None], None, stride=STRIDE))
     assert found[-1] == expected
     assert 0 < found[0] < 1
 
@@ -62,7 +56,7 @@ def test_of_several_packs_the_likeliest_works_if_any_does(num_rows: int, num_tok
     for offset, gate in zip((-0.15, -0.1), model.model.gates.values(), strict=True):
         gate.calibration.copy_(torch.tensor([[0.6, offset + 0.6 * (num_tokens > 100)], [0.6, -0.6]]))
     read, positions = model.model.read_prompt(tokens), torch.arange(num_tokens).expand(num_rows, -1)
-    plan = plan_segments(positions, None, window=None, stride=4, lookahead=False)
+    plan = plan_segments(positions, None, stride=4)
     other_PN = torch.stack(
         [gate.other_in_prompts(tokens.flatten(), plan)[plan.segment_of_token] for gate in model.model.gates.values()]
     )
@@ -97,7 +91,7 @@ def test_generation_takes_the_likeliest_token_of_the_full_pass_with_what_was_rea
     tokens, told = prompt, {"prompt_share": model.model.read_prompt(prompt)}
     for _ in range(13):
         tokens = torch.cat([tokens, model(tokens, **told).logits[:, -1:].argmax(-1)], dim=1)
-    assert torch.equal(model.generate(prompt, max_new_tokens=13, **_GREEDY), tokens)
+    assert torch.equal(model.generate(prompt, max_new_tokens=13, **GREEDY), tokens)
 
 
 @torch.no_grad()
@@ -107,17 +101,17 @@ def test_a_short_prompt_is_open_or_shut_as_if_the_language_were_told():
     written = {}
     for offset in (9.0, -9.0):
         gate.calibration.copy_(torch.tensor([[0.0, offset], [0.0, -9.0]]))
-        written[offset] = model.generate(prompt, max_new_tokens=12, **_GREEDY)
-        told = model.generate(prompt, open_share=float(offset > 0), max_new_tokens=12, **_GREEDY)
+        written[offset] = model.generate(prompt, max_new_tokens=12, **GREEDY)
+        told = model.generate(prompt, open_share=float(offset > 0), max_new_tokens=12, **GREEDY)
         assert torch.equal(written[offset], told)
-        assert not torch.equal(model.generate(prompt, prompt_share=None, max_new_tokens=12, **_GREEDY), told)
+        assert not torch.equal(model.generate(prompt, prompt_share=None, max_new_tokens=12, **GREEDY), told)
     assert not torch.equal(written[9.0], written[-9.0])
 
 
 @torch.no_grad()
 def test_what_is_told_of_all_rows_holds_for_their_beams_too():
     model, tokens = composed("lora", ("lua", "rust")), random_tokens(3, 9)
-    settings: dict[str, Any] = _GREEDY | {"num_beams": 2, "num_return_sequences": 2, "max_new_tokens": 6}
+    settings: dict[str, Any] = GREEDY | {"num_beams": 2, "num_return_sequences": 2, "max_new_tokens": 6}
     one = torch.tensor([[1.0, 0.0]])
     expected = model.generate(tokens, open_share=one.expand(3, -1), **settings)
     assert not torch.equal(expected, model.generate(tokens, open_share=0.0, **settings))
@@ -131,9 +125,9 @@ def test_what_is_told_of_all_rows_holds_for_their_beams_too():
 def test_padding_is_told_by_its_token_where_there_is_no_mask_as_transformers_does():
     model = tiny_hybrid("gated")
     tokens, mask = left_padded([12, 5], seed=4)
-    expected = model.generate(tokens, attention_mask=mask, max_new_tokens=9, **_GREEDY)
-    assert torch.equal(model.generate(input_ids=tokens, max_new_tokens=9, **_GREEDY), expected)
-    config = GenerationConfig(**_GREEDY, max_new_tokens=9)
+    expected = model.generate(tokens, attention_mask=mask, max_new_tokens=9, **GREEDY)
+    assert torch.equal(model.generate(input_ids=tokens, max_new_tokens=9, **GREEDY), expected)
+    config = GenerationConfig(**GREEDY, max_new_tokens=9)
     expected = model.generate(tokens, attention_mask=mask, generation_config=config)
     assert torch.equal(model.generate(tokens, generation_config=config), expected)
     assert torch.equal(model.generate(tokens, config), expected)
@@ -141,7 +135,7 @@ def test_padding_is_told_by_its_token_where_there_is_no_mask_as_transformers_doe
     real = model.generate(tokens, attention_mask=torch.ones_like(mask), **settings)
     assert torch.equal(model.generate(tokens, **settings), real)
     nothing = torch.zeros(1, 1, dtype=torch.long)
-    assert model.generate(nothing, attention_mask=nothing, max_new_tokens=2, **_GREEDY).shape == (1, 3)
+    assert model.generate(nothing, attention_mask=nothing, max_new_tokens=2, **GREEDY).shape == (1, 3)
 
 
 @torch.no_grad()
@@ -150,7 +144,7 @@ def test_a_prompt_is_read_unless_the_text_goes_on_or_something_is_told():
 
     def logits(**settings: Any) -> Tensor:
         written = model.generate(
-            tokens, max_new_tokens=1, output_logits=True, return_dict_in_generate=True, **_GREEDY, **settings
+            tokens, max_new_tokens=1, output_logits=True, return_dict_in_generate=True, **GREEDY, **settings
         )
         return written.logits[0]
 
@@ -159,9 +153,9 @@ def test_a_prompt_is_read_unless_the_text_goes_on_or_something_is_told():
     usual: list[dict[str, Any]] = [{}, {"open_share": None}, {"cache": DynamicCache(config=model.config.base_config)}]
     assert all(torch.equal(logits(**settings), read) for settings in usual)
     assert torch.equal(logits(open_share=0.0), logits(open_share=0.0, prompt_share=None))
-    whole = model.generate(tokens, max_new_tokens=20, **_GREEDY)
-    first = model.generate(tokens, max_new_tokens=9, return_dict_in_generate=True, **_GREEDY)
-    assert torch.equal(model.generate(first.sequences, cache=first.cache, max_new_tokens=11, **_GREEDY), whole)
+    whole = model.generate(tokens, max_new_tokens=20, **GREEDY)
+    first = model.generate(tokens, max_new_tokens=9, return_dict_in_generate=True, **GREEDY)
+    assert torch.equal(model.generate(first.sequences, cache=first.cache, max_new_tokens=11, **GREEDY), whole)
 
 
 @torch.no_grad()
@@ -190,5 +184,5 @@ def test_what_was_read_of_other_rows_is_refused():
 def test_without_ids_or_gates_there_is_nothing_to_read():
     model, tokens = tiny_hybrid("gated"), random_tokens(1, 9)
     embedded = model.model.embed_tokens(tokens)
-    assert model.generate(inputs_embeds=embedded, max_new_tokens=3, **_GREEDY).shape == (1, 3)
+    assert model.generate(inputs_embeds=embedded, max_new_tokens=3, **GREEDY).shape == (1, 3)
     assert tiny_hybrid("causal").model.read_prompt(tokens) is None

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 
-from multipl_moe.model.routing_pass import LayerRouting
 from multipl_moe.model.statistics import LayerStatistics, observe_routing, observe_with
 from tests.conftest import random_tokens, tiny_hybrid
 
@@ -18,9 +17,9 @@ def _recorded(model: Any, batches: list[dict[str, Any]]) -> tuple[dict[int, Laye
     statistics = {index: LayerStatistics() for index in model.hybrid_layers}
     passes: dict[int, list[Any]] = {index: [] for index in statistics}
 
-    def observe(layer: Any, plan: Any, tokens: Any, segments: Any) -> None:
-        statistics[layer.index](layer, plan, tokens, segments)
-        passes[layer.index].append(LayerRouting(tokens, segments))
+    def observe(layer: Any, plan: Any, routed: Any) -> None:
+        statistics[layer.index](layer, plan, routed)
+        passes[layer.index].append(routed)
 
     with observe_with(model, dict.fromkeys(statistics, observe)):
         for batch in batches:
@@ -53,9 +52,8 @@ def test_sums_over_passes_equal_a_loop_over_the_decisions():
         gates = [row for one in own for row in one.tokens.gates.tolist()]
         summary = statistics[index].summary()
         assert len(scores) == statistics[index].num_tokens == _NUM_TOKENS
-        assert summary["token_load"] == pytest.approx(
-            [sum(column) / _NUM_TOKENS for column in zip(*chosen, strict=True)]
-        )
+        token_load = [sum(column) / _NUM_TOKENS for column in zip(*chosen, strict=True)]
+        assert summary["token_load"] == pytest.approx(token_load)
         assert summary["token_load"][-1] == 1
         assert summary["token_entropy"] == pytest.approx(sum(map(_entropy, scores)) / _NUM_TOKENS, rel=1e-4)
         assert summary["shared_share"] == pytest.approx(sum(row[-1] for row in gates) / _NUM_TOKENS, rel=1e-4)
@@ -64,9 +62,8 @@ def test_sums_over_passes_equal_a_loop_over_the_decisions():
         taken = [row for one in own for row in one.segments.chosen.tolist()]
         num_segments = len(segment_gates)
         assert num_segments == statistics[index].num_segments == _NUM_SEGMENTS
-        assert summary["segment_load"] == pytest.approx(
-            [sum(column) / num_segments for column in zip(*taken, strict=True)]
-        )
+        segment_load = [sum(column) / num_segments for column in zip(*taken, strict=True)]
+        assert summary["segment_load"] == pytest.approx(segment_load)
         entropy = sum(map(_entropy, segment_gates)) / num_segments
         assert summary["segment_entropy"] == pytest.approx(entropy, rel=1e-4)
         assert summary["threshold"] == pytest.approx(model.hybrid_layers[index].segment_threshold.tolist())

@@ -13,6 +13,7 @@ from transformers import Trainer
 from multipl_moe.model.calibration import calibrate_routing
 from tests import reference
 from tests.conftest import random_tokens, tiny_hybrid
+from tests.model.layouts import GREEDY, gradients_of, step_in_place
 from tests.train.tiny import trainer_arguments
 
 _DECAY = 0.9
@@ -27,20 +28,12 @@ def _are_equal(some: list[Tensor], others: list[Tensor]) -> bool:
     return all(a.dtype == b.dtype and torch.equal(a, b) for a, b in zip(some, others, strict=True))
 
 
-def _train_once(model: Any, seed: int = 0, rows: int = 3) -> None:
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
-    tokens = random_tokens(rows, 22, seed=seed)
-    model(input_ids=tokens, labels=tokens).loss.backward()
-    optimizer.step()
-
-
 # Passes that are not training
 
 
 def _generate(model: Any) -> None:
     tokens = random_tokens(2, 9)
-    settings: Any = {"do_sample": False, "min_new_tokens": 8, "max_new_tokens": 8, "pad_token_id": 0}
-    model.generate(tokens, attention_mask=torch.ones_like(tokens), **settings)
+    model.generate(tokens, attention_mask=torch.ones_like(tokens), max_new_tokens=8, **GREEDY)
 
 
 @torch.no_grad()
@@ -64,8 +57,8 @@ def test_looking_at_a_model_that_trains_moves_nothing_then_or_later(look: Callab
     look(model)
     assert _are_equal(_stored(model), _stored(undisturbed))
     for seed in range(2):
-        _train_once(model, seed)
-        _train_once(undisturbed, seed)
+        for one in (model, undisturbed):
+            step_in_place(one, random_tokens(3, 22, seed))
         look(model)
     assert _are_equal(_stored(model), _stored(undisturbed))
     assert not _are_equal(_stored(model), _stored(tiny_hybrid()))
@@ -91,7 +84,7 @@ def test_casts_leave_what_routers_choose_by_float32_and_as_it_was(cast: Callable
     assert all(buffer.dtype == torch.float32 for buffer in _stored(model))
     assert _are_equal(_stored(model), before)
     assert all(parameter.dtype == model.dtype for parameter in model.parameters())
-    _train_once(model.train())
+    step_in_place(model.train(), random_tokens(3, 22))
     assert not _are_equal(_stored(model), before)
 
 
@@ -102,7 +95,7 @@ def test_first_segments_are_routed_the_same_after_a_cast(autocast: bool, nudge: 
     """Between a threshold and the gate next to it there is no 16-bit number: rounded, it flips all first segments."""
     model, seen = tiny_hybrid(segment_max_experts=3), {}
     for layer in model.hybrid_layers.values():
-        layer.observer = lambda layer, plan, tokens, segments: seen.update({layer: segments})
+        layer.observer = lambda layer, plan, routed: seen.update({layer: routed.segments})
     model = model if autocast else model.to(torch.bfloat16)
     tokens = random_tokens(64, 4)  # a segment each, and all of them share one gate
     with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
@@ -138,8 +131,8 @@ def test_thresholds_move_by_a_tenth_with_each_optimiser_step_and_never_within_on
     layer = model.hybrid_layers[1]
     start = layer.segment_threshold.clone()
 
-    def observe(layer: Any, plan: Any, tokens: Any, segments: Any) -> None:
-        gates.append(segments.gates.detach())
+    def observe(layer: Any, plan: Any, routed: Any) -> None:
+        gates.append(routed.segments.gates.detach())
         seen.append(layer.segment_threshold.clone())
 
     layer.observer = observe
@@ -159,16 +152,14 @@ def _contrast(model: Any) -> dict[str, Tensor]:
         tokens = random_tokens(1, 22, seed=seed)
         losses.append(model(input_ids=tokens, labels=tokens).loss)
     (losses[0] - torch.stack(losses[1:]).mean()).backward()
-    gradients = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
-    model.zero_grad()
-    return gradients
+    return gradients_of(model)
 
 
 def test_several_passes_before_one_backward_have_exact_gradients_with_checkpointing():
     plain, checkpointed = tiny_hybrid().train(), tiny_hybrid().train()
     checkpointed.activation_checkpointing_enable()
     for model in (plain, checkpointed):
-        _train_once(model, rows=1)  # so that something has been noted, and thresholds have moved
+        step_in_place(model, random_tokens(1, 22))  # so that something has been noted, and thresholds have moved
         model.zero_grad()
     expected, found = _contrast(plain), _contrast(checkpointed)
     assert any("segment_router" in name for name in expected)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tests.conftest import random_tokens, tiny_hybrid
+from tests.model.layouts import GREEDY
 
 
 @pytest.fixture(autouse=True)
@@ -40,17 +41,12 @@ def _loss(model: Any, number: int) -> Tensor:
 
 
 def _written(model: Any, number: int) -> Tensor:
-    settings = {"do_sample": False, "min_new_tokens": 5, "max_new_tokens": 5, "pad_token_id": 0}
-    return model.generate(**_text(number), **settings, use_cache=True)
+    return model.generate(**_text(number), max_new_tokens=5, use_cache=True, **GREEDY)
 
 
 @pytest.mark.parametrize(
     ("preset", "function", "num_calls"),
-    [
-        ("paper", _logits, 40),
-        ("causal", _loss, 40),
-        ("gated", _written, 20),
-    ],
+    [("paper", _logits, 40), ("causal", _loss, 40), ("gated", _written, 20)],
 )
 def test_calls_of_two_threads_give_what_they_give_alone(preset: str, function: Any, num_calls: int):
     model, numbers = tiny_hybrid(preset), range(num_calls)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from multipl_moe.model.token_moe import balancing_bias, follow_loads, follow_sums, route_tokens, routed_sums
 from tests.conftest import random_tokens, tiny_hybrid, tiny_routing
+from tests.model.layouts import step_in_place
 
 
 def _loads(logits: torch.Tensor, moe, bias: torch.Tensor) -> torch.Tensor:
@@ -65,7 +66,7 @@ def test_steps_settle_from_one_expert_for_all_tokens_and_stay(scale: float):
 def test_a_model_in_training_moves_its_bias_with_the_step_and_keeps_it_in_files_of_bfloat16(tmp_path):
     model = tiny_hybrid().train()
     layer, seen = model.hybrid_layers[1], []
-    layer.observer = lambda layer, plan, tokens, segments: seen.append(tokens)
+    layer.observer = lambda layer, plan, routed: seen.append(routed.tokens)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
     tokens = random_tokens(3, 22)
     model(input_ids=tokens, labels=tokens).loss.backward()
@@ -82,11 +83,9 @@ def test_a_model_in_training_moves_its_bias_with_the_step_and_keeps_it_in_files_
 
 def test_a_batch_of_no_numbers_leaves_the_bias_a_number():
     model, tokens = tiny_hybrid().train(), random_tokens(3, 13)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
     embeddings = model.get_input_embeddings()(tokens).detach()
     model(inputs_embeds=embeddings * float("nan"), labels=tokens)  # a step that a loop passes over
-    model(input_ids=tokens, labels=tokens).loss.backward()
-    optimizer.step()
+    step_in_place(model, tokens)
     for layer in model.hybrid_layers.values():
         assert all(buffer.isfinite().all() for buffer in layer.buffers(recurse=False))
         assert layer.token_bias.any()

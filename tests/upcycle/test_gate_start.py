@@ -231,7 +231,7 @@ def test_comments_of_a_language_to_learn_alone_leave_it_to_the_code_below_them(
 
     def is_open(text: str) -> bool:
         ids = torch.tensor(tokenizer(text)["input_ids"])
-        plan = plan_segments(torch.arange(len(ids))[None], None, window=None, stride=gate.stride, lookahead=False)
+        plan = plan_segments(torch.arange(len(ids))[None], None, stride=gate.stride)
         return bool(gate.other_in_prompts(ids, plan)[-1] < 0.49)
 
     def comments(mark: str) -> str:

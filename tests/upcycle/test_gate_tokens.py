@@ -120,7 +120,7 @@ def test_marks_of_comments_are_those_of_languages_to_learn_alone(learn, keep, ma
 def test_a_fence_opens_for_a_language_by_each_of_its_names_and_shuts_for_others(tokenizer, text, p):
     gate = _gate_of_fences(tokenizer, stride=1)
     ids = torch.tensor([*tokenizer(text, add_special_tokens=False)["input_ids"], 5])
-    plan = plan_segments(torch.arange(len(ids))[None], None, window=None, stride=1, lookahead=False)
+    plan = plan_segments(torch.arange(len(ids))[None], None, stride=1)
     said = float(gate(ids, plan)[-1])
     assert said == p if p is not None else 0.4 < said < 0.6
 

@@ -89,8 +89,8 @@ def routed_pass(
     fused: dict[int, FusedWeights] = {}
     opened: list[Tensor] = []
 
-    def observe(block, plan, token_routing, segment_routing, *, index: int) -> None:
-        fused[index] = fuse_weights(block.moe, plan, token_routing, segment_routing)
+    def observe(block, plan, routed, *, index: int) -> None:
+        fused[index] = fuse_weights(block.moe, plan, routed)
 
     def note_gate(gate: Any, args: Any, p_V: Any) -> None:
         opened.append(open_of_tokens(p_V, args[1], gate.first_share if args[3] is None else 1.0))

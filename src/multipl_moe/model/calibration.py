@@ -8,10 +8,11 @@ from torch import Tensor, nn
 from multipl_moe.errors import ConfigError
 from multipl_moe.model.decoder import require_hybrid
 from multipl_moe.model.hybrid import HybridMoe
-from multipl_moe.model.segment_moe import SegmentRouting, quantile_threshold
+from multipl_moe.model.routing_pass import LayerRouting
+from multipl_moe.model.segment_moe import quantile_threshold
 from multipl_moe.model.segments import SegmentPlan
 from multipl_moe.model.statistics import observe_batches
-from multipl_moe.model.token_moe import TokenRouting, balancing_bias
+from multipl_moe.model.token_moe import balancing_bias
 
 
 @torch.no_grad()
@@ -55,11 +56,9 @@ class _RouterInputs:
         self.logits: list[Tensor] = []  # (N, E_t) of each pass
         self.gates: list[Tensor] = []  # (V, E_s)
 
-    def __call__(
-        self, layer: HybridMoe, plan: SegmentPlan, tokens: TokenRouting | None, segments: SegmentRouting | None
-    ) -> None:
+    def __call__(self, layer: HybridMoe, plan: SegmentPlan, routed: LayerRouting) -> None:
         self.num_tokens += len(plan.segment_of_token)
-        if tokens is not None:
-            self.logits.append(tokens.logits.detach().float())
-        if segments is not None:
-            self.gates.append(segments.gates.detach())
+        if routed.tokens is not None:
+            self.logits.append(routed.tokens.logits.detach().float())
+        if routed.segments is not None:
+            self.gates.append(routed.segments.gates.detach())

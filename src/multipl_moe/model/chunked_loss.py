@@ -6,7 +6,6 @@ from forward to backward. Here a chunk of tokens is done at a time and nothing o
 Shape suffixes: N tokens, C tokens of a chunk, V vocabulary, H hidden.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,9 +57,6 @@ class _Head:
     chunk_tokens: int
     dtype: torch.dtype
 
-    def chunks(self, num_tokens: int) -> Iterator[slice]:
-        return (slice(begin, begin + self.chunk_tokens) for begin in range(0, num_tokens, self.chunk_tokens))
-
     def log_probabilities(self, x_CH: Tensor, w_VH: Tensor) -> tuple[Tensor, Tensor | None]:
         """(C, V) in float32, and the (C, V) tanh of the softcap where there is one."""
         logits_CV, tanh_CV = linear(x_CH, w_VH), None
@@ -89,7 +85,8 @@ class _ChunkedLosses(Function):
         x_NH, w_VH = hidden_NH.to(head.dtype), weight_VH.to(head.dtype)
         losses_N = torch.empty(len(targets_N), device=hidden_NH.device)
         slopes_NH = torch.empty_like(x_NH) if needs_hidden else None
-        for chunk in head.chunks(len(targets_N)):
+        for begin in range(0, len(targets_N), head.chunk_tokens):
+            chunk = slice(begin, begin + head.chunk_tokens)
             _forward_chunk(head, chunk, x_NH, w_VH, targets_N[chunk], losses_N, slopes_NH)
         ctx.head, ctx.hidden_dtype = head, hidden_NH.dtype
         if needs_hidden:

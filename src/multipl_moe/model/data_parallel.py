@@ -6,7 +6,7 @@ inside a distributed program never does.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -71,11 +71,8 @@ def over_ranks(model: nn.Module, group: dist.ProcessGroup | None) -> Iterator[No
     """
     ranks = ALONE if group is None else Ranks(group)
     modules: list[Any] = [module for module in model.modules() if "ranks" in vars(module)]
-    previous = [module.ranks for module in modules]
-    for module in modules:
-        module.ranks = ranks
-    try:
+    with ExitStack() as after:
+        for module in modules:
+            after.callback(setattr, module, "ranks", module.ranks)
+            module.ranks = ranks
         yield
-    finally:
-        for module, before in zip(modules, previous, strict=True):
-            module.ranks = before

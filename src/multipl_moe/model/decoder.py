@@ -1,8 +1,6 @@
 """The decoder of a hybrid model: any supported base's, with the feed-forward blocks of chosen layers replaced."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
@@ -27,7 +25,7 @@ from multipl_moe.model.domain_gate import (
     share_of_prompts,
     told_of_segments,
 )
-from multipl_moe.model.expert_kinds import EXPERT_KINDS, add_experts
+from multipl_moe.model.expert_kinds import EXPERT_KINDS
 from multipl_moe.model.families import family_of
 from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS
 from multipl_moe.model.hybrid import HybridMoe
@@ -165,12 +163,16 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         return super().train(mode)
 
     def _add_pack(self, name: str, moe: MoeConfig) -> None:
-        base = self.config.base_config
-        if moe.is_routed:
-            for place in moe.layers:
-                self.layers[place].mlp = HybridMoe(self.layers[place].mlp, moe, base, place)
-        else:
-            add_experts(self.layers, name, moe, family_of(base))
+        base, kind = self.config.base_config, EXPERT_KINDS[moe.experts.type]
+        dropout = family_of(base).dropout
+        for place in moe.layers:
+            layer = self.layers[place]
+            if dropout is not None:  # it would set the frozen block apart from its copies, which have none
+                setattr(getattr(layer.mlp, "shared_expert", layer.mlp), dropout, 0.0)
+            if moe.is_routed:
+                layer.mlp = HybridMoe(layer.mlp, moe, base, place)
+            else:
+                kind.add(layer, name, moe.experts)
         if moe.gate.languages:
             self.domain_gates[name] = DomainGate(moe.gate, base.vocab_size)
 
@@ -335,7 +337,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
                 decided = routing.routed[index]
                 devices = (part.chosen.device for part in decided if part is not None)
                 device = next(devices, routing.plan.segment_of_token.device)
-                layer.observer(layer, routing.plan_on(device), *decided)
+                layer.observer(layer, routing.plan_on(device), decided)
         if routing.needs_gradients and routing.as_in_training:
             sums = self._routed_sums(routing)
             for index, layer in self.hybrid_layers.items():
@@ -384,14 +386,3 @@ def require_hybrid(model: nn.Module) -> MultiplMoeModel:
     if decoder is None:
         raise ConfigError("model: it has no hybrid layers, so no routers; make it a hybrid with `multipl-moe upcycle`")
     return decoder
-
-
-@contextmanager
-def routing_as_in_training(model: nn.Module, wanted: bool) -> Iterator[None]:
-    """Take thresholds from the other rows of a batch, or the stored ones, whatever mode the model is in."""
-    decoder = require_hybrid(model)
-    before, decoder.routes_as_in_training = decoder.routes_as_in_training, wanted
-    try:
-        yield
-    finally:
-        decoder.routes_as_in_training = before

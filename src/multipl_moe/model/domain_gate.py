@@ -19,9 +19,8 @@ from torch.nn import functional as F
 from transformers import initialization
 
 from multipl_moe.model.documents import real_tokens_of
-from multipl_moe.model.float32_buffers import Float32Buffers
-from multipl_moe.model.gate_reading import UNNAMED, GateReading, PrefixState, rows_of
-from multipl_moe.model.gate_states import GateStates
+from multipl_moe.model.gate_reading import UNNAMED, GateReading, GateTables, PrefixState, rows_of
+from multipl_moe.model.gate_states import GateStates, exact_matmul
 from multipl_moe.model.moe_config import GateConfig
 from multipl_moe.model.routing_pass import moved
 from multipl_moe.model.segments import Continuation, SegmentPlan, plan_segments
@@ -32,7 +31,7 @@ ALL_OR_NOTHING = 0.5  # a gate's bound while a model goes on from a prompt
 _UNLIKELY = 0.49  # half as other text, less what rounding may do to a text that says nothing
 
 
-class DomainGate(Float32Buffers):
+class DomainGate(GateTables):
     """A probability for each segment, from the tokens of its document before it.
 
     A hidden Markov model with states for each language to learn, for prose and for other code, run forward
@@ -56,16 +55,10 @@ class DomainGate(Float32Buffers):
             and whether it is asked for (1) or named (0); the longest last.
     """
 
-    token_kinds: Tensor
-    pair_scores: Tensor
-    calibration: Tensor
-    names: Tensor
-    mentions: Tensor
-
     def __init__(self, config: GateConfig, vocabulary: int) -> None:
         super().__init__()
         self.start, self.bound, self.stride = config.start, config.bound, config.stride
-        self.first_share = config.first_share
+        self.first_share, self.num_learn = config.first_share, len(config.languages)
         tensors = {
             "token_kinds": ((vocabulary,), torch.int8),
             "pair_scores": ((2, config.pairs, len(config.languages) + 1), torch.int8),
@@ -75,12 +68,7 @@ class DomainGate(Float32Buffers):
         }
         for name, (shape, dtype) in tensors.items():
             self.register_buffer(name, torch.zeros(shape, dtype=dtype))
-        self._states = GateStates(len(config.languages), config.stride)
-
-    @property
-    def num_learn(self) -> int:
-        """L."""
-        return self.pair_scores.shape[2] - 1
+        self._states = GateStates(self.num_learn, config.stride)
 
     @torch.no_grad()
     def reset_buffers(self) -> None:
@@ -210,8 +198,7 @@ class DomainGate(Float32Buffers):
 
     def _onward(self, belief_BS: Tensor, evidence_BE: Tensor) -> Tensor:
         """(B, S) what is thought after one more segment."""
-        with torch.autocast(belief_BS.device.type, enabled=False):
-            belief_BS = (belief_BS[:, None] @ self._states.steps(evidence_BE))[:, 0]
+        belief_BS = exact_matmul(belief_BS[:, None], self._states.steps(evidence_BE))[:, 0]
         return belief_BS / belief_BS.sum(dim=1, keepdim=True)
 
     def p_of_text(self, ids: Sequence[int], *, at_once: bool = False) -> Tensor:
@@ -222,7 +209,7 @@ class DomainGate(Float32Buffers):
         tokens = torch.tensor([*ids, 0], device=self.calibration.device)
         shift = -len(ids) % self.stride if at_once else 0
         positions = torch.arange(shift, shift + len(tokens), device=tokens.device)[None]
-        plan = plan_segments(positions, None, window=None, stride=self.stride, lookahead=False)
+        plan = plan_segments(positions, None, stride=self.stride)
         return self(tokens, plan)[plan.segment_of_token]
 
     @torch.no_grad()
@@ -264,8 +251,8 @@ class DomainGate(Float32Buffers):
         evidence_BGE = evidence_VE.new_zeros(*is_segment_BG.shape, self._states.num_evidence)
         evidence_BGE[is_segment_BG] = evidence_VE
         before_V1S = self.beliefs(evidence_VE, plan, None)[:, None]
-        with torch.autocast(before_V1S.device.type, enabled=False):
-            belief_VS = (before_V1S @ self._states.begins(evidence_VE))[:, 0] * self._states.likelihood(evidence_VE)
+        begun_VS = exact_matmul(before_V1S, self._states.begins(evidence_VE))[:, 0]
+        belief_VS = begun_VS * self._states.likelihood(evidence_VE)
         chances_VS = belief_VS * self._states.after_each(evidence_BGE)[is_segment_BG]
         named_V, last_B = read.named_at_segments(), counts_B.cumsum(0)[counts_B > 0] - 1
         named_V = named_V.index_put((last_B,), read.named_after(last_B))
@@ -278,19 +265,15 @@ class DomainGate(Float32Buffers):
         One segment takes a belief to the next by a matrix; products of these are made by doubling, so that it takes
         log V steps. A document's first segment has a matrix that forgets.
         """
-        segments = torch.arange(plan.num_segments, device=evidence_VE.device)
         steps = self._states.steps(evidence_VE)
         begins = self._states.prior(evidence_VE).expand(plan.num_segments, -1)
         if state is not None:
             begins = F.pad(state.belief, (0, 0, 0, 1), value=1.0)[plan.row_of_segment]
-        is_first = plan.first_segments == segments
-        product = torch.where(
-            is_first[:, None, None], begins[:, None, :].expand_as(steps), F.pad(steps, (0, 0, 0, 0, 1, 0))[:-1]
-        )
+        begins, carried = begins[:, None, :].expand_as(steps), F.pad(steps, (0, 0, 0, 0, 1, 0))[:-1]
+        product = torch.where(plan.begins_document[:, None, None], begins, carried)
         reach = 1
         while reach < plan.num_segments:
-            with torch.autocast(product.device.type, enabled=False):
-                longer = product[:-reach] @ product[reach:]
+            longer = exact_matmul(product[:-reach], product[reach:])
             product = torch.cat([product[:reach], longer / longer.amax(dim=(1, 2), keepdim=True)])
             reach *= 2
         return product[:, 0] / product[:, 0].sum(dim=1, keepdim=True)
@@ -338,7 +321,7 @@ def share_of_prompts(
     Tokens and mask are (B, T), as of a model's `forward`; a row is one text.
     """
     real_tokens, _, position_ids = real_tokens_of(input_ids, attention_mask, None, None)
-    plan = plan_segments(position_ids, real_tokens, window=None, stride=stride, lookahead=False)
+    plan = plan_segments(position_ids, real_tokens, stride=stride)
     other_PV, ids_N = [], plan.of_real(input_ids.flatten())
     for gate in gates.values():
         device = gate.calibration.device  # gates of one model may lie on several

@@ -75,7 +75,11 @@ class _Full:
     place = "in the place of the feed-forward block"
 
     def add(self, layer: Any, name: str, experts: ExpertsConfig) -> None:
-        """Give a decoder layer the expert of a pack, which works where the pack's gate is open."""
+        """Give a base's decoder layer the expert of a pack, which works where the pack's gate is open.
+
+        The base's own parameters keep their names, but for those of a block that full experts stand beside: they become
+        `mlp.shared_expert`'s.
+        """
         if not isinstance(layer.mlp, GatedBlock):
             layer.mlp = GatedBlock(layer.mlp)
         layer.mlp.experts[name] = copy.deepcopy(layer.mlp.shared_expert)
@@ -179,15 +183,3 @@ def _stacked_part(read: Read, prefix: str, part: str, suffix: str, family: Famil
 
 
 EXPERT_KINDS: dict[str, _Full | _Lora] = {"full": _Full(), "lora": _Lora()}
-
-
-def add_experts(layers: Any, name: str, moe: MoeConfig, family: Family) -> None:
-    """Give a base's decoder layers what a pack trains, in place; the base's own parameters keep their names.
-
-    With full experts those of the feed-forward block become `mlp.shared_expert`'s.
-    """
-    for index in moe.layers:
-        block = getattr(layers[index].mlp, "shared_expert", layers[index].mlp)
-        if family.dropout is not None:  # it would set the frozen block apart from its copies, which have none
-            setattr(block, family.dropout, 0.0)
-        EXPERT_KINDS[moe.experts.type].add(layers[index], name, moe.experts)

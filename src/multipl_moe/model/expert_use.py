@@ -13,10 +13,9 @@ from multipl_moe.model.fusion import fuse_weights
 from multipl_moe.model.hybrid import HybridMoe
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.moe_config import MoeConfig
-from multipl_moe.model.segment_moe import SegmentRouting
+from multipl_moe.model.routing_pass import LayerRouting
 from multipl_moe.model.segments import SegmentPlan
 from multipl_moe.model.statistics import observe_batches
-from multipl_moe.model.token_moe import TokenRouting
 
 EXPERT_USE_FILE = "expert_use.json"
 
@@ -92,19 +91,16 @@ def measure_expert_use(model: MultiplMoeForCausalLM, batches: Mapping[str, Itera
 class _WeightSum:
     """A `RoutingObserver` that adds up fused weights."""
 
-    total: Tensor | None = None
+    total: Tensor | float = 0.0
     num_tokens: int = 0
 
-    def __call__(
-        self, layer: HybridMoe, plan: SegmentPlan, tokens: TokenRouting | None, segments: SegmentRouting | None
-    ) -> None:
-        weights = fuse_weights(layer.moe, plan, tokens, segments)
-        total = torch.cat([weights.experts, weights.shared[:, None]], dim=1).double().sum(dim=0)
-        self.total = total if self.total is None else self.total + total
+    def __call__(self, layer: HybridMoe, plan: SegmentPlan, routed: LayerRouting) -> None:
+        weights = fuse_weights(layer.moe, plan, routed)
+        self.total = self.total + torch.cat([weights.experts, weights.shared[:, None]], dim=1).double().sum(dim=0)
         self.num_tokens += plan.segment_of_token.shape[0]
 
     def mean(self) -> list[float]:
-        assert self.total is not None
+        assert isinstance(self.total, Tensor)
         return (self.total / self.num_tokens).tolist()
 
 

@@ -100,17 +100,11 @@ class StackedExperts(Experts):
     def __init__(self, num_experts: int, family: Family, config: Any) -> None:
         super().__init__(family, config)
         for name, size in self.sizes.items():
-            self.register_parameter(name, nn.Parameter(torch.empty(num_experts, *size)))
+            weight = torch.empty(num_experts, *size).normal_(0.0, config.initializer_range)
+            self.register_parameter(name, nn.Parameter(weight))
         for name, (num_out, _) in self.sizes.items():
-            bias = nn.Parameter(torch.empty(num_experts, num_out)) if family.has_bias(config) else None
+            bias = nn.Parameter(torch.zeros(num_experts, num_out)) if family.has_bias(config) else None
             self.register_parameter(f"{name}_bias", bias)
-        self.reset_parameters(config.initializer_range)
-
-    @torch.no_grad()
-    def reset_parameters(self, std: float) -> None:
-        """Random weights with standard deviation `std`, and zero biases."""
-        for name, parameter in self.named_parameters():
-            parameter.zero_() if name.endswith("_bias") else parameter.normal_(0.0, std)
 
     def _of_pairs(self, x_NH: Tensor, token_R: Tensor, counts_E: Tensor, frozen: FrozenBlock) -> Tensor:
         x_RH = x_NH.index_select(0, token_R)
@@ -153,9 +147,9 @@ class LoraExperts(Experts):
     """Expert e: the frozen block, s B_up[e] A_up[e] added to its first matrix and s B_down[e] A_down[e] to its second.
 
     `scale` is s, alpha / r as in PEFT, r the rank. Gate and up are parts of one first matrix, as in full experts;
-    biases are the block's. B begins at zero, so every expert begins as the block. The frozen products are taken once a
-    token (the first) and once a pair (the second), no frozen weight is copied or gets a gradient, and between forward
-    and backward nothing of each pair is kept.
+    biases are the block's. A begins with unit gain and B at zero, so every expert begins as the block. The frozen
+    products are taken once a token (the first) and once a pair (the second), no frozen weight is copied or gets a
+    gradient, and between forward and backward nothing of each pair is kept.
 
     Parameters: `gate_up_proj_a` (E, r, H) and `gate_up_proj_b` (E, 2I, r), or `up_proj_a` and `up_proj_b` (E, I, r)
     where the base has no gate; `down_proj_a` (E, r, I) and `down_proj_b` (E, H, r).
@@ -165,15 +159,9 @@ class LoraExperts(Experts):
         super().__init__(family, config)
         self.scale = scale
         for name, (num_out, num_in) in self.sizes.items():
-            self.register_parameter(f"{name}_a", nn.Parameter(torch.empty(num_experts, rank, num_in)))
-            self.register_parameter(f"{name}_b", nn.Parameter(torch.empty(num_experts, num_out, rank)))
-        self.reset_parameters()
-
-    @torch.no_grad()
-    def reset_parameters(self) -> None:
-        """A random with unit gain, B zero."""
-        for name, parameter in self.named_parameters():
-            parameter.zero_() if name.endswith("_b") else parameter.normal_(0.0, parameter.shape[-1] ** -0.5)
+            a = torch.empty(num_experts, rank, num_in).normal_(0.0, num_in**-0.5)
+            self.register_parameter(f"{name}_a", nn.Parameter(a))
+            self.register_parameter(f"{name}_b", nn.Parameter(torch.zeros(num_experts, num_out, rank)))
 
     def _of_pairs(self, x_NH: Tensor, token_R: Tensor, counts_E: Tensor, frozen: FrozenBlock) -> Tensor:
         frozen_NU = frozen.up(x_NH)

@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from multipl_moe.model.routing_config import RoutingConfig
-from multipl_moe.model.segment_moe import SegmentRouting
+from multipl_moe.model.routing_pass import LayerRouting
 from multipl_moe.model.segments import SegmentPlan
-from multipl_moe.model.token_moe import TokenRouting
 
 
 class FusedWeights(NamedTuple):
@@ -38,11 +37,9 @@ class FusedWeights(NamedTuple):
         return expert_NP.masked_fill(is_taken == 0, self.chosen.shape[1]), weights_NP
 
 
-def fuse_weights(
-    moe: RoutingConfig, plan: SegmentPlan, tokens: TokenRouting | None, segments: SegmentRouting | None
-) -> FusedWeights:
+def fuse_weights(moe: RoutingConfig, plan: SegmentPlan, routed: LayerRouting) -> FusedWeights:
     """The weights of every expert for every token."""
-    a, b = moe.token_weight, moe.segment_weight
+    (tokens, segments), a, b = routed, moe.token_weight, moe.segment_weight
     shared = torch.full(plan.segment_of_token.shape, a, device=plan.segment_of_token.device)
     weights, chosen = [], []
     if tokens is not None:

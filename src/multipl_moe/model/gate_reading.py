@@ -4,12 +4,12 @@ Shapes: B rows, N real tokens, V segments, L languages to learn, E columns of ev
 """
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from multipl_moe.model.float32_buffers import Float32Buffers
 from multipl_moe.model.segments import SegmentPlan
 
 # Kinds of tokens: anything, white space, white space with a line's end, ```, ``` in two tokens
@@ -54,7 +54,7 @@ class PrefixState:
     is_complete: Tensor
 
 
-class GateTables(Protocol):
+class GateTables(Float32Buffers):
     """What is looked up; see `DomainGate`."""
 
     token_kinds: Tensor
@@ -139,7 +139,8 @@ class GateReading(PairReading):
             joint, num_rows = self.plan.continuation, len(self.state.partial)
             merged_B = torch.arange(num_rows, device=segment_N.device) if joint is None else joint.merged_segments
             had_turn_V = is_turn_N.new_zeros(self.plan.num_segments + 1)
-            had_turn_V = had_turn_V.index_put((merged_B,), self.state.partial[:, turn_column(self.tables)] > 0)
+            turns_B = self.state.partial[:, 3 * self.tables.pair_scores.shape[2]]  # the column that counts them
+            had_turn_V = had_turn_V.index_put((merged_B,), turns_B > 0)
             is_after_N = is_after_N | (had_turn_V[segment_N] & (segment_N < self.plan.num_segments))
         return is_turn_N, is_after_N
 
@@ -217,11 +218,9 @@ class GateReading(PairReading):
 
     def begins_document(self) -> Tensor:
         """(V,) whether nothing was read before a segment."""
-        segments = torch.arange(self.plan.num_segments, device=self._places.device)
-        is_first_V = self.plan.first_segments == segments
         if self.state is None:
-            return is_first_V
-        return is_first_V & (F.pad(self.state.last_p, (0, 1))[self.plan.row_of_segment] < 0)
+            return self.plan.begins_document
+        return self.plan.begins_document & (F.pad(self.state.last_p, (0, 1))[self.plan.row_of_segment] < 0)
 
     def carry_to(self, state: PrefixState) -> None:
         """Set `before`, `named` and `line_share` of a state to what they are after each row's last token."""
@@ -241,11 +240,6 @@ class GateReading(PairReading):
 
 def _is_one_of(kinds_N: Tensor, kinds: tuple[int, ...]) -> Tensor:
     return torch.stack([kinds_N == kind for kind in kinds]).any(dim=0)
-
-
-def turn_column(tables: GateTables) -> int:
-    """The column of a segment's evidence that counts turns (`gate_states`)."""
-    return 3 * tables.pair_scores.shape[2]
 
 
 def pair_places(near_N: Tensor, symbol_N: Tensor, num_pairs: int) -> Tensor:

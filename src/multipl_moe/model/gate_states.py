@@ -55,15 +55,14 @@ class GateStates:
         """
         names = 2 * (self.num_learn + 1)
         _, before, turn, after = evidence_XE.split([self.num_learn + 1, names, 1, names], dim=-1)
-        with torch.autocast(turn.device.type, enabled=False):
-            return self._named(before, (turn > 0).to(turn)) @ self._named(after, torch.zeros_like(turn))
+        return exact_matmul(self._named(before, (turn > 0).to(turn)), self._named(after, torch.zeros_like(turn)))
 
     def _named(self, names_XN: Tensor, turn_X1: Tensor) -> Tensor:
         named, asked = names_XN.chunk(2, dim=-1)
         asked = asked / asked.sum(dim=-1, keepdim=True).clamp(min=1)
         named = named / named.sum(dim=-1, keepdim=True).clamp(min=1) * (1 - asked.sum(dim=-1, keepdim=True))
         parts = torch.cat([1 - (named + asked).sum(dim=-1, keepdim=True), named, asked], dim=-1)
-        found = torch.cat([parts * (1 - turn_X1), parts * turn_X1], dim=-1) @ self._begins.to(parts)
+        found = exact_matmul(torch.cat([parts * (1 - turn_X1), parts * turn_X1], dim=-1), self._begins.to(parts))
         return found.unflatten(-1, (self.num_states, self.num_states))
 
     def likelihood(self, evidence_XE: Tensor) -> Tensor:
@@ -77,8 +76,7 @@ class GateStates:
     def steps(self, evidence_XE: Tensor) -> Tensor:
         """(..., S, S) what takes a belief where a segment begins to one where the next does, but for a factor."""
         onward = self.likelihood(evidence_XE)[..., None] * self._changes.to(evidence_XE)
-        with torch.autocast(onward.device.type, enabled=False):
-            return self.begins(evidence_XE) @ onward
+        return exact_matmul(self.begins(evidence_XE), onward)
 
     def after_each(self, evidence_BGE: Tensor) -> Tensor:
         """(B, G, S) how likely what comes after each of G segments is, by the state that it is in, up to a factor."""
@@ -86,9 +84,8 @@ class GateStates:
         after_BS, found, changes = torch.ones_like(likelihood_BGS[:, 0]), [], self._changes.to(evidence_BGE).T
         for number in reversed(range(evidence_BGE.shape[1])):
             found.append(after_BS)
-            with torch.autocast(after_BS.device.type, enabled=False):
-                within_BS1 = begins_BGSS[:, number] @ (likelihood_BGS[:, number] * after_BS)[..., None]
-                after_BS = within_BS1[..., 0] @ changes
+            within_BS1 = exact_matmul(begins_BGSS[:, number], (likelihood_BGS[:, number] * after_BS)[..., None])
+            after_BS = exact_matmul(within_BS1[..., 0], changes)
             after_BS = after_BS / after_BS.sum(dim=1, keepdim=True)
         return torch.stack(found[::-1], dim=1)
 
@@ -99,6 +96,12 @@ class GateStates:
     def others(self, belief_XS: Tensor) -> Tensor:
         """(...) how likely it is not."""
         return belief_XS[..., 2 * self.num_learn :].sum(dim=-1)
+
+
+def exact_matmul(a: Tensor, b: Tensor) -> Tensor:
+    """a @ b in their own dtype, under autocast too."""
+    with torch.autocast(a.device.type, enabled=False):
+        return a @ b
 
 
 def _begins(num_learn: int) -> Tensor:

@@ -21,7 +21,7 @@ from multipl_moe.model.routing_pass import RoutingPass, waiting_pass
 class Adapter(nn.Module):
     """What a pack adds to one matrix: s B A, s = alpha / r as in PEFT (Hu et al., arXiv 2106.09685).
 
-    B begins at zero, so that the model begins as its base.
+    A begins with unit gain and B at zero, so that the model begins as its base.
 
     Parameters: `lora_A` (r, in), `lora_B` (out, r).
     """
@@ -29,15 +29,8 @@ class Adapter(nn.Module):
     def __init__(self, num_in: int, num_out: int, rank: int, scale: float) -> None:
         super().__init__()
         self.scale = scale
-        self.lora_A = nn.Parameter(torch.empty(rank, num_in))
-        self.lora_B = nn.Parameter(torch.empty(num_out, rank))
-        self.reset_parameters()
-
-    @torch.no_grad()
-    def reset_parameters(self) -> None:
-        """A random with unit gain, B zero."""
-        self.lora_A.normal_(0.0, self.lora_A.shape[1] ** -0.5)
-        self.lora_B.zero_()
+        self.lora_A = nn.Parameter(torch.empty(rank, num_in).normal_(0.0, num_in**-0.5))
+        self.lora_B = nn.Parameter(torch.zeros(num_out, rank))
 
     def forward(self, x: Tensor, share: Tensor | None = None) -> Tensor:
         """(..., out) of x (..., in): p s B A x, p the share of each token, (..., 1); None: 1 for all."""

@@ -6,9 +6,10 @@ Shape suffixes: B rows, T tokens a row, N real tokens, V segments, H hidden, E e
 """
 
 import re
+from collections.abc import Callable
 from functools import cache
 from itertools import count
-from typing import Any, Protocol
+from typing import Any
 from weakref import WeakValueDictionary
 
 import torch
@@ -24,21 +25,19 @@ from multipl_moe.model.float32_buffers import Float32Buffers
 from multipl_moe.model.fusion import fuse_weights
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.routing_pass import LayerRouting, RoutingPass, waiting_pass
-from multipl_moe.model.segment_moe import SegmentRouting, quantile_threshold, route_segments, segment_gates
+from multipl_moe.model.segment_moe import quantile_threshold, route_segments, segment_gates
 from multipl_moe.model.segments import SegmentPlan, pool_windows
-from multipl_moe.model.token_moe import TokenRouting, follow_sums, route_tokens
+from multipl_moe.model.token_moe import follow_sums, route_tokens
 
 _THRESHOLD_DECAY = 0.9
 _MOST_NOTES = 64  # of a step's batches; where no optimiser of torch's has the routers, they would pile up
 
 
-class RoutingObserver(Protocol):
-    """Receives what a layer's routers decided; set as `HybridMoe.observer` only while somebody reads it."""
+RoutingObserver = Callable[["HybridMoe", SegmentPlan, LayerRouting], None]
+"""Takes note of what a layer's routers decided in one forward pass, when that of the whole model is over.
 
-    def __call__(
-        self, layer: "HybridMoe", plan: SegmentPlan, tokens: TokenRouting | None, segments: SegmentRouting | None, /
-    ) -> None:
-        """Take note of one forward pass of `layer`, when the pass of the whole model is over."""
+It is set as `HybridMoe.observer` only while somebody reads it.
+"""
 
 
 class HybridMoe(Float32Buffers):
@@ -61,8 +60,6 @@ class HybridMoe(Float32Buffers):
         self.moe = routing = moe.routing
         self.index, self.family, self.num_blocks = index, family, routing.segment_window // moe.gate.stride
         self.shared_expert = shared_expert
-        if family.dropout is not None:  # it would set the frozen block apart from its copies, which have none
-            setattr(shared_expert, family.dropout, 0.0)
         self.experts: Experts = EXPERT_KINDS[moe.experts.type].stack(moe, family, base_config)
         if routing.num_token_experts > 1:
             self.token_router = nn.Linear(hidden, routing.num_token_experts, bias=False)
@@ -197,10 +194,12 @@ class HybridMoe(Float32Buffers):
 
     def _mix(self, x_NH: Tensor, plan: SegmentPlan, routing: RoutingPass) -> Tensor:
         if routing.may_ask(x_NH.device) and self.observer is None and routing.is_shut():
-            self._keep_state(x_NH, plan, routing)
+            routing.routed[self.index] = LayerRouting(None, None)
+            if self.moe.routes_segments and routing.cache is not None:
+                self._pool(x_NH, plan, routing)  # the gate may open later in the text
             return self.shared_expert(x_NH)
-        tokens, segments = routing.routed[self.index] = self._route(x_NH, plan, routing)
-        weights = fuse_weights(self.moe, plan, tokens, segments)
+        routed = routing.routed[self.index] = self._route(x_NH, plan, routing)
+        weights = fuse_weights(self.moe, plan, routed)
         if (open_N := routing.open_tokens(plan)) is not None:
             weights = weights.behind_gate(open_N)
         y_NH = self.shared_expert(x_NH)
@@ -213,13 +212,9 @@ class HybridMoe(Float32Buffers):
         weights_R = weights.experts.t().masked_select(weights.chosen.t())
         return self.add_experts(y_NH, x_NH, token_R, weights_R, weights.chosen.sum(dim=0))
 
-    def _keep_state(self, x_NH: Tensor, plan: SegmentPlan, routing: RoutingPass) -> None:
-        """Bring the segment state up to date without routing: the gate may open later in the text."""
-        routing.routed[self.index] = LayerRouting(None, None)
-        if self.moe.routes_segments:
-            state = routing.segment_state(self.index, x_NH, self.num_blocks)
-            if state is not None:
-                pool_windows(x_NH, plan, self.segment_start, state)
+    def _pool(self, x_NH: Tensor, plan: SegmentPlan, routing: RoutingPass) -> Tensor:
+        """(V, H) maxima of the windows; the segment state is brought up to date."""
+        return pool_windows(x_NH, plan, self.segment_start, routing.segment_state(self.index, x_NH, self.num_blocks))
 
     def _route(self, x_NH: Tensor, plan: SegmentPlan, routing: RoutingPass) -> LayerRouting:
         tokens = segments = None
@@ -227,9 +222,7 @@ class HybridMoe(Float32Buffers):
             tokens = route_tokens(self.token_router(x_NH), self.moe, self.token_bias)
             tokens = tokens if plan.is_real is None else tokens.of_real(plan.is_real)
         if self.moe.routes_segments:
-            state = routing.segment_state(self.index, x_NH, self.num_blocks)
-            pooled_VH = pool_windows(x_NH, plan, self.segment_start, state)
-            gates = segment_gates(self.segment_logits(pooled_VH))
+            gates = segment_gates(self.segment_logits(self._pool(x_NH, plan, routing)))
             batch_gates, own = routing.gather_gates(self.index, gates)
             segments = route_segments(
                 gates,

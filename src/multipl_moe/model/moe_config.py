@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from math import isfinite
 from typing import Any, Literal, get_args, get_origin
 
 from multipl_moe.errors import ConfigError
@@ -239,8 +240,11 @@ class MoeConfig:
         for name, part in (("gate", self.gate), ("experts", self.experts), ("routing", self.routing)):
             for key, wanted in _types(type(part)).items() if part is not None else ():
                 choices = get_args(wanted) if get_origin(wanted) is Literal else ()
-                if choices and getattr(part, key) not in choices:
-                    yield f"{name}.{key}: {getattr(part, key)!r} is not one of {', '.join(choices)}"
+                value = getattr(part, key)
+                if choices and value not in choices:
+                    yield f"{name}.{key}: {value!r} is not one of {', '.join(choices)}"
+                if wanted is float and not isfinite(value):
+                    yield f"{name}.{key}: {value} must be a finite number"
         yield from (f"gate.{problem}" for problem in self.gate.problems())
         if self.gate.first_dropout and (self.is_routed or self.experts.type != "lora"):
             yield "gate.first_dropout: is for low-rank experts without routers, as of preset pack; leave it out"

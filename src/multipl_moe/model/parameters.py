@@ -1,6 +1,6 @@
 """Parameter counts of a hybrid model: in all, active per token, and trained."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -26,10 +26,6 @@ class ParameterCounts:
     active: int
     trained: int
 
-    def to_json(self) -> dict[str, int]:
-        """A JSON-ready dict."""
-        return asdict(self)
-
 
 def trained_names(model: nn.Module) -> set[str]:
     """Names of the parameters that training changes: experts, adapters, routers and start vectors of the layers."""
@@ -41,7 +37,6 @@ def count_parameters(config: MultiplMoeConfig) -> ParameterCounts:
     with torch.device("meta"):
         model = MultiplMoeForCausalLM(config)
     model.tie_weights()
-    names = trained_names(model)
     sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
     total = sum(sizes.values())
     experts = sum(size for name, size in sizes.items() if ".mlp.experts." in name)
@@ -49,5 +44,4 @@ def count_parameters(config: MultiplMoeConfig) -> ParameterCounts:
     active = total - experts + round(experts * moe.mean_experts_per_token / moe.num_trained_experts)
     if not moe.is_routed:  # a full expert works alone, a low-rank one with the frozen weights
         active -= sum(size for name, size in sizes.items() if ".mlp.shared_expert." in name)
-    trained = sum(sizes[name] for name in names)
-    return ParameterCounts(total=total, active=active, trained=trained)
+    return ParameterCounts(total, active, trained=sum(sizes[name] for name in trained_names(model)))

@@ -97,9 +97,9 @@ class RoutingPass:
         self.open_V[name] = torch.ones(self.plan.num_segments, device=device)
         self.first_share[name] = (torch.rand(self.plan.is_first.shape, device=device) >= rate).float()
 
-    def open_tokens(self, plan: SegmentPlan, name: str = PACK) -> Tensor | None:
-        """(N,) what a pack's gate says of each token, on the plan's device; None: experts work for all text."""
-        return open_of_tokens(self.open_V[name], plan, self.first_share.get(name, 1.0)) if name in self.open_V else None
+    def open_tokens(self, plan: SegmentPlan) -> Tensor | None:
+        """(N,) what the one pack's gate says of each token, on the plan's device; None: experts work for all text."""
+        return open_of_tokens(self.open_V[PACK], plan, self.first_share.get(PACK, 1.0)) if PACK in self.open_V else None
 
     def share_of(self, name: str, x_BTH: Tensor) -> Tensor | None:
         """(B, T, 1) the share that a pack's experts have of each token, float32, 0 of padding; None: 1 of all.

@@ -101,6 +101,11 @@ class SegmentPlan:
         """(V,) bool, whether a place holds a segment."""
         return self.row_of_segment < self.num_rows
 
+    @property
+    def begins_document(self) -> Tensor:
+        """(V,) bool, whether a segment is the first of its document in this batch."""
+        return self.first_segments == torch.arange(self.num_segments, device=self.first_segments.device)
+
 
 def places_for(batch: torch.Size, stride: int, *, packed: bool) -> int:
     """Places that suffice for the segments of any batch of this shape (B, T), and one for padding.
@@ -115,9 +120,9 @@ def plan_segments(
     position_ids: Tensor,
     attention_mask: Tensor | None,
     *,
-    window: int | None,
+    window: int | None = None,
     stride: int,
-    lookahead: bool,
+    lookahead: bool = False,
     cached: bool = False,
     num_places: int | None = None,
 ) -> SegmentPlan:

@@ -1,7 +1,7 @@
 """Router health: what the routers of each hybrid layer do, gathered only while somebody observes them."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,11 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from multipl_moe.model.data_parallel import Ranks
-from multipl_moe.model.decoder import MultiplMoeModel, hybrid_layers_of, routing_as_in_training
+from multipl_moe.model.decoder import MultiplMoeModel, hybrid_layers_of
 from multipl_moe.model.hybrid import HybridMoe, RoutingObserver
-from multipl_moe.model.segment_moe import SegmentRouting
+from multipl_moe.model.routing_pass import LayerRouting
 from multipl_moe.model.segments import SegmentPlan
-from multipl_moe.model.token_moe import TokenRouting
 
 _DEAD_SHARE_OF_FAIR_LOAD = 0.01
 
@@ -36,11 +35,9 @@ class LayerStatistics:
     threshold: Tensor | None = None
 
     @torch.no_grad()
-    def __call__(
-        self, layer: HybridMoe, plan: SegmentPlan, tokens: TokenRouting | None, segments: SegmentRouting | None
-    ) -> None:
+    def __call__(self, layer: HybridMoe, plan: SegmentPlan, routed: LayerRouting) -> None:
         """Add one forward pass."""
-        self.capacity = layer.moe.segment_capacity
+        tokens, segments, self.capacity = routed.tokens, routed.segments, layer.moe.segment_capacity
         if tokens is not None:
             counts = tokens.chosen.sum(dim=0)
             self.token_counts = counts if self.token_counts is None else self.token_counts + counts
@@ -115,27 +112,20 @@ def observe_routing(model: nn.Module) -> Iterator[dict[int, LayerStatistics]]:
 @contextmanager
 def observe_with(model: nn.Module, observers: Mapping[int, RoutingObserver]) -> Iterator[None]:
     """Let each hybrid layer report to its observer, by layer index, while the block runs."""
-    layers = hybrid_layers_of(model)
-    previous = {index: layer.observer for index, layer in layers.items()}
-    for index, layer in layers.items():
-        layer.observer = observers.get(index)
-    try:
+    with ExitStack() as after:
+        for index, layer in hybrid_layers_of(model).items():
+            after.callback(setattr, layer, "observer", layer.observer)
+            layer.observer = observers.get(index)
         yield
-    finally:
-        for index, layer in layers.items():
-            layer.observer = previous[index]
 
 
 @contextmanager
 def in_evaluation(model: nn.Module, observers: Mapping[int, RoutingObserver] | None = None) -> Iterator[None]:
     """The model in evaluation mode while the block runs, its routing seen by nobody but these observers."""
-    was_training = model.training
-    model.eval()
-    try:
-        with observe_with(model, observers or {}):
-            yield
-    finally:
-        model.train(was_training)
+    with observe_with(model, observers or {}), ExitStack() as after:
+        after.callback(model.train, model.training)
+        model.eval()
+        yield
 
 
 @torch.no_grad()
@@ -147,7 +137,9 @@ def observe_batches(
     as_in_training: bool = False,
 ) -> None:
     """Run a text, in evaluation mode but for the thresholds if so asked, and let each layer report to its observer."""
-    with routing_as_in_training(decoder, as_in_training), in_evaluation(decoder, observers):
+    with in_evaluation(decoder, observers), ExitStack() as after:
+        after.callback(setattr, decoder, "routes_as_in_training", decoder.routes_as_in_training)
+        decoder.routes_as_in_training = as_in_training
         for batch in batches:
             decoder(**{key: value.to(decoder.device) for key, value in batch.items()})
 

@@ -110,7 +110,7 @@ def upcycle(
             "base_hub_id": hub_id(recipe.base),
             "base_licence": base_licence(recipe.base, base_folder),
             **recipe.upcycle.model_dump(mode="json", include={"noise", "other_text"}),
-            "parameters": parameters.to_json(),
+            "parameters": asdict(parameters),
             "verification": asdict(verification) if verification else None,
             "router_start": None if plan.router_start is None else plan.router_start.to_json(),
             "gate_start": None if plan.gate_start is None else plan.gate_start.to_json(),
