@@ -235,9 +235,10 @@ def _work(recipe: Recipe, tokens: int, calibration: int, tokens_per_s: float) ->
     scoring = loading + _FORWARD * languages * measured.files_per_language * measured.tokens_per_file
     moe = recipe.moe.resolve([0], recipe.learn)
     calibrated = calibration if moe.stores_routing else 0
+    upcycled = _UPCYCLE_S * tokens_per_s + _FORWARD * _ROUTER_TOKENS * moe.is_routed
     read = {name: measure.tokens_read(recipe) for name, measure in MEASURES.items()}
     return {
-        "upcycle": _UPCYCLE_S * tokens_per_s + _FORWARD * _ROUTER_TOKENS * moe.is_routed,
+        "upcycle": 0.0 if recipe.practice.source_tokens else upcycled,  # before source text, which comes before a plan
         "bits per byte of the base": scoring,
         "search for the learning rate": search_tokens(TrainingSetup.of(recipe.with_settings("train", tokens=tokens))),
         TRAINING: tokens,
