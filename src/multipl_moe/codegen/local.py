@@ -239,11 +239,8 @@ def _end_tokens(model: PreTrainedModel, tokenizer: Any) -> frozenset[int]:
 def _left_padded(rows: list[list[int]], device: torch.device) -> tuple[Tensor, Tensor]:
     """(B, T) tokens and (B, T) mask; any token may stand for padding, which nothing sees."""
     texts = [torch.tensor(row, device=device) for row in rows]
-    tokens, mask = (
-        pad_sequence(padded, batch_first=True, padding_side="left")
-        for padded in (texts, [torch.ones_like(text) for text in texts])
-    )
-    return tokens, mask
+    padded = pad_sequence(texts, batch_first=True, padding_value=-1, padding_side="left")
+    return padded.clamp(min=0), (padded >= 0).long()
 
 
 def _of_rows(known: dict[str, Tensor], rows: list[int]) -> dict[str, Tensor]:
