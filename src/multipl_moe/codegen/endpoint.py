@@ -150,9 +150,7 @@ class EndpointCompleter:
         try:
             choice = (await answering).choices[0]
             text = choice.text if self._extract is None else choice.message.content or ""
-            return text.encode(
-                errors="replace"
-            ).decode(), choice.finish_reason  # without half surrogate pairs
+            return text.encode(errors="replace").decode(), choice.finish_reason  # without half surrogate pairs
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise ConfigError(
                 f"endpoint: {self._url} answers something else than OpenAI's interface does ({error!r}); is the "

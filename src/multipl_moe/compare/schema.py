@@ -162,7 +162,8 @@ def _resolved(values: dict[str, Any], origin: str) -> Comparison:
         if not method.long and rate not in method.learning_rates:
             raise ConfigError(f"{where}: {rate:g} must be one of its learning_rates, as it has no long runs")
         seeds = method.seeds or [recipes[name].seed]
-        resolved = {"recipe": None, "set": recipes[name].to_values()} if method.recipe is not None else {}
+        # With its nulls, in whose place the common recipe's values would be
+        resolved = {"recipe": None, "set": recipes[name].model_dump(mode="json")} if method.recipe is not None else {}
         methods[name] = method.model_copy(update={"learning_rate": rate, "seeds": seeds, **resolved})
     comparison = comparison.model_copy(update={"methods": methods})
     names = Counter(run.name for run in planned_runs(comparison))
