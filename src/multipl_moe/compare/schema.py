@@ -2,14 +2,13 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.recipe.recipe import NULL, Recipe, block_yaml, load_recipe, read_yaml
+from multipl_moe.recipe.recipe import Recipe, block_yaml, put_settings, read_yaml, validate_recipe
 from multipl_moe.recipe.section import Section, UserPath, describe_problems
 from multipl_moe.runs.comparison import Family
 
@@ -236,24 +235,7 @@ def _run(comparison: Comparison, name: str, rate: float | None, seed: int, *, is
 
 def _recipe(comparison: Comparison, name: str, changes: dict[str, Any] | None = None) -> Recipe:
     method = comparison.methods[name]
-    common = {} if method.recipe is not None else comparison.recipe
-    return load_recipe(method.recipe, _by_dotted_key(common) | _by_dotted_key(method.set) | (changes or {}))
-
-
-def _by_dotted_key(values: dict[str, Any], section: str = "") -> dict[str, Any]:
-    """Each setting by its own key, so that a section on top of another replaces only what it names; with `NULL`s."""
-    settings: dict[str, Any] = {}
-    for name, value in values.items():
-        key = f"{section}{name}"
-        if isinstance(value, dict) and _is_section(key):
-            settings |= _by_dotted_key(value, f"{key}.")
-        else:
-            settings[key] = NULL if value is None else value
-    return settings
-
-
-def _is_section(key: str) -> bool:
-    try:
-        return isinstance(attrgetter(key)(Recipe()), BaseModel)
-    except AttributeError:  # an unknown key, which the recipe refuses
-        return False
+    values = {} if method.recipe is None else read_yaml(method.recipe)
+    for settings in (comparison.recipe if method.recipe is None else {}, method.set, changes or {}):
+        put_settings(values, settings)
+    return validate_recipe(values, origin="recipe" if method.recipe is None else str(method.recipe))

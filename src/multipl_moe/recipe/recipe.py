@@ -199,8 +199,7 @@ class Recipe(Section):
     def with_dotted(self, changes: dict[str, Any]) -> "Recipe":
         """A copy with some settings, by dotted key, changed; raises ConfigError where they do not go with the rest."""
         values = self.to_values()
-        for key, value in changes.items():
-            _set_dotted(values, key, copy.deepcopy(value))
+        put_settings(values, changes)
         return validate_recipe(values)
 
     def to_yaml(self) -> str:
@@ -227,9 +226,8 @@ def load_recipe(path: Path | None = None, overrides: dict[str, Any] | None = Non
         ConfigError: the file cannot be read, or any key or value is wrong; all problems in one message.
     """
     values: dict[str, Any] = read_yaml(path) if path is not None else {}
-    for key, value in (overrides or {}).items():
-        if value is not None:
-            _set_dotted(values, key, None if value is NULL else copy.deepcopy(value))
+    given = {key: value for key, value in (overrides or {}).items() if value is not None}
+    put_settings(values, {key: None if value is NULL else value for key, value in given.items()})
     return validate_recipe(values, origin=str(path) if path is not None else "recipe")
 
 
@@ -322,15 +320,17 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return cast(dict[str, Any], values)
 
 
-def _set_dotted(values: dict[str, Any], key: str, value: Any) -> None:
-    *above, last = key.split(".")
-    annotation: Any = Recipe
-    for name in above:
-        inside = values.setdefault(name, {})
-        if not isinstance(inside, dict):
-            raise ConfigError(f"{key}: {name} must be a mapping of keys to values")
-        values, annotation = cast(dict[str, Any], inside), _annotation_in(annotation, name)
-    _put_on_top(values, {last: value}, annotation)
+def put_settings(values: dict[str, Any], settings: dict[str, Any]) -> None:
+    """Set settings, by dotted key, in a recipe's values: of a section those of its keys that are named."""
+    for key, value in settings.items():
+        *above, last = key.split(".")
+        section, annotation = values, cast(Any, Recipe)
+        for name in above:
+            inside = section.setdefault(name, {})
+            if not isinstance(inside, dict):
+                raise ConfigError(f"{key}: {name} must be a mapping of keys to values")
+            section, annotation = cast(dict[str, Any], inside), _annotation_in(annotation, name)
+        _put_on_top(section, {last: copy.deepcopy(value)}, annotation)
 
 
 def _put_on_top(values: dict[str, Any], change: dict[str, Any], annotation: Any) -> None:
