@@ -181,7 +181,7 @@ def test_the_base_is_looked_at_again_once_it_is_held_and_held_until_its_programs
         judged.append(args)
 
     monkeypatch.setattr(session_module, "held_folder", score_first)
-    monkeypatch.setattr(session_module, "score_languages", None)
+    monkeypatch.setattr(session_module, "score_folder", None)
     monkeypatch.setattr(session_module, "judge_local_model", judge)
     _session(judging, out, only=["slow"]).run()
     assert len(judged) == 1

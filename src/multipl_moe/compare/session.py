@@ -10,10 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
-from transformers import AutoTokenizer
 
 from multipl_moe.checkpoints.base import resolve_base
-from multipl_moe.checkpoints.loading import load_dense
 from multipl_moe.compare.result import comparison_result
 from multipl_moe.compare.run import METRICS_FILE, SCORES_FILE, RunFolder, require_same_settings
 from multipl_moe.compare.schema import Comparison, Run, common_recipe, load_comparison, planned_runs
@@ -21,7 +19,7 @@ from multipl_moe.corpus.documents import read_documents
 from multipl_moe.corpus.pipeline import build_corpus
 from multipl_moe.errors import ConfigError, HeldError, OutputError, UserError
 from multipl_moe.eval.eval_set import EvalOptions
-from multipl_moe.eval.language_scores import score_languages
+from multipl_moe.eval.language_scores import score_folder
 from multipl_moe.eval.local_programs import judge_local_model
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.report.comparison_page import write_comparison
@@ -135,7 +133,7 @@ class ComparisonSession:
                 stack.enter_context(held_folder(folder))
             if not file.is_file():
                 self.console.print("base", style="bold")
-                scores = score_languages(load_dense(base), AutoTokenizer.from_pretrained(base), corpus, self.recipe)
+                scores = score_folder(self.recipe, base, corpus)
                 write_json(file, scores.to_json() | {"held_out_sha256": held_out})
             elif read_json(file).get("held_out_sha256") != held_out:
                 raise OutputError(

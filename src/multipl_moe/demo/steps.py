@@ -32,7 +32,7 @@ from multipl_moe.demo.plan import (
 )
 from multipl_moe.errors import ConfigError, OutputError
 from multipl_moe.eval.eval_set import EvalOptions
-from multipl_moe.eval.language_scores import LanguageScores, score_languages
+from multipl_moe.eval.language_scores import LanguageScores, score_folder, score_languages
 from multipl_moe.eval.local_programs import judge_local_model
 from multipl_moe.eval.measures import findings, measure_model
 from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE, has_gain, learn_outcome, outcome_sentences
@@ -229,8 +229,7 @@ class Demo:
 
     def _score_base(self, base: Path) -> None:
         self._tell(BITS_PER_BYTE_NOTE)
-        tokenizer = AutoTokenizer.from_pretrained(base)
-        scores = score_languages(load_dense(base), tokenizer, self.output / "corpus", self.recipe, self._tell)
+        scores = score_folder(self.recipe, base, self.output / "corpus", self._tell)
         scores.write(self.output / "scores_before.json")
 
     def _judge_both(self, plan: DemoPlan, base: Path) -> None:
