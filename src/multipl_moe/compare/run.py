@@ -190,7 +190,7 @@ def count_solved(verdict: ProgramsResult) -> SolvedPrograms:
 
 def _parameters(model: Any) -> dict[str, int]:
     if isinstance(model, MultiplMoeForCausalLM):
-        counts = count_parameters(model.config).to_json()
-        return {"total": counts["total"], "active": counts["active"]}
+        counts = count_parameters(model.config)
+        return {"total": counts.total, "active": counts.active}
     total = sum(parameter.numel() for parameter in model.parameters())
     return {"total": total, "active": total}

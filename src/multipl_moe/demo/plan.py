@@ -9,9 +9,8 @@ import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from multipl_moe.data.mixture_dataset import require_an_order
 from multipl_moe.demo.continuations import NEW_TOKENS, NUM_PROMPTS
@@ -91,10 +90,6 @@ class DemoPlan:
         if self.problems_per_language == 0:
             return planned
         return planned.with_settings("programs", problems_per_language=self.problems_per_language)
-
-    def to_json(self) -> dict[str, Any]:
-        """A JSON-ready dict of which the keyword arguments make the same plan."""
-        return asdict(self)
 
 
 def require_steps(recipe: Recipe, key: str = "train.tokens") -> None:

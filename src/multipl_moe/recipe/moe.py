@@ -81,11 +81,9 @@ class MoeSection(Section):
 
     def resolve_on(self, base: "PreTrainedConfig", learn: list[str]) -> MoeConfig:
         """`resolve` for the layers of a base; raises ConfigError where it has no such layers, or is too narrow."""
-        from multipl_moe.model.expert_kinds import EXPERT_KINDS  # and with it torch, which a recipe has no need of
-
         moe = self.resolve(resolve_layers(self.experts.layers, base.num_hidden_layers), learn)
         most = min(base.hidden_size, base.intermediate_size)
-        if EXPERT_KINDS[moe.experts.type].is_adapter and moe.experts.rank > most:
+        if expert_kind(moe.experts.type).is_adapter and moe.experts.rank > most:
             raise ConfigError(f"moe.experts.rank: {moe.experts.rank} must be between 1 and {most}, as wide as the base")
         return moe
 
@@ -109,6 +107,13 @@ class UpcycleSection(Section):
         default="auto", description="Data type of the hybrid's weights; auto: as in the base."
     )
     verify: bool = Field(default=True, description="Compare the new hybrid's logits with the base's on a probe.")
+
+
+def expert_kind(name: ExpertType) -> Any:
+    """A kind's entry in `EXPERT_KINDS`, which is imported when it is asked for: it brings torch, and most need none."""
+    from multipl_moe.model.expert_kinds import EXPERT_KINDS
+
+    return EXPERT_KINDS[name]
 
 
 def resolve_layers(spec: str | list[int], num_layers: int) -> list[int]:

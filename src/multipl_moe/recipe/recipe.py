@@ -20,7 +20,7 @@ from multipl_moe.errors import ConfigError
 from multipl_moe.recipe.codegen import CodegenSection
 from multipl_moe.recipe.corpus import CorpusSection, ExecutorSection
 from multipl_moe.recipe.evaluation import EvalSection, ProgramsSection
-from multipl_moe.recipe.moe import MoeSection, UpcycleSection
+from multipl_moe.recipe.moe import MoeSection, UpcycleSection, expert_kind
 from multipl_moe.recipe.practice import PracticeSection
 from multipl_moe.recipe.section import Section, UserName, describe_problems, section_in
 from multipl_moe.recipe.training import TrainSection
@@ -151,12 +151,10 @@ class Recipe(Section):
     @property
     def usual_rate(self) -> float:
         """The best rate that was tried with smollm2-135m, by what is trained (docs/packs.md: at what batch)."""
-        from multipl_moe.model.expert_kinds import EXPERT_KINDS  # and with it torch, which a recipe has no need of
-
         experts = self.moe.resolve([0], self.learn).experts
         if self.train.method == "lora":
             return _USUAL_RATE_TIMES_ALPHA / self.train.lora_alpha
-        if self.train.trains_hybrid and EXPERT_KINDS[experts.type].is_adapter:
+        if self.train.trains_hybrid and expert_kind(experts.type).is_adapter:
             return _USUAL_RATE_TIMES_ALPHA / experts.alpha
         return _USUAL_RATES[self.train.method]
 
@@ -256,7 +254,12 @@ def validate_recipe(values: dict[str, Any], origin: str = "recipe") -> Recipe:
         recipe = Recipe.model_validate(values)
     except ValidationError as error:
         raise ConfigError([f"{origin}: {line}" for line in describe_problems(error.errors(), Recipe)]) from None
-    problems = _start_problems(recipe)
+    problems, kind, noise = list[str](), recipe.moe.experts_type, recipe.upcycle.noise
+    if noise and kind is not None and not expert_kind(kind).is_copied:  # no noise would set these apart from the base
+        problems.append(
+            f"upcycle.noise: {noise} does not go with moe.experts.type {kind}, whose experts start as the base's own "
+            "blocks; leave it out, or take full experts (moe.preset single)"
+        )
     try:
         recipe.moe.resolve([0], recipe.learn)
     except ConfigError as error:
@@ -264,21 +267,6 @@ def validate_recipe(values: dict[str, Any], origin: str = "recipe") -> Recipe:
     if problems:
         raise ConfigError([f"{origin}: {problem}" for problem in problems])
     return recipe
-
-
-def _start_problems(recipe: Recipe) -> list[str]:
-    """Noise sets experts apart from the base's blocks, which not all kinds can be."""
-    kind = recipe.moe.experts_type
-    if not recipe.upcycle.noise or kind is None:
-        return []
-    from multipl_moe.model.expert_kinds import EXPERT_KINDS  # and with it torch, which a recipe has no need of
-
-    if EXPERT_KINDS[kind].is_copied:
-        return []
-    return [
-        f"upcycle.noise: {recipe.upcycle.noise} does not go with moe.experts.type {kind}, whose experts start as the "
-        "base's own blocks; leave it out, or take full experts (moe.preset single)"
-    ]
 
 
 def flat_settings(values: dict[str, Any], above: str = "") -> dict[str, Any]:
