@@ -13,7 +13,7 @@ from rich.console import Console
 
 from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.compare.result import comparison_result
-from multipl_moe.compare.run import METRICS_FILE, SCORES_FILE, RunFolder, require_same_settings
+from multipl_moe.compare.run import METRICS_FILE, SCORES_FILE, RunFolder, folder_of, require_same_settings
 from multipl_moe.compare.schema import Comparison, Run, common_recipe, load_comparison, planned_runs
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.corpus.pipeline import build_corpus
@@ -81,7 +81,7 @@ class ComparisonSession:
             for number, run in enumerate(missing, start=1):
                 self.console.print(f"{number} of {len(missing)}: {run.name}", style="bold")
                 try:
-                    with held_folder(self._folder(run)):
+                    with held_folder(folder_of(run, self.output)):
                         if not self._is_finished(run):  # as another process may have done since
                             self._finish(run, base)
                 except HeldError as error:
@@ -109,7 +109,7 @@ class ComparisonSession:
                     "all else must stay; choose another folder"
                 )
             for run in runs:
-                require_same_settings(run, self._folder(run))
+                require_same_settings(run, folder_of(run, self.output))
         elif not is_unused(self.output):
             raise OutputError(f"output: {self.output} exists and is not a comparison; choose another folder")
         with held_folder(self.output):
@@ -145,24 +145,14 @@ class ComparisonSession:
                 judge_local_model(self.recipe, base, "base", programs, options=options)
 
     def _finish(self, run: Run, base: Path) -> None:
-        folder = RunFolder(
-            run,
-            self._folder(run),
-            base=base,
-            corpus=self.output / "corpus",
-            base_folder=self.output / "base",
-            console=self.console,
-        )
-        folder.finish(programs=self.comparison.programs and run.is_long, keep_model=self.keep_models)
-
-    def _folder(self, run: Run) -> Path:
-        return self.output / "runs" / run.name
+        programs = self.comparison.programs and run.is_long
+        RunFolder(run, self.output, base, self.console).finish(programs=programs, keep_model=self.keep_models)
 
     def _is_finished(self, run: Run) -> bool:
-        return (self._folder(run) / METRICS_FILE).is_file()
+        return (folder_of(run, self.output) / METRICS_FILE).is_file()
 
     def _write_result(self, runs: list[Run]) -> ComparisonResult:
-        finished = {run.name: self._folder(run) for run in runs if self._is_finished(run)}
+        finished = {run.name: folder_of(run, self.output) for run in runs if self._is_finished(run)}
         result = comparison_result(self.comparison, finished, self.output / "base")
         result.write(self.output / "comparison.json")
         write_comparison(self.output, result)
