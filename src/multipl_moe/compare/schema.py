@@ -25,21 +25,21 @@ _MethodName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]  # 
 class ComparedMethod(Section):
     """A way of training, and where on its curve it is measured."""
 
-    title: str = Field(description="What tables and plots call it.")
-    recipe: UserPath | None = Field(default=None, description="Recipe file instead of the common recipe.")
-    set: dict[str, Any] = Field(default_factory=dict, description="Settings on top of it, by dotted key.")
-    learning_rates: list[_Rate] = Field(
-        default_factory=list, description="Rates of the short runs that make its curve; default: none."
-    )
-    learning_rate: _Rate | None = Field(
-        default=None, description="Rate of the long runs, and of other seeds; default: the recipe's."
-    )
-    seeds: list[int] = Field(
-        default_factory=list,
-        description="Seeds; all but the first repeat the short run at `learning_rate`, or the long run of a method "
-        "without such a short one. Default: the recipe's.",
-    )
-    long: bool = Field(default=True, description="Whether it has long runs, or a curve alone.")
+    title: str
+    """What tables and plots call it."""
+    recipe: UserPath | None = None
+    """Recipe file instead of the common recipe."""
+    set: dict[str, Any] = Field(default_factory=dict)
+    """Settings on top of it, by dotted key."""
+    learning_rates: list[_Rate] = Field(default_factory=list)
+    """Rates of the short runs that make its curve; default: none."""
+    learning_rate: _Rate | None = None
+    """Rate of the long runs, and of other seeds; default: the recipe's."""
+    seeds: list[int] = Field(default_factory=list)
+    """Seeds; all but the first repeat the short run at `learning_rate`, or the long run of a method without such a
+    short one. Default: the recipe's."""
+    long: bool = True
+    """Whether it has long runs, or a curve alone."""
 
 
 class Claim(Section):
@@ -57,10 +57,14 @@ class Comparison(Section):
     """What `multipl-moe compare` reads; recipes/comparisons/results.yaml is a whole one."""
 
     title: str = "Comparison"
-    recipe: dict[str, Any] = Field(default_factory=dict, description="What all methods share, as in a recipe.")
-    tokens: int = Field(gt=0, description="Tokens of each long run.")
-    curve_tokens: int | None = Field(default=None, gt=0, description="Tokens of each short run of a curve.")
-    programs: bool = Field(default=True, description="Whether the long runs' models write programs that are judged.")
+    recipe: dict[str, Any] = Field(default_factory=dict)
+    """What all methods share, as in a recipe."""
+    tokens: int = Field(gt=0)
+    """Tokens of each long run."""
+    curve_tokens: int | None = Field(default=None, gt=0)
+    """Tokens of each short run of a curve."""
+    programs: bool = True
+    """Whether the long runs' models write programs that are judged."""
     methods: dict[_MethodName, ComparedMethod] = Field(min_length=1)
     claims: list[Claim] = Field(default_factory=list)
 

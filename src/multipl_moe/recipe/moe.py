@@ -27,21 +27,17 @@ _GateOverrides, _ExpertsOverrides, _RoutingOverrides = map(_overrides, (GateConf
 class GateSection(_GateOverrides):
     """For which text experts work; `upcycle` fits the gate to the corpus."""
 
-    languages: list[str] | None = Field(
-        default=None,
-        description="Languages for whose text experts work, the base's blocks working elsewhere. Left out: those to "
-        "learn; []: no gate, experts work for all text.",
-    )
+    languages: list[str] | None = None
+    """Languages for whose text experts work, the base's blocks working elsewhere. Left out: those to learn; []: no
+    gate, experts work for all text."""
 
 
 class ExpertsSection(_ExpertsOverrides):
     """What is trained, and where."""
 
-    layers: str | list[int] = Field(
-        default="all",
-        description="Decoder layers that get experts: all, last:N, every:N or indices, as [3, 7] or 3,7. Few of them "
-        "learn more when spread (every:4) than at the top (docs/results.md).",
-    )
+    layers: str | list[int] = "all"
+    """Decoder layers that get experts: all, last:N, every:N or indices, as [3, 7] or 3,7. Few of them learn more when
+    spread (every:4) than at the top (docs/results.md)."""
 
 
 class RoutingSection(_RoutingOverrides):
@@ -91,22 +87,16 @@ class MoeSection(Section):
 class UpcycleSection(Section):
     """How experts are initialised from the base's feed-forward blocks."""
 
-    noise: float = Field(
-        default=0.0,
-        ge=0,
-        le=1,
-        description="Gaussian noise added to each expert's weights, in standard deviations of the weights.",
-    )
-    other_text: list[UserPath] = Field(
-        default=[],
-        description="Folders with text for which the domain gate should stay shut, besides files from installed "
-        "packages: for example /usr/share/perl, as Perl looks like Ruby. Up to 100 files are read of each ending, of "
-        "up to 40 endings; files in the recipe's languages are left out.",
-    )
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        default="auto", description="Data type of the hybrid's weights; auto: as in the base."
-    )
-    verify: bool = Field(default=True, description="Compare the new hybrid's logits with the base's on a probe.")
+    noise: float = Field(default=0.0, ge=0, le=1)
+    """Gaussian noise added to each expert's weights, in standard deviations of the weights."""
+    other_text: list[UserPath] = []
+    """Folders with text for which the domain gate should stay shut, besides files from installed packages: for example
+    /usr/share/perl, as Perl looks like Ruby. Up to 100 files are read of each ending, of up to 40 endings; files in the
+    recipe's languages are left out."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Data type of the hybrid's weights; auto: as in the base."""
+    verify: bool = True
+    """Compare the new hybrid's logits with the base's on a probe."""
 
 
 def expert_kind(name: ExpertType) -> Any:

@@ -61,28 +61,17 @@ _MOST_BYTES = 10_000_000
 class Recipe(Section):
     """Everything that decides a run."""
 
-    base: UserName = Field(
-        default="smollm2-135m",
-        description="Base model: a hub id, folder, GGUF file, or by name from PyPI: smollm2-135m, gemma-3-270m, "
-        "qwen2.5-coder-0.5b-instruct, qwen2.5-coder-1.5b-instruct.",
-    )
-    seed: int = Field(
-        default=0, ge=0, lt=2**32, description="Random seed for sampling files, shuffling and initialisation."
-    )
-    learn: list[str] = Field(
-        default_factory=lambda: ["rust", "go", "ruby"],
-        min_length=1,
-        description="Names of the languages that the model is to learn.",
-    )
-    keep: list[str] = Field(
-        default_factory=lambda: ["python", "java", "cpp", "english"],
-        description="Names of the languages that the model knows and must not forget.",
-    )
-    own_languages: dict[Name, OwnLanguage] = Field(
-        default_factory=dict,
-        strict=False,
-        description="Definitions, by name, of languages that the package does not know.",
-    )
+    base: UserName = "smollm2-135m"
+    """Base model: a hub id, folder, GGUF file, or by name from PyPI: smollm2-135m, gemma-3-270m,
+    qwen2.5-coder-0.5b-instruct, qwen2.5-coder-1.5b-instruct."""
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    """Random seed for sampling files, shuffling and initialisation."""
+    learn: list[str] = Field(default_factory=lambda: ["rust", "go", "ruby"], min_length=1)
+    """Names of the languages that the model is to learn."""
+    keep: list[str] = Field(default_factory=lambda: ["python", "java", "cpp", "english"])
+    """Names of the languages that the model knows and must not forget."""
+    own_languages: dict[Name, OwnLanguage] = Field(default_factory=dict, strict=False)
+    """Definitions, by name, of languages that the package does not know."""
     moe: MoeSection = Field(default_factory=lambda: MoeSection())
     upcycle: UpcycleSection = Field(default_factory=lambda: UpcycleSection())
     corpus: CorpusSection = Field(default_factory=lambda: CorpusSection())
