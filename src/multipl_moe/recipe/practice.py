@@ -59,23 +59,15 @@ class PracticeSection(Section):
     codegen: PracticeCodegen = Field(default_factory=lambda: PracticeCodegen())
 
     @model_validator(mode="after")
-    def _source_is_for_practice(self) -> "PracticeSection":
+    def _fits(self) -> "PracticeSection":
         if self.source_tokens and not self.tasks:
             raise ValueError("source_tokens: there are no tasks to practise on after that; give practice.tasks")
-        return self
-
-    @model_validator(mode="after")
-    def _one_answers(self) -> "PracticeSection":
         if self.endpoint is not None and not self.endpoint.startswith(("http://", "https://")):
             raise ValueError(f"endpoint: {self.endpoint!r} is no address, such as http://HOST/v1")
         if (self.endpoint is None) != (self.endpoint_model is None):
             raise ValueError("endpoint, endpoint_model: give both, the server and its name of the model, or none")
         if self.endpoint is not None and self.model is not None:
             raise ValueError("model, endpoint: both would answer; leave one out, or set it to null")
-        return self
-
-    @model_validator(mode="after")
-    def _rounds_differ(self) -> "PracticeSection":
         if self.rounds > 1 and self.codegen.temperature == 0:
             raise ValueError(
                 f"rounds: {self.rounds} rounds at temperature 0 are all the same; set codegen.temperature above 0"

@@ -99,23 +99,15 @@ class TrainSection(Section):
     """Experiment trackers that training curves are written to, besides metrics.jsonl."""
 
     @model_validator(mode="after")
-    def _best_is_measured(self) -> "TrainSection":
+    def _fits(self) -> "TrainSection":
         if self.keep_best and self.eval_every_steps is None:
             raise ValueError("keep_best: needs eval_every_steps, which says how often to measure")
-        return self
-
-    @model_validator(mode="after")
-    def _what_is_quantised_is_frozen(self) -> "TrainSection":
         if self.quantise is not None and self.method != "experts":
             raise ValueError(
                 f"quantise: goes with method experts, and not with {self.method}, of which the base trains"
             )
         if self.quantise is not None and self.distribution == "fsdp2":
             raise ValueError("quantise: does not go with distribution fsdp2; use ddp")
-        return self
-
-    @model_validator(mode="after")
-    def _mixture_is_clear(self) -> "TrainSection":
         if self.weights is not None and self.mixture_temperature is not None:
             raise ValueError("weights, mixture_temperature: each of them decides the mixture; give one")
         if self.on_max_epochs == "cap" and self.max_epochs is None:
