@@ -5,7 +5,6 @@ stopped at any point and started again ends with the same files.
 """
 
 import random
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -78,7 +77,7 @@ class Round:
     ) -> None:
         self._section, self._completer, self._task_set = recipe.practice, completer, task_set
         self._journal, self._line, self._on_progress = journal, line, on_progress
-        self._judge = Judge(options, recipe.programs, threading.Event())
+        self._judge = Judge(options, recipe.programs)
         keys = [
             (task, first + number, 0) for task, first in line["tasks"].items() for number in range(line["num_samples"])
         ]
