@@ -6,10 +6,13 @@
 Run it again whenever a section changes: a test compares, and so freezes the keys of a recipe.
 """
 
+import ast
 import inspect
 import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -55,14 +58,14 @@ def _section(name: str, section: type[BaseModel]) -> Iterator[str]:
     if name:
         yield f"## `{name}`\n\n{(section.__doc__ or '').strip().splitlines()[0]}\n"
     yield "| key | values | default | meaning |\n| --- | --- | --- | --- |"
-    told = _told_of_moe(section)
+    told, meanings = _told_of_moe(section), _meanings(section)
     for key, field in sorted(section.model_fields.items(), key=lambda item: item[0] in told):
         if key in told:
             bound = _TOLD_BOUND.search(told[key])
             values = _values(field) + (f" ({bound[bound.lastgroup or 0]})" if bound else "")
             yield _row(key, values, _default_of_presets(section, key), _TOLD_BOUND.sub("", told[key]))
-        elif key not in inner or field.description:
-            yield _row(key, _values(field), _default(field), field.description or "")
+        elif key not in inner or key in meanings:
+            yield _row(key, _values(field), _default(field), meanings.get(key, ""))
     yield ""
     for key, model in inner.items():
         yield from _section(f"{name}.{key}" if name else key, model)
@@ -72,12 +75,25 @@ def _row(key: str, *cells: str) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in (f"`{key}`", *cells)) + " |"
 
 
+def _meanings(section: type[BaseModel]) -> dict[str, str]:
+    """What is said of each key: in its field, or in the text below it, which only the source has."""
+    said = {key: field.description for key, field in section.model_fields.items() if field.description}
+    for part in inspect.getmro(section):
+        with suppress(OSError, TypeError):  # no source, as of what pydantic makes
+            (found,) = ast.parse(inspect.getsource(part)).body
+            for pair in pairwise(getattr(found, "body", [])):
+                match pair:
+                    case ast.AnnAssign(ast.Name(key)), ast.Expr(ast.Constant(str(text))) if key in section.model_fields:
+                        said.setdefault(key, " ".join(text.split()))
+    return said
+
+
 def _told_of_moe(section: type[BaseModel]) -> dict[str, str]:
     """What the docstring of a part of `MoeConfig` tells of each setting, but for what the section itself tells."""
     if section not in _PARTS:
         return {}
     told = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", inspect.getdoc(_PARTS[section][1]) or "", re.MULTILINE)
-    own = {key for key, field in section.model_fields.items() if field.description}
+    own = _meanings(section)
     return {key: re.sub(r"\s+", " ", text) for key, text in told if key not in own}
 
 

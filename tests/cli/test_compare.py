@@ -45,9 +45,9 @@ def test_recipes_are_compared_at_equal_tokens(run, base, sources, tmp_path, bubb
 def test_a_comparison_that_is_stopped_while_scoring_goes_on(run, base, sources, tmp_path, monkeypatch, bubblewrap):
     _write_recipe(tmp_path / "dense.yaml", base, sources, **{"train.method": "dense"})
     command = ("compare", "out", "dense.yaml", "--tokens", "128")
-    for place, signalled, code in (("session", interrupt, 130), ("run", terminate, 75)):
+    for place, signalled, code in (("session.score_folder", interrupt, 130), ("run.score_languages", terminate, 75)):
         with monkeypatch.context() as patch:
-            patch.setattr(f"multipl_moe.compare.{place}.score_languages", signalled)
+            patch.setattr(f"multipl_moe.compare.{place}", signalled)
             outcome = run(*command)
         assert outcome.code == code, outcome.err
         assert "the same command goes on where it stopped" in outcome.err

@@ -138,6 +138,15 @@ def test_a_gate_that_is_told_each_problems_language_opens_or_shuts_row_by_row(to
     assert told != samples(tokenizer, tmp_path / "free", posed, gated, max_new_tokens=12, tell_language=False)
 
 
+def test_equal_prompts_in_two_languages_share_no_reading_where_the_gate_is_told_them(tokenizer):
+    posed = [problem(0, "# Print the sum.\n", language) for language in ("one", "python")]
+    requests = [request_of(one, 0, 0) for one in posed]
+    completer = completer_of(tokenizer, "gated")
+    each = [completer.complete([request], settings())[0] for request in requests]
+    assert completer.complete(requests, settings()) == each
+    assert each[0] != each[1]
+
+
 def test_a_gate_that_is_told_a_language_to_keep_gives_the_bases_own_completions(tokenizer, tmp_path):
     gated, base = tiny_model("gated"), tiny_model(None)
     own = {name.replace("shared_expert.", ""): tensor for name, tensor in gated.state_dict().items()}

@@ -73,6 +73,7 @@ def test_another_name_for_the_same_model_and_more_sets_are_welcome(folder):
     [
         ("nonsense", "is not a JSON object"),
         ('{"key": "k"}', "is not a sample"),
+        ('{"key": [], "sample": 0, "completion": "", "finish": "end"}', "is not a sample"),
         ('{"key": "k", "sample": 0, "completion": "", "finish": "x"}', "is not a sample"),
         ('{"key": "starter/rust/2", "sample": 0, "completion": "", "finish": "end"}', "repeats a sample"),
     ],

@@ -122,6 +122,17 @@ def test_recipe_files_are_methods_named_after_them_with_their_own_rate_and_seed(
         comparison_of_recipes([tmp_path / "slow.yaml", tmp_path / "other" / "slow.yaml"], tokens=256)
 
 
+def test_a_method_with_a_recipe_file_has_nothing_of_the_common_recipe(tmp_path: Path):
+    (tmp_path / "own.yaml").write_text("moe: {preset: single}\n")
+    common = {"train": {"eval_every_steps": 7}, "moe": {"experts": {"layers": "last:2"}}, "corpus": {}}
+    methods = {"common": {"title": "common"}, "own": {"title": "own", "recipe": str(tmp_path / "own.yaml")}}
+    comparison = load_comparison(_write(tmp_path, {"tokens": 512, "recipe": common, "methods": methods}))
+    (tmp_path / "again.yaml").write_text(comparison.to_yaml())
+    for read in (comparison, load_comparison(tmp_path / "again.yaml")):
+        told = [(run.recipe.train.eval_every_steps, run.recipe.moe.experts.layers) for run in planned_runs(read)]
+        assert told == [(7, "last:2"), (None, "all")]
+
+
 def test_every_run_is_planned_from_its_recipe(comparison):
     plans = plan_comparison(comparison, runtime_bytes=1000)
     assert [run for run, _ in plans] == planned_runs(comparison)

@@ -181,7 +181,7 @@ def test_the_base_is_looked_at_again_once_it_is_held_and_held_until_its_programs
         judged.append(args)
 
     monkeypatch.setattr(session_module, "held_folder", score_first)
-    monkeypatch.setattr(session_module, "score_languages", None)
+    monkeypatch.setattr(session_module, "score_folder", None)
     monkeypatch.setattr(session_module, "judge_local_model", judge)
     _session(judging, out, only=["slow"]).run()
     assert len(judged) == 1
@@ -278,10 +278,7 @@ def test_programs_of_a_new_run_are_judged_though_the_base_is_there_in_its_stored
     base, folder = tmp_path / "out" / "base", tmp_path / "out" / "runs" / run.name
     (base / "programs").mkdir()
     (base / "programs" / "metrics.json").write_text("{}")
-    console = Console(file=io.StringIO())
-    carried = run_module.RunFolder(
-        run, folder, base=world.base, corpus=finished / "corpus", base_folder=base, console=console
-    )
+    carried = run_module.RunFolder(run, tmp_path / "out", world.base, Console(file=io.StringIO()))
     carried.finish(programs=True, keep_model=True)
     assert asked == [(run.name, None)]
     passed = json.loads((folder / "metrics.json").read_text())["programs"]

@@ -128,6 +128,13 @@ def test_each_problem_counts_once_in_the_languages_that_have_it(tmp_path: Path):
     assert of_go[0] == pytest.approx(of_go[1]), "Go has one problem, however many are asked for"
 
 
+def test_an_upcycle_that_came_before_source_text_is_not_counted_again():
+    recipe = _RECIPE.with_settings("practice", tasks=["tasks.jsonl"])
+    recipes = recipe, recipe.with_settings("practice", source_tokens=30_720)
+    with_upcycle, without = (plan_demo(each, tokens_per_s=390, used_s=30) for each in recipes)
+    assert with_upcycle.total_s - without.total_s == pytest.approx(10)
+
+
 def test_a_benchmark_that_is_not_here_does_not_keep_a_demo_from_being_planned():
     plan = plan_demo(_of(changes={"programs.benchmarks": ["none.jsonl"]}), tokens_per_s=390, used_s=30)
     assert plan.problems_per_language == 3, "where they are to be judged, why not is told"

@@ -29,7 +29,7 @@ _STEPS = {
     "build_corpus": "corpus",
     "measure_throughput": "speed of training",
     "upcycle": "upcycle",
-    "score_languages": "bits per byte of the base",
+    "score_folder": "bits per byte of the base",
     "train_in_held_folder": "training",
     "router_health": "bits per byte of the hybrid",
     "write_report": None,
@@ -40,7 +40,7 @@ _MADE = {
     "build_corpus": {"corpus"},
     "measure_throughput": {"plan.json"},
     "upcycle": {"hybrid"},
-    "score_languages": {"scores_before.json"},
+    "score_folder": {"scores_before.json"},
     "train_in_held_folder": {"metrics.jsonl", "model", "training.json"},
     "router_health": {"scores_after.json", "reading.json", "programs_before", "programs_after", CONTINUATIONS_FILE},
     "write_report": {"report.html", "gain.png", "metrics.json"},
@@ -165,7 +165,7 @@ def test_a_demo_interrupted_in_every_step_goes_on_where_it_stopped(finished, wor
         if function == "router_health":
             _interrupt_between_saving_the_model_and_noting_it(world.recipe, folder)
         with monkeypatch.context() as patch:
-            for name in set(list(_STEPS)[: max(number - 1, 0)]) - {"score_languages"}:
+            for name in list(_STEPS)[: max(number - 1, 0)]:
                 patch.setattr(module, name, _never)
             told = _run_to(function, world.recipe, folder)
         assert told.count("done before") == next(num_done), function
@@ -262,13 +262,13 @@ def test_too_few_minutes_are_refused_before_anything_is_scored_and_what_is_done_
 
 @pytest.mark.usefixtures("slow")
 def test_other_tokens_and_minutes_are_planned_anew_until_something_is_scored(begun, world: World, monkeypatch):
-    folder, others = begun("score_languages"), with_train(world.recipe, tokens=30_720)
+    folder, others = begun("score_folder"), with_train(world.recipe, tokens=30_720)
     for function in ("build_corpus", "upcycle"):
         monkeypatch.setattr(module, function, _never)
     _run_to("measure_throughput", others, folder, minutes=60)
     assert not (folder / "plan.json").exists()
     assert load_recipe(folder / "recipe.yaml") == others
-    _run_to("score_languages", others, folder, minutes=60)
+    _run_to("score_folder", others, folder, minutes=60)
     assert (_plan(folder).tokens, _plan(folder).minutes) == (30_720, 60)
     (folder / "scores_before.json").write_text("{}")
     with pytest.raises(OutputError, match="another recipe"):

@@ -1,7 +1,5 @@
 """Answers are judged in the sandbox, and one that passes is kept up to where its function ends."""
 
-import threading
-
 import pytest
 
 from multipl_moe.eval.eval_set import EvalOptions
@@ -30,7 +28,7 @@ ANSWERS = [  # what is kept of each; None: it fails
 
 
 def test_what_passes_is_kept_whole_and_no_longer_than_its_function(bubblewrap):
-    judge = Judge(EvalOptions(), ProgramsSection(), threading.Event())
+    judge = Judge(EvalOptions(), ProgramsSection())
     answers = {("", number, 0): (asked, text) for number, (asked, text, _) in enumerate(ANSWERS)}
     verdicts = judge.verdicts(answers)
     assert [verdict.get("answer") for verdict in verdicts.values()] == [kept for _, _, kept in ANSWERS]
@@ -46,5 +44,5 @@ def test_what_passes_is_kept_whole_and_no_longer_than_its_function(bubblewrap):
 def test_a_function_that_the_tests_close_is_closed(monkeypatch, language, tests, closing):
     monkeypatch.setattr(Judge, "_judged", read_by_eye)
     asked = task("f", language=language, tests=tests, form="multipl_e")
-    judge = Judge(EvalOptions(), ProgramsSection(), threading.Event())
+    judge = Judge(EvalOptions(), ProgramsSection())
     assert judge.verdicts({("", 0, 0): (asked, "    n * 2")})["", 0, 0]["answer"] == "    n * 2" + closing

@@ -129,6 +129,17 @@ def test_the_same_command_does_nothing_more_another_model_adds_a_round_and_other
     assert {row["sampler"] for row in read_journal(tmp_path / "kept.jsonl")} == {"made", "teacher"}
 
 
+def test_a_round_whose_server_is_not_there_leaves_no_trace_in_what_another_asks(tmp_path):
+    gone = Answers(some_pass, "gone")
+    gone.batches_left = 0
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "out", gone)
+    assert json.loads((tmp_path / "out" / "practice.json").read_text())["rounds"] == []
+    run(tmp_path / "out", Answers(some_pass))
+    run(tmp_path / "whole", Answers(some_pass))
+    assert files(tmp_path / "out") == files(tmp_path / "whole")
+
+
 def test_interrupted_and_gone_on_with_it_ends_with_the_same_files(tmp_path):
     ways = {"rounds": 2, "repairs": 1, "examples": 1}
     run(tmp_path / "whole", Answers(some_pass), **ways)
@@ -238,10 +249,10 @@ def test_a_journal_that_cannot_be_gone_on_with_is_told_before_anything_is_writte
 def journal(folder, *answers):
     found = PracticeJournal(folder)
     maker = {"settings": {"temperature": 0.5}}
-    found.add_round({"round": 1, "sampler": "made", "maker": maker, "tasks": {}, "num_samples": 1, "examples": {}})
+    line = {"round": 1, "sampler": "made", "maker": maker, "tasks": {}, "num_samples": 1, "examples": {}}
     for number, (asked, text) in enumerate(answers):
         key = (asked.key, number, 0)
-        found.add_samples(1, [(key, asked.prompt, request_of(asked, number, 0), Completion(text, Finish.stop))])
+        found.add_samples(line, [(key, asked.prompt, request_of(asked, number, 0), Completion(text, Finish.stop))])
         found.add_verdicts({key: {"outcome": "passed", "stage": "run", "output": "", "answer": text}})
     return found
 

@@ -59,14 +59,6 @@ def test_of_a_long_journal_only_the_end_is_read_to_cut_it(tmp_path, num_torn, mo
     assert file.read_bytes() == whole
 
 
-def test_what_is_torn_can_be_cut(tmp_path):
-    file = tmp_path / "journal.jsonl"
-    for content, whole in ((b"", b""), (b'{"a', b""), (b'{}\n{"a"', b"{}\n"), (b"{}\n", b"{}\n")):
-        file.write_bytes(content)
-        mend_journal(file)
-        assert file.read_bytes() == whole
-
-
 @pytest.mark.parametrize("line", ["nonsense", "[]", ""])
 def test_a_line_that_is_none_is_named(tmp_path, line):
     (tmp_path / "journal.jsonl").write_text(f"{{}}\n{line}\n")

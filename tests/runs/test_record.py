@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from multipl_moe.errors import UserError
 from multipl_moe.runs.comparison import ComparisonResult
-from multipl_moe.runs.result import ComparedRun, Moved, Movement
+from multipl_moe.runs.result import ComparedRun, Moved, Movement, read_measured
 from multipl_moe.runs.verdict import ProgramsResult
 from tests.report.compared import a_run
 from tests.report.judged import judged
@@ -67,8 +67,9 @@ def test_what_is_no_record_is_refused_with_file_and_key(tmp_path: Path, change: 
     assert str(caught.value).startswith(f"{file}: {told}")
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "\x00"])
-def test_what_is_no_json_object_is_refused_with_the_file(tmp_path: Path, text: str):
+@pytest.mark.parametrize("text", ["{", "[]", "5", "\x00"])
+@pytest.mark.parametrize("read", [ComparedRun.read, read_measured])
+def test_what_is_no_json_object_is_refused_with_the_file(tmp_path: Path, text: str, read: Any):
     (tmp_path / "metrics.json").write_text(text)
     with pytest.raises(UserError, match=r"metrics\.json: "):
-        ComparedRun.read(tmp_path / "metrics.json")
+        read(tmp_path / "metrics.json")

@@ -26,6 +26,8 @@ def test_what_is_left_is_right_once_two_steps_are_done(first_s: float, step_s: f
             clock[0] += first_s if step == 1 else step_s
             lines.update(step, total)
         told = lines.line()
+        lines.update(total, total)
+        assert "more" not in lines.line(), "what comes after all of it, such as repairs of answers, is not foreseen"
     minutes = max(-(-(total - done) * step_s // 60), 1)
     assert told.startswith(f"training, steps: {done} of {total}, ")
     assert abs(int(told.split("about ")[1].split()[0].replace(",", "")) - minutes) <= 1

@@ -64,8 +64,8 @@ class EndpointCompleter:
         token = token or os.environ.get("OPENAI_API_KEY") or "none"
         if not re.fullmatch("[!-~]+", token):
             raise ConfigError("endpoint: OPENAI_API_KEY: it must have visible ASCII characters and no spaces")
-        access: dict[str, Any] = {"base_url": url, "api_key": token}
-        self._client = access | {"timeout": _TIMEOUT_S, "max_retries": max_retries}
+        self._client: dict[str, Any] = {"base_url": url, "api_key": token}
+        self._client |= {"timeout": _TIMEOUT_S, "max_retries": max_retries}
 
     @property
     def name(self) -> str:
@@ -126,17 +126,12 @@ class EndpointCompleter:
             try:
                 return await self._ask(client, request.problem, asked)
             except self._openai.BadRequestError as error:
-                reason = self._reason_if_too_long(error)
+                reason = " ".join(str(error).split())
+                if not any(sign in f"{error.code} {reason}".lower() for sign in _TOO_LONG):
+                    raise
             asked["max_tokens"] = _tokens_left(reason, settings.max_new_tokens)
             if asked["max_tokens"] < 1:
                 break
-        return reason
-
-    def _reason_if_too_long(self, error: Any) -> str:
-        """What the server says; raises the error where it is about something else."""
-        reason = " ".join(str(error).split())
-        if not any(sign in f"{error.code} {reason}".lower() for sign in _TOO_LONG):
-            raise error
         return reason
 
     async def _ask(self, client: "AsyncOpenAI", problem: Problem, asked: dict[str, Any]) -> Completion:
@@ -155,7 +150,7 @@ class EndpointCompleter:
         try:
             choice = (await answering).choices[0]
             text = choice.text if self._extract is None else choice.message.content or ""
-            return _encodable(text), choice.finish_reason
+            return text.encode(errors="replace").decode(), choice.finish_reason  # without half surrogate pairs
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise ConfigError(
                 f"endpoint: {self._url} answers something else than OpenAI's interface does ({error!r}); is the "
@@ -183,8 +178,3 @@ def _tokens_left(reason: str, max_new_tokens: int) -> int:
     room, prompt = _ROOM.search(reason), _PROMPT.search(reason)
     left = int(room[1]) - int(prompt[1]) if room and prompt else max_new_tokens
     return left if left < max_new_tokens else max_new_tokens // 4
-
-
-def _encodable(text: str) -> str:
-    """The text with halves of surrogate pairs replaced, which JSON can hold and no file can."""
-    return text.encode(errors="replace").decode()

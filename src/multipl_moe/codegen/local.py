@@ -176,8 +176,9 @@ class LocalCompleter:
 
         To read the prompts takes as long as to write the answers, where these are short.
         """
-        first = {tuple(row.prompt): index for index, row in reversed(list(enumerate(rows)))}
-        if len(first) == len(rows) or min(map(len, first)) == 1:
+        read = [(tuple(row.prompt), str(row.open_share)) for row in rows]
+        first = {each: index for index, each in reversed(list(enumerate(read)))}
+        if len(first) == len(rows) or min(len(prompt) for prompt, _ in first) == 1:
             return None
         chosen = sorted(first.values())
         output = self.model.generate(
@@ -188,8 +189,7 @@ class LocalCompleter:
             return_dict_in_generate=True,
             **_of_rows(known, chosen),
         )
-        place = {index: position for position, index in enumerate(chosen)}
-        return _continued(output.cache, torch.tensor([place[first[tuple(row.prompt)]] for row in rows]))
+        return _continued(output.cache, torch.tensor([chosen.index(first[each]) for each in read]))
 
     def _known(self, rows: list[Row], tokens: Tensor, mask: Tensor) -> dict[str, Tensor]:
         """What `generate` takes of rows whose language is told, or else of what domain gates read in their prompts."""
@@ -239,11 +239,8 @@ def _end_tokens(model: PreTrainedModel, tokenizer: Any) -> frozenset[int]:
 def _left_padded(rows: list[list[int]], device: torch.device) -> tuple[Tensor, Tensor]:
     """(B, T) tokens and (B, T) mask; any token may stand for padding, which nothing sees."""
     texts = [torch.tensor(row, device=device) for row in rows]
-    tokens, mask = (
-        pad_sequence(padded, batch_first=True, padding_side="left")
-        for padded in (texts, [torch.ones_like(text) for text in texts])
-    )
-    return tokens, mask
+    padded = pad_sequence(texts, batch_first=True, padding_value=-1, padding_side="left")
+    return padded.clamp(min=0), (padded >= 0).long()
 
 
 def _of_rows(known: dict[str, Tensor], rows: list[int]) -> dict[str, Tensor]:

@@ -95,12 +95,12 @@ def read_samples(folder: Path) -> dict[SampleKey, Completion]:
     for number, line in enumerate(read_journal(file), start=1):
         try:
             key = line["key"], line["sample"]
-            completion = Completion.from_json(line)
-        except (ValueError, KeyError):
+            completion, is_repeated = Completion.from_json(line), key in samples
+        except (ValueError, KeyError, TypeError):
             raise OutputError(
                 f"output: {file}, line {number} is not a sample; remove the line, or choose another folder"
             ) from None
-        if key in samples:
+        if is_repeated:
             raise OutputError(f"output: {file}, line {number} repeats a sample; remove it, or choose another folder")
         samples[key] = completion
     return samples

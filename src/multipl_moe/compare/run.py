@@ -37,6 +37,11 @@ METRICS_FILE = "metrics.json"
 SCORES_FILE = "scores.json"
 
 
+def folder_of(run: Run, output: Path) -> Path:
+    """Where a run lies in a comparison's folder."""
+    return output / "runs" / run.name
+
+
 def require_same_settings(run: Run, folder: Path) -> None:
     """Raise OutputError where a run's folder holds one of other settings."""
     file = folder / "recipe.yaml"
@@ -61,15 +66,15 @@ class RunScores(Measures):
 
 
 class RunFolder:
-    """Carries out one run in its folder: upcycling, training, scores, programs.
+    """Carries out one run in its folder of a comparison's `output`: upcycling, training, scores, programs.
 
-    The folder is entered again after an interruption. That of the base model is `base`; `base_folder` holds the base's
-    scores and programs/, to compare with.
+    The folder is entered again after an interruption. That of the base model is `base`; its scores and programs/, to
+    compare with, are in the comparison's.
     """
 
-    def __init__(self, run: Run, folder: Path, *, base: Path, corpus: Path, base_folder: Path, console: Console):
-        self.run, self.folder = run, folder
-        self.base, self.corpus, self.base_folder, self.console = base, corpus, base_folder, console
+    def __init__(self, run: Run, output: Path, base: Path, console: Console) -> None:
+        self.run, self.base, self.console = run, base, console
+        self.folder, self.corpus, self.base_folder = folder_of(run, output), output / "corpus", output / "base"
 
     def finish(self, *, programs: bool, keep_model: bool) -> None:
         """Do what is missing; without `keep_model` the weights are removed once everything is measured."""

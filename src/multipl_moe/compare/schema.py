@@ -2,14 +2,13 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.recipe.recipe import NULL, Recipe, block_yaml, load_recipe, read_yaml
+from multipl_moe.recipe.recipe import Recipe, block_yaml, put_settings, read_yaml, validate_recipe
 from multipl_moe.recipe.section import Section, UserPath, describe_problems
 from multipl_moe.runs.comparison import Family
 
@@ -26,21 +25,21 @@ _MethodName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]  # 
 class ComparedMethod(Section):
     """A way of training, and where on its curve it is measured."""
 
-    title: str = Field(description="What tables and plots call it.")
-    recipe: UserPath | None = Field(default=None, description="Recipe file instead of the common recipe.")
-    set: dict[str, Any] = Field(default_factory=dict, description="Settings on top of it, by dotted key.")
-    learning_rates: list[_Rate] = Field(
-        default_factory=list, description="Rates of the short runs that make its curve; default: none."
-    )
-    learning_rate: _Rate | None = Field(
-        default=None, description="Rate of the long runs, and of other seeds; default: the recipe's."
-    )
-    seeds: list[int] = Field(
-        default_factory=list,
-        description="Seeds; all but the first repeat the short run at `learning_rate`, or the long run of a method "
-        "without such a short one. Default: the recipe's.",
-    )
-    long: bool = Field(default=True, description="Whether it has long runs, or a curve alone.")
+    title: str
+    """What tables and plots call it."""
+    recipe: UserPath | None = None
+    """Recipe file instead of the common recipe."""
+    set: dict[str, Any] = Field(default_factory=dict)
+    """Settings on top of it, by dotted key."""
+    learning_rates: list[_Rate] = Field(default_factory=list)
+    """Rates of the short runs that make its curve; default: none."""
+    learning_rate: _Rate | None = None
+    """Rate of the long runs, and of other seeds; default: the recipe's."""
+    seeds: list[int] = Field(default_factory=list)
+    """Seeds; all but the first repeat the short run at `learning_rate`, or the long run of a method without such a
+    short one. Default: the recipe's."""
+    long: bool = True
+    """Whether it has long runs, or a curve alone."""
 
 
 class Claim(Section):
@@ -58,10 +57,14 @@ class Comparison(Section):
     """What `multipl-moe compare` reads; recipes/comparisons/results.yaml is a whole one."""
 
     title: str = "Comparison"
-    recipe: dict[str, Any] = Field(default_factory=dict, description="What all methods share, as in a recipe.")
-    tokens: int = Field(gt=0, description="Tokens of each long run.")
-    curve_tokens: int | None = Field(default=None, gt=0, description="Tokens of each short run of a curve.")
-    programs: bool = Field(default=True, description="Whether the long runs' models write programs that are judged.")
+    recipe: dict[str, Any] = Field(default_factory=dict)
+    """What all methods share, as in a recipe."""
+    tokens: int = Field(gt=0)
+    """Tokens of each long run."""
+    curve_tokens: int | None = Field(default=None, gt=0)
+    """Tokens of each short run of a curve."""
+    programs: bool = True
+    """Whether the long runs' models write programs that are judged."""
     methods: dict[_MethodName, ComparedMethod] = Field(min_length=1)
     claims: list[Claim] = Field(default_factory=list)
 
@@ -162,7 +165,8 @@ def _resolved(values: dict[str, Any], origin: str) -> Comparison:
         if not method.long and rate not in method.learning_rates:
             raise ConfigError(f"{where}: {rate:g} must be one of its learning_rates, as it has no long runs")
         seeds = method.seeds or [recipes[name].seed]
-        resolved = {"recipe": None, "set": recipes[name].to_values()} if method.recipe is not None else {}
+        # With its nulls, in whose place the common recipe's values would be
+        resolved = {"recipe": None, "set": recipes[name].model_dump(mode="json")} if method.recipe is not None else {}
         methods[name] = method.model_copy(update={"learning_rate": rate, "seeds": seeds, **resolved})
     comparison = comparison.model_copy(update={"methods": methods})
     names = Counter(run.name for run in planned_runs(comparison))
@@ -235,24 +239,7 @@ def _run(comparison: Comparison, name: str, rate: float | None, seed: int, *, is
 
 def _recipe(comparison: Comparison, name: str, changes: dict[str, Any] | None = None) -> Recipe:
     method = comparison.methods[name]
-    common = {} if method.recipe is not None else comparison.recipe
-    return load_recipe(method.recipe, _by_dotted_key(common) | _by_dotted_key(method.set) | (changes or {}))
-
-
-def _by_dotted_key(values: dict[str, Any], section: str = "") -> dict[str, Any]:
-    """Each setting by its own key, so that a section on top of another replaces only what it names; with `NULL`s."""
-    settings: dict[str, Any] = {}
-    for name, value in values.items():
-        key = f"{section}{name}"
-        if isinstance(value, dict) and _is_section(key):
-            settings |= _by_dotted_key(value, f"{key}.")
-        else:
-            settings[key] = NULL if value is None else value
-    return settings
-
-
-def _is_section(key: str) -> bool:
-    try:
-        return isinstance(attrgetter(key)(Recipe()), BaseModel)
-    except AttributeError:  # an unknown key, which the recipe refuses
-        return False
+    values = {} if method.recipe is None else read_yaml(method.recipe)
+    for settings in (comparison.recipe if method.recipe is None else {}, method.set, changes or {}):
+        put_settings(values, settings)
+    return validate_recipe(values, origin="recipe" if method.recipe is None else str(method.recipe))

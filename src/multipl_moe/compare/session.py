@@ -10,18 +10,16 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
-from transformers import AutoTokenizer
 
 from multipl_moe.checkpoints.base import resolve_base
-from multipl_moe.checkpoints.loading import load_dense
 from multipl_moe.compare.result import comparison_result
-from multipl_moe.compare.run import METRICS_FILE, SCORES_FILE, RunFolder, require_same_settings
+from multipl_moe.compare.run import METRICS_FILE, SCORES_FILE, RunFolder, folder_of, require_same_settings
 from multipl_moe.compare.schema import Comparison, Run, common_recipe, load_comparison, planned_runs
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.corpus.pipeline import build_corpus
 from multipl_moe.errors import ConfigError, HeldError, OutputError, UserError
 from multipl_moe.eval.eval_set import EvalOptions
-from multipl_moe.eval.language_scores import score_languages
+from multipl_moe.eval.language_scores import score_folder
 from multipl_moe.eval.local_programs import judge_local_model
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.report.comparison_page import write_comparison
@@ -83,7 +81,7 @@ class ComparisonSession:
             for number, run in enumerate(missing, start=1):
                 self.console.print(f"{number} of {len(missing)}: {run.name}", style="bold")
                 try:
-                    with held_folder(self._folder(run)):
+                    with held_folder(folder_of(run, self.output)):
                         if not self._is_finished(run):  # as another process may have done since
                             self._finish(run, base)
                 except HeldError as error:
@@ -111,7 +109,7 @@ class ComparisonSession:
                     "all else must stay; choose another folder"
                 )
             for run in runs:
-                require_same_settings(run, self._folder(run))
+                require_same_settings(run, folder_of(run, self.output))
         elif not is_unused(self.output):
             raise OutputError(f"output: {self.output} exists and is not a comparison; choose another folder")
         with held_folder(self.output):
@@ -135,7 +133,7 @@ class ComparisonSession:
                 stack.enter_context(held_folder(folder))
             if not file.is_file():
                 self.console.print("base", style="bold")
-                scores = score_languages(load_dense(base), AutoTokenizer.from_pretrained(base), corpus, self.recipe)
+                scores = score_folder(self.recipe, base, corpus)
                 write_json(file, scores.to_json() | {"held_out_sha256": held_out})
             elif read_json(file).get("held_out_sha256") != held_out:
                 raise OutputError(
@@ -147,24 +145,14 @@ class ComparisonSession:
                 judge_local_model(self.recipe, base, "base", programs, options=options)
 
     def _finish(self, run: Run, base: Path) -> None:
-        folder = RunFolder(
-            run,
-            self._folder(run),
-            base=base,
-            corpus=self.output / "corpus",
-            base_folder=self.output / "base",
-            console=self.console,
-        )
-        folder.finish(programs=self.comparison.programs and run.is_long, keep_model=self.keep_models)
-
-    def _folder(self, run: Run) -> Path:
-        return self.output / "runs" / run.name
+        programs = self.comparison.programs and run.is_long
+        RunFolder(run, self.output, base, self.console).finish(programs=programs, keep_model=self.keep_models)
 
     def _is_finished(self, run: Run) -> bool:
-        return (self._folder(run) / METRICS_FILE).is_file()
+        return (folder_of(run, self.output) / METRICS_FILE).is_file()
 
     def _write_result(self, runs: list[Run]) -> ComparisonResult:
-        finished = {run.name: self._folder(run) for run in runs if self._is_finished(run)}
+        finished = {run.name: folder_of(run, self.output) for run in runs if self._is_finished(run)}
         result = comparison_result(self.comparison, finished, self.output / "base")
         result.write(self.output / "comparison.json")
         write_comparison(self.output, result)

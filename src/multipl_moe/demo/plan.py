@@ -9,9 +9,8 @@ import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from multipl_moe.data.mixture_dataset import require_an_order
 from multipl_moe.demo.continuations import NEW_TOKENS, NUM_PROMPTS
@@ -91,10 +90,6 @@ class DemoPlan:
         if self.problems_per_language == 0:
             return planned
         return planned.with_settings("programs", problems_per_language=self.problems_per_language)
-
-    def to_json(self) -> dict[str, Any]:
-        """A JSON-ready dict of which the keyword arguments make the same plan."""
-        return asdict(self)
 
 
 def require_steps(recipe: Recipe, key: str = "train.tokens") -> None:
@@ -235,9 +230,10 @@ def _work(recipe: Recipe, tokens: int, calibration: int, tokens_per_s: float) ->
     scoring = loading + _FORWARD * languages * measured.files_per_language * measured.tokens_per_file
     moe = recipe.moe.resolve([0], recipe.learn)
     calibrated = calibration if moe.stores_routing else 0
+    upcycled = _UPCYCLE_S * tokens_per_s + _FORWARD * _ROUTER_TOKENS * moe.is_routed
     read = {name: measure.tokens_read(recipe) for name, measure in MEASURES.items()}
     return {
-        "upcycle": _UPCYCLE_S * tokens_per_s + _FORWARD * _ROUTER_TOKENS * moe.is_routed,
+        "upcycle": 0.0 if recipe.practice.source_tokens else upcycled,  # before source text, which comes before a plan
         "bits per byte of the base": scoring,
         "search for the learning rate": search_tokens(TrainingSetup.of(recipe.with_settings("train", tokens=tokens))),
         TRAINING: tokens,

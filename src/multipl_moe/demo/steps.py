@@ -7,6 +7,7 @@ on where it stopped and a finished one only shows its result again.
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from multipl_moe.demo.plan import (
 )
 from multipl_moe.errors import ConfigError, OutputError
 from multipl_moe.eval.eval_set import EvalOptions
-from multipl_moe.eval.language_scores import LanguageScores, score_languages
+from multipl_moe.eval.language_scores import LanguageScores, score_folder, score_languages
 from multipl_moe.eval.local_programs import judge_local_model
 from multipl_moe.eval.measures import findings, measure_model
 from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE, has_gain, learn_outcome, outcome_sentences
@@ -229,8 +230,7 @@ class Demo:
 
     def _score_base(self, base: Path) -> None:
         self._tell(BITS_PER_BYTE_NOTE)
-        tokenizer = AutoTokenizer.from_pretrained(base)
-        scores = score_languages(load_dense(base), tokenizer, self.output / "corpus", self.recipe, self._tell)
+        scores = score_folder(self.recipe, base, self.output / "corpus", self._tell)
         scores.write(self.output / "scores_before.json")
 
     def _judge_both(self, plan: DemoPlan, base: Path) -> None:
@@ -238,31 +238,26 @@ class Demo:
         if plan.problems_per_language == 0:
             self.console.print("programs: left out, as they would take too long", style="dim")
             return
-        before, after = self.output / "programs_before", self.output / "model"
-        self._step("programs of the base", "programs_before/metrics.json", lambda: self._judge_programs(base))
+        self._judge_programs("the base", base, "programs_before")
         took = "programs_before/seconds.json"
         if (self.output / took).is_file() and (seconds := self._read(took)) > plan.programs_s:
             self._tell(f"those of the hybrid are left out, as the base's took {minutes_of(seconds)}")
-            return
-        self._step(
-            "programs of the hybrid",
-            "programs_after/metrics.json",
-            lambda: self._judge_programs(after, "after", "the hybrid", before),
-        )
+        else:
+            against = self.output / "programs_before"
+            self._judge_programs("the hybrid", self.output / "model", "programs_after", against)
 
-    def _judge_programs(
-        self, model: Path, when: str = "before", name: str = "the base", against: Path | None = None
-    ) -> None:
-        """Have the model write programs and run them; where none can be run here, say why and go on without."""
-        begin = time.perf_counter()
-        output = self.output / f"programs_{when}"
-        try:
-            is_judged = judge_local_model(self.recipe, model, name, output, against=against, options=self._options)
-        except ConfigError as error:
-            self._tell(f"programs are not run: {error}")
-            return
-        if is_judged:
-            write_json(output / "seconds.json", time.perf_counter() - begin)
+    def _judge_programs(self, name: str, model: Path, folder: str, against: Path | None = None) -> None:
+        """Have a model write programs and run them; where none can be run here, say why and go on without."""
+
+        def judge() -> None:
+            begin, output = time.perf_counter(), self.output / folder
+            try:
+                if judge_local_model(self.recipe, model, name, output, against=against, options=self._options):
+                    write_json(output / "seconds.json", time.perf_counter() - begin)
+            except ConfigError as error:
+                self._tell(f"programs are not run: {error}")
+
+        self._step(f"programs of {name}", f"{folder}/metrics.json", judge)
 
     def _make_plan(self) -> None:
         """Measure how fast this machine trains, before anything is spent on it, and tell how long all of it takes."""
@@ -272,7 +267,7 @@ class Demo:
         plan = plan_demo(self.recipe, tokens_per_s=rate, used_s=used, minutes=self.minutes)
         for line in describe_plan(self.recipe, plan):
             self._tell(line)
-        write_json(self.output / _PLAN_FILE, {"asked": self.recipe.to_values(), "plan": plan.to_json()})
+        write_json(self.output / _PLAN_FILE, {"asked": self.recipe.to_values(), "plan": asdict(plan)})
 
     def _train(self, recipe: Recipe, begins_as: Path, folder: Path) -> None:
         with TrainingProgress(folder, tokens_per_step(recipe.train), self.console) as progress:

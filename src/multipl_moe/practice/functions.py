@@ -191,14 +191,15 @@ def _kind(values: Collection[Any]) -> tuple[type, str] | None:
     types = {type(part) for part in parts}
     of = float if types == {int, float} else types.pop() if len(types) == 1 else None
     words = (_KINDS_OF_LISTS if are_lists else _KINDS).get(of)
-    if of is None or words is None or not all(_is_plain(part, are_lists) for part in parts):
+    if of is None or words is None or not all(_is_plain(part, of, are_lists) for part in parts):
         return None
     return of, f"{words} separated by spaces" if are_lists else words
 
 
-def _is_plain(part: Any, in_list: bool) -> bool:
-    if isinstance(part, float):
-        return math.isfinite(part) and "e" not in repr(part) and len(repr(part)) <= _MAX_DIGITS
+def _is_plain(part: Any, of: type, in_list: bool) -> bool:
+    if of is float:  # whole ones among them are told with a point, too
+        told = repr(float(part)) if len(repr(part)) <= _MAX_DIGITS else ""
+        return 0 < len(told) <= _MAX_DIGITS and math.isfinite(part) and "e" not in told
     return not isinstance(part, str) or (part.isprintable() and (part.split() if in_list else [part.strip()]) == [part])
 
 

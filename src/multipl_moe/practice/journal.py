@@ -45,15 +45,20 @@ class PracticeJournal:
         self._require(SAMPLES_FILE, ROUNDS_FILE, (key for key, s in self.samples.items() if s["round"] not in numbers))
         self._require(VERDICTS_FILE, SAMPLES_FILE, self.verdicts.keys() - self.samples.keys())
 
-    def add_round(self, line: dict[str, Any]) -> None:
-        """Record a round before it begins."""
-        append_to_journal(self.folder / ROUNDS_FILE, [line])
-        self.rounds.append(line)
+    def begin(self) -> None:
+        """Make the folder that of a practice."""
+        append_to_journal(self.folder / ROUNDS_FILE, ())
 
-    def add_samples(self, number: int, answers: Iterable[tuple[Key, str, Request, Completion]]) -> None:
-        """Record answers of a round with the prompts of their tasks; those that are there already stay as they are."""
+    def add_samples(self, line: dict[str, Any], answers: Iterable[tuple[Key, str, Request, Completion]]) -> None:
+        """Record answers of a round with the prompts of their tasks; those that are there already stay as they are.
+
+        The round's line comes with its first answers: one that gets none takes no numbers of samples from others.
+        """
+        if line not in self.rounds:
+            append_to_journal(self.folder / ROUNDS_FILE, [line])
+            self.rounds.append(line)
         lines = {
-            key: {**_named(key), "round": number, "language": request.problem.language, "prompt": prompt}
+            key: {**_named(key), "round": line["round"], "language": request.problem.language, "prompt": prompt}
             | completion.to_json()
             | {"seed": request.seed}
             for key, prompt, request, completion in answers

@@ -4,7 +4,7 @@ import hashlib
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from multipl_judge.judge.outcome import Judgement, Outcome
@@ -30,7 +30,7 @@ class Judge:
 
     options: EvalOptions
     programs: ProgramsSection
-    stopped: threading.Event
+    stopped: threading.Event = field(default_factory=threading.Event)
 
     def verdicts(self, answers: Mapping[Key, tuple[Problem, str]]) -> dict[Key, dict[str, Any]]:
         """What became of each answer, as a line of verdicts.jsonl: outcome, stage, what was printed; none once stopped.
@@ -67,8 +67,8 @@ class Judge:
         def take(task: Task, judgement: Judgement) -> None:
             judged[task.key] = judgement
 
-        bounds: dict[str, Any] = {"workers": self.programs.workers, "limits": self.programs.limits}
-        judge_all(tasks(), on_result=take, **bounds, **self.options.ways)
+        workers, limits = self.programs.workers, self.programs.limits
+        judge_all(tasks(), on_result=take, workers=workers, limits=limits, **self.options.ways)
         return judged
 
 

@@ -5,9 +5,8 @@ stopped at any point and started again ends with the same files.
 """
 
 import random
-import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -72,13 +71,13 @@ class Round:
         completer: Completer,
         task_set: TaskSet,
         journal: PracticeJournal,
-        line: Mapping[str, Any],
+        line: dict[str, Any],
         options: EvalOptions,
         on_progress: Callable[[RoundProgress], None],
     ) -> None:
         self._section, self._completer, self._task_set = recipe.practice, completer, task_set
         self._journal, self._line, self._on_progress = journal, line, on_progress
-        self._judge = Judge(options, recipe.programs, threading.Event())
+        self._judge = Judge(options, recipe.programs)
         keys = [
             (task, first + number, 0) for task, first in line["tasks"].items() for number in range(line["num_samples"])
         ]
@@ -127,7 +126,7 @@ class Round:
         made = self._completer.complete(requests, section.codegen)
         self._progress.answered += sum(key[2] == 0 and key not in self._journal.samples for key in batch)
         prompts = [self._task_set.tasks[key[0]].prompt for key in batch]
-        self._journal.add_samples(self._line["round"], zip(batch, prompts, requests, made, strict=True))
+        self._journal.add_samples(self._line, zip(batch, prompts, requests, made, strict=True))
         self._on_progress(self._progress)
 
     def _asked(self, key: Key) -> Problem:

