@@ -202,7 +202,7 @@ class _Build:
                 DroppedWriter(self.work, "read"),
                 self.work,
             ),
-            AnswerTexts(self.tokenizer_folder, DroppedWriter(self.work, "answers")),
+            DropFor("unreadable", AnswerTexts(self.tokenizer_folder), self.work),
             *self._content_steps(),
             partial(mark_held_out, self.work / _MARKS),
             partial(write_index, self.work / "index"),

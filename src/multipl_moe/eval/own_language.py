@@ -107,4 +107,4 @@ def _num_files(source: SourceSection, name: str, detector: LanguageDetector) -> 
     if source.kind in ("jsonl", "parquet", "hub"):
         return None
     with ExitStack() as open_until:
-        return sum(1 for _ in find_files(source, [name], detector, open_until))
+        return sum(1 for _ in find_files(source, name, detector, open_until))

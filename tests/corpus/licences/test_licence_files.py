@@ -148,7 +148,7 @@ def licences(kind: str, path: Path, **keys) -> dict[str, str]:
     detector = LanguageDetector(LANGUAGES)
     with ExitStack() as open_until:
         rows = find_members(source, "rust", detector) if kind == "archive" else None
-        rows = rows or find_files(source, ["rust"], detector, open_until)
+        rows = rows or find_files(source, "rust", detector, open_until)
         named = {row.path.rpartition("/")[2]: row.licence for row in rows}
     return {name: licence for name, licence in named.items() if not is_licence_name(name)}
 

@@ -22,7 +22,8 @@ def contents(kind: str, root: Path, **keys) -> dict[str, str]:
     source = SourceSection.model_validate({"kind": kind, "path": root, **keys})
     found = {}
     with ExitStack() as open_until:
-        rows = list(find_files(source, ("rust", "cpp"), LanguageDetector(LANGUAGES), open_until))
+        detector = LanguageDetector(LANGUAGES)
+        rows = [row for language in ("rust", "cpp") for row in find_files(source, language, detector, open_until)]
         for row in reversed(rows):
             with suppress(OSError):
                 found[row.path.split("/", 2)[2]] = row.open().read().decode()
