@@ -23,6 +23,7 @@ from .conftest import program, recipe_of
 
 SPELLING = ["<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>"]
 FIM = FimTokens(300, 301, 302)
+END = 0  # of the tokenizer: "<|endoftext|>"
 
 
 def token_lists(folder: Path) -> list[list[int]]:
@@ -60,7 +61,7 @@ def write(
     start: tuple[int, ...] = (),
 ) -> tuple[list[list[int]], LanguageTokenizer]:
     rule = FimRule(FIM, 5, 0.6, piece_characters=piece_characters)
-    step = LanguageTokenizer(output, tokenizer_file, DocumentBounds([*start], "<|endoftext|>"), rule)
+    step = LanguageTokenizer(output, tokenizer_file, DocumentBounds([*start], END), rule)
     step.run(iter(documents))
     return token_lists(output / "rust"), step
 
@@ -74,7 +75,7 @@ def test_order_and_neighbours_change_no_document_and_forms_are_counted(tokenizer
     counts = {form: step.stats.stats[f"fim_{form}/rust"].total for form in ("psm", "spm")}
     assert counts["spm"] == sum(row[:2] == [FIM.prefix, FIM.suffix] for row in rows) > 0
     assert counts["psm"] == sum(row[0] == FIM.prefix for row in rows) - counts["spm"] > 0
-    assert all(row[-1] == tokenizer.token_to_id("<|endoftext|>") for row in rows)
+    assert {row[-1] for row in rows} == {END} == {tokenizer.token_to_id("<|endoftext|>")}
     assert texts_of(rows, tokenizer) == [document.text for document in documents]
     inside = {token for row in rows for run in undo_fim(row[:-1], FIM) for token in run}
     assert not set(FIM) & inside  # text that spells a token is data

@@ -19,6 +19,7 @@ from multipl_moe.corpus.clean.replace_secrets import ReplaceSecrets
 from multipl_moe.corpus.clean.unwritten import Kind, unwritten_sign
 from multipl_moe.corpus.decontamination.index import Decontaminate
 from multipl_moe.corpus.decontamination.sources import Decontamination, counted_below, prepare_decontamination
+from multipl_moe.corpus.documents import tokens_path
 from multipl_moe.corpus.dropped import DropFor, DroppedWriter, ReproducibleWriter, gather_dropped
 from multipl_moe.corpus.duplicates.minhash import MINHASH, BucketMatches, CodeSignature
 from multipl_moe.corpus.duplicates.pool import PoolOrder, PoolReader, write_index
@@ -295,20 +296,15 @@ class _Build:
         return LanguageCounts(
             train_files=counts[f"train_files/{language}"],
             train_bytes=counts[f"train_bytes/{language}"],
-            train_tokens=_num_tokens(self.staging / "tokens" / "train" / language),
+            train_tokens=_num_tokens(tokens_path(self.staging, language)),
             validation_files=counts[f"validation_files/{language}"],
             validation_bytes=counts[f"validation_bytes/{language}"],
             licences=counted_below(f"licences/{language}/", counts),
             dropped={reason: dropped[f"{reason}/{language}"] for reason in DROP_REASONS},
-            replaced=_replaced(counts, language),
+            replaced=counted_below(f"replaced/{language}/", counts),
             fim={form: counts[f"fim_{form}/{language}"] for form in FIM_FORMS},
             normalised_files=counts[f"normalised_files/{language}"],
         )
-
-
-def _replaced(counts: Counter[str], language: str) -> dict[str, int]:
-    labels = (label.split("/") for label in sorted(counts) if label.startswith("replaced/"))
-    return {kind: counts[f"replaced/{kind}/{name}"] for _, kind, name in labels if name == language}
 
 
 def base_name(base: str, folder: Path) -> str:

@@ -11,8 +11,7 @@ import psutil
 import pytest
 
 from multipl_moe.corpus.run.forks import run_in_forks
-from multipl_moe.corpus.run.stages import Listeners, Stage
-from multipl_moe.corpus.run.watch import quiet
+from multipl_moe.corpus.run.stages import Listeners, Stage, quiet
 from multipl_moe.errors import CorpusError, TasksUnfinishedError
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from multipl_judge.languages.answers import parts_of
-from multipl_moe.corpus.documents import documents_path
-from multipl_moe.corpus.inspection.rows import broken_is_an_error, drawn, require_told, rows_of, source_of
+from multipl_moe.corpus.documents import broken_is_an_error, documents_path
+from multipl_moe.corpus.inspection.rows import drawn, require_told, rows_of, source_of
 from multipl_moe.corpus.manifest import CorpusManifest
 
 _SHOWN_LINE_CHARACTERS = 300

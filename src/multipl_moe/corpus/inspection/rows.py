@@ -2,9 +2,7 @@
 
 import random
 import re
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +13,9 @@ from multipl_moe.errors import CorpusError
 
 
 def rows_of(file: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a JSON Lines file, which may be compressed; CorpusError where it is missing or broken."""
-    with broken_is_an_error(file), open_decompressed(file, file.suffix) as lines:
-        for line in lines:
-            yield orjson.loads(line)
-
-
-@contextmanager
-def broken_is_an_error(file: Path) -> Iterator[None]:
-    """Turns whatever is wrong with a file, or with what its rows hold, into a CorpusError that names it."""
-    try:
-        yield
-    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else repr(error)
-        raise CorpusError(f"{file}: broken ({why}); build the corpus again") from None
+    """The rows of a JSON Lines file, which may be compressed; for a block of `broken_is_an_error`."""
+    with open_decompressed(file, file.suffix) as lines:
+        yield from map(orjson.loads, lines)
 
 
 def require_told(file: Path, what: str, found: int, told: int) -> None:

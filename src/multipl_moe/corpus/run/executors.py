@@ -12,8 +12,7 @@ from datatrove.executor import RayPipelineExecutor
 from multipl_judge.extras import install_hint
 from multipl_moe.corpus.run.forks import TaskExecutor, die_with_parent, run_in_forks
 from multipl_moe.corpus.run.slurm import run_on_slurm
-from multipl_moe.corpus.run.stages import Listeners, Stage
-from multipl_moe.corpus.run.watch import quiet, watched
+from multipl_moe.corpus.run.stages import Listeners, Stage, quiet, watched
 from multipl_moe.errors import ConfigError, UserError
 from multipl_moe.recipe.corpus import ExecutorSection
 from multipl_moe.system.disk_errors import disk_errno
