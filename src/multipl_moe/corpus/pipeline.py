@@ -22,7 +22,7 @@ from multipl_moe.corpus.decontamination.sources import Decontamination, counted_
 from multipl_moe.corpus.documents import tokens_path
 from multipl_moe.corpus.dropped import DropFor, DroppedWriter, ReproducibleWriter, gather_dropped
 from multipl_moe.corpus.duplicates.minhash import MINHASH, BucketMatches, CodeSignature
-from multipl_moe.corpus.duplicates.pool import PoolOrder, PoolReader, write_index
+from multipl_moe.corpus.duplicates.pool import PoolOrder, read_pool, write_index
 from multipl_moe.corpus.duplicates.removal import (
     CLUSTERS_NAME,
     DuplicateClusters,
@@ -237,7 +237,7 @@ class _Build:
 
     def _sign(self) -> list[Step]:
         return [
-            PoolReader(self.work / "pool", self.order, by_language=False),
+            partial(read_pool, self.work / "pool", self.order, False),
             WithoutRemoved(self.work / "exact"),
             CodeSignature(self.work / "signatures"),
         ]
@@ -259,7 +259,7 @@ class _Build:
 
     def _write(self) -> list[Step]:
         return [
-            PoolReader(self.work / "pool", self.order, by_language=True),
+            partial(read_pool, self.work / "pool", self.order, True),
             WithoutRemoved(self.work / "removed", DroppedWriter(self.work, "duplicates")),
             SplitByFile(
                 self.recipe.corpus.validation_share,
@@ -282,8 +282,7 @@ class _Build:
         """Refuse held_out sources all of whose files, in one of these languages, are duplicates of others."""
         removed = WithoutRemoved(self.work / "removed")
         for language in languages:
-            pool = PoolReader(self.work / "pool", self.order, by_language=True)
-            files = pool.run(rank=self.names.index(language))
+            files = read_pool(self.work / "pool", self.order, True, rank=self.names.index(language))
             copies = [file for file in files if file.metadata.get("held_out") and removed.filter(file) is not True]
             if copies:
                 path, kept = (copies[0].metadata[key] for key in ("path", "detail"))

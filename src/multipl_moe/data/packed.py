@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from multipl_judge.languages.answers import are_answers
+from multipl_moe.corpus.documents import tokens_path
 from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.corpus.token_files import TokenFiles
 from multipl_moe.data.packing import PACKINGS, BestFitLayout, Layout, Packing, PackingCounts, WindowLayout
@@ -94,7 +95,7 @@ def packing_by_language(corpus: Path, sequence_tokens: int) -> dict[str, dict[Pa
     """What each packing would make of each language's tokens, none of which is read; answers have one of their own."""
     counts: dict[str, dict[Packing, PackingCounts]] = {}
     for language in CorpusManifest.load(corpus).languages:
-        files = TokenFiles(corpus / "tokens" / "train" / language)
+        files = TokenFiles(tokens_path(corpus, language))
         packings: Sequence[Packing] = ["whole"] if are_answers(language) else PACKINGS
         counts[language] = {packing: _lay_out(files, sequence_tokens, packing).counts for packing in packings}
     return counts
