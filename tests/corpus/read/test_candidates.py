@@ -1,4 +1,4 @@
-"""Folders and git work trees as sources."""
+"""Folders and git work trees as sources, and folders of installed packages."""
 
 import gzip
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from multipl_judge.languages.table import LANGUAGES
-from multipl_moe.corpus.read.candidates import find_files
+from multipl_moe.corpus.read.candidates import find_files, installed_folders
 from multipl_moe.corpus.read.language_detection import LanguageDetector
 from multipl_moe.corpus.read.sources import SourceReader
 from multipl_moe.errors import CorpusError
@@ -93,3 +93,26 @@ def test_a_revision_and_a_bare_repository_are_read_without_what_is_not_committed
     committed = first | {"file_0.rs": program(50), "later.rs.gz": program(51)}
     assert contents("git", bare) == committed
     assert contents("git", tree) == committed | {"file_1.rs": "not committed"}
+
+
+def _package(lists: Path, name: str, folder: str, number: int, ending: str = ".mine") -> None:
+    lines = [folder, *(f"{folder}/{index % 3}/{index}{ending}" for index in range(number))]
+    (lists / f"{name}.list").write_text("\n".join(lines) + "\n")
+
+
+def test_folders_with_most_files_come_first_and_none_lies_in_another(tmp_path: Path):
+    for name, folder, number in [
+        ("few", "/usr/share/few", 19),
+        ("some", "/usr/share/some", 20),
+        ("many", "/usr/lib/many", 60),
+        ("inside", "/usr/lib/many/inside", 90),
+        ("documents", "/usr/share/doc/mine", 70),
+        ("wide", "/usr/share", 80),
+        ("more", "/opt/more", 40),
+        ("last", "/opt/last", 30),
+    ]:
+        _package(tmp_path, name, folder, number)
+    _package(tmp_path, "other", "/usr/share/other", 99, ".other")
+    assert installed_folders([".mine", ".mn"], tmp_path) == ["/usr/lib/many", "/opt/more", "/opt/last"]
+    assert installed_folders([".none"], tmp_path) == []
+    assert installed_folders([".mine"], tmp_path / "nowhere") == []

@@ -10,6 +10,7 @@ import sysconfig
 import tarfile
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -41,6 +42,11 @@ READ_ERRORS = (
     IndexError,  # the name of such a member that is empty
     struct.error,
 )
+# Of Debian's packages: lists of their files, and what none of them has for itself.
+_LISTS = Path("/var/lib/dpkg/info")
+_DOCUMENTS = "/usr/share/doc/"
+_TOO_WIDE = ("/", "/usr", "/usr/lib", "/usr/share", f"/usr/lib/{os.uname().machine}-linux-gnu")
+_FEWEST_FILES, _MOST_FOLDERS = 20, 3
 
 
 ListedFile = tuple[str, int | None, Callable[[], IO[bytes]]]
@@ -182,6 +188,21 @@ def has_files(root: Path) -> bool:
 def has_library(entry: Language) -> bool:
     """Whether this machine has a toolchain of the language with sources to read."""
     return bool(_library_roots(entry))
+
+
+def installed_folders(endings: Sequence[str], lists: Path = _LISTS) -> list[str]:
+    """Folders of the Debian packages with the most files of these endings, at most three, none inside of another.
+
+    There are none where no package has twenty, or `lists`, dpkg's lists of files, are not there.
+    """
+    found: Counter[str] = Counter()
+    for file in sorted(lists.glob("*.list")):
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+        paths = [line for line in lines if line.lower().endswith(tuple(endings)) and not line.startswith(_DOCUMENTS)]
+        if len(paths) >= _FEWEST_FILES and (folder := os.path.commonpath(paths)) not in _TOO_WIDE:
+            found[folder] += len(paths)
+    outer = [folder for folder in found if not any(folder.startswith(f"{other}/") for other in found)]
+    return sorted(outer, key=lambda folder: (-found[folder], folder))[:_MOST_FOLDERS]
 
 
 def _library_roots(entry: Language) -> list[Path]:
