@@ -3,31 +3,20 @@
 import gzip
 import os
 import subprocess
-from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
-from multipl_judge.languages.table import LANGUAGES
-from multipl_moe.corpus.read.candidates import find_files, installed_folders
-from multipl_moe.corpus.read.language_detection import LanguageDetector
-from multipl_moe.corpus.read.sources import SourceReader
+from multipl_moe.corpus.read.candidates import installed_folders
 from multipl_moe.errors import CorpusError
-from multipl_moe.recipe.corpus import SourceSection
-from tests.corpus.conftest import program, recipe_of, write_files
+from tests.corpus.conftest import program, write_files
+from tests.corpus.read.finding import find, read
 
 
 def contents(kind: str, root: Path, **keys) -> dict[str, str]:
     """What can be read of the files found, by path."""
-    source = SourceSection.model_validate({"kind": kind, "path": root, **keys})
-    found = {}
-    with ExitStack() as open_until:
-        detector = LanguageDetector(LANGUAGES)
-        rows = [row for language in ("rust", "cpp") for row in find_files(source, language, detector, open_until)]
-        for row in reversed(rows):
-            with suppress(OSError):
-                found[row.path.split("/", 2)[2]] = row.open().read().decode()
-    return found
+    found = find(kind, root, "rust", "cpp", **keys)
+    return {file.path.split("/", 2)[2]: file.text for file in found if file.text is not None}
 
 
 def commit(tree: Path, tag: str) -> None:
@@ -72,9 +61,8 @@ def test_a_folder_that_cannot_be_listed_counts_once_as_unreadable(tmp_path, monk
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", scan)
-    reader = SourceReader(recipe_of({"kind": "folder", "path": str(tmp_path)}).corpus, ["cpp", "rust"], 0)
-    assert {document.text for document in reader.run()} == {program(0), program(1)}
-    counts = {label: metric.total for label, metric in reader.stats.stats.items() if metric.total}
+    documents, counts = read({"kind": "folder", "path": str(tmp_path)}, languages=("cpp", "rust"))
+    assert {document.text for document in documents} == {program(0), program(1)}
     assert (counts["dropped/unreadable/cpp"], counts["found/cpp"], counts["found/rust"]) == (1, 1, 2)
     assert "dropped/unreadable/rust" not in counts
 

@@ -12,19 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from datatrove.data import Document
 
 from multipl_judge.languages.table import LANGUAGES
 from multipl_moe.corpus.read.sources import SourceReader
 from tests.corpus.conftest import program, recipe_of, write_files
+from tests.corpus.read.finding import read
 from tests.corpus.read.test_language_detection import C_HEADER, CPP_HEADER
-
-
-def read(*sources: dict, languages: tuple[str, ...] = ("rust",), seed: int = 0, **corpus):
-    """The documents drawn and the step's statistics."""
-    reader = SourceReader(recipe_of(*sources, **corpus).corpus, languages, seed)
-    documents: list[Document] = list(reader.run())
-    return documents, {label: metric.total for label, metric in reader.stats.stats.items()}
 
 
 def folder(path: Path) -> dict:
