@@ -35,7 +35,7 @@ DEATHS: dict[str, tuple[Any, str, int]] = {
     "buckets": (MinhashDedupBuckets, "run", 3),
     "clusters": (removal, "_described", 2),
     "tokenising": (LanguageTokenizer, "_encode", 6),
-    "dropped": (dropped, "_rows", 1),
+    "dropped": (dropped, "rows_of", 1),
     "cleaning": (pipeline.shutil, "rmtree", 1),
 }
 

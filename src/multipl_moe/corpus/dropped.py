@@ -6,7 +6,7 @@ Files of a corpus are equal when what is in them is, so no compressed one has a 
 import gzip
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from datatrove.pipeline.writers import JsonlWriter
 from fsspec.compression import register_compression
 
 from multipl_moe.corpus.read.candidates import draw_order
+from multipl_moe.corpus.read.row_files import rows_of
 
 DROPPED_NAME = "dropped.jsonl.gz"
 _EXCERPT_CHARACTERS = 300
@@ -65,15 +66,10 @@ def gather_dropped(work: Path, output: Path, languages: Iterable[str], seed: int
     with (output / DROPPED_NAME).open("wb") as raw, _compressed(raw, "wb") as lines:
         for language in languages:
             files = sorted((work / "dropped").glob(f"*/{language}/*.jsonl"))
-            for row in heapq.merge(*map(_rows, files), key=lambda row: draw_order(seed, row["path"])):
+            for row in heapq.merge(*map(rows_of, files), key=lambda row: draw_order(seed, row["path"])):
                 counts[f"{row['reason']}/{language}"] += 1
                 lines.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
     return counts
-
-
-def _rows(file: Path) -> Iterator[dict[str, Any]]:
-    with file.open("rb") as lines:
-        yield from map(orjson.loads, lines)
 
 
 _COMPRESSION = "gzip-reproducible"

@@ -10,6 +10,7 @@ import orjson
 from datatrove.data import Document
 
 from multipl_moe.corpus.read.candidates import draw_order
+from multipl_moe.corpus.read.row_files import rows_of
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,9 @@ def read_pool(
 
 
 def _documents(pool: Path, task: int) -> Iterator[Document]:
-    file = _file(pool, task)
-    if file.is_file():  # a task without documents writes none
-        with file.open("rb") as lines:
-            for position, row in enumerate(map(orjson.loads, lines)):
-                yield Document(row["text"], row["id"], metadata=row["metadata"] | {"place": (task, position)})
+    if (file := _file(pool, task)).is_file():  # a task without documents writes none
+        for position, row in enumerate(rows_of(file)):
+            yield Document(row["text"], row["id"], metadata=row["metadata"] | {"place": (task, position)})
 
 
 def _file(folder: Path, task: int) -> Path:
@@ -85,6 +84,5 @@ def _file(folder: Path, task: int) -> Path:
 
 
 def _entries(index: Path, task: int) -> Iterator[Entry]:
-    with _file(index, task).open("rb") as lines:
-        for position, row in enumerate(map(orjson.loads, lines)):
-            yield Entry(task, position, *row)
+    for position, row in enumerate(rows_of(_file(index, task))):
+        yield Entry(task, position, *row)

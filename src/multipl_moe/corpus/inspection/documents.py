@@ -7,8 +7,9 @@ from typing import Any
 
 from multipl_judge.languages.answers import parts_of
 from multipl_moe.corpus.documents import broken_is_an_error, documents_path
-from multipl_moe.corpus.inspection.rows import drawn, require_told, rows_of, source_of
+from multipl_moe.corpus.inspection.rows import drawn, require_told, source_of
 from multipl_moe.corpus.manifest import CorpusManifest
+from multipl_moe.corpus.read.row_files import rows_of
 
 _SHOWN_LINE_CHARACTERS = 300
 

@@ -1,21 +1,10 @@
-"""Reading a corpus folder's lists line by line, choosing among the rows, telling where lists do not fit together."""
+"""Choosing among the rows of a corpus folder's lists, telling where lists do not fit together."""
 
 import random
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import orjson
-
-from multipl_moe.corpus.read.row_files import open_decompressed
 from multipl_moe.errors import CorpusError
-
-
-def rows_of(file: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a JSON Lines file, which may be compressed; for a block of `broken_is_an_error`."""
-    with open_decompressed(file, file.suffix) as lines:
-        yield from map(orjson.loads, lines)
 
 
 def require_told(file: Path, what: str, found: int, told: int) -> None:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+import orjson
 import pyarrow
 import pyarrow.parquet
 
@@ -37,6 +38,12 @@ def open_decompressed(path: Path, ending: str) -> IO[bytes]:
     """The content of a file, decompressed as it is read; an ending that is none of `COMPRESSIONS` stands for none."""
     opener = COMPRESSIONS.get(ending)
     return path.open("rb") if opener is None else opener(str(path))
+
+
+def rows_of(file: Path) -> Iterator[Any]:
+    """Rows of a JSON Lines file that a build has written."""
+    with open_decompressed(file, file.suffix) as lines:
+        yield from map(orjson.loads, lines)
 
 
 def row_files(path: Path, kind: str) -> list[Path]:

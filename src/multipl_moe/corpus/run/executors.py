@@ -29,8 +29,7 @@ def run_stages(
         TasksUnfinishedError: a worker was killed, or tasks on a cluster ended for a reason that their logs do not tell.
     """
     run = {"local": _run_locally, "ray": _run_on_ray, "slurm": run_on_slurm}[executor.kind]
-    with contextlib.closing(run(stages, executor, logs, listeners)) as done:
-        yield from done
+    return run(stages, executor, logs, listeners)
 
 
 def _run_locally(
