@@ -31,7 +31,7 @@ from multipl_moe.corpus.duplicates.removal import (
 )
 from multipl_moe.corpus.fim import FIM_FORMS, FimRule
 from multipl_moe.corpus.licences.header_removal import remove_licence_headers
-from multipl_moe.corpus.licences.licence_filter import refused_licence
+from multipl_moe.corpus.licences.licence_files import refused_licence
 from multipl_moe.corpus.manifest import DROP_REASONS, FORMAT_VERSION, MANIFEST_NAME, CorpusManifest, LanguageCounts
 from multipl_moe.corpus.read.answers import AnswerTexts
 from multipl_moe.corpus.read.checks import require_sources

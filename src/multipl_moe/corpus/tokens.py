@@ -64,11 +64,8 @@ class LanguageTokenizer(DocumentTokenizer):
 
     def run(self, data: Iterable[Document], rank: int = 0, world_size: int = 1) -> None:
         """Consume all documents; those of one language come together."""
-        written: set[str] = set()
         training = (document for document in data if document.metadata["split"] == "train")
         for language, documents in groupby(training, key=lambda document: document.metadata["language"]):
-            assert language not in written, f"documents of {language} come in two groups"
-            written.add(language)
             self.output_folder = get_datafolder(str(self.output / language))
             self.save_loss_metadata = are_answers(language)
             super().run(documents)  # a language's files are named alike whichever task writes them

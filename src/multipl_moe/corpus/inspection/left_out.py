@@ -9,7 +9,7 @@ from pathlib import Path
 from multipl_moe.corpus.documents import broken_is_an_error
 from multipl_moe.corpus.dropped import DROPPED_NAME
 from multipl_moe.corpus.duplicates.removal import CLUSTERS_NAME
-from multipl_moe.corpus.inspection.rows import drawn, require_told, source_of
+from multipl_moe.corpus.inspection.documents import drawn, require_told, source_of
 from multipl_moe.corpus.manifest import DROP_REASONS, CorpusManifest
 from multipl_moe.corpus.read.row_files import rows_of
 
