@@ -5,7 +5,6 @@ import json
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pytest
 from transformers import AutoTokenizer
 
@@ -16,6 +15,7 @@ from multipl_moe.corpus.read.row_files import rows_of
 from multipl_moe.corpus.read.sources import no_files
 from multipl_moe.errors import BaseModelError, CorpusError
 from multipl_moe.recipe.corpus import SourceSection
+from tests.corpus.token_files import token_lists
 
 from .conftest import SPLITS, nearly, program, recipe_of, write_files
 
@@ -87,10 +87,8 @@ def test_only_training_documents_are_tokenised_and_decode_to_the_same_bytes(corp
     folder, manifest = corpus
     tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder)
     for language, counts in manifest.languages.items():
-        (file,) = (folder / "tokens" / "train" / language).glob("*.ds")
-        tokens, ends = np.fromfile(file, np.uint16), np.fromfile(f"{file}.index", np.uint64)
-        assert counts.train_tokens == len(tokens) == ends[-1]
-        written = [document.tolist() for document in np.split(tokens, ends[:-1].astype(int))]
+        written = token_lists(folder / "tokens" / "train" / language)
+        assert counts.train_tokens == sum(map(len, written))
         assert all(document.index(tokenizer.eos_token_id) == len(document) - 1 for document in written)
         decoded = [tokenizer.decode(document[:-1], clean_up_tokenization_spaces=False) for document in written]
         assert decoded == [file.text for file in documents(folder, language)["train"]]

@@ -4,7 +4,6 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from datatrove.data import Document
 from tokenizers import Tokenizer, normalizers
@@ -17,6 +16,7 @@ from multipl_moe.data.packed import PackedTokens
 from multipl_moe.errors import ConfigError
 from multipl_moe.fim_tokens import FimTokens
 from multipl_moe.model.documents import IGNORED_LABEL
+from tests.corpus.token_files import token_lists
 from tests.fixtures import add_tokens, save_beginning_texts
 
 from .conftest import program, recipe_of
@@ -24,13 +24,6 @@ from .conftest import program, recipe_of
 SPELLING = ["<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>"]
 FIM = FimTokens(300, 301, 302)
 END = 0  # of the tokenizer: "<|endoftext|>"
-
-
-def token_lists(folder: Path) -> list[list[int]]:
-    """The documents of a folder of tokens, in order."""
-    (file,) = folder.glob("*.ds")
-    ends = np.fromfile(f"{file}.index", np.uint64).astype(int)
-    return [tokens.tolist() for tokens in np.split(np.fromfile(file, np.uint16), ends[:-1])]
 
 
 @pytest.fixture

@@ -28,6 +28,9 @@ class PackedTokens(Dataset[dict[str, Tensor]]):
         packing: `windows` cuts all tokens every T tokens (`WindowLayout`), `best_fit` only documents longer than T, and
             `whole` leaves these out (`BestFitLayout`).
 
+    Attributes:
+        counts: what the packing makes of the tokens.
+
     Raises:
         CorpusError: no such files, broken ones, or too few tokens for one window.
     """
@@ -37,6 +40,7 @@ class PackedTokens(Dataset[dict[str, Tensor]]):
         self.packing: Packing = packing
         self._files = TokenFiles(folder)
         self._layout = _lay_out(self._files, sequence_tokens, packing)
+        self.counts: PackingCounts = self._layout.counts
         if len(self) == 0:
             raise CorpusError(
                 f"{folder}: {self.counts.tokens} tokens are less than one sequence of {sequence_tokens}; "
@@ -45,11 +49,6 @@ class PackedTokens(Dataset[dict[str, Tensor]]):
                 else f"{folder}: every answer is longer than a sequence of {sequence_tokens} tokens; raise "
                 "train.sequence_tokens"
             )
-
-    @property
-    def counts(self) -> PackingCounts:
-        """What the packing makes of the tokens."""
-        return self._layout.counts
 
     @property
     def sha256(self) -> str:
