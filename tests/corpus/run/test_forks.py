@@ -16,17 +16,13 @@ from multipl_moe.corpus.run.stages import Listeners, Stage, quiet
 from multipl_moe.errors import CorpusError, TasksUnfinishedError
 
 
-def stage_of(step: Callable[[Any, int, int], Any], num_tasks: int = 4) -> Stage:
-    steps: list[Any] = [step]
-    return Stage("1_try", "Trying", num_tasks, lambda: steps)
-
-
 def run(folder: Path, step: Callable[[Any, int, int], Any], *, num_tasks: int = 4, workers: int = 2) -> Stage:
     told: list[tuple[int, int]] = []
-    stage = stage_of(step, num_tasks)
+    stage = Stage("1_try", "Trying", num_tasks, lambda: [step])
+    before = (num_tasks - len(stage.tasks_left(folder)), num_tasks)
     with quiet(folder / stage.name):
         run_in_forks(stage, workers, folder, Listeners(lambda title: None, lambda *tasks: told.append(tasks)))
-    assert [told[0], told[-1]] == [(0, num_tasks), (num_tasks, num_tasks)]
+    assert [told[0], told[-1]] == [before, (num_tasks, num_tasks)]
     return stage
 
 
@@ -70,9 +66,7 @@ def test_what_is_done_is_not_done_again(tmp_path):
     with pytest.raises(CorpusError, match=r"^corpus.sources: /x: no such folder$"):
         run(tmp_path, step, workers=1)
     (tmp_path / "again").touch()
-    stage = stage_of(step)
-    with quiet(tmp_path / stage.name):
-        run_in_forks(stage, 1, tmp_path, Listeners(lambda title: None, None))
+    run(tmp_path, step, workers=1)
     assert (tmp_path / "tasks").read_text().split() == ["0", "1", "2", "2", "3"]
 
 
