@@ -28,7 +28,7 @@ from harness import Target, options_parser, print_table, record
 from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.corpus import build_corpus
 from multipl_moe.corpus.read.sources import SourceReader
-from multipl_moe.corpus.run.watch import quiet
+from multipl_moe.corpus.run.stages import quiet
 from multipl_moe.recipe.recipe import Recipe, validate_recipe
 
 _MAX_RATIO = 2.0

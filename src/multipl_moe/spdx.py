@@ -86,7 +86,8 @@ def unknown_licences(entries: Iterable[str]) -> list[str]:
 
 
 def _problem_of(entry: str) -> str | None:
-    spelt = {name.casefold(): name for name in _ids()}
+    licences = (name for name, symbol in _licensing().known_symbols.items() if not symbol.is_exception)
+    spelt = {name.casefold(): name for name in sorted(licences)}
     if "*" in entry:
         return None if any(fnmatchcase(id, entry.casefold()) for id in spelt) else f"no SPDX licence matches {entry!r}"
     parsed = _parsed(entry)
@@ -105,11 +106,6 @@ def _matches(name: str, entries: Iterable[str]) -> bool:
 @cache
 def _licensing() -> Licensing:
     return get_spdx_licensing()
-
-
-@cache
-def _ids() -> tuple[str, ...]:
-    return tuple(sorted(key for key, symbol in _licensing().known_symbols.items() if not symbol.is_exception))
 
 
 @lru_cache(maxsize=4096)

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from multipl_moe.corpus import CorpusManifest, build_corpus
+from multipl_moe.corpus.documents import Split
 from multipl_moe.recipe.corpus import ExecutorSection
 from multipl_moe.recipe.recipe import Recipe, validate_recipe
 from tests.fixtures import save_trained_tokenizer, tree
 
+SPLITS: tuple[Split, ...] = ("train", "validation")
 WORDS = [f"{a}{b}{c}" for a in "bcdfgklmnprst" for b in "aeiou" for c in ("x", "zan", "ver", "_id")]
 
 

@@ -20,6 +20,7 @@ from multipl_moe.data.packed import PackedTokens, packing_by_language
 from multipl_moe.data.packing import PACKINGS
 from multipl_moe.recipe.recipe import Recipe
 from tests.corpus.read.test_answers import CHAT
+from tests.corpus.token_files import token_lists
 from tests.fixtures import save_beginning_texts, save_chat_tokenizer
 from tests.multipl_judge.problems.samples import write_rows
 
@@ -38,9 +39,8 @@ def written(folder: Path, output: Path, *answers: list[str]) -> tuple[list[list[
     ]
     LanguageTokenizer(output, folder / "tokenizer.json", document_bounds(folder)).run(documents)
     files = TokenFiles(output / NAME)
-    places = zip([0, *files.document_ends], np.diff(files.document_ends, prepend=0), strict=False)
-    rows = [(files.read(*place), files.counted(*place)) for place in map(tuple, places)]
-    return [tokens.tolist() for tokens, _ in rows], [np.asarray(counted).tolist() for _, counted in rows]
+    counted = np.split(files.counted(0, files.num_tokens), files.document_ends[:-1])
+    return token_lists(output / NAME), [row.tolist() for row in counted]
 
 
 _TEXT = st.text(min_size=1, max_size=20)

@@ -1,14 +1,16 @@
-"""manifest.json: written, read, refused."""
+"""What a corpus folder holds: manifest.json; broken files are refused. tests/data/test_packed.py reads whole tokens."""
 
 import json
 from dataclasses import asdict, fields
 
 import pytest
 
-from multipl_moe.corpus import CorpusManifest, LanguageCounts
+from multipl_moe.corpus import CorpusManifest, LanguageCounts, read_documents
 from multipl_moe.corpus.decontamination.benchmark_check import BenchmarkCheck
 from multipl_moe.corpus.manifest import FORMAT_VERSION
+from multipl_moe.corpus.token_files import TokenFiles
 from multipl_moe.errors import CorpusError
+from tests.corpus.token_files import write_tokens
 
 
 def test_keys_are_frozen():
@@ -51,3 +53,35 @@ def test_what_is_no_manifest_is_refused(tmp_path, content, message):
     (tmp_path / "manifest.json").write_bytes(content)
     with pytest.raises(CorpusError, match=message):
         CorpusManifest.load(tmp_path)
+
+
+def test_a_broken_file_is_reported(tmp_path):
+    path = tmp_path / "documents" / "train" / "go.jsonl.gz"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"\x1f\x8b\x08 cut")
+    with pytest.raises(CorpusError, match=r"go\.jsonl\.gz: broken"):
+        read_documents(tmp_path, "train", "go")
+
+
+@pytest.mark.parametrize("place", [0, 6, 9])
+def test_a_token_that_the_vocabulary_lacks_is_refused_wherever_it_lies(tmp_path, monkeypatch, place):
+    monkeypatch.setattr("multipl_moe.corpus.token_files._READ_TOKENS", 4)
+    tokens = write_tokens(tmp_path, [10])
+    TokenFiles(tmp_path).require_ids_below(10)
+    tokens[place] = 60
+    tokens.astype("uint16").tofile(tmp_path / "00000.ds")
+    with pytest.raises(CorpusError, match=r"00000\.ds: token 60 is none of the model's 60"):
+        TokenFiles(tmp_path).require_ids_below(60)
+    TokenFiles(tmp_path).require_ids_below(61)
+
+
+def test_tokens_of_no_use_are_refused_with_the_reason(tmp_path):
+    with pytest.raises(CorpusError, match="no tokens"):
+        TokenFiles(tmp_path)
+    write_tokens(tmp_path, [3])
+    (tmp_path / "00000.ds").write_bytes(b"12345")
+    with pytest.raises(CorpusError, match="does not have the 3 tokens"):
+        TokenFiles(tmp_path)
+    (tmp_path / "00000.ds.index").unlink()
+    with pytest.raises(CorpusError, match="missing or empty"):
+        TokenFiles(tmp_path)

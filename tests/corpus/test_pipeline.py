@@ -1,35 +1,27 @@
 """Building a corpus: duplicates, splits, errors, interruption, reproducibility."""
 
-import gzip
 import hashlib
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
 import pytest
 from transformers import AutoTokenizer
 
 from multipl_moe.corpus import CorpusManifest, TextFile, build_corpus, read_documents
 from multipl_moe.corpus.manifest import DROP_REASONS
 from multipl_moe.corpus.pipeline import base_name
+from multipl_moe.corpus.read.row_files import rows_of
 from multipl_moe.corpus.read.sources import no_files
 from multipl_moe.errors import BaseModelError, CorpusError
 from multipl_moe.recipe.corpus import SourceSection
+from tests.corpus.token_files import token_lists
 
-from .conftest import nearly, program, recipe_of, write_files
-
-SPLITS: tuple[Literal["train", "validation"], ...] = ("train", "validation")
+from .conftest import SPLITS, nearly, program, recipe_of, write_files
 
 
 def documents(folder: Path, language: str) -> dict[str, list[TextFile]]:
     return {split: read_documents(folder, split, language) for split in SPLITS}
-
-
-def rows(file: Path) -> list[dict]:
-    with (gzip.open if file.suffix == ".gz" else open)(file) as lines:
-        return [json.loads(line) for line in lines]
 
 
 def test_of_many_planted_near_duplicates_hardly_one_is_missed_and_no_clean_file_is_lost(tmp_path, tokenizer_folder):
@@ -40,7 +32,7 @@ def test_of_many_planted_near_duplicates_hardly_one_is_missed_and_no_clean_file_
     recipe = recipe_of({"kind": "folder", "path": str(tmp_path / "in")})
     manifest = build_corpus(recipe, tokenizer_folder, tmp_path / "out")
     assert 58 <= manifest.languages["rust"].dropped["near_duplicate"] <= 60
-    clusters = rows(tmp_path / "out" / "duplicates.jsonl")
+    clusters = list(rows_of(tmp_path / "out" / "duplicates.jsonl"))
     assert len(clusters) == manifest.duplicate_clusters == manifest.languages["rust"].dropped["near_duplicate"]
     numbers = [sorted(path.split("_")[-1] for path in cluster["paths"]) for cluster in clusters]
     assert all(len(pair) == 2 and pair[0] == pair[1] for pair in numbers), "a file was taken for another's duplicate"
@@ -58,10 +50,10 @@ def test_near_duplicates_stay_if_asked_and_the_terminal_stays_quiet(sources_fold
 
 def test_what_was_dropped_is_told_with_the_reason_and_how_it_begins(corpus):
     folder, _ = corpus
-    dropped = rows(folder / "dropped.jsonl.gz")
+    dropped = list(rows_of(folder / "dropped.jsonl.gz"))
     assert Counter(row["reason"] for row in dropped) == {"near_duplicate": 3, "exact_duplicate": 1}
     assert all(row.keys() == {"path", "language", "reason", "detail", "excerpt"} for row in dropped)
-    kept = {cluster["kept"] for cluster in rows(folder / "duplicates.jsonl")}
+    kept = {cluster["kept"] for cluster in rows_of(folder / "duplicates.jsonl")}
     assert {row["detail"] for row in dropped} == kept
     held = [*documents(folder, "rust").values(), *documents(folder, "python").values()]
     paths = {file.path for files in held for file in files}
@@ -85,7 +77,7 @@ def test_the_share_held_out_is_that_asked_for_and_the_manifest_counts_it(corpus,
         assert [counts.train_bytes, counts.validation_bytes] == num_bytes
         assert abs(counts.validation_files - 0.2 * (counts.train_files + counts.validation_files)) <= 1
     assert manifest.languages["python"].licences == {"Apache-2.0": 19, "MIT": 1}
-    row = rows(folder / "documents" / "train" / "python.jsonl.gz")[0]
+    row = next(rows_of(folder / "documents" / "train" / "python.jsonl.gz"))
     assert set(row) == {"text", "id", "metadata"}
     assert row["metadata"].keys() == {"language", "path", "source", "licence", "split"}
     assert row["id"].endswith(".py")
@@ -95,10 +87,8 @@ def test_only_training_documents_are_tokenised_and_decode_to_the_same_bytes(corp
     folder, manifest = corpus
     tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder)
     for language, counts in manifest.languages.items():
-        (file,) = (folder / "tokens" / "train" / language).glob("*.ds")
-        tokens, ends = np.fromfile(file, np.uint16), np.fromfile(f"{file}.index", np.uint64)
-        assert counts.train_tokens == len(tokens) == ends[-1]
-        written = [document.tolist() for document in np.split(tokens, ends[:-1].astype(int))]
+        written = token_lists(folder / "tokens" / "train" / language)
+        assert counts.train_tokens == sum(map(len, written))
         assert all(document.index(tokenizer.eos_token_id) == len(document) - 1 for document in written)
         decoded = [tokenizer.decode(document[:-1], clean_up_tokenization_spaces=False) for document in written]
         assert decoded == [file.text for file in documents(folder, language)["train"]]

@@ -5,18 +5,20 @@ import json
 from collections import Counter
 from itertools import cycle
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from multipl_judge.problems.starter_set import read_starter
 from multipl_moe.corpus import CorpusManifest, TextFile, build_corpus, read_documents
+from multipl_moe.corpus.read.row_files import rows_of
 from tests.corpus.clean.test_secret_detectors import SECRETS
 from tests.corpus.clean.test_unwritten import LICENCE
 from tests.corpus.licences.test_licence_filter import GPL_FILES, MIT_FILES
 from tests.corpus.read.test_archives import tar
 from tests.corpus.read.test_candidates import commit
 
-from .conftest import program, recipe_of
+from .conftest import SPLITS, program, recipe_of
 from .decontamination.disguises import commented, reformatted, renamed, whole
 
 KINDS = ("folder", "git", "jsonl", "archive")
@@ -99,28 +101,21 @@ def _name(path: str) -> str:
     return path.rpartition("/")[2]
 
 
-class Built:
-    """The corpus and what was planted."""
-
-    def __init__(self, root: Path, tokenizer_folder: Path) -> None:
-        self.planted = plant()
-        recipe = recipe_of(
-            *self.planted.write(root), licences={"allow": ["MIT"], "unknown": "drop"}, validation_share=0.3
-        )
-        self.manifest: CorpusManifest = build_corpus(recipe, tokenizer_folder, root / "corpus")
-        self.kept: dict[str, TextFile] = {
-            _name(file.path): file
-            for split in ("train", "validation")
-            for language in LANGUAGES.values()
-            for file in read_documents(root / "corpus", split, language)
-        }
-        with gzip.open(root / "corpus" / "dropped.jsonl.gz") as lines:
-            self.dropped = [json.loads(line) for line in lines]
+class Built(NamedTuple):
+    planted: Planted
+    manifest: CorpusManifest
+    kept: dict[str, TextFile]
+    dropped: list[dict]
 
 
 @pytest.fixture(scope="module")
 def built(tokenizer_folder, tmp_path_factory) -> Built:
-    return Built(tmp_path_factory.mktemp("planted"), tokenizer_folder)
+    root, planted = tmp_path_factory.mktemp("planted"), plant()
+    recipe = recipe_of(*planted.write(root), licences={"allow": ["MIT"], "unknown": "drop"}, validation_share=0.3)
+    manifest = build_corpus(recipe, tokenizer_folder, root / "corpus")
+    files = [read_documents(root / "corpus", split, name) for split in SPLITS for name in LANGUAGES.values()]
+    dropped = list(rows_of(root / "corpus" / "dropped.jsonl.gz"))
+    return Built(planted, manifest, {_name(file.path): file for group in files for file in group}, dropped)
 
 
 def test_every_fault_is_found_for_what_it_is_and_counted_and_nothing_else(built):

@@ -16,8 +16,7 @@ from datatrove.pipeline.dedup import MinhashDedupBuckets
 from multipl_moe.corpus import build_corpus, dropped, pipeline, tokens
 from multipl_moe.corpus.decontamination.benchmark_check import BenchmarkCheck
 from multipl_moe.corpus.duplicates import removal
-from multipl_moe.corpus.duplicates.minhash import CodeWords
-from multipl_moe.corpus.duplicates.pool import PoolReader
+from multipl_moe.corpus.duplicates.minhash import CodeSignature
 from multipl_moe.corpus.read.sources import SourceReader
 from multipl_moe.corpus.split import SplitByFile
 from multipl_moe.corpus.tokens import LanguageTokenizer
@@ -32,11 +31,11 @@ from .conftest import content, on_executor, program, recipe_of, write_files
 DEATHS: dict[str, tuple[Any, str, int]] = {
     "reading": (SourceReader, "_read", 9),
     "copies": (removal, "_write_removals", 1),
-    "signing": (CodeWords, "word_tokenize", 9),
+    "signing": (CodeSignature, "get_shingles", 9),
     "buckets": (MinhashDedupBuckets, "run", 3),
     "clusters": (removal, "_described", 2),
     "tokenising": (LanguageTokenizer, "_encode", 6),
-    "dropped": (dropped, "_rows", 1),
+    "dropped": (dropped, "rows_of", 1),
     "cleaning": (pipeline.shutil, "rmtree", 1),
 }
 
@@ -120,7 +119,7 @@ def test_kill_9_from_outside_leaves_no_process_behind_that_goes_on_writing(corpu
 
     recipe = on_executor(corpus_recipe, workers=2)
     process = in_a_fork(
-        recipe, tokenizer_folder, tmp_path / "out", lambda: at_call(PoolReader, "get_document_from_dict", 9, sleep)
+        recipe, tokenizer_folder, tmp_path / "out", lambda: at_call(CodeSignature, "get_shingles", 9, sleep)
     )
     while not asleep.exists():
         time.sleep(0.02)

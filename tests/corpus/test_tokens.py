@@ -4,7 +4,6 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from datatrove.data import Document
 from tokenizers import Tokenizer, normalizers
@@ -17,19 +16,14 @@ from multipl_moe.data.packed import PackedTokens
 from multipl_moe.errors import ConfigError
 from multipl_moe.fim_tokens import FimTokens
 from multipl_moe.model.documents import IGNORED_LABEL
+from tests.corpus.token_files import token_lists
 from tests.fixtures import add_tokens, save_beginning_texts
 
 from .conftest import program, recipe_of
 
 SPELLING = ["<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>"]
 FIM = FimTokens(300, 301, 302)
-
-
-def token_lists(folder: Path) -> list[list[int]]:
-    """The documents of a folder of tokens, in order."""
-    (file,) = folder.glob("*.ds")
-    ends = np.fromfile(f"{file}.index", np.uint64).astype(int)
-    return [tokens.tolist() for tokens in np.split(np.fromfile(file, np.uint16), ends[:-1])]
+END = 0  # of the tokenizer: "<|endoftext|>"
 
 
 @pytest.fixture
@@ -60,7 +54,7 @@ def write(
     start: tuple[int, ...] = (),
 ) -> tuple[list[list[int]], LanguageTokenizer]:
     rule = FimRule(FIM, 5, 0.6, piece_characters=piece_characters)
-    step = LanguageTokenizer(output, tokenizer_file, DocumentBounds([*start], "<|endoftext|>"), rule)
+    step = LanguageTokenizer(output, tokenizer_file, DocumentBounds([*start], END), rule)
     step.run(iter(documents))
     return token_lists(output / "rust"), step
 
@@ -74,7 +68,7 @@ def test_order_and_neighbours_change_no_document_and_forms_are_counted(tokenizer
     counts = {form: step.stats.stats[f"fim_{form}/rust"].total for form in ("psm", "spm")}
     assert counts["spm"] == sum(row[:2] == [FIM.prefix, FIM.suffix] for row in rows) > 0
     assert counts["psm"] == sum(row[0] == FIM.prefix for row in rows) - counts["spm"] > 0
-    assert all(row[-1] == tokenizer.token_to_id("<|endoftext|>") for row in rows)
+    assert {row[-1] for row in rows} == {END} == {tokenizer.token_to_id("<|endoftext|>")}
     assert texts_of(rows, tokenizer) == [document.text for document in documents]
     inside = {token for row in rows for run in undo_fim(row[:-1], FIM) for token in run}
     assert not set(FIM) & inside  # text that spells a token is data

@@ -1,8 +1,10 @@
-"""Token files as datatrove writes them, for tests."""
+"""Token files as datatrove writes them, for tests; all that is read lies in one file."""
 
 from pathlib import Path
 
 import numpy as np
+
+from multipl_moe.corpus.token_files import TokenFiles
 
 
 def write_tokens(
@@ -28,3 +30,10 @@ def write_tokens(
         counts = [np.arange(length) >= prompt for length, prompt in zip(lengths, prompts, strict=True)]
         np.concatenate(counts).tofile(folder / f"{name}.loss")
     return tokens
+
+
+def token_lists(folder: Path) -> list[list[int]]:
+    """The documents of a folder of tokens, in order."""
+    files = TokenFiles(folder)
+    tokens = files.read(0, files.num_tokens)
+    return [document.tolist() for document in np.split(tokens, files.document_ends[:-1])]

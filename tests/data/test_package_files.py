@@ -6,8 +6,6 @@ from importlib.metadata import Distribution, distribution
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from multipl_moe.corpus.documents import TextFile
 from multipl_moe.data.package_files import folder_files, package_files
 
@@ -26,11 +24,6 @@ def _install(site: Path, name: str, files: dict[str, str | bytes]) -> Distributi
     return Distribution.at(info)
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Path:
-    return tmp_path / "site"
-
-
 def _found(left_out: Iterable[str], installed: Iterable[Distribution] | None = None) -> dict[str, list[TextFile]]:
     return package_files(_KINDS, list(left_out), most_files=8, most_of_one=2, installed=installed)
 
@@ -39,9 +32,9 @@ def _paths(found: dict) -> dict[str, list[str]]:
     return {kind: [file.path for file in files] for kind, files in found.items()}
 
 
-def test_at_most_eight_a_kind_and_two_of_one_distribution_in_alphabetical_order(site):
+def test_at_most_eight_a_kind_and_two_of_one_distribution_in_alphabetical_order(tmp_path):
     installed = [
-        _install(site, name, {f"{name}/{file}.json": f"{name} {file} {LONG}" for file in ("c", "a", "b")})
+        _install(tmp_path, name, {f"{name}/{file}.json": f"{name} {file} {LONG}" for file in ("c", "a", "b")})
         for name in ("zeta", "beta", "alpha", "gamma", "delta")
     ]
     found = _found([], installed)
@@ -51,28 +44,28 @@ def test_at_most_eight_a_kind_and_two_of_one_distribution_in_alphabetical_order(
     assert _found([], reversed(installed)) == found
 
 
-def test_a_file_is_of_a_language_to_leave_out_whatever_the_case_of_its_ending_and_however_many_it_has(site):
+def test_a_file_is_of_a_language_to_leave_out_whatever_the_case_of_its_ending_and_however_many_it_has(tmp_path):
     names = ["a.JSON", "a.blade.json", "a.json", "a.css", "a.yml"]
-    installed = [_install(site, "one", dict.fromkeys(names, LONG))]
+    installed = [_install(tmp_path, "one", dict.fromkeys(names, LONG))]
     assert _paths(_found([".blade.json", ".css"], installed)) == {"JSON": ["one/a.json"]}
-    (site / "a.css").unlink()
-    (site / "a.yml").unlink()
-    assert not folder_files([site], [".json"], most_files=8)
-    assert _paths(folder_files([site], [".blade.json"], most_files=8)) == {
-        ".JSON": [str(site / "a.JSON")],
-        ".json": [str(site / "a.json")],
+    (tmp_path / "a.css").unlink()
+    (tmp_path / "a.yml").unlink()
+    assert not folder_files([tmp_path], [".json"], most_files=8)
+    assert _paths(folder_files([tmp_path], [".blade.json"], most_files=8)) == {
+        ".JSON": [str(tmp_path / "a.JSON")],
+        ".json": [str(tmp_path / "a.json")],
     }
 
 
-def test_what_is_short_binary_missing_or_metadata_is_passed_over_and_long_files_are_cut(site):
+def test_what_is_short_binary_missing_or_metadata_is_passed_over_and_long_files_are_cut(tmp_path):
     info = {"a-1.0.dist-info/licence.html": LONG}
     installed = [
-        _install(site, "a", info | {"a/1.html": "short", "a/2.html": b"\xff" * 999, "a/3.html": "é" * 9000}),
-        _install(site, "b", {"b/1.html": LONG, "b/2.html": LONG, "b/3.html": LONG}),
+        _install(tmp_path, "a", info | {"a/1.html": "short", "a/2.html": b"\xff" * 999, "a/3.html": "é" * 9000}),
+        _install(tmp_path, "b", {"b/1.html": LONG, "b/2.html": LONG, "b/3.html": LONG}),
     ]
-    (site / "b" / "1.html").unlink()
-    (site / "left-1.0.dist-info").mkdir()
-    installed.append(Distribution.at(site / "left-1.0.dist-info"))  # of an installation that was interrupted
+    (tmp_path / "b" / "1.html").unlink()
+    (tmp_path / "left-1.0.dist-info").mkdir()
+    installed.append(Distribution.at(tmp_path / "left-1.0.dist-info"))  # of an installation that was interrupted
     found = _found([], installed)
     assert _paths(found) == {"HTML": ["a/a/3.html", "b/b/2.html", "b/b/3.html"]}
     assert found["HTML"][0].text == "é" * 4096

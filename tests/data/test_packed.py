@@ -41,14 +41,10 @@ def test_positions_restart_at_documents_and_labels_leave_out_their_first_tokens(
             before = token
 
 
-def _items(dataset: PackedTokens) -> list[dict[str, torch.Tensor]]:
-    return [dataset[index] for index in range(len(dataset))]
-
-
 def _pieces(dataset: PackedTokens) -> list[list[int]]:
     """The pieces of all sequences, padding left out."""
     pieces = []
-    for item in _items(dataset):
+    for item in dataset:
         for token, position in zip(item["input_ids"].tolist(), item["position_ids"].tolist(), strict=True):
             if position == 0:
                 pieces.append([])
@@ -98,7 +94,7 @@ def test_windows_lose_only_the_end_of_each_file_and_count_it(tmp_path_factory, f
     for lengths in files:
         tokens = [token for document in islice(rest, len(lengths)) for token in document]
         expected += tokens[: len(tokens) // sequence_tokens * sequence_tokens]
-    assert [token for item in _items(dataset) for token in item["input_ids"].tolist()] == expected
+    assert [token for item in dataset for token in item["input_ids"].tolist()] == expected
     assert dataset.counts.lost_tokens == sum(map(sum, files)) - len(expected)
     assert dataset.counts.padding_tokens == 0
     _check_counts(dataset, documents)
@@ -119,7 +115,7 @@ def _check_counts(dataset: PackedTokens, documents: list[list[int]]) -> None:
     counts, pieces = dataset.counts, _pieces(dataset)
     places = len(dataset) * dataset.sequence_tokens
     assert counts.tokens == sum(map(len, documents)) == places - counts.padding_tokens + counts.lost_tokens
-    assert counts.padding_tokens == sum(int((item["position_ids"] == -2).sum()) for item in _items(dataset))
+    assert counts.padding_tokens == sum(int((item["position_ids"] == -2).sum()) for item in dataset)
     assert counts.documents == len(documents)
     assert counts.cut_documents == sum(document not in pieces for document in documents)
     order = np.arange(len(dataset))[::-1]
@@ -131,8 +127,8 @@ def _check_counts(dataset: PackedTokens, documents: list[list[int]]) -> None:
 def test_worker_processes_see_the_same(tmp_path, packing: Packing):
     write_tokens(tmp_path, LENGTHS)
     dataset = PackedTokens(tmp_path, 4, packing)
-    expected = [item["input_ids"].tolist() for item in _items(dataset)]
-    assert [item["input_ids"].tolist() for item in _items(pickle.loads(pickle.dumps(dataset)))] == expected
+    expected = [item["input_ids"].tolist() for item in dataset]
+    assert [item["input_ids"].tolist() for item in pickle.loads(pickle.dumps(dataset))] == expected
     loader = DataLoader(dataset, num_workers=2, batch_size=None, multiprocessing_context="fork")
     assert [item["input_ids"].tolist() for item in loader] == expected
 
@@ -152,7 +148,7 @@ def test_answers_are_whole_or_left_out_and_only_completions_are_targets(tmp_path
         return
     dataset = PackedTokens(folder, size, "whole")
     assert sorted(_pieces(dataset)) == expected
-    targets = [label for item in _items(dataset) for label in item["labels"].tolist() if label != -100]
+    targets = [label for item in dataset for label in item["labels"].tolist() if label != -100]
     assert sorted(targets) == [token for row in expected for token in row if token % 100 >= prompts[token // 100]]
     counts, left_out = dataset.counts, [n for n in lengths if n > size]
     assert (counts.lost_tokens, counts.cut_documents) == (sum(left_out), len(left_out))

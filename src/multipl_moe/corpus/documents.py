@@ -3,6 +3,8 @@
 import gzip
 import json
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -47,12 +49,19 @@ def read_documents(folder: Path, split: Split, language: str, limit: int | None 
     if not path.is_file():
         held = sorted(file.name.removesuffix(".jsonl.gz") for file in path.parent.glob("*.jsonl.gz"))
         raise CorpusError(f"{folder}: no {split} documents in {language}; there are: {', '.join(held) or 'none'}")
-    try:
-        with gzip.open(path, "rt", encoding="utf-8") as lines:
-            rows = [json.loads(line) for line in islice(lines, limit)]
+    with broken_is_an_error(path), gzip.open(path, "rt", encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in islice(lines, limit)]
         return [
             TextFile(meta["path"], row["text"], meta["licence"], tuple(meta.get("cuts", ())))
             for row, meta in ((row, row["metadata"]) for row in rows)
         ]
-    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
-        raise CorpusError(f"{path}: broken ({error!r}); build the corpus again") from None
+
+
+@contextmanager
+def broken_is_an_error(file: Path) -> Iterator[None]:
+    """Turns whatever is wrong with a corpus's file, or with what its rows hold, into a CorpusError that names it."""
+    try:
+        yield
+    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else repr(error)
+        raise CorpusError(f"{file}: broken ({why}); build the corpus again") from None

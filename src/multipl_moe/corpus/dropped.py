@@ -1,15 +1,14 @@
 """What each step leaves out: written by the tasks, gathered into dropped.jsonl.gz, counted for the manifest.
 
-Files of a corpus are equal when what is in them is: `ReproducibleWriter` and `reproducible_gzip`.
+Files of a corpus are equal when what is in them is, so no compressed one has a name or a time in it.
 """
 
 import gzip
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 import orjson
 from datatrove.data import Document
@@ -18,6 +17,7 @@ from datatrove.pipeline.writers import JsonlWriter
 from fsspec.compression import register_compression
 
 from multipl_moe.corpus.read.candidates import draw_order
+from multipl_moe.corpus.read.row_files import rows_of
 
 DROPPED_NAME = "dropped.jsonl.gz"
 _EXCERPT_CHARACTERS = 300
@@ -63,25 +63,19 @@ def gather_dropped(work: Path, output: Path, languages: Iterable[str], seed: int
     Returns the number of files by `REASON/LANGUAGE`.
     """
     counts: Counter[str] = Counter()
-    with reproducible_gzip(output / DROPPED_NAME) as lines:
+    with (output / DROPPED_NAME).open("wb") as raw, _compressed(raw, "wb") as lines:
         for language in languages:
             files = sorted((work / "dropped").glob(f"*/{language}/*.jsonl"))
-            for row in heapq.merge(*map(_rows, files), key=lambda row: draw_order(seed, row["path"])):
+            for row in heapq.merge(*map(rows_of, files), key=lambda row: draw_order(seed, row["path"])):
                 counts[f"{row['reason']}/{language}"] += 1
                 lines.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
     return counts
-
-
-def _rows(file: Path) -> Iterator[dict[str, Any]]:
-    with file.open("rb") as lines:
-        yield from map(orjson.loads, lines)
 
 
 _COMPRESSION = "gzip-reproducible"
 
 
 def _compressed(file: Any, mode: Any) -> gzip.GzipFile:
-    """A gzip stream with neither name nor time of writing in its header."""
     return gzip.GzipFile("", mode, 6, file, mtime=0)
 
 
@@ -97,10 +91,3 @@ class ReproducibleWriter(JsonlWriter):
 
     def __init__(self, folder: Path, name: str):
         super().__init__(str(folder), name, compression=_COMPRESSION)
-
-
-@contextmanager
-def reproducible_gzip(file: Path) -> Iterator[IO[bytes]]:
-    """The stream of such a file, for lines that are no documents."""
-    with file.open("wb") as raw, _compressed(raw, "wb") as stream:
-        yield cast(IO[bytes], stream)

@@ -95,23 +95,20 @@ class CorpusManifest:
         try:
             text = path.read_text(encoding="utf-8")
             content = json.loads(text)
+            version = content.get("format_version") if isinstance(content, dict) else None
+            if isinstance(version, int) and version != FORMAT_VERSION:  # whose fields may be others
+                raise CorpusError(
+                    f"{path}: format version {version}, this program reads {FORMAT_VERSION}; build the corpus again"
+                )
+            return TypeAdapter(cls).validate_json(text)
         except OSError as error:
             raise CorpusError(
                 f"{folder}: not a corpus, {MANIFEST_NAME} cannot be read ({error.strerror}); "
                 "build one with `multipl-moe corpus`"
             ) from None
         except ValueError as error:
-            raise CorpusError(f"{path}: not a corpus manifest ({error}); build the corpus again") from None
-        version = content.get("format_version") if isinstance(content, dict) else None
-        if isinstance(version, int) and version != FORMAT_VERSION:  # before the fields, which differ between versions
-            raise CorpusError(
-                f"{path}: format version {version}, this program reads {FORMAT_VERSION}; build the corpus again"
-            )
-        try:
-            return TypeAdapter(cls).validate_json(text)
-        except ValidationError as error:
-            problem = error.errors()[0]
-            where = ".".join(map(str, problem["loc"])) or "file"
-            raise CorpusError(
-                f"{path}: not a corpus manifest ({where}: {problem['msg']}); build the corpus again"
-            ) from None
+            why = str(error)
+            if isinstance(error, ValidationError):
+                problem = error.errors()[0]
+                why = f"{'.'.join(map(str, problem['loc'])) or 'file'}: {problem['msg']}"
+            raise CorpusError(f"{path}: not a corpus manifest ({why}); build the corpus again") from None

@@ -19,9 +19,10 @@ from multipl_moe.corpus.clean.replace_secrets import ReplaceSecrets
 from multipl_moe.corpus.clean.unwritten import Kind, unwritten_sign
 from multipl_moe.corpus.decontamination.index import Decontaminate
 from multipl_moe.corpus.decontamination.sources import Decontamination, counted_below, prepare_decontamination
+from multipl_moe.corpus.documents import tokens_path
 from multipl_moe.corpus.dropped import DropFor, DroppedWriter, ReproducibleWriter, gather_dropped
 from multipl_moe.corpus.duplicates.minhash import MINHASH, BucketMatches, CodeSignature
-from multipl_moe.corpus.duplicates.pool import PoolOrder, PoolReader, write_index
+from multipl_moe.corpus.duplicates.pool import PoolOrder, read_pool, write_index
 from multipl_moe.corpus.duplicates.removal import (
     CLUSTERS_NAME,
     DuplicateClusters,
@@ -30,7 +31,7 @@ from multipl_moe.corpus.duplicates.removal import (
 )
 from multipl_moe.corpus.fim import FIM_FORMS, FimRule
 from multipl_moe.corpus.licences.header_removal import remove_licence_headers
-from multipl_moe.corpus.licences.licence_filter import refused_licence
+from multipl_moe.corpus.licences.licence_files import refused_licence
 from multipl_moe.corpus.manifest import DROP_REASONS, FORMAT_VERSION, MANIFEST_NAME, CorpusManifest, LanguageCounts
 from multipl_moe.corpus.read.answers import AnswerTexts
 from multipl_moe.corpus.read.checks import require_sources
@@ -202,7 +203,7 @@ class _Build:
                 DroppedWriter(self.work, "read"),
                 self.work,
             ),
-            AnswerTexts(self.tokenizer_folder, DroppedWriter(self.work, "answers")),
+            DropFor("unreadable", AnswerTexts(self.tokenizer_folder), self.work),
             *self._content_steps(),
             partial(mark_held_out, self.work / _MARKS),
             partial(write_index, self.work / "index"),
@@ -236,7 +237,7 @@ class _Build:
 
     def _sign(self) -> list[Step]:
         return [
-            PoolReader(self.work / "pool", self.order, by_language=False),
+            partial(read_pool, self.work / "pool", self.order, False),
             WithoutRemoved(self.work / "exact"),
             CodeSignature(self.work / "signatures"),
         ]
@@ -258,7 +259,7 @@ class _Build:
 
     def _write(self) -> list[Step]:
         return [
-            PoolReader(self.work / "pool", self.order, by_language=True),
+            partial(read_pool, self.work / "pool", self.order, True),
             WithoutRemoved(self.work / "removed", DroppedWriter(self.work, "duplicates")),
             SplitByFile(
                 self.recipe.corpus.validation_share,
@@ -281,8 +282,7 @@ class _Build:
         """Refuse held_out sources all of whose files, in one of these languages, are duplicates of others."""
         removed = WithoutRemoved(self.work / "removed")
         for language in languages:
-            pool = PoolReader(self.work / "pool", self.order, by_language=True)
-            files = pool.run(rank=self.names.index(language))
+            files = read_pool(self.work / "pool", self.order, True, rank=self.names.index(language))
             copies = [file for file in files if file.metadata.get("held_out") and removed.filter(file) is not True]
             if copies:
                 path, kept = (copies[0].metadata[key] for key in ("path", "detail"))
@@ -295,20 +295,15 @@ class _Build:
         return LanguageCounts(
             train_files=counts[f"train_files/{language}"],
             train_bytes=counts[f"train_bytes/{language}"],
-            train_tokens=_num_tokens(self.staging / "tokens" / "train" / language),
+            train_tokens=_num_tokens(tokens_path(self.staging, language)),
             validation_files=counts[f"validation_files/{language}"],
             validation_bytes=counts[f"validation_bytes/{language}"],
             licences=counted_below(f"licences/{language}/", counts),
             dropped={reason: dropped[f"{reason}/{language}"] for reason in DROP_REASONS},
-            replaced=_replaced(counts, language),
+            replaced=counted_below(f"replaced/{language}/", counts),
             fim={form: counts[f"fim_{form}/{language}"] for form in FIM_FORMS},
             normalised_files=counts[f"normalised_files/{language}"],
         )
-
-
-def _replaced(counts: Counter[str], language: str) -> dict[str, int]:
-    labels = (label.split("/") for label in sorted(counts) if label.startswith("replaced/"))
-    return {kind: counts[f"replaced/{kind}/{name}"] for _, kind, name in labels if name == language}
 
 
 def base_name(base: str, folder: Path) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 from datatrove.data import Document
@@ -12,7 +12,6 @@ from datatrove.io import get_datafolder
 from datatrove.pipeline.tokens import DocumentTokenizer
 from datatrove.pipeline.tokens.tokenizer import TokenizedFile
 from tokenizers import AddedToken, Tokenizer
-from tokenizers.normalizers import Normalizer
 from transformers import AutoTokenizer
 
 from multipl_judge.languages.answers import are_answers, parts_of
@@ -26,10 +25,10 @@ _BATCH_DOCUMENTS, _BATCH_CHARACTERS = 256, 4_000_000
 
 
 class DocumentBounds(NamedTuple):
-    """The ids before each document, or piece of a rearranged one, and the text of the token after it."""
+    """The ids before each document, or piece of a rearranged one, and the id after it."""
 
     start: list[int]
-    eos_token: str
+    end: int
 
 
 class LanguageTokenizer(DocumentTokenizer):
@@ -44,20 +43,12 @@ class LanguageTokenizer(DocumentTokenizer):
     """
 
     def __init__(self, output: Path, tokenizer_file: Path, bounds: DocumentBounds, fim: FimRule | None = None):
-        super().__init__(
-            str(output),
-            str(tokenizer_file),
-            eos_token=bounds.eos_token,
-            shuffle_documents=False,
-            save_final_metadata=False,
-        )
-        self.output = output
-        self.start = bounds.start
-        self.fim = fim
+        super().__init__(str(output), str(tokenizer_file), shuffle_documents=False, save_final_metadata=False)
+        self.output, self.bounds, self.fim = output, bounds, fim
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer, with an EOS token after each text unless it is asked for none."""
+        """The tokenizer, which takes the special tokens that a text spells for text."""
         tokenizer = super().tokenizer
         tokenizer.no_truncation()
         tokenizer.no_padding()
@@ -68,20 +59,13 @@ class LanguageTokenizer(DocumentTokenizer):
         return tokenizer
 
     @cached_property
-    def _normaliser(self) -> Normalizer | None:
-        return self.tokenizer.normalizer
-
-    @cached_property
     def _joins(self) -> bool:
         return joins_exactly(self.tokenizer)
 
     def run(self, data: Iterable[Document], rank: int = 0, world_size: int = 1) -> None:
         """Consume all documents; those of one language come together."""
-        written: set[str] = set()
         training = (document for document in data if document.metadata["split"] == "train")
         for language, documents in groupby(training, key=lambda document: document.metadata["language"]):
-            assert language not in written, f"documents of {language} come in two groups"
-            written.add(language)
             self.output_folder = get_datafolder(str(self.output / language))
             self.save_loss_metadata = are_answers(language)
             super().run(documents)  # a language's files are named alike whichever task writes them
@@ -111,18 +95,16 @@ class LanguageTokenizer(DocumentTokenizer):
             if document is not normalised and any(map(self._is_normalised, parts, tokens)):
                 normalised = document
                 self.stat_update(f"normalised_files/{document.metadata['language']}")
-            yield [*self.start, *arranged(tokens, cut, self.fim.tokens if self.fim else None), self._eos]
-
-    @cached_property
-    def _eos(self) -> int:
-        return cast(int, self.tokenizer.token_to_id(cast(str, self.eos_token)))
+            found = arranged(tokens, cut, self.fim.tokens if self.fim else None)
+            yield [*self.bounds.start, *found, self.bounds.end]
 
     def _encode_answer(self, document: Document) -> tuple[list[int], np.ndarray]:
         def encode(text: str, is_spelled: bool) -> list[int]:
             self.tokenizer.encode_special_tokens = not is_spelled
             return self.tokenizer.encode(text, add_special_tokens=False).ids
 
-        tokens, spans = answer_tokens(parts_of(document.text, document.metadata["cuts"]), encode, self.start, self._eos)
+        parts = parts_of(document.text, document.metadata["cuts"])
+        tokens, spans = answer_tokens(parts, encode, *self.bounds)
         self.tokenizer.encode_special_tokens = True
         counts = np.zeros(len(tokens), bool)
         for begin, end in spans:
@@ -131,12 +113,12 @@ class LanguageTokenizer(DocumentTokenizer):
 
     def _is_normalised(self, text: str, tokens: list[int]) -> bool:
         """Whether the tokenizer's normaliser has changed a text in a way that its decoder does not undo."""
-        if self._normaliser is None or self._normaliser.normalize_str(text) == text:
+        normaliser = self.tokenizer.normalizer
+        if normaliser is None or normaliser.normalize_str(text) == text:
             return False
         return self.tokenizer.decode(tokens, skip_special_tokens=False) != text
 
     def _pieces(self, document: Document) -> list[tuple[Document, FimCut | None]]:
-        """The document with the cut of each of its pieces, or with none."""
         cuts = self.fim.cuts(document.text, document.metadata["path"]) if self.fim else []
         if not cuts:
             return [(document, None)]
@@ -145,7 +127,6 @@ class LanguageTokenizer(DocumentTokenizer):
 
 
 def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    """The documents in order, so many at a time as memory has room for; a very long one by itself."""
     batch: list[Document] = []
     characters = 0
     for document in documents:
@@ -166,9 +147,9 @@ def document_bounds(tokenizer_folder: Path) -> DocumentBounds:
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(tokenizer_folder), local_files_only=True)
         token, start = tokenizer.eos_token, start_tokens(tokenizer)
-        known = Tokenizer.from_file(str(file)).token_to_id(token) is not None if token else False
+        end = Tokenizer.from_file(str(file)).token_to_id(token) if token else None
     except Exception as error:  # the tokenizers library raises plain Exception
         raise BaseModelError(f"{tokenizer_folder}: not a tokenizer ({error})") from None
-    if not known:
+    if end is None:
         raise BaseModelError(f"{file}: eos_token is {token!r}, which the vocabulary lacks; documents need an end")
-    return DocumentBounds(start, token)
+    return DocumentBounds(start, end)

@@ -27,8 +27,8 @@ def calibration_batches(
     recipe: Recipe, corpus: Path, tokenizer: PreTrainedTokenizerBase, role: str | None = None
 ) -> list[dict[str, torch.Tensor]]:
     """Batches of training text that set the segment thresholds: of all languages, or of those of one role."""
-    languages, size = _languages_with_tokens(recipe, corpus), recipe.train.calibration_sequence_tokens
-    languages = [name for name in languages if role in (None, recipe.languages[name])]
+    languages = [name for name in _held(recipe, corpus) if role in (None, recipe.languages[name])]
+    size = recipe.train.calibration_sequence_tokens
     count = max(recipe.train.calibration_tokens // (size * len(languages)), 2)
     turns = window_turns(tokenizer, corpus, "train", languages, size=size, count=count)
     return padded_batches([row for turn in turns for row in turn], _CALIBRATION_ROWS)
@@ -42,10 +42,9 @@ def expert_use_batches(recipe: Recipe, corpus: Path, gate: Sequence[str]) -> dic
     """
     seed = recipe.seed + _EXPERT_USE_SEED_OFFSET
     batches = {}
-    for name in _languages_with_tokens(recipe, corpus):
+    for name, held in _held(recipe, corpus).items():
         if gate and name not in gate:
             continue
-        held = name if tokens_path(corpus, name).is_dir() else answers_in(name)
         longest = int(np.diff(TokenFiles(tokens_path(corpus, held)).file_ends, prepend=0).max())
         sequence_tokens = min(recipe.train.calibration_sequence_tokens, longest)
         rows = max(_EXPERT_USE_TOKENS // sequence_tokens, 1)
@@ -55,12 +54,10 @@ def expert_use_batches(recipe: Recipe, corpus: Path, gate: Sequence[str]) -> dic
     return batches
 
 
-def _languages_with_tokens(recipe: Recipe, corpus: Path) -> list[str]:
-    return [
-        name
-        for name in recipe.languages
-        if any(tokens_path(corpus, held).is_dir() for held in (name, answers_in(name)))
-    ]
+def _held(recipe: Recipe, corpus: Path) -> dict[str, str]:
+    """Each language that the corpus has tokens of, and the name that they have there: of its files or its answers."""
+    names = [(name, held) for name in recipe.languages for held in (answers_in(name), name)]
+    return {name: held for name, held in names if tokens_path(corpus, held).is_dir()}
 
 
 def require_known_tokens(corpus: Path, vocabulary: int) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from multipl_judge.languages.answers import are_answers
+from multipl_moe.corpus.documents import tokens_path
 from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.corpus.token_files import TokenFiles
 from multipl_moe.data.packing import PACKINGS, BestFitLayout, Layout, Packing, PackingCounts, WindowLayout
@@ -27,6 +28,9 @@ class PackedTokens(Dataset[dict[str, Tensor]]):
         packing: `windows` cuts all tokens every T tokens (`WindowLayout`), `best_fit` only documents longer than T, and
             `whole` leaves these out (`BestFitLayout`).
 
+    Attributes:
+        counts: what the packing makes of the tokens.
+
     Raises:
         CorpusError: no such files, broken ones, or too few tokens for one window.
     """
@@ -36,6 +40,7 @@ class PackedTokens(Dataset[dict[str, Tensor]]):
         self.packing: Packing = packing
         self._files = TokenFiles(folder)
         self._layout = _lay_out(self._files, sequence_tokens, packing)
+        self.counts: PackingCounts = self._layout.counts
         if len(self) == 0:
             raise CorpusError(
                 f"{folder}: {self.counts.tokens} tokens are less than one sequence of {sequence_tokens}; "
@@ -44,11 +49,6 @@ class PackedTokens(Dataset[dict[str, Tensor]]):
                 else f"{folder}: every answer is longer than a sequence of {sequence_tokens} tokens; raise "
                 "train.sequence_tokens"
             )
-
-    @property
-    def counts(self) -> PackingCounts:
-        """What the packing makes of the tokens."""
-        return self._layout.counts
 
     @property
     def sha256(self) -> str:
@@ -94,7 +94,7 @@ def packing_by_language(corpus: Path, sequence_tokens: int) -> dict[str, dict[Pa
     """What each packing would make of each language's tokens, none of which is read; answers have one of their own."""
     counts: dict[str, dict[Packing, PackingCounts]] = {}
     for language in CorpusManifest.load(corpus).languages:
-        files = TokenFiles(corpus / "tokens" / "train" / language)
+        files = TokenFiles(tokens_path(corpus, language))
         packings: Sequence[Packing] = ["whole"] if are_answers(language) else PACKINGS
         counts[language] = {packing: _lay_out(files, sequence_tokens, packing).counts for packing in packings}
     return counts

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Subset
 
 from multipl_judge.languages.answers import answers_in, are_answers, language_of
 from multipl_moe.corpus.documents import tokens_path
@@ -90,23 +90,16 @@ class MixtureSummary:
         return asdict(self) | {"padding_share": self.padding_share}
 
 
-class TrainingData(Dataset[dict[str, Tensor]]):
-    """The sequences begin..end-1 of a mixture."""
+class TrainingData(Subset[dict[str, Tensor]]):
+    """The sequences of a mixture from `begin` on."""
 
     def __init__(self, mixed: MixtureDataset, begin: int, summary: MixtureSummary) -> None:
-        self._mixed, self._begin = mixed, begin
-        self.summary = summary
-
-    def __len__(self) -> int:
-        return len(self._mixed) - self._begin
-
-    def __getitem__(self, index: int) -> dict[str, Tensor]:
-        """The sequence whose turn it is."""
-        return self._mixed[self._begin + index]
+        super().__init__(mixed, range(begin, len(mixed)))
+        self.mixed, self.summary = mixed, summary
 
     def language_of(self, index: int) -> str:
         """The language whose turn it is."""
-        return self._mixed.language_of(self._begin + index)
+        return self.mixed.language_of(self.indices[index])
 
 
 def training_data(recipe: Recipe, corpus: Path, num_sequences: int) -> TrainingData:

@@ -104,7 +104,7 @@ def _num_files(source: SourceSection, name: str, detector: LanguageDetector) -> 
     """Files that may be of the language, by their names; None for rows, whose reading takes as long as the corpus's."""
     if source.kind == "archive":
         return sum(1 for _ in find_members(source, name, detector))
-    if source.kind in ("jsonl", "parquet", "hub"):
+    if source.kind in ("jsonl", "parquet", "hub", "answers"):
         return None
     with ExitStack() as open_until:
-        return sum(1 for _ in find_files(source, [name], detector, open_until))
+        return sum(1 for _ in find_files(source, name, detector, open_until))

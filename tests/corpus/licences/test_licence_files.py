@@ -3,20 +3,15 @@
 import io
 import shutil
 import zipfile
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from multipl_judge.languages.table import LANGUAGES
 from multipl_moe.corpus.licences import licence_files
 from multipl_moe.corpus.licences.licence_files import is_licence_name, nearest_among
 from multipl_moe.corpus.read import archives
-from multipl_moe.corpus.read.archives import find_members
-from multipl_moe.corpus.read.candidates import find_files
-from multipl_moe.corpus.read.language_detection import LanguageDetector
-from multipl_moe.recipe.corpus import SourceSection
 from tests.corpus.conftest import program
+from tests.corpus.read.finding import find
 from tests.corpus.read.test_archives import tar
 from tests.corpus.read.test_candidates import commit
 
@@ -144,12 +139,7 @@ def write_tree(root: Path, files: dict[str, str]) -> None:
 
 
 def licences(kind: str, path: Path, **keys) -> dict[str, str]:
-    source = SourceSection.model_validate({"kind": kind, "path": path, **keys})
-    detector = LanguageDetector(LANGUAGES)
-    with ExitStack() as open_until:
-        rows = find_members(source, "rust", detector) if kind == "archive" else None
-        rows = rows or find_files(source, ["rust"], detector, open_until)
-        named = {row.path.rpartition("/")[2]: row.licence for row in rows}
+    named = {row.path.rpartition("/")[2]: row.licence for row in find(kind, path, "rust", **keys)}
     return {name: licence for name, licence in named.items() if not is_licence_name(name)}
 
 

@@ -1,7 +1,7 @@
 import pytest
 from datatrove.data import Document
 
-from multipl_moe.corpus.licences.licence_filter import refused_licence, tagged_licence
+from multipl_moe.corpus.licences.licence_files import refused_licence, tagged_licence
 from multipl_moe.spdx import LicencePolicy
 
 

@@ -8,7 +8,6 @@ from datatrove.data import Document
 from transformers import AutoTokenizer
 
 from multipl_judge.languages.answers import parts_of
-from multipl_moe.corpus.dropped import DroppedWriter
 from multipl_moe.corpus.read.answers import AnswerTexts, answer_row
 from multipl_moe.errors import CorpusError
 from tests.fixtures import save_chat_tokenizer, save_tokenizer
@@ -21,26 +20,18 @@ CHAT = [
 ]
 
 
-def texts(
-    folder: Path, work: Path, *rows: dict, language: str = "rust.answers"
-) -> tuple[list[Document], dict[str, str]]:
-    """Answers made of the rows, and details of those that were dropped."""
-    documents = [
-        Document(json.dumps(row), str(number), metadata={"language": language, "path": str(number)})
-        for number, row in enumerate(rows)
-    ]
-    step = AnswerTexts(folder, DroppedWriter(work, "answers"))
-    made = list(step.run(documents))
-    lines = [line for file in work.rglob("*.jsonl") for line in file.read_text().splitlines()]
-    dropped = {row["path"]: row["detail"] for row in map(json.loads, lines)}
-    assert len(made) + len(dropped) == len(rows)
-    return made, dropped
+def texts(folder: Path, *rows: dict, language: str = "rust.answers") -> tuple[list[Document], list[str]]:
+    """Answers made of the rows, and why the others are none."""
+    documents = [Document(json.dumps(row), "a", metadata={"language": language}) for row in rows]
+    reasons = [*map(AnswerTexts(folder), documents)]
+    made = [document for document, reason in zip(documents, reasons, strict=True) if reason is None]
+    return made, [reason for reason in reasons if reason is not None]
 
 
 def test_the_assistant_s_turns_are_the_completions_of_a_chat_and_what_follows_begins_with_their_end(tmp_path):
-    save_chat_tokenizer(tmp_path / "tokenizer")
-    (document,), _ = texts(tmp_path / "tokenizer", tmp_path / "work", {"messages": CHAT})
-    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "tokenizer")
+    save_chat_tokenizer(tmp_path)
+    (document,), _ = texts(tmp_path, {"messages": CHAT})
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
     assert document.text == tokenizer.apply_chat_template(CHAT, tokenize=False)
     parts = parts_of(document.text, document.metadata["cuts"])
     assert parts[1::2] == ["return 2 * x", "say <|im_end|> twice"]
@@ -51,7 +42,7 @@ def test_the_assistant_s_turns_are_the_completions_of_a_chat_and_what_follows_be
 
 
 def test_rows_that_teach_nothing_are_dropped_with_the_reason_and_files_pass(tmp_path):
-    save_chat_tokenizer(tmp_path / "tokenizer")
+    save_chat_tokenizer(tmp_path)
     rows = [
         {"prompt": "f(", "completion": "x)"},
         {"prompt": "", "completion": "x"},
@@ -61,23 +52,23 @@ def test_rows_that_teach_nothing_are_dropped_with_the_reason_and_files_pass(tmp_
         {"messages": [CHAT[0], {"role": "assistant", "content": " "}]},
         {"messages": [{"role": "robot", "content": "x"}, CHAT[1]]},
     ]
-    made, dropped = texts(tmp_path / "tokenizer", tmp_path / "work", *rows)
+    made, dropped = texts(tmp_path, *rows)
     assert [(document.text, document.metadata["cuts"]) for document in made] == [("f(x)", [2])]
-    assert [dropped[str(number)].partition(":")[0] for number in range(1, 7)] == [
+    assert [reason.partition(":")[0] for reason in dropped] == [
         *["prompt or completion is empty"] * 2,
         "no message of the assistant",
         "a message is not a JSON object",
         "message 1",
         "the chat template refuses it",
     ]
-    (file,), _ = texts(tmp_path / "tokenizer", tmp_path / "none", rows[1], language="rust")
+    (file,), _ = texts(tmp_path, rows[1], language="rust")
     assert (file.text, "cuts" in file.metadata) == (json.dumps(rows[1]), False)
 
 
 def test_messages_without_a_template_are_an_error_that_says_so(tmp_path):
     save_tokenizer(tmp_path)
     with pytest.raises(CorpusError, match="rows of messages need a chat template"):
-        texts(tmp_path, tmp_path / "work", {"messages": CHAT})
+        texts(tmp_path, {"messages": CHAT})
 
 
 def test_of_a_row_only_what_makes_the_answer_stays():

@@ -14,12 +14,8 @@ from pathlib import Path
 import pyarrow
 import pytest
 
-from multipl_judge.languages.table import LANGUAGES
-from multipl_moe.corpus.read.archives import find_members
-from multipl_moe.corpus.read.candidates import READ_ERRORS
-from multipl_moe.corpus.read.language_detection import LanguageDetector
-from multipl_moe.recipe.corpus import SourceSection
 from tests.corpus.conftest import program
+from tests.corpus.read.finding import find
 
 FILES = {"pkg/a.rs": program(1), "pkg/b.py": program(2), "pkg/deep/c.rs": program(3)}
 
@@ -52,15 +48,7 @@ def tar(members: Mapping[str, str | bytes | tarfile.TarInfo]) -> bytes:
 
 def members(path: Path, of: str = "rust", **keys) -> list[tuple[str, str | None]]:
     """Path inside the archive and content of every candidate; None where it cannot be read."""
-    source = SourceSection.model_validate({"kind": "archive", "path": path, **keys})
-    found = []
-    for row in find_members(source, of, LanguageDetector(LANGUAGES)):
-        try:
-            content = row.open().read().decode()
-        except READ_ERRORS:
-            content = None
-        found.append((row.path, content))
-    return found
+    return [(found.path, found.text) for found in find("archive", path, of, **keys)]
 
 
 @pytest.mark.parametrize("ending", COMPRESS)

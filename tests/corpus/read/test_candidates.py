@@ -1,32 +1,22 @@
-"""Folders and git work trees as sources."""
+"""Folders and git work trees as sources, and folders of installed packages."""
 
 import gzip
 import os
 import subprocess
-from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
-from multipl_judge.languages.table import LANGUAGES
-from multipl_moe.corpus.read.candidates import find_files
-from multipl_moe.corpus.read.language_detection import LanguageDetector
-from multipl_moe.corpus.read.sources import SourceReader
+from multipl_moe.corpus.read.candidates import installed_folders
 from multipl_moe.errors import CorpusError
-from multipl_moe.recipe.corpus import SourceSection
-from tests.corpus.conftest import program, recipe_of, write_files
+from tests.corpus.conftest import program, write_files
+from tests.corpus.read.finding import find, read
 
 
 def contents(kind: str, root: Path, **keys) -> dict[str, str]:
     """What can be read of the files found, by path."""
-    source = SourceSection.model_validate({"kind": kind, "path": root, **keys})
-    found = {}
-    with ExitStack() as open_until:
-        rows = list(find_files(source, ("rust", "cpp"), LanguageDetector(LANGUAGES), open_until))
-        for row in reversed(rows):
-            with suppress(OSError):
-                found[row.path.split("/", 2)[2]] = row.open().read().decode()
-    return found
+    found = find(kind, root, "rust", "cpp", **keys)
+    return {file.path.split("/", 2)[2]: file.text for file in found if file.text is not None}
 
 
 def commit(tree: Path, tag: str) -> None:
@@ -71,9 +61,8 @@ def test_a_folder_that_cannot_be_listed_counts_once_as_unreadable(tmp_path, monk
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", scan)
-    reader = SourceReader(recipe_of({"kind": "folder", "path": str(tmp_path)}).corpus, ["cpp", "rust"], 0)
-    assert {document.text for document in reader.run()} == {program(0), program(1)}
-    counts = {label: metric.total for label, metric in reader.stats.stats.items() if metric.total}
+    documents, counts = read({"kind": "folder", "path": str(tmp_path)}, languages=("cpp", "rust"))
+    assert {document.text for document in documents} == {program(0), program(1)}
     assert (counts["dropped/unreadable/cpp"], counts["found/cpp"], counts["found/rust"]) == (1, 1, 2)
     assert "dropped/unreadable/rust" not in counts
 
@@ -92,3 +81,26 @@ def test_a_revision_and_a_bare_repository_are_read_without_what_is_not_committed
     committed = first | {"file_0.rs": program(50), "later.rs.gz": program(51)}
     assert contents("git", bare) == committed
     assert contents("git", tree) == committed | {"file_1.rs": "not committed"}
+
+
+def _package(lists: Path, name: str, folder: str, number: int, ending: str = ".mine") -> None:
+    lines = [folder, *(f"{folder}/{index % 3}/{index}{ending}" for index in range(number))]
+    (lists / f"{name}.list").write_text("\n".join(lines) + "\n")
+
+
+def test_folders_with_most_files_come_first_and_none_lies_in_another(tmp_path: Path):
+    for name, folder, number in [
+        ("few", "/usr/share/few", 19),
+        ("some", "/usr/share/some", 20),
+        ("many", "/usr/lib/many", 60),
+        ("inside", "/usr/lib/many/inside", 90),
+        ("documents", "/usr/share/doc/mine", 70),
+        ("wide", "/usr/share", 80),
+        ("more", "/opt/more", 40),
+        ("last", "/opt/last", 30),
+    ]:
+        _package(tmp_path, name, folder, number)
+    _package(tmp_path, "other", "/usr/share/other", 99, ".other")
+    assert installed_folders([".mine", ".mn"], tmp_path) == ["/usr/lib/many", "/opt/more", "/opt/last"]
+    assert installed_folders([".none"], tmp_path) == []
+    assert installed_folders([".mine"], tmp_path / "nowhere") == []

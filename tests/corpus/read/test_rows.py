@@ -9,16 +9,12 @@ import pyarrow.parquet
 import pytest
 from datatrove.data import Document
 
-from multipl_judge.languages.table import LANGUAGES
 from multipl_moe.corpus.read import row_files
-from multipl_moe.corpus.read.candidates import Candidate
-from multipl_moe.corpus.read.language_detection import LanguageDetector
-from multipl_moe.corpus.read.rows import find_rows
-from multipl_moe.corpus.read.sources import SourceReader
 from multipl_moe.errors import CorpusError
-from multipl_moe.recipe.corpus import SourceSection
-from tests.corpus.conftest import program, recipe_of
+from tests.corpus.conftest import program
+from tests.corpus.read.finding import find, read
 
+LANGUAGES = ("rust", "python", "cpp")
 ROWS = [
     {"text": program(1), "path": "src/a.rs", "license": "MIT"},
     {"text": program(2), "path": "b.py"},
@@ -39,17 +35,12 @@ def write_parquet(path: Path, rows: list[dict]) -> Path:
     return path
 
 
-def find(kind: str, path: Path, of: tuple[str, ...] = ("rust", "python", "cpp"), **keys) -> list[Candidate]:
-    source = SourceSection.model_validate({"kind": kind, "path": path, **keys})
-    return [row for language in of for row in find_rows(source, language, LanguageDetector(LANGUAGES))]
-
-
 @pytest.mark.parametrize("name", ["rows.jsonl", "rows.jsonl.gz", "rows.parquet"])
 def test_rows_tell_their_language_path_and_licence(tmp_path, name):
     write, kind = (write_parquet, "parquet") if name.endswith("parquet") else (write_jsonl, "jsonl")
     rows = [dict.fromkeys(("text", "path", "license", "language", "metadata")) | row for row in ROWS]
     path = write(tmp_path / name, rows)
-    found = find(kind, path, licence="0BSD")
+    found = find(kind, path, *LANGUAGES, licence="0BSD")
     prefix = f"{tmp_path.name}/{name}"
     assert [(row.language, row.path, row.licence) for row in found] == [
         ("rust", f"{prefix}#0/src/a.rs", "MIT"),
@@ -57,24 +48,22 @@ def test_rows_tell_their_language_path_and_licence(tmp_path, name):
         ("rust", f"{prefix}#3/c.unknown", "ISC"),
         ("python", f"{prefix}#1/b.py", "0BSD"),
     ]
-    assert [row.open().read().decode() for row in found] == [program(seed) for seed in (1, 3, 4, 2)]
-    assert [row.language for row in find(kind, tmp_path, ("go",), language="go")] == ["go"] * 5
+    assert [row.text for row in found] == [program(seed) for seed in (1, 3, 4, 2)]
+    assert [row.language for row in find(kind, tmp_path, "go", language="go")] == ["go"] * 5
 
 
 def test_broken_rows_are_counted_not_fatal(tmp_path):
     path = write_jsonl(tmp_path / "rows.jsonl", [{"code": program(1)}, {"code": 5}, {"code": "\ud800" * 300}, [1]])
     path.write_bytes(path.read_bytes() + b"{not json\n\n")
-    documents, counts = read({"kind": "jsonl", "path": str(path), "language": "rust", "text_key": "code"})
+    documents, counts = dropped({"kind": "jsonl", "path": str(path), "language": "rust", "text_key": "code"})
     assert [document.text for document in documents] == [program(1)]
     assert counts == {"dropped/unreadable/rust": 3, "dropped/encoding/rust": 1}
 
 
-def read(source: dict, languages: tuple[str, ...] = ("rust", "python", "go")) -> tuple[list[Document], dict[str, int]]:
+def dropped(source: dict) -> tuple[list[Document], dict[str, int]]:
     """The documents drawn, and the numbers of those dropped."""
-    reader = SourceReader(recipe_of(source).corpus, languages, 0)
-    documents = list(reader.run())
-    stats = reader.stats.stats.items()
-    return documents, {label: int(metric.total) for label, metric in stats if label.startswith("dropped/")}
+    documents, counts = read(source, languages=("rust", "python", "go"))
+    return documents, {label: number for label, number in counts.items() if label.startswith("dropped/")}
 
 
 @pytest.mark.parametrize(
@@ -90,19 +79,17 @@ def read(source: dict, languages: tuple[str, ...] = ("rust", "python", "go")) ->
 def test_files_of_no_use_are_refused_with_the_reason(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(CorpusError, match=message):
-        find("answers" if name.startswith("answers") else "jsonl", tmp_path)
+        find("answers" if name.startswith("answers") else "jsonl", tmp_path, "rust")
 
 
 def test_of_a_file_that_breaks_off_what_came_before_counts(tmp_path):
     rows = [{"text": program(seed), "path": f"{seed}.rs"} for seed in range(100)]
     path = write_jsonl(tmp_path / "rows.jsonl.gz", rows)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    *found, broken = find("jsonl", path, ("rust",))
+    *found, broken = find("jsonl", path, "rust")
     assert 25 < len(found) < 75
-    assert [row.open().read().decode() for row in found] == [program(seed) for seed in range(len(found))]
-    assert broken.path == f"{tmp_path.name}/rows.jsonl.gz"
-    with pytest.raises(OSError, match="no text"):
-        broken.open()
+    assert [row.text for row in found] == [program(seed) for seed in range(len(found))]
+    assert (broken.path, broken.text) == (f"{tmp_path.name}/rows.jsonl.gz", None)
 
 
 def test_a_broken_line_may_be_of_any_language_and_a_line_without_end_is_not_held(tmp_path, monkeypatch):
@@ -110,10 +97,10 @@ def test_a_broken_line_may_be_of_any_language_and_a_line_without_end_is_not_held
     rows = [{"text": program(seed), "path": f"{seed}.rs"} for seed in range(2)]
     path = write_jsonl(tmp_path / "rows.jsonl", rows)
     path.write_bytes(b'{"text": "' + b"x" * 10_000 + b'"}\n' + path.read_bytes() + b"{not json")
-    found = find("jsonl", path, ("rust",))
+    found = find("jsonl", path, "rust")
     assert [row.path.rpartition("#")[2] for row in found] == ["0", "1/0.rs", "2/1.rs", "3"]
-    assert found[1].open().read().decode() == program(0)
-    assert [row.path.rpartition("#")[2] for row in find("jsonl", path, ("go",))] == ["0", "3"]
+    assert found[1].text == program(0)
+    assert [row.path.rpartition("#")[2] for row in find("jsonl", path, "go")] == ["0", "3"]
 
 
 @pytest.mark.parametrize("name", ["pretty.json", "list.json", "lines.jsonl", "none.json.gz", "none.parquet"])
@@ -128,8 +115,8 @@ def test_a_file_without_a_row_counts_once_with_the_first_language(tmp_path, name
     (tmp_path / name).write_text(content[name.partition(".")[0]])
     kind = "parquet" if name.endswith("parquet") else "jsonl"
     source = {"kind": kind, "path": str(tmp_path / name)}
-    assert read(source) == ([], {"dropped/unreadable/rust": 1})
-    assert read(source | {"language": "python"}) == ([], {"dropped/unreadable/python": 1})
+    assert dropped(source) == ([], {"dropped/unreadable/rust": 1})
+    assert dropped(source | {"language": "python"}) == ([], {"dropped/unreadable/python": 1})
 
 
 STACK = {
@@ -148,7 +135,9 @@ NAMELESS = {"content": program(4), "ext": "rs"}
 def test_columns_of_well_known_data_sets_need_no_settings_and_of_several_licences_all_hold(tmp_path):
     for number, row in enumerate((STACK, STARCODER, SMOL, NAMELESS, STACK | {"lang": "C"})):
         write_parquet(tmp_path / f"{number}.parquet", [row])
-    assert [(row.language, row.path.partition("#")[2], row.licence) for row in find("parquet", tmp_path)] == [
+    assert [
+        (row.language, row.path.partition("#")[2], row.licence) for row in find("parquet", tmp_path, *LANGUAGES)
+    ] == [
         ("rust", "0/b.rs", "unknown"),
         ("rust", "0/c.in", "ISC"),
         ("rust", "0.rs", "unknown"),
@@ -156,5 +145,5 @@ def test_columns_of_well_known_data_sets_need_no_settings_and_of_several_licence
     ]
     licences = (["MIT OR GPL-2.0-only", "Apache-2.0"], ["MIT", "MIT"], ["MIT", None, ""], [], None)
     rows = [{"text": program(1), "path": "a.rs", "licenses": value} for value in licences]
-    found = [row.licence for row in find("jsonl", write_jsonl(tmp_path / "rows.jsonl", rows))]
+    found = [row.licence for row in find("jsonl", write_jsonl(tmp_path / "rows.jsonl", rows), "rust")]
     assert found == ["(MIT OR GPL-2.0-only) AND Apache-2.0", "MIT", "MIT", "unknown", "unknown"]

@@ -2,6 +2,7 @@
 
 import codecs
 import gzip
+import io
 import json
 import os
 import tarfile
@@ -9,22 +10,21 @@ import tracemalloc
 import zipfile
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
-from datatrove.data import Document
 
 from multipl_judge.languages.table import LANGUAGES
+from multipl_moe.corpus.read.candidates import Candidate, unreadable
+from multipl_moe.corpus.read.checks import require_sources
 from multipl_moe.corpus.read.sources import SourceReader
+from multipl_moe.corpus.read.streamed_rows import EarliestRows
+from multipl_moe.errors import CorpusError
+from multipl_moe.recipe.corpus import SourceSection
 from tests.corpus.conftest import program, recipe_of, write_files
+from tests.corpus.read.finding import read
 from tests.corpus.read.test_language_detection import C_HEADER, CPP_HEADER
-
-
-def read(*sources: dict, languages: tuple[str, ...] = ("rust",), seed: int = 0, **corpus):
-    """The documents drawn and the step's statistics."""
-    reader = SourceReader(recipe_of(*sources, **corpus).corpus, languages, seed)
-    documents: list[Document] = list(reader.run())
-    return documents, {label: metric.total for label, metric in reader.stats.stats.items()}
 
 
 def folder(path: Path) -> dict:
@@ -216,3 +216,40 @@ def test_memory_is_that_of_the_budget_and_not_of_the_source(tmp_path, kind, budg
     assert total > 8_000_000
     assert drawn == total if budget is None else 300_000 < drawn <= 400_000
     assert peak < 1_500_000
+
+
+def row(name: str, content: bytes | None, size: int | None) -> Candidate:
+    opener = unreadable if content is None else partial(io.BytesIO, content)
+    return Candidate("rust", "archive", name, "MIT", opener, size)
+
+
+def test_rows_of_refused_sizes_take_no_budget_and_large_ones_no_memory():
+    reader = SourceReader(recipe_of({"kind": "toolchains"}, min_file_bytes=2, max_file_bytes=100).corpus, ["rust"], 0)
+    rows = EarliestRows(lambda row: int(row.path), 25, (2, 100), reader._content)
+    contents = [b"x" * 101, None, b"z", None, *[b"x" * 10] * 20]
+    for place, content in enumerate(contents):
+        rows.put(row(str(place), content, size={1: 10**6, 3: 9}.get(place)))
+    held = {int(one.path): one for one in rows.rows()}
+    assert sorted(held) == [0, 1, 2, 3, 4, 5, 6], "those that fit and one more"
+    assert rows.num_dropped == len(contents) - 7
+    assert [held[place].size for place in range(4)] == [101, 10**6, 1, None]
+    for place in (0, 1, 3):
+        with pytest.raises(OSError, match="no text"):
+            held[place].open()
+
+
+def test_a_source_of_a_language_that_is_neither_learnt_nor_kept_is_refused(tmp_path):
+    (tmp_path / "a.rs").write_text("")
+    values = [
+        {"kind": "folder", "path": tmp_path, "language": "rust"},
+        {"kind": "folder", "path": tmp_path},
+        {"kind": "folder", "path": tmp_path, "language": "java"},
+        {"kind": "toolchains", "language": "java"},
+    ]
+    sources = [SourceSection.model_validate(value) for value in values]
+    require_sources(sources, ["rust", "java"])
+    with pytest.raises(CorpusError) as caught:
+        require_sources(sources, ["rust", "python"])
+    assert all(
+        f"corpus.sources.{place}.language: java is not in learn or keep" in str(caught.value) for place in (2, 3)
+    )

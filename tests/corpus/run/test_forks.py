@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +12,27 @@ import psutil
 import pytest
 
 from multipl_moe.corpus.run.forks import run_in_forks
-from multipl_moe.corpus.run.stages import Listeners, Stage
-from multipl_moe.corpus.run.watch import quiet
+from multipl_moe.corpus.run.stages import Listeners, Stage, quiet
 from multipl_moe.errors import CorpusError, TasksUnfinishedError
-
-
-def stage_of(step: Callable[[Any, int, int], Any], num_tasks: int = 4) -> Stage:
-    steps: list[Any] = [step]
-    return Stage("1_try", "Trying", num_tasks, lambda: steps)
 
 
 def run(folder: Path, step: Callable[[Any, int, int], Any], *, num_tasks: int = 4, workers: int = 2) -> Stage:
     told: list[tuple[int, int]] = []
-    stage = stage_of(step, num_tasks)
+    stage = Stage("1_try", "Trying", num_tasks, lambda: [step])
+    before = (num_tasks - len(stage.tasks_left(folder)), num_tasks)
     with quiet(folder / stage.name):
         run_in_forks(stage, workers, folder, Listeners(lambda title: None, lambda *tasks: told.append(tasks)))
-    assert [told[0], told[-1]] == [(0, num_tasks), (num_tasks, num_tasks)]
+    assert [told[0], told[-1]] == [before, (num_tasks, num_tasks)]
     return stage
+
+
+@contextmanager
+def handled(number: int, handler: Any) -> Iterator[None]:
+    before = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 @pytest.fixture(autouse=True)
@@ -61,9 +66,7 @@ def test_what_is_done_is_not_done_again(tmp_path):
     with pytest.raises(CorpusError, match=r"^corpus.sources: /x: no such folder$"):
         run(tmp_path, step, workers=1)
     (tmp_path / "again").touch()
-    stage = stage_of(step)
-    with quiet(tmp_path / stage.name):
-        run_in_forks(stage, 1, tmp_path, Listeners(lambda title: None, None))
+    run(tmp_path, step, workers=1)
     assert (tmp_path / "tasks").read_text().split() == ["0", "1", "2", "2", "3"]
 
 
@@ -78,13 +81,12 @@ def test_a_worker_that_is_killed_ends_the_others_at_once_although_this_process_i
             os.kill(os.getpid(), signal_number)
         time.sleep(60)
 
-    before = signal.signal(signal.SIGTERM, (lambda *_: None) if is_ignored else signal.SIG_DFL)
     began = time.monotonic()
-    try:
-        with pytest.raises(TasksUnfinishedError, match=rf"Trying: a worker was killed \(signal {signal_number:d}\)"):
-            run(tmp_path, step)
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with (
+        handled(signal.SIGTERM, (lambda *_: None) if is_ignored else signal.SIG_DFL),
+        pytest.raises(TasksUnfinishedError, match=rf"Trying: a worker was killed \(signal {signal_number:d}\)"),
+    ):
+        run(tmp_path, step)
     assert time.monotonic() - began < 30
 
 
@@ -96,14 +98,11 @@ def test_a_worker_that_is_ended_the_moment_it_is_forked_does_not_run_its_parents
         return process
 
     fork = os.fork
-    before = signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    try:
-        monkeypatch.setattr(os, "fork", fork_and_end)
+    monkeypatch.setattr(os, "fork", fork_and_end)
+    with handled(signal.SIGTERM, lambda *_: os._exit(0)):
         with pytest.raises(TasksUnfinishedError, match=r"killed \(signal 15\)"):
             run(tmp_path, lambda data, task, num_tasks: None)
         assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def test_a_task_that_fails_for_a_reason_of_its_own_is_pointed_at(tmp_path):
@@ -121,9 +120,6 @@ def test_ctrl_c_ends_all(tmp_path):
             os.kill(os.getppid(), signal.SIGINT)
         time.sleep(60)
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a worker of pytest-xdist ignores it
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            run(tmp_path, step)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    # a worker of pytest-xdist ignores it
+    with handled(signal.SIGINT, signal.default_int_handler), pytest.raises(KeyboardInterrupt):
+        run(tmp_path, step)

@@ -27,7 +27,7 @@ _RANDOM = re.compile(r"(?=.*[0-9])(?=.*[A-Z])(?=.*[a-z]).{32}")
 
 
 class ReplaceSecrets(PipelineStep):
-    """Replaces secrets and personal data in each document; counts them as `replaced/KIND/LANGUAGE`."""
+    """Replaces secrets and personal data in each document; counts them as `replaced/LANGUAGE/KIND`."""
 
     name = "Secrets"
     type = "✂️ - FORMAT"
@@ -44,7 +44,7 @@ class ReplaceSecrets(PipelineStep):
             if "cuts" in document.metadata:
                 document.metadata["cuts"] = cuts_of(parts)
             for kind, number in counts.items():
-                self.stat_update(f"replaced/{kind}/{document.metadata['language']}", value=number)
+                self.stat_update(f"replaced/{document.metadata['language']}/{kind}", value=number)
             yield document
 
 

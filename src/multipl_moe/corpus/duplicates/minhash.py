@@ -8,7 +8,7 @@ import numpy as np
 import xxhash
 from datatrove.pipeline.dedup import MinhashConfig, MinhashDedupBuckets, MinhashDedupSignature
 from datatrove.utils.text import TextNormConfig
-from datatrove.utils.word_tokenizers import WordTokenizer
+from datatrove.utils.word_tokenizers import WhitespaceTokenizer
 
 _WORD = re.compile(r"\w+|\S")
 
@@ -41,8 +41,8 @@ class CodeSignature(MinhashDedupSignature):
     """
 
     def __init__(self, folder: Path):
-        words: Any = CodeWords()  # datatrove takes a tokenizer where its annotation says the name of a language
-        super().__init__(str(folder), MINHASH, words)
+        unused: Any = WhitespaceTokenizer()  # which needs no download; `get_shingles` finds the words
+        super().__init__(str(folder), MINHASH, unused)
         self._hash_of = _WordHashes()
 
     @property
@@ -57,7 +57,7 @@ class CodeSignature(MinhashDedupSignature):
 
     def get_shingles(self, text: str) -> np.ndarray:
         """Hashes of the different n-grams of words, (N, 1), uint32."""
-        words = self.word_tokenizer.word_tokenize(text)
+        words = _WORD.findall(text)
         num_shingles = len(words) - self.config.n_grams + 1
         if num_shingles < 1:
             return np.empty((0, 1), np.uint32)
@@ -97,19 +97,3 @@ class BucketMatches(MinhashDedupBuckets):
         """Search this task's buckets one after the other."""
         for bucket in range(rank, self.config.num_buckets, world_size):
             super().run(data, bucket, self.config.num_buckets)
-
-
-class CodeWords(WordTokenizer):
-    """Identifiers, numbers and single signs: the words of source code, with no model and no download."""
-
-    def word_tokenize(self, text: str) -> list[str]:
-        """The words in order."""
-        return _WORD.findall(text)
-
-    def sent_tokenize(self, text: str) -> list[str]:
-        """The lines; MinHash does not ask for them."""
-        return text.splitlines()
-
-    def span_tokenize(self, text: str) -> list[tuple[int, int]]:
-        """Start and end of each line; MinHash does not ask for them."""
-        return [match.span() for match in re.finditer(r"[^\n]+", text)]

@@ -5,13 +5,12 @@ import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import orjson
 from datatrove.data import Document
-from datatrove.pipeline.readers import JsonlReader
 
 from multipl_moe.corpus.read.candidates import draw_order
+from multipl_moe.corpus.read.row_files import rows_of
 
 
 @dataclass(frozen=True)
@@ -55,49 +54,35 @@ class PoolOrder:
 def write_index(index: Path, data: Iterable[Document], rank: int = 0, world_size: int = 1) -> Iterator[Document]:
     """Step of a pipeline: write path, language and digest of each document of a task into a file of its own."""
     index.mkdir(parents=True, exist_ok=True)
-    with _index_file(index, rank).open("wb") as lines:
+    with _file(index, rank).open("wb") as lines:
         for document in data:
-            assert document.text, f"{document.id}: empty; the pool's reader would pass over it"
             digest = hashlib.blake2b(document.text.encode("utf-8"), digest_size=16).hexdigest()
             row = [document.metadata["path"], document.metadata["language"], digest]
             lines.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
             yield document
 
 
-class PoolReader(JsonlReader):
-    """Yields documents of the pool in the order of the draw; the metadata `place` holds task and line.
+def read_pool(
+    pool: Path, order: PoolOrder, by_language: bool, data: None = None, rank: int = 0, world_size: int = 1
+) -> Iterator[Document]:
+    """First step of a pipeline: documents in the order of the draw; the metadata `place` holds task and line.
 
     A task reads all files of a language (`by_language`), or only one.
     """
-
-    def __init__(self, pool: Path, order: PoolOrder, by_language: bool):
-        super().__init__(str(pool), compression=None, add_file_path=False)
-        self.order, self.by_language = order, by_language
-
-    def run(self, data: Any = None, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
-        """Yield the documents of a task."""
-        tasks = self.order.tasks(rank) if self.by_language else [rank]
-        files = [self._read(task) for task in tasks]
-        yield from heapq.merge(*files, key=lambda document: draw_order(self.order.seed, document.id))
-
-    def get_document_from_dict(self, data: dict, source_file: str, id_in_file: int | str) -> Document:
-        """Note the place of a document."""
-        document = super().get_document_from_dict(data, source_file, int(id_in_file))
-        assert document is not None, "the index lets no empty text pass"
-        document.metadata["place"] = (int(Path(source_file).stem), id_in_file)
-        return document
-
-    def _read(self, task: int) -> Iterator[Document]:
-        name = f"{task:05d}.jsonl"
-        if self.data_folder.isfile(name):  # a task without documents writes none
-            yield from self.read_file(name)
+    files = [_documents(pool, task) for task in (order.tasks(rank) if by_language else [rank])]
+    yield from heapq.merge(*files, key=lambda document: draw_order(order.seed, document.id))
 
 
-def _index_file(index: Path, task: int) -> Path:
-    return index / f"{task:05d}.jsonl"
+def _documents(pool: Path, task: int) -> Iterator[Document]:
+    if (file := _file(pool, task)).is_file():  # a task without documents writes none
+        for position, row in enumerate(rows_of(file)):
+            yield Document(row["text"], row["id"], metadata=row["metadata"] | {"place": (task, position)})
+
+
+def _file(folder: Path, task: int) -> Path:
+    return folder / f"{task:05d}.jsonl"
 
 
 def _entries(index: Path, task: int) -> Iterator[Entry]:
-    with _index_file(index, task).open("rb") as lines:
-        for position, line in enumerate(lines):
-            yield Entry(task, position, *orjson.loads(line))
+    for position, row in enumerate(rows_of(_file(index, task))):
+        yield Entry(task, position, *row)

@@ -15,6 +15,7 @@ from datatrove.pipeline.filters.base_filter import BaseFilter
 from datatrove.pipeline.writers.disk_base import DiskWriter
 
 from multipl_moe.corpus.duplicates.pool import Entry, PoolOrder
+from multipl_moe.corpus.read.row_files import rows_of
 
 CLUSTERS_NAME = "duplicates.jsonl"
 
@@ -120,10 +121,7 @@ class WithoutRemoved(BaseFilter):
 def removed_places(folder: Path, task: int) -> dict[int, tuple[str, str]]:
     """Of the listed documents of a task of the pool, by line: reason, and path of the one that stays."""
     file = folder / f"{task:05d}.jsonl"
-    if not file.is_file():
-        return {}
-    with file.open("rb") as lines:
-        return {position: (reason, kept) for position, reason, kept in map(orjson.loads, lines)}
+    return {position: (reason, kept) for position, reason, kept in rows_of(file)} if file.is_file() else {}
 
 
 _Removal = tuple[int, int, str, str]

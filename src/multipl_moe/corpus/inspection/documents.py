@@ -1,16 +1,21 @@
 """The documents of a corpus: where they come from, and some to read."""
 
+import random
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from multipl_judge.languages.answers import parts_of
-from multipl_moe.corpus.documents import documents_path
-from multipl_moe.corpus.inspection.rows import broken_is_an_error, drawn, require_told, rows_of, source_of
+from multipl_moe.corpus.documents import broken_is_an_error, documents_path
 from multipl_moe.corpus.manifest import CorpusManifest
+from multipl_moe.corpus.read.row_files import rows_of
+from multipl_moe.errors import CorpusError
 
 _SHOWN_LINE_CHARACTERS = 300
+_ROW_NUMBER = re.compile(r"#\d+")
+_SOURCE_PARTS = 2
 
 
 @dataclass(frozen=True)
@@ -75,3 +80,19 @@ def _sample(split: str, row: dict[str, Any], num_lines: int) -> DocumentSample:
 
 def _shown(line: str) -> str:
     return line if len(line) <= _SHOWN_LINE_CHARACTERS else f"{line[:_SHOWN_LINE_CHARACTERS]} ..."
+
+
+def require_told(file: Path, what: str, found: int, told: int) -> None:
+    """Raise CorpusError where a file does not hold as much as manifest.json says."""
+    if found != told:
+        raise CorpusError(f"{file}: has {found:,} {what}, but manifest.json says {told:,}; build the corpus again")
+
+
+def drawn(seed: str, total: int, size: int) -> set[int]:
+    """Which of `total` items are shown: `size` of them, each as likely as any other, or all; the seed decides."""
+    return set(random.Random(seed).sample(range(total), max(min(size, total), 0)))
+
+
+def source_of(path: str) -> str:
+    """The name of the source, which a document's path begins with: two parts of it, or all before a row's number."""
+    return "/".join(_ROW_NUMBER.split(path, maxsplit=1)[0].split("/")[:_SOURCE_PARTS])

@@ -7,9 +7,9 @@ import numpy as np
 
 from multipl_judge.languages.answers import language_of, title_of
 from multipl_judge.problems.benchmarks import BENCHMARKS, is_in_any_of
-from multipl_moe.corpus.inspection.documents import Documents, inspect_documents
+from multipl_moe.corpus.documents import tokens_path
+from multipl_moe.corpus.inspection.documents import Documents, inspect_documents, require_told
 from multipl_moe.corpus.inspection.left_out import Dropped, Duplicates, inspect_dropped, inspect_duplicates
-from multipl_moe.corpus.inspection.rows import require_told
 from multipl_moe.corpus.manifest import MANIFEST_NAME, CorpusManifest
 from multipl_moe.corpus.token_files import TokenFiles
 from multipl_moe.errors import CorpusError
@@ -83,7 +83,7 @@ def inspect_corpus(folder: Path, *, seed: int = 0, documents: int = 3, lines: in
 
 
 def _lengths(folder: Path, language: str, told_tokens: int) -> np.ndarray:
-    tokens = folder / "tokens" / "train" / language
+    tokens = tokens_path(folder, language)
     files = TokenFiles(tokens)
     require_told(tokens, "tokens", files.num_tokens, told_tokens)
     return np.diff(files.document_ends, prepend=0)

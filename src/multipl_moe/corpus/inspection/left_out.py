@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from multipl_moe.corpus.documents import broken_is_an_error
 from multipl_moe.corpus.dropped import DROPPED_NAME
 from multipl_moe.corpus.duplicates.removal import CLUSTERS_NAME
-from multipl_moe.corpus.inspection.rows import broken_is_an_error, drawn, require_told, rows_of, source_of
+from multipl_moe.corpus.inspection.documents import drawn, require_told, source_of
 from multipl_moe.corpus.manifest import DROP_REASONS, CorpusManifest
+from multipl_moe.corpus.read.row_files import rows_of
 
 _NUM_LARGEST = 10
 _PATHS_SHOWN = 20
@@ -62,7 +64,6 @@ def inspect_duplicates(folder: Path, manifest: CorpusManifest) -> Duplicates | N
 
 
 def _clusters(file: Path, found: Duplicates) -> Iterator[Cluster]:
-    """The clusters in their order, each of which is counted."""
     for row in rows_of(file):
         sources, languages = [source_of(path) for path in row["paths"]], sorted(set(row["languages"]))
         found.sources.update((source, sources[0]) for source in sources[1:])

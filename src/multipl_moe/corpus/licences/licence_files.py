@@ -1,16 +1,19 @@
-"""The licence of a tree's files, by the licence files nearest to each of them."""
+"""Licences of files, by their own tags and the licence files nearest to them; files left out for theirs."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
+from datatrove.data import Document
 from licenseclassifier import identify_license
 
-from multipl_moe.spdx import UNKNOWN, joined, standard_expression
+from multipl_moe.spdx import UNKNOWN, LicencePolicy, joined, standard_expression
 
 MAX_LICENCE_BYTES = 200_000
+_HEAD_CHARACTERS = 6000
+_SPDX_TAG = re.compile(r"^[^\w\n\"'`]*(?:dnl |rem )?SPDX-License-Identifier:[ \t]*([A-Za-z0-9.+\-() \t]+)", re.I | re.M)
 # LICENSE, LICENCE.txt, COPYING.LESSER, LICENSE-MIT, MIT-LICENSE, UNLICENSE.
 _NAME = re.compile(
     r"(?:(?:un)?licen[cs]e|copying|copyright)(?:[-.][\w.-]+)?|[\w.-]+[-_]licen[cs]e(?:\.\w+)?", re.IGNORECASE
@@ -156,3 +159,26 @@ def _is_called(name: str, licence: str) -> bool:
     if tag is None:
         return False
     return licence.lower().removeprefix("0").startswith({"boost": "bsl"}.get(tag.group(), tag.group()))
+
+
+def tagged_licence(text: str) -> str | None:
+    """SPDX expression of the SPDX-License-Identifier lines at the beginning of a file; None where there are none.
+
+    Several such lines all apply, as REUSE has it. Only lines that begin with it, comment marks aside, count.
+    """
+    tags = (match[1].strip(" \t-") for match in _SPDX_TAG.finditer(text[:_HEAD_CHARACTERS]))
+    return joined(standard_expression(tag) or tag for tag in tags if tag)
+
+
+def refused_licence(policy: LicencePolicy, unknown: Literal["keep", "drop"], document: Document) -> str | None:
+    """Settle a document's licence; gives it where the document has to be left out for it.
+
+    The file's own SPDX tags count before what came with it (its row, repository or source); the result, an SPDX
+    expression where it is one, is put into metadata["licence"]. So this has to come before licence headers are left
+    out. `unknown` says what becomes of files whose licence is not known or not in SPDX.
+    """
+    given = document.metadata.get("licence") or UNKNOWN
+    licence = tagged_licence(document.text) or standard_expression(given) or given
+    document.metadata["licence"] = licence
+    permitted = policy.permits(licence)
+    return None if permitted or (permitted is None and unknown == "keep") else licence

@@ -8,63 +8,61 @@ from pathlib import Path
 from typing import Any
 
 from datatrove.data import Document
-from datatrove.pipeline.filters.base_filter import BaseFilter
-from datatrove.pipeline.writers.disk_base import DiskWriter
 from transformers import AutoTokenizer
 
 from multipl_judge.languages.answers import are_answers, cuts_of
 from multipl_moe.errors import CorpusError
 
-_KEYS = ("prompt", "completion", "messages")
 COLUMNS = "prompt and completion, or messages"
 
 
 def answer_row(row: Mapping[str, Any]) -> str | None:
     """What a row holds of an answer, as JSON; None where it holds none."""
-    is_chat, has_text = isinstance(row.get("messages"), list), all(isinstance(row.get(key), str) for key in _KEYS[:2])
-    kept = {key: row[key] for key in (_KEYS[2:] if is_chat else _KEYS[:2])} if is_chat or has_text else None
-    return None if kept is None else json.dumps(kept, ensure_ascii=False)
+    if isinstance(row.get("messages"), list):
+        kept = {"messages": row["messages"]}
+    elif isinstance(row.get("prompt"), str) and isinstance(row.get("completion"), str):
+        kept = {"prompt": row["prompt"], "completion": row["completion"]}
+    else:
+        return None
+    return json.dumps(kept, ensure_ascii=False)
 
 
-class AnswerTexts(BaseFilter):
-    """Makes the text of each answer from its row, with `cuts` in its metadata, and lets files pass.
+class _NoAnswerError(Exception):
+    pass
 
-    A row that makes none is dropped as `unreadable`: an empty prompt or completion, messages that the template refuses,
-    that it writes otherwise when more follow (so that no prompt would begin as in generation), or whose roles it writes
-    without a token that ends the assistant's turn; the detail says which.
+
+class AnswerTexts:
+    """Makes the text of each answer from its row, with `cuts` in its metadata, or tells why the row makes none.
+
+    That is an empty prompt or completion, messages that the template refuses, that it writes otherwise when more follow
+    (so that no prompt would begin as in generation), or whose roles it writes without a token that ends the assistant's
+    turn. CorpusError where a row has messages, and the tokenizer no chat template. Files are left as they are.
     """
 
-    name = "Answers"
-
-    def __init__(self, tokenizer_folder: Path, exclusion_writer: DiskWriter | None = None):
-        super().__init__(exclusion_writer)  # pyright: ignore[reportArgumentType]  # datatrove's own default is None
+    def __init__(self, tokenizer_folder: Path):
         self.tokenizer_folder = tokenizer_folder
 
     @cached_property
     def _tokenizer(self) -> Any:
         return AutoTokenizer.from_pretrained(str(self.tokenizer_folder), local_files_only=True)
 
-    def filter(self, doc: Document) -> bool | tuple[bool, str]:
-        """Whether a document stays; CorpusError where a row has messages, and the tokenizer no chat template."""
-        if are_answers(doc.metadata["language"]):
-            try:
-                parts = self._parts(json.loads(doc.text))
-            except _NoAnswerError as error:
-                doc.metadata["detail"] = str(error)
-                return False, "unreadable"
-            doc.text, doc.metadata["cuts"] = "".join(parts), cuts_of(parts)
-        return True
-
-    def _parts(self, row: dict[str, Any]) -> list[str]:
-        if "messages" in row:
-            return chat_parts(self._tokenizer, row["messages"])
-        if not row["prompt"] or not row["completion"]:
-            raise _NoAnswerError("prompt or completion is empty")
-        return [row["prompt"], row["completion"]]
+    def __call__(self, document: Document) -> str | None:
+        """Why a document is to be dropped."""
+        if not are_answers(document.metadata["language"]):
+            return None
+        row = json.loads(document.text)
+        try:
+            parts = chat_parts(self._tokenizer, row["messages"]) if "messages" in row else _raw_parts(**row)
+        except _NoAnswerError as error:
+            return str(error)
+        document.text, document.metadata["cuts"] = "".join(parts), cuts_of(parts)
+        return None
 
 
-class _NoAnswerError(Exception):
-    pass
+def _raw_parts(prompt: str, completion: str) -> list[str]:
+    if not prompt or not completion:
+        raise _NoAnswerError("prompt or completion is empty")
+    return [prompt, completion]
 
 
 def chat_parts(tokenizer: Any, messages: list[dict[str, Any]]) -> list[str]:

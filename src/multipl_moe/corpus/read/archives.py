@@ -21,7 +21,7 @@ from multipl_moe.corpus.read.candidates import (
     READ_ERRORS,
     Candidate,
     ListedFile,
-    gunzipped,
+    decompressed,
     printable,
     source_name,
     unreadable,
@@ -56,8 +56,8 @@ def find_members(source: SourceSection, language: str, detector: LanguageDetecto
         licence_of = nearest_licence(_stated_licences(file) if source.licence is None else lambda _: source.licence)
         try:
             for path, size, opener in archive_members(file):
-                claims = [(language, False)] if source.language else detector.claims(path, [language])
-                for _, needs_content in claims:
+                needs_content = False if source.language else detector.needs_content(path, language)
+                if needs_content is not None:
                     place = f"{name}/{printable(path)}"
                     yield Candidate(language, source.kind, place, licence_of(path), opener, size, needs_content)
         except READ_ERRORS:
@@ -94,9 +94,7 @@ def archive_members(file: Path) -> Iterator[ListedFile]:
     for path, size, opener in members:
         parts = PurePosixPath(path).parts
         if parts and parts[0] != "/" and ".." not in parts and EXCLUDED_FOLDERS.isdisjoint(parts):
-            if path.endswith(".gz"):
-                size, opener = None, partial(gunzipped, opener)
-            yield "/".join(parts), size, opener
+            yield decompressed("/".join(parts), size, opener)
 
 
 def _zip_members(file: Path) -> Iterator[ListedFile]:

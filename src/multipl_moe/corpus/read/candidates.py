@@ -10,7 +10,8 @@ import sysconfig
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -41,6 +42,11 @@ READ_ERRORS = (
     IndexError,  # the name of such a member that is empty
     struct.error,
 )
+# Of Debian's packages: lists of their files, and what none of them has for itself.
+_LISTS = Path("/var/lib/dpkg/info")
+_DOCUMENTS = "/usr/share/doc/"
+_TOO_WIDE = ("/", "/usr", "/usr/lib", "/usr/share", f"/usr/lib/{os.uname().machine}-linux-gnu")
+_FEWEST_FILES, _MOST_FOLDERS = 20, 3
 
 
 ListedFile = tuple[str, int | None, Callable[[], IO[bytes]]]
@@ -103,43 +109,41 @@ def unreadable() -> IO[bytes]:
     raise OSError("no text that can be read")
 
 
-def gunzipped(opener: Callable[[], IO[bytes]]) -> IO[bytes]:
-    """The content of a compressed stream."""
-    return cast(BinaryIO, gzip.GzipFile(fileobj=opener()))
+def decompressed(path: str, size: int | None, opener: Callable[[], IO[bytes]]) -> ListedFile:
+    """A file by its path, the bytes stored of it and what opens these, compressed if its name says so."""
+    if not path.endswith(".gz"):
+        return path, size, opener
+    return path, None, lambda: cast(BinaryIO, gzip.GzipFile(fileobj=opener()))
 
 
 def find_files(
-    source: SourceSection, languages: Collection[str], detector: LanguageDetector, open_until: ExitStack
+    source: SourceSection, language: str, detector: LanguageDetector, open_until: ExitStack
 ) -> Iterator[Candidate]:
-    """All files of a source of kind folder, git or toolchains that may be of a language asked for.
+    """All files of a source of kind folder, git or toolchains that may be of a language.
 
-    What must stay open for the candidates' contents goes into `open_until`.
+    A source with a language of its own is asked for that one alone. What must stay open for the candidates'
+    contents goes into `open_until`.
 
     Raises:
         CorpusError: the folder does not exist, or git cannot list it.
     """
     if source.kind == "toolchains":
-        for language in languages:
-            if source.language in (None, language):
-                yield from _find_toolchain(source, language, detector, open_until)
+        yield from _find_toolchain(source, language, detector, open_until)
         return
     assert source.path is not None
-    if source.language not in (None, *languages):
-        return
     if not source.path.is_dir():
         raise CorpusError(f"corpus.sources: {source.path}: no such folder")
     listing, nearest = _listing(source, source.path, open_until)
     name = source_name(source.path)
     for path, size, opener in listing:
+        place = f"{name}/{printable(path)}"
         if opener is unreadable:
-            place, is_of_any = f"{name}/{printable(path)}", source.language is None
-            yield Candidate(next(iter(languages)), source.kind, place, UNKNOWN, opener, is_of_any=is_of_any)
+            yield Candidate(language, source.kind, place, UNKNOWN, opener, is_of_any=source.language is None)
             continue
-        claims = [(source.language, False)] if source.language else detector.claims(path, languages)
-        for language, needs_content in claims:
-            if language in languages:
-                place, licence = f"{name}/{printable(path)}", source.licence or nearest(path)
-                yield Candidate(language, source.kind, place, licence, opener, size, needs_content)
+        needs_content = False if source.language else detector.needs_content(path, language)
+        if needs_content is not None:
+            licence = source.licence or nearest(path)
+            yield Candidate(language, source.kind, place, licence, opener, size, needs_content)
 
 
 def _listing(
@@ -153,11 +157,10 @@ def _listing(
         files = ((path, None, partial(_open_file, root / path)) for path in repository.tracked_files())
         return files, nearest_on_disk(root)
     blobs = open_until.enter_context(BlobReader(root))
-    committed: dict[str, ListedFile] = {}
-    for path, object_id, size in repository.files_of(source.revision or "HEAD"):
-        opener = partial(blobs.open, object_id)
-        is_compressed = path.endswith(".gz")
-        committed[path] = (path, None, partial(gunzipped, opener)) if is_compressed else (path, size, opener)
+    committed = {
+        path: decompressed(path, size, partial(blobs.open, object_id))
+        for path, object_id, size in repository.files_of(source.revision or "HEAD")
+    }
     return committed.values(), nearest_among(committed, lambda path: committed[path][2]())
 
 
@@ -185,6 +188,21 @@ def has_files(root: Path) -> bool:
 def has_library(entry: Language) -> bool:
     """Whether this machine has a toolchain of the language with sources to read."""
     return bool(_library_roots(entry))
+
+
+def installed_folders(endings: Sequence[str], lists: Path = _LISTS) -> list[str]:
+    """Folders of the Debian packages with the most files of these endings, at most three, none inside of another.
+
+    There are none where no package has twenty, or `lists`, dpkg's lists of files, are not there.
+    """
+    found: Counter[str] = Counter()
+    for file in sorted(lists.glob("*.list")):
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+        paths = [line for line in lines if line.lower().endswith(tuple(endings)) and not line.startswith(_DOCUMENTS)]
+        if len(paths) >= _FEWEST_FILES and (folder := os.path.commonpath(paths)) not in _TOO_WIDE:
+            found[folder] += len(paths)
+    outer = [folder for folder in found if not any(folder.startswith(f"{other}/") for other in found)]
+    return sorted(outer, key=lambda folder: (-found[folder], folder))[:_MOST_FOLDERS]
 
 
 def _library_roots(entry: Language) -> list[Path]:

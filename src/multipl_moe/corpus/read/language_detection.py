@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import PurePath
 from typing import Any
@@ -37,23 +37,19 @@ class LanguageDetector:
 
     def by_name(self, name: str) -> str | None:
         """Language of a file whose name leaves no doubt, a closing `.gz` aside."""
-        path = PurePath(name.removesuffix(".gz"))
+        path = _unzipped(name)
         if language := self._of_filename.get(path.name):
             return language
         return next((self._of_extension[ending] for ending in endings_of(path) if ending in self._of_extension), None)
 
-    def claims(self, name: str, languages: Collection[str]) -> Iterator[tuple[str, bool]]:
-        """The languages, of those asked for, that a file may be of, and for each whether its content must tell."""
+    def needs_content(self, name: str, language: str) -> bool | None:
+        """Whether the content of a file must tell if it is of a language; None if its name says that it is not."""
         if (sure := self.by_name(name)) is not None:
-            if sure in languages:
-                yield sure, False
-            return
-        path = PurePath(name.removesuffix(".gz"))
-        has_none = not path.suffix and not path.name.startswith(".")
-        for language in languages:
-            entry = self.table[language]
-            if self._shares(name, language) or (has_none and (entry.interpreters or entry.content_labels)):
-                yield language, True
+            return False if sure == language else None
+        path, entry = _unzipped(name), self.table[language]
+        has_no_ending = not path.suffix and not path.name.startswith(".")
+        is_open = self._shares(name, language) or (has_no_ending and (entry.interpreters or entry.content_labels))
+        return True if is_open else None
 
     def by_content(self, content: bytes, name: str) -> str | None:
         """Language of a file by its first line, the patterns of the languages that share its ending, or magika."""
@@ -66,11 +62,15 @@ class LanguageDetector:
 
     def _shares(self, name: str, language: str) -> bool:
         shared = self.table[language].shared_extensions
-        return any(ending in shared for ending in endings_of(PurePath(name.removesuffix(".gz"))))
+        return any(ending in shared for ending in endings_of(_unzipped(name)))
 
     def by_title(self, title: str) -> str | None:
         """Language that a data set names."""
         return self._of_title.get(title.lower())
+
+
+def _unzipped(name: str) -> PurePath:
+    return PurePath(name.removesuffix(".gz"))
 
 
 def _inverse(table: Mapping[str, Language], field: str) -> dict[str, str]:

@@ -6,10 +6,12 @@ import json
 import lzma
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+import orjson
 import pyarrow
 import pyarrow.parquet
 
@@ -37,6 +39,12 @@ def open_decompressed(path: Path, ending: str) -> IO[bytes]:
     """The content of a file, decompressed as it is read; an ending that is none of `COMPRESSIONS` stands for none."""
     opener = COMPRESSIONS.get(ending)
     return path.open("rb") if opener is None else opener(str(path))
+
+
+def rows_of(file: Path) -> Iterator[Any]:
+    """Rows of a JSON Lines file that a build has written."""
+    with open_decompressed(file, file.suffix) as lines:
+        yield from map(orjson.loads, lines)
 
 
 def row_files(path: Path, kind: str) -> list[Path]:
@@ -109,12 +117,8 @@ def _open(datasets: Any, source: SourceSection) -> Any:
     """The stream of rows; a subset is a configuration of the data set or else a folder in it."""
     assert source.path is not None
     options: dict[str, Any] = {"split": source.split, "revision": source.revision, "streaming": True}
-    name = str(source.path)
-    if source.subset is None:
-        return datasets.load_dataset(name, **options)
-    if Path(name, source.subset).is_dir():
-        return datasets.load_dataset(name, data_dir=source.subset, **options)
-    try:
-        return datasets.load_dataset(name, source.subset, **options)
-    except ValueError:  # no such configuration
-        return datasets.load_dataset(name, data_dir=source.subset, **options)
+    load, subset = partial(datasets.load_dataset, str(source.path), **options), source.subset
+    if subset is not None and not (source.path / subset).is_dir():
+        with suppress(ValueError):  # no such configuration
+            return load(subset)
+    return load(data_dir=subset)

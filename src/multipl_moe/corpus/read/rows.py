@@ -76,20 +76,21 @@ class _RowReader:
         opener = partial(_open_text, text) if isinstance(text, str) else unreadable
         place = _encodable(f"{name}#{number}{name_inside}")
         licence = _encodable(_licence(_first(row, _LICENCE_COLUMNS))) or self._source.licence or "unknown"
-        for _, needs_content in self._claims(place if name_inside else "", label):
+        needs_content = self._needs_content(place if name_inside else "", label)
+        if needs_content is not None:
             yield Candidate(self._language, self._source.kind, place, licence, opener, needs_content=needs_content)
 
     def broken(self, name: str, is_of_any: bool = False) -> Candidate:
         licence = self._source.licence or "unknown"
         return Candidate(self._language, self._source.kind, name, licence, unreadable, is_of_any=is_of_any)
 
-    def _claims(self, path: str, label: str) -> list[tuple[str, bool]]:
+    def _needs_content(self, path: str, label: str) -> bool | None:
         language = self._source.language or self._detector.by_name(path)
         if language is None and label:
             language = self._detector.by_title(label) or "another"
         if language is not None:
-            return [(language, False)] if language == self._language else []
-        return list(self._detector.claims(path, [self._language])) if path else []
+            return False if language == self._language else None
+        return self._detector.needs_content(path, self._language) if path else None
 
     def _check_columns(self, name: str, row: Mapping[str, Any], text_key: str | None, clue: Any) -> None:
         has_text = answer_row(row) is not None if self._is_of_answers else text_key in row

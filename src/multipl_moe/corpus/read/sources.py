@@ -80,18 +80,21 @@ class SourceReader(PipelineStep):
         file_bytes = (self._min_bytes(language), self.corpus.max_file_bytes)
         asked = language_of(language)
         rows = {
-            is_held_out: EarliestRows(self._rank, budget, file_bytes, self._belongs, self.scratch)
+            is_held_out: EarliestRows(self._rank, budget, file_bytes, self._content, self.scratch)
             for is_held_out, budget in ((False, self._budget_bytes(language)), (True, math.inf))
         }
-        sources = [source for source in self.corpus.sources if (source.kind == "answers") == are_answers(language)]
-        for source in sorted(sources, key=lambda source: source.kind in _STREAMED):
-            if source.kind not in _STREAMED:
-                files = find_files(source, [language], self.detector, open_until)
-                found += [_from(source, candidate, language) for candidate in files if self._is_of(part, candidate)]
-            elif source.language in (None, asked):
-                for candidate in _STREAMED[source.kind](source, asked, self.detector):
-                    if self._is_of(part, candidate):
-                        rows[source.held_out].put(_from(source, candidate, language))
+        for source in self.corpus.sources:
+            if (source.kind == "answers") != are_answers(language) or source.language not in (None, asked):
+                continue
+            is_streamed = source.kind in _STREAMED
+            if is_streamed:
+                candidates = _STREAMED[source.kind](source, asked, self.detector)
+            else:
+                candidates = find_files(source, asked, self.detector, open_until)
+            add = rows[source.held_out].put if is_streamed else found.append
+            for candidate in candidates:
+                if self._is_of(part, candidate):
+                    add(replace(candidate, language=language, held_out=source.held_out))
         found += [*rows[False].rows(), *rows[True].rows()]
         self._count(f"found/{language}", len(found) + rows[False].num_dropped)
         self._count(f"dropped/over_budget/{language}", rows[False].num_dropped)
@@ -126,7 +129,6 @@ class SourceReader(PipelineStep):
 
     def _document(self, candidate: Candidate, task: int) -> tuple[Document, int] | None:
         """The document and the bytes read for it; None, and counted, where there is none to be had."""
-        content = b""
         try:
             with self.track_time():
                 content = self._read(candidate)
@@ -134,14 +136,13 @@ class SourceReader(PipelineStep):
                     self._count(f"found/{candidate.language}", -1)
                     return None
                 text = self._decode(candidate, content)
+                return Document(text=text, id=candidate.path, metadata=_metadata(candidate)), len(content)
         except RefusedFileError as refused:
             self._refuse(candidate, refused, task)
             return None
-        return Document(text=text, id=candidate.path, metadata=_metadata(candidate)), len(content)
 
     def _decode(self, candidate: Candidate, content: bytes) -> str:
-        text = decode(content)
-        rest = text
+        text = rest = decode(content)
         if self.corpus.strip_licence_headers and not are_answers(candidate.language):
             rest = without_licence_header(text, self.detector.table[candidate.language])
         if not rest:
@@ -155,7 +156,16 @@ class SourceReader(PipelineStep):
             self.exclusion_writer.write(Document(refused.excerpt, candidate.path, metadata=metadata), task)
 
     def _read(self, candidate: Candidate) -> bytes | None:
-        """Content within the limits, None if it is of another language; never reads much more than the largest."""
+        """Content within the limits, None if it is of another language."""
+        content = self._content(candidate)
+        if content is not None and len(content) > self.corpus.max_file_bytes:
+            raise RefusedFileError("too_large", content)
+        if content is not None and len(content) < max(self._min_bytes(candidate.language), 1):
+            raise RefusedFileError("too_small", content)
+        return content
+
+    def _content(self, candidate: Candidate) -> bytes | None:
+        """Content, of which no more is read than shows that it is too large; None if it is of another language."""
         largest = self.corpus.max_file_bytes
         if candidate.size is not None and candidate.size > largest and not candidate.needs_content:
             raise RefusedFileError("too_large")
@@ -166,16 +176,10 @@ class SourceReader(PipelineStep):
             if candidate.needs_content:
                 return None
             raise RefusedFileError("unreadable") from None
-        if candidate.needs_content and not self._belongs(candidate, content):
-            return None
-        if len(content) > largest:
-            raise RefusedFileError("too_large", content)
-        if len(content) < max(self._min_bytes(candidate.language), 1):
-            raise RefusedFileError("too_small", content)
-        return content
-
-    def _belongs(self, candidate: Candidate, content: bytes) -> bool:
-        return self.detector.by_content(content, candidate.path) == language_of(candidate.language)
+        if not candidate.needs_content:
+            return content
+        found = self.detector.by_content(content, candidate.path)
+        return content if found == language_of(candidate.language) else None
 
     def _rank(self, candidate: Candidate) -> int:
         return draw_order(self.seed, candidate.path)
@@ -183,10 +187,6 @@ class SourceReader(PipelineStep):
     def _count(self, label: str, number: int) -> None:
         if number:
             self.stat_update(label, value=number)
-
-
-def _from(source: SourceSection, candidate: Candidate, language: str) -> Candidate:
-    return replace(candidate, language=language, held_out=source.held_out)
 
 
 def _metadata(candidate: Candidate) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from multipl_moe.corpus.read.candidates import READ_ERRORS, Candidate, unreadable
+from multipl_moe.corpus.read.candidates import Candidate, unreadable
+from multipl_moe.corpus.read.decoding import RefusedFileError
 
 
 class EarliestRows:
@@ -24,7 +25,8 @@ class EarliestRows:
         rank: place of a row in the draw; lower comes first.
         budget_bytes: bytes of all rows drawn; infinity keeps all rows.
         file_bytes: least and most bytes of a row that will be accepted.
-        belongs: whether a row whose name leaves that open is of its language, by its content.
+        read: a row's content, which may be cut one byte beyond the most accepted; None if it is of another language.
+            RefusedFileError where there is nothing to read.
         folder: where the contents lie, made if it is missing; None: the system's for temporary files.
     """
 
@@ -33,13 +35,13 @@ class EarliestRows:
         rank: Callable[[Candidate], int],
         budget_bytes: float,
         file_bytes: tuple[int, int],
-        belongs: Callable[[Candidate, bytes], bool],
+        read: Callable[[Candidate], bytes | None],
         folder: Path | None = None,
     ):
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
         self.num_dropped = 0
-        self._rank, self._budget_bytes, self._file_bytes, self._belongs = rank, budget_bytes, file_bytes, belongs
+        self._rank, self._budget_bytes, self._file_bytes, self._read = rank, budget_bytes, file_bytes, read
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
         self._heap: list[tuple[int, int, int, Candidate]] = []
         self._bytes = self._num_put = self._end = 0
@@ -68,18 +70,15 @@ class EarliestRows:
 
     def _held(self, row: Candidate) -> Candidate | None:
         """The row as it can be opened at any time, its content written down; None if it is of another language."""
-        largest = self._file_bytes[1]
-        if row.size is not None and row.size > largest and not row.needs_content:
-            return replace(row, open=unreadable)
         try:
-            with row.open() as stream:
-                content = stream.read(largest + 1)
-        except READ_ERRORS:
-            return None if row.needs_content else replace(row, size=None, open=unreadable)
-        if row.needs_content and not self._belongs(row, content):
+            content = self._read(row)
+        except RefusedFileError as refused:
+            return replace(row, size=row.size if refused.reason == "too_large" else None, open=unreadable)
+        if content is None:
             return None
-        opener = partial(self._open, self._end, len(content)) if len(content) <= largest else unreadable
-        if opener is not unreadable:
+        opener = unreadable
+        if len(content) <= self._file_bytes[1]:
+            opener = partial(self._open, self._end, len(content))
             self._file.write(content)
             self._end += len(content)
         return replace(row, size=len(content), needs_content=False, open=opener)

@@ -12,8 +12,7 @@ from datatrove.executor import RayPipelineExecutor
 from multipl_judge.extras import install_hint
 from multipl_moe.corpus.run.forks import TaskExecutor, die_with_parent, run_in_forks
 from multipl_moe.corpus.run.slurm import run_on_slurm
-from multipl_moe.corpus.run.stages import Listeners, Stage
-from multipl_moe.corpus.run.watch import quiet, watched
+from multipl_moe.corpus.run.stages import Listeners, Stage, quiet, watched
 from multipl_moe.errors import ConfigError, UserError
 from multipl_moe.recipe.corpus import ExecutorSection
 from multipl_moe.system.disk_errors import disk_errno
@@ -30,8 +29,7 @@ def run_stages(
         TasksUnfinishedError: a worker was killed, or tasks on a cluster ended for a reason that their logs do not tell.
     """
     run = {"local": _run_locally, "ray": _run_on_ray, "slurm": run_on_slurm}[executor.kind]
-    with contextlib.closing(run(stages, executor, logs, listeners)) as done:
-        yield from done
+    return run(stages, executor, logs, listeners)
 
 
 def _run_locally(

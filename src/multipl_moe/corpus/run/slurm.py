@@ -9,8 +9,7 @@ from pathlib import Path
 
 from datatrove.executor import SlurmPipelineExecutor
 
-from multipl_moe.corpus.run.stages import Listeners, Stage
-from multipl_moe.corpus.run.watch import quiet
+from multipl_moe.corpus.run.stages import Listeners, Stage, quiet
 from multipl_moe.errors import ConfigError
 from multipl_moe.recipe.corpus import ExecutorSection
 

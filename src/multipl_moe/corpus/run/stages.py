@@ -1,14 +1,17 @@
-"""The stages of a corpus build: what each is made of, how far it is, what it counted."""
+"""The stages of a corpus build: what each is made of, how far it is, what it counted and what its log says."""
 
+import contextlib
 import json
 import re
+import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from datatrove.pipeline.base import PipelineStep
+from datatrove.utils.logging import logger, setup_default_logger
 
 from multipl_moe import errors
 from multipl_moe.errors import TasksUnfinishedError, UserError
@@ -83,3 +86,39 @@ class Listeners:
         """Tell how far a stage is."""
         if self.on_tasks is not None:
             self.on_tasks(stage.num_tasks - len(stage.tasks_left(logs)), stage.num_tasks)
+
+
+@contextlib.contextmanager
+def watched(stage: Stage, logs: Path, listeners: Listeners) -> Iterator[None]:
+    """Tell how far a stage is, from another thread, while the block runs its tasks."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(TELL_S):
+            listeners.tell(stage, logs)
+
+    listeners.tell(stage, logs)
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
+        listeners.tell(stage, logs)
+
+
+@contextlib.contextmanager
+def quiet(folder: Path) -> Iterator[None]:
+    """Send what datatrove tells the terminal to a file: it adds a handler on sys.stderr before and after each task."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with (folder / "terminal.log").open("a", encoding="utf-8") as stream, contextlib.redirect_stderr(stream):
+            try:
+                logger.remove()
+                logger.add(stream)
+                yield
+            finally:
+                logger.remove()
+    finally:
+        setup_default_logger()
