@@ -14,6 +14,7 @@ A problem may also be told in words and judged by what a whole program prints, i
 """
 
 import json
+from collections import defaultdict
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -194,34 +195,39 @@ def read_own(file: Path) -> list[Problem]:
     """The problems of the file.
 
     Raises:
-        ConfigError: every fault of the file, each with its line, or the file is empty or cannot be read.
+        ConfigError: every fault of the file, each once with its first line, or the file is empty or cannot be read.
     """
     name = file.name.removesuffix(".gz").removesuffix(".jsonl")
     problems: list[Problem] = []
-    faults: list[str] = []
+    lines_of: dict[str, list[str]] = defaultdict(list)
     first: dict[str, str] = {}
     for where, row in read_rows([file]):
         try:
             own = OwnProblem.model_validate(row)
         except ValidationError as errors:
-            faults += [f"{where}: {_told(error)}" for error in errors.errors()]
+            for error in errors.errors():
+                lines_of[_told(error)].append(where)
             continue
         for language in own.languages:
             try:
                 problem = problem_of(own, language, name)
             except ValueError as fault:
-                faults.append(f"{where}: tests: {fault}")
+                lines_of[f"tests: {fault}"].append(where)
                 break
             if first.setdefault(problem.key, where) != where:
                 line = first[problem.key].rsplit(", ", 1)[-1]
-                faults.append(f"{where}: id '{problem.id}' is used in {line}; give each problem its own")
+                lines_of[f"id '{problem.id}' is used in {line}; give each problem its own"].append(where)
                 break
             problems.append(problem)
-    if not problems and not faults:
-        faults.append(f"{file} holds no problem")
-    if faults:
-        raise ConfigError(faults)
+    if lines_of:
+        raise ConfigError([f"{lines[0]}{_and_more(len(lines) - 1)}: {fault}" for fault, lines in lines_of.items()])
+    if not problems:
+        raise ConfigError(f"{file} holds no problem")
     return problems
+
+
+def _and_more(number: int) -> str:
+    return f" and {number} more line{'s' * (number > 1)}" if number else ""
 
 
 def _told(error: ErrorDetails) -> str:

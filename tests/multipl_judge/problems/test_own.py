@@ -51,6 +51,13 @@ def test_all_faults_of_a_file_are_told_with_their_lines(tmp_path):
     assert len(error.value.problems) == 8
 
 
+def test_a_fault_of_many_lines_is_told_once(tmp_path):
+    rows = [{**GOOD, "id": f"{number}", "language": "cobol"} for number in range(30)]
+    with pytest.raises(ConfigError, match="line 1 and 29 more lines: language: no language 'cobol'") as error:
+        read_own(write_rows(tmp_path / "own.jsonl", rows))
+    assert len(error.value.problems) == 1
+
+
 def test_names_of_ruby_may_end_in_a_mark_and_those_of_python_not(tmp_path):
     row = {**GOOD, "language": "ruby", "entry_point": "even?"}
     (problem,) = read_own(write_rows(tmp_path / "own.jsonl", [row]))
