@@ -35,7 +35,7 @@ from multipl_moe.export.gguf_architectures import (
 from multipl_moe.export.gguf_tokenizer import add_tokenizer
 from multipl_moe.export.llama_cpp import load_llama_cpp, quantise
 from multipl_moe.export.weights import rows_in_neighbouring_order
-from multipl_moe.system.staging import create_folder, held_file, refuse_existing, require_space
+from multipl_moe.system.staging import require_space, staged_file
 
 _SPARE_BYTES = 16_000_000
 _ROPE_FREQUENCIES = "rope_freqs.weight"
@@ -59,7 +59,8 @@ def write_gguf(model: Path, file: Path, name: str | None = None) -> None:
 
     Args:
         model: folder in Hugging Face format, with its tokenizer.
-        file: to create; one that exists, does not fit on the disk or is being made elsewhere raises OutputError.
+        file: to create, in a folder that exists; one that exists, does not fit on the disk or is being made elsewhere
+            raises OutputError.
         name: of the model, as programs show it; the file's by default.
 
     Raises:
@@ -107,7 +108,7 @@ class GgufFiles:
         self,
         model: Path,
         folder: Path,
-        on_step: Callable[[str], None] = lambda title: None,
+        on_step: Callable[[str], None],
         write: Callable[[Path], None] | None = None,
     ) -> None:
         """Write those of a model, whose folder has its card, into a folder; raises as `write_gguf`, or `write` does."""
@@ -123,29 +124,21 @@ def write_gguf_file(
     file: Path, architecture: str, plans: list[TensorPlan], describe: Callable[[GGUFWriter], None]
 ) -> None:
     """Write a model's tensors, one at a time, after what `describe` adds of it; raises OutputError as `write_gguf`."""
-    refuse_existing(file)
     require_space(file.parent, sum(plan.num_bytes for plan in plans) + _SPARE_BYTES)
-    create_folder(file.parent, file)
-    with held_file(file):
-        unfinished = file.with_name(f".{file.name}.partial")
-        try:
-            with closing(GGUFWriter(unfinished, architecture)) as writer:
-                writer.add_type(GGUFType.MODEL)
-                writer.add_file_type(_FORMATS[max(plans, key=lambda plan: plan.num_bytes).dtype][1])
-                writer.add_quantization_version(GGML_QUANT_VERSION)
-                describe(writer)
-                for plan in plans:
-                    form = _FORMATS[plan.dtype][0]
-                    writer.add_tensor_info(plan.name, plan.shape, np.dtype(np.float32), plan.num_bytes, raw_dtype=form)
-                writer.write_header_to_file()
-                writer.write_kv_data_to_file()
-                writer.write_ti_data_to_file()
-                for plan in plans:
-                    values = torch.cat([piece.to(plan.dtype).flatten() for piece in plan.pieces()])
-                    writer.write_tensor_data(values.view(torch.uint8).numpy())
-            unfinished.replace(file)
-        finally:
-            unfinished.unlink(missing_ok=True)
+    with staged_file(file) as unfinished, closing(GGUFWriter(unfinished, architecture)) as writer:
+        writer.add_type(GGUFType.MODEL)
+        writer.add_file_type(_FORMATS[max(plans, key=lambda plan: plan.num_bytes).dtype][1])
+        writer.add_quantization_version(GGML_QUANT_VERSION)
+        describe(writer)
+        for plan in plans:
+            form = _FORMATS[plan.dtype][0]
+            writer.add_tensor_info(plan.name, plan.shape, np.dtype(np.float32), plan.num_bytes, raw_dtype=form)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_ti_data_to_file()
+        for plan in plans:
+            values = torch.cat([piece.to(plan.dtype).flatten() for piece in plan.pieces()])
+            writer.write_tensor_data(values.view(torch.uint8).numpy())
 
 
 def require_writable(model: Path) -> None:
