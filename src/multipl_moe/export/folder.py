@@ -182,7 +182,7 @@ def _plan(model: Path, config: PreTrainedConfig, settings: ExportSettings) -> _P
         require_native(config)
         require_no_bias(model, config)
         native = native_config(config)
-        return _Planned(config, native, plan_native(model, config, native, dtype), dtype)
+        return _Planned(config, native, plan_native(model, native, dtype), dtype)
     if settings.full_experts:
         tensors, config = plan_full_experts(model, config, settings.dtype), with_full_experts(config)
     return _Planned(config, config, tensors, dtype)

@@ -3,7 +3,7 @@
 import copy
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.expert_kinds import EXPERT_KINDS
 from multipl_moe.model.families import family_of
 from multipl_moe.model.float32_buffers import stays_float32
+from multipl_moe.system.device import dtype_name
 
 _EXPERT_KEY = re.compile(r"^(?P<prefix>.*layers\.\d+\.mlp\.)experts\.")
 
@@ -33,8 +34,13 @@ def plan_cast(source: Path, dtype: torch.dtype | None) -> list[TensorPlan]:
         stored = reader.dtype(name)
         target = torch.float32 if stays_float32(name) else dtype or stored
         target = target if stored.is_floating_point else stored
-        plans.append(TensorPlan(name, shape, target, partial(_cast, reader, name, target)))
+        plans.append(cast_plan(name, shape, target, partial(reader.read, name)))
     return plans
+
+
+def cast_plan(name: str, shape: tuple[int, ...], dtype: torch.dtype, value: Callable[[], Tensor]) -> TensorPlan:
+    """A tensor to write in a dtype whose `value` is made when its turn comes; writing it raises as `cast_finite`."""
+    return TensorPlan(name, shape, dtype, lambda: [cast_finite(name, value(), dtype)])
 
 
 def main_dtype(plans: list[TensorPlan]) -> torch.dtype:
@@ -52,14 +58,10 @@ def cast_finite(name: str, value: Tensor, dtype: torch.dtype) -> Tensor:
         return cast
     if torch.finfo(dtype).max < torch.finfo(value.dtype).max and bool((cast.isinf() & ~value.isinf()).any()):
         raise OutputError(
-            f"dtype: {str(dtype).removeprefix('torch.')} cannot hold {name} (values up to {value.abs().max():.3g}); "
+            f"dtype: {dtype_name(dtype)} cannot hold {name} (values up to {value.abs().max():.3g}); "
             "use bfloat16 or float32"
         )
     return cast
-
-
-def _cast(reader: CheckpointReader, name: str, dtype: torch.dtype) -> list[Tensor]:
-    return [cast_finite(name, reader.read(name), dtype)]
 
 
 def with_full_experts(config: MultiplMoeConfig) -> MultiplMoeConfig:
