@@ -190,7 +190,7 @@ class _Differences:
 
     def __init__(self, folder: Path) -> None:
         experts = Pack.load(folder).moe.experts
-        self.rank, self._scale = experts.rank, experts.alpha / experts.rank
+        self.rank, self._scale = experts.rank, experts.scale
         self._reader = CheckpointReader(folder, "pack")
 
     def factor(self, module: str, factor: str, size: tuple[int, int], config: PreTrainedConfig) -> Tensor:
