@@ -13,7 +13,7 @@ from typing import Any
 
 from safetensors import safe_open
 
-from multipl_moe.checkpoints.tensors import INDEX_FILE, TensorPlan, write_checkpoint, write_index
+from multipl_moe.checkpoints.tensors import ADDED, INDEX_FILE, TensorPlan, write_checkpoint, write_index
 
 _PREFIX = "base-"
 _WHOLE = "1000GB"  # of a file: what is added is never split
@@ -58,7 +58,9 @@ def save_beside_base(model: Any, start: Path, folder: Path) -> None:
     state = model.state_dict()
     added = {name: state[name] for name in files if name not in linked}
     model.save_pretrained(folder, state_dict=added, max_shard_size=_WHOLE)
-    write_index(folder, added, linked)
+    added_file = f"{ADDED}.safetensors"
+    (folder / "model.safetensors").rename(folder / added_file)
+    write_index(folder, dict.fromkeys(added, added_file) | linked, sum(value.nbytes for value in added.values()))
 
 
 def _names_in(file: Path) -> set[str]:

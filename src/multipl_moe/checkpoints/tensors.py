@@ -25,7 +25,8 @@ PEFT_PREFIX = "base_model.model."  # of PEFT's names of tensors
 TRAINED_KEY = re.compile(r"layers\.\d+\.mlp\.(experts\.|token_|segment_)|(^|\.)domain_gates\.|\.adapters\.")
 """In names of what training made, and gates: all else is the base's."""
 INDEX_FILE = "model.safetensors.index.json"
-_ADDED = "added"
+ADDED = "added"
+"""Stem of the file of what is new, beside files that are linked to."""
 _MAX_SHARD_BYTES = 5_000_000_000
 _OWN_SUFFIXES = {".py", ".safetensors", ".bin", ".gguf", ".pt", ".pth", ".h5", ".msgpack", ".onnx", ".onnx_data"}
 _OWN_FILES = {"config.json", "recipe.yaml", "environment.json", "expert_use.json", "README.md"}
@@ -161,7 +162,7 @@ def write_checkpoint(
     split = split_state_dict_into_shards_factory(
         by_name,
         get_storage_size=lambda plan: plan.num_bytes,
-        filename_pattern=f"{_ADDED if linked else 'model'}{{suffix}}.safetensors",
+        filename_pattern=f"{ADDED if linked else 'model'}{{suffix}}.safetensors",
         max_shard_size=max_shard_bytes or _MAX_SHARD_BYTES,
     )
     done, total = 0, sum(plan.num_bytes for plan in plans)
@@ -170,17 +171,11 @@ def write_checkpoint(
             done += plan.num_bytes
             on_progress(done, total)
     if split.is_sharded or linked:
-        _write_index(folder, split.tensor_to_filename | dict(linked or {}), total)
+        write_index(folder, split.tensor_to_filename | dict(linked or {}), total)
 
 
-def write_index(folder: Path, added: Mapping[str, Tensor], linked: Mapping[str, str]) -> None:
-    """Put a folder's `model.safetensors`, which holds some tensors, beside files that hold the others."""
-    (folder / "model.safetensors").rename(folder / f"{_ADDED}.safetensors")
-    size = sum(value.nbytes for value in added.values())
-    _write_index(folder, dict.fromkeys(added, f"{_ADDED}.safetensors") | dict(linked), size)
-
-
-def _write_index(folder: Path, files: Mapping[str, str], num_bytes: int) -> None:
+def write_index(folder: Path, files: Mapping[str, str], num_bytes: int) -> None:
+    """Write which of a folder's files holds each tensor; `num_bytes` is the size of those that are new."""
     index = {"metadata": {"total_size": num_bytes}, "weight_map": dict(sorted(files.items()))}
     (folder / INDEX_FILE).write_text(json.dumps(index, indent=2))
 
