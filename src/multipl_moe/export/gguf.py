@@ -34,7 +34,7 @@ from multipl_moe.export.gguf_architectures import (
 )
 from multipl_moe.export.gguf_tokenizer import add_tokenizer
 from multipl_moe.export.llama_cpp import load_llama_cpp, quantise
-from multipl_moe.export.weights import rows_in_neighbouring_order
+from multipl_moe.export.weights import in_neighbouring_order
 from multipl_moe.system.staging import require_space, staged_file
 
 _SPARE_BYTES = 16_000_000
@@ -179,10 +179,10 @@ def gguf_tensors(
 
 
 def _values(reader: CheckpointReader, keys: list[str], turned: PreTrainedConfig | None) -> Iterator[Tensor]:
-    """One tensor, or those of all experts one after the other; with `turned` as `rows_for_llama_cpp` has them."""
+    """One tensor, or those of all experts one after the other; with `turned` in neighbouring order."""
     for key in keys:
         values = reader.read(key)
-        yield values if turned is None else rows_for_llama_cpp(key.rpartition(".")[0], values, turned)
+        yield values if turned is None else in_neighbouring_order(key, values, turned)
 
 
 def _without_numbers(reader: CheckpointReader) -> dict[str, list[str]]:
@@ -214,13 +214,6 @@ def _texts(value: object) -> list[str]:
     """The texts among what a card says: one, or those of a list."""
     values = value if isinstance(value, list) else [value]
     return [text for text in values if isinstance(text, str) and text]
-
-
-def rows_for_llama_cpp(module: str, values: Tensor, config: PreTrainedConfig) -> Tensor:
-    """Rows of a matrix as architectures want them that turn neighbouring rows of queries and keys."""
-    heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}
-    num_heads = heads.get(module.rpartition(".")[2])
-    return values if num_heads is None else rows_in_neighbouring_order(values, num_heads)
 
 
 def _rope_frequencies(config: PreTrainedConfig) -> Iterator[TensorPlan]:

@@ -1,6 +1,7 @@
 """A byte-level BPE tokenizer as GGUF metadata, exactly as transformers applies it."""
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -102,10 +103,9 @@ def _vocabulary(state: dict[str, Any], vocab: dict[str, int], vocab_size: int) -
 def _added_around_text(tokenizer: PreTrainedTokenizerFast) -> dict[str, bool]:
     plain = tokenizer.encode(_PROBE, add_special_tokens=False)
     full = tokenizer.encode(_PROBE)
-    for begin in (False, True):
-        for end in (False, True):
-            if full == [tokenizer.bos_token_id] * begin + plain + [tokenizer.eos_token_id] * end:
-                return {"bos": begin, "eos": end}
+    for begin, end in product((False, True), repeat=2):
+        if full == [tokenizer.bos_token_id] * begin + plain + [tokenizer.eos_token_id] * end:
+            return {"bos": begin, "eos": end}
     raise _unsupported(f"it puts {tokenizer.convert_ids_to_tokens(full)} around a text")
 
 

@@ -19,7 +19,7 @@ from transformers import Ernie4_5_MoeConfig, PreTrainedConfig, PreTrainedModel
 from multipl_moe.checkpoints.loading import load_dense, load_hybrid
 from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan
 from multipl_moe.errors import BaseModelError, ConfigError
-from multipl_moe.export.weights import cast_plan, plan_cast, rows_in_neighbouring_order
+from multipl_moe.export.weights import cast_plan, in_neighbouring_order, plan_cast
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.expert_kinds import EXPERT_KINDS
 from multipl_moe.model.moe_config import MoeConfig
@@ -42,7 +42,6 @@ _MOST_PROBES = 3
 _ALWAYS = 10.0
 _ROUTER = "token_router.weight"
 _MOE_KEY = re.compile(r"layers\.\d+\.mlp\.(shared_expert|experts|token_router|token_bias)\b")
-_ATTENTION_KEY = re.compile(r"\.self_attn\.(?P<part>[qk])_proj\.")
 
 
 def require_native(config: MultiplMoeConfig) -> None:
@@ -130,10 +129,7 @@ def plan_native(source: Path, native: PreTrainedConfig, dtype: torch.dtype) -> l
     for plan in plan_cast(source, dtype):
         if _MOE_KEY.search(plan.name):
             continue
-        if turned := _ATTENTION_KEY.search(plan.name):
-            num_heads = native.num_attention_heads if turned["part"] == "q" else native.num_key_value_heads
-            plan = replace(plan, pieces=partial(_turned, plan, num_heads))
-        plans.append(plan)
+        plans.append(replace(plan, pieces=partial(_turned, plan, native)))
     for name in reader.shapes:
         if name.endswith(_ROUTER):
             plans.extend(_plans_of_block(reader, name.removesuffix(_ROUTER), dtype))
@@ -203,8 +199,8 @@ def _matrix(reader: CheckpointReader, mlp: str, part: str, trained: int | None) 
     return gate if part == "gate_proj" else up
 
 
-def _turned(plan: TensorPlan, num_heads: int) -> list[Tensor]:
-    return [rows_in_neighbouring_order(torch.cat(list(plan.pieces())), num_heads)]
+def _turned(plan: TensorPlan, config: PreTrainedConfig) -> Iterator[Tensor]:
+    return (in_neighbouring_order(plan.name, value, config) for value in plan.pieces())
 
 
 def _zero_biases(plans: dict[str, TensorPlan], vocab_size: int) -> Iterator[TensorPlan]:

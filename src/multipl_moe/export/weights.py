@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedConfig
 
 from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan
 from multipl_moe.errors import OutputError
@@ -110,6 +111,13 @@ def plan_full_experts(source: Path, config: MultiplMoeConfig, dtype: torch.dtype
     return plans
 
 
-def rows_in_neighbouring_order(values: Tensor, num_heads: int) -> Tensor:
-    """Rows of q or k so that the two that rotary embedding turns together, half a head apart, become neighbours."""
+def in_neighbouring_order(key: str, values: Tensor, config: PreTrainedConfig) -> Tensor:
+    """Rows of q or k so that the two that rotary embedding turns together, half a head apart, become neighbours.
+
+    Other tensors, by their `key`, stay as they are.
+    """
+    heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}
+    num_heads = next((heads[part] for part in key.split(".") if part in heads), None)
+    if num_heads is None:
+        return values
     return values.unflatten(0, (num_heads, 2, -1)).transpose(1, 2).reshape(values.shape)

@@ -93,15 +93,15 @@ def adapters_card(name: str, base: str, packs: Mapping[str, Pack], base_gguf: Se
     """README.md of a folder of adapters: the commands that load, choose and check them.
 
     Args:
-        base: as `told_base` tells it.
         base_gguf: files of the base in the folder, the smallest last.
         with_gguf: whether each adapter has one.
     """
+    first = next(iter(packs.values()))
     return _template("adapters.md.j2").render(
         name=name,
-        base=base,
+        base=told_base(base, first),
         version=__version__,
-        of_weights=_of_weights(next(iter(packs.values()))),
+        of_weights=_of_weights(first),
         rows=[
             (adapter, ", ".join(map(language_title, pack.languages)), pack.moe.experts.rank)
             for adapter, pack in packs.items()
@@ -123,9 +123,10 @@ def switch_card(
         files: in the folder, the smallest last.
     """
     rows = [(", ".join(map(language_title, of.languages)), pack, tokens[pack]) for pack, of in packs.items()]
-    of_weights = _of_weights(next(iter(packs.values())))
+    first = next(iter(packs.values()))
+    told, of_weights = told_base(base, first), _of_weights(first)
     return _template("switch.md.j2").render(
-        name=name, base=base, of_weights=of_weights, version=__version__, rows=rows, files=files
+        name=name, base=told, of_weights=of_weights, version=__version__, rows=rows, files=files
     )
 
 

@@ -21,12 +21,13 @@ from transformers import AddedToken, AutoTokenizer, PreTrainedConfig
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.tensors import PEFT_PREFIX, CheckpointReader, TensorPlan, copy_companions
 from multipl_moe.errors import BaseModelError, ConfigError
-from multipl_moe.export.gguf import GgufFiles, gguf_metadata, gguf_tensors, rows_for_llama_cpp, write_gguf_file
+from multipl_moe.export.gguf import GgufFiles, gguf_metadata, gguf_tensors, write_gguf_file
 from multipl_moe.export.gguf_architectures import add_hyperparameters, gguf_architecture
 from multipl_moe.export.gguf_tokenizer import add_tokenizer
 from multipl_moe.export.model_card import CARD_FILE
+from multipl_moe.export.weights import in_neighbouring_order
 from multipl_moe.packs.canary import CANARY_FILE, canaries_of, save_canaries
-from multipl_moe.packs.card import switch_card, told_base
+from multipl_moe.packs.card import switch_card
 from multipl_moe.packs.compose import require_base
 from multipl_moe.packs.files import Pack, base_of, require_name
 from multipl_moe.system.staging import refuse_existing, staged_folder
@@ -80,8 +81,7 @@ def export_switch(
             first = {name: tokens[name][0]}
             canaries |= canaries_of(base, {name: pack}, staging / "composed", first, on_step)[0]
         save_canaries(staging / CANARY_FILE, canaries)
-        told = told_base(base, next(iter(loaded.values())))
-        card = switch_card(output.absolute().name, told, loaded, tokens, files.names)
+        card = switch_card(output.absolute().name, base, loaded, tokens, files.names)
         (staging / CARD_FILE).write_text(card, encoding="utf-8")
     return [output / name for name in files.names]
 
@@ -200,7 +200,7 @@ class _Differences:
             return torch.zeros(size)
         values = self._reader.read(key).float()
         if factor == "B":
-            values = rows_for_llama_cpp(module, values, config) * self._scale
+            values = in_neighbouring_order(module, values, config) * self._scale
         return nn.functional.pad(values, (0, size[1] - values.shape[1], 0, size[0] - values.shape[0]))
 
 
