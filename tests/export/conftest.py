@@ -83,6 +83,14 @@ def save_hybrid(folder: Path, preset: str = "causal", family: str = "llama", **m
     return folder
 
 
+def refuse(model: Path, error: type[Exception], message: str, **settings: Any) -> None:
+    """An export of the model with these settings is refused with a message, and leaves nothing."""
+    before = sorted(model.parent.iterdir())
+    with pytest.raises(error, match=message):
+        export_model(model, model.with_name("refused"), ExportSettings(**settings))
+    assert sorted(model.parent.iterdir()) == before
+
+
 @pytest.fixture(scope="module")
 def exports(tmp_path_factory: pytest.TempPathFactory) -> Exports:
     """All cases and a native model, exported, and loaded by load_alone.py in a process that cannot ask anybody."""

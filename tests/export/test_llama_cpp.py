@@ -24,6 +24,7 @@ from multipl_moe.export.folder import ExportSettings, export_model
 from multipl_moe.export.llama_cpp import QUANTISED, load_llama_cpp, quantise
 from tests.train.tiny import SUFFIXES, source_text
 
+from .conftest import refuse
 from .natives import NativeCase
 from .test_gguf import LLAMA3_SPLIT, QWEN2_SPLIT, digits_then_bytes, save_dense, save_fast, split_by, trained_tokenizer
 
@@ -127,18 +128,15 @@ def test_layers_that_llama_cpp_cannot_have_are_refused_before_anything_is_writte
         hybrid = tmp_path / case.name
         case.model().save_pretrained(hybrid)
         save_fast(trained_tokenizer(), hybrid)
-        with pytest.raises(BaseModelError, match=r"^GGUF for ernie4_5_moe: "):
-            export_model(hybrid, tmp_path / "out", ExportSettings(native=True, gguf=True))
-        assert not (tmp_path / "out").exists()
+        refuse(hybrid, BaseModelError, "^GGUF for ernie4_5_moe: ", native=True, gguf=True)
 
 
 def test_without_llama_cpp_quantised_files_are_refused_before_anything_is_written(tmp_path, monkeypatch):
     dense = save_dense(tmp_path / "dense")
     monkeypatch.setitem(sys.modules, "llama_cpp_py_sync._cffi_bindings", None)
     load_llama_cpp.cache_clear()
-    with pytest.raises(ConfigError, match=rf"^llama\.cpp: .* {re.escape(install_hint('llamacpp'))}$"):
-        export_model(dense, tmp_path / "out", ExportSettings(gguf=True, quantise=("Q8_0",)))
-    assert not (tmp_path / "out").exists()
+    why = rf"^llama\.cpp: .* {re.escape(install_hint('llamacpp'))}$"
+    refuse(dense, ConfigError, why, gguf=True, quantise=("Q8_0",))
     assert export_model(dense, tmp_path / "out", ExportSettings(gguf=True)).gguf
 
 
