@@ -281,6 +281,7 @@ def spoilt(name: str, value: Any) -> Tokenizer:
         ("byte_fallback", True, "it is not byte-level BPE"),
         ("normalizer", normalizers.Lowercase(), "it normalises text by Lowercase"),
         ("pre_tokenizer", split_by(r"\w+"), r"it splits text by \\w\+"),
+        ("pre_tokenizer", None, r"it splits text by {\"type\": null}"),
         ("pre_tokenizer", pre_tokenizers.ByteLevel(add_prefix_space=True), "add_prefix_space"),
         (
             "post_processor",

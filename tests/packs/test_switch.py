@@ -1,5 +1,6 @@
 """`export --switch`: in llama.cpp itself text is read by the base to the bit, and by a pack where its tokens say so."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,9 @@ def test_packs_that_cannot_be_in_one_file_are_refused(made: Path, tmp_path: Path
         export_switch({"endoftext": rust}, tmp_path / "out", base)
     with pytest.raises(BaseModelError, match="other weights"):
         export_switch({"rust": rust}, tmp_path / "out", str(save_base(tmp_path / "other", mlp_bias=False, seed=5)))
+    bare = shutil.copytree(made / "base", tmp_path / "bare", ignore=shutil.ignore_patterns("tokenizer*"))
+    with pytest.raises(BaseModelError, match="bare has no tokenizer that can be read"):
+        export_switch({"rust": rust}, tmp_path / "out", str(bare))
     with pytest.raises(OutputError, match="one exists"):
         export_switch({"rust": rust}, made / "one", base)
     assert not (tmp_path / "out").exists()

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
 from gguf import MODEL_ARCH, GGUFWriter, get_tensor_name_map
 from torch import Tensor, nn
-from transformers import AddedToken, AutoTokenizer, PreTrainedConfig
+from transformers import AddedToken, PreTrainedConfig
 
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.tensors import PEFT_PREFIX, CheckpointReader, TensorPlan, copy_companions
@@ -26,6 +27,7 @@ from multipl_moe.export.gguf_architectures import add_hyperparameters, gguf_arch
 from multipl_moe.export.gguf_tokenizer import add_tokenizer
 from multipl_moe.export.model_card import CARD_FILE
 from multipl_moe.export.weights import in_neighbouring_order
+from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.packs.canary import CANARY_FILE, canaries_of, save_canaries
 from multipl_moe.packs.card import switch_card
 from multipl_moe.packs.compose import require_base
@@ -153,7 +155,7 @@ class _WithControlRows(CheckpointReader):
 
 def _add_control_tokens(base: Path, packs: Iterable[str], output: Path) -> tuple[list[int], int]:
     """Write the tokenizer with control tokens; returns the token of each slot, and the one that all stand for."""
-    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer: Any = load_tokenizer(base)
     known = tokenizer.get_vocab()
     by_slot: list[str] = []
     for first, off, on in map(control_tokens, packs):
