@@ -32,6 +32,32 @@ _OWN_SUFFIXES = {".py", ".safetensors", ".bin", ".gguf", ".pt", ".pth", ".h5", "
 _OWN_FILES = {"config.json", "recipe.yaml", "environment.json", "expert_use.json", "README.md"}
 
 
+@dataclass(frozen=True)
+class TensorPlan:
+    """One tensor to write: name, shape and dtype are known before its values, which come in pieces.
+
+    Attributes:
+        pieces: yields tensors whose elements, one after the other, fill the tensor in row-major order.
+        stored: a file that holds the tensor under this very name, to the bit.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    pieces: Callable[[], Iterable[Tensor]]
+    stored: Path | None = None
+
+    @classmethod
+    def of(cls, name: str, value: Tensor) -> "TensorPlan":
+        """That of a tensor which is there already."""
+        return cls(name, tuple(value.shape), value.dtype, lambda: [value])
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of the tensor's values in the file."""
+        return torch.Size(self.shape).numel() * self.dtype.itemsize
+
+
 class CheckpointReader:
     """The tensors of a folder's safetensors files, by name; `role` is what the folder is to the user, for messages.
 
@@ -76,6 +102,11 @@ class CheckpointReader:
             raise BaseModelError(f"{self.role}: {self.folder}: tensor {key} is stored as {name}; convert it to {known}")
         return _DTYPES[name]
 
+    def plan(self, key: str, name: str | None = None) -> TensorPlan:
+        """To write a tensor as it is, under another name if one is given; raises as `dtype`."""
+        stored = self.file(key) if name in (None, key) else None
+        return TensorPlan(name or key, self.shapes[key], self.dtype(key), lambda: [self.read(key)], stored)
+
     @property
     def weights_dtype(self) -> torch.dtype:
         """That of the embedding; raises as `dtype`."""
@@ -115,27 +146,6 @@ def with_adapter(what: str) -> str:
         f"{what} was saved with a PEFT adapter around it ({PEFT_PREFIX}...); merge the adapter (merge_and_unload) and "
         "save the model again"
     )
-
-
-@dataclass(frozen=True)
-class TensorPlan:
-    """One tensor to write: name, shape and dtype are known before its values, which come in pieces.
-
-    Attributes:
-        pieces: yields tensors whose elements, one after the other, fill the tensor in row-major order.
-        stored: a file that holds the tensor under this very name, to the bit.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: torch.dtype
-    pieces: Callable[[], Iterable[Tensor]]
-    stored: Path | None = None
-
-    @property
-    def num_bytes(self) -> int:
-        """Size of the tensor's values in the file."""
-        return torch.Size(self.shape).numel() * self.dtype.itemsize
 
 
 def write_checkpoint(

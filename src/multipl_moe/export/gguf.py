@@ -223,4 +223,4 @@ def _rope_frequencies(config: PreTrainedConfig) -> Iterator[TensorPlan]:
         scaled, _ = ROPE_INIT_FUNCTIONS["llama3"](config, torch.device("cpu"))
         exponents = torch.arange(len(scaled)) / len(scaled)
         divisors = rope["rope_theta"] ** -exponents / scaled
-        yield TensorPlan(_ROPE_FREQUENCIES, tuple(divisors.shape), torch.float32, lambda: [divisors])
+        yield TensorPlan.of(_ROPE_FREQUENCIES, divisors)

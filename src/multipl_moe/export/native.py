@@ -180,7 +180,7 @@ def _plans_of_block(reader: CheckpointReader, mlp: str, dtype: torch.dtype) -> I
     bias = torch.zeros(1, num_experts)
     bias[0, -1] = _ALWAYS
     yield cast_plan(f"{mlp}gate.weight", reader.shapes[router], dtype, partial(reader.read, router))
-    yield TensorPlan(f"{mlp}moe_statics.e_score_correction_bias", (1, num_experts), torch.float32, lambda: [bias])
+    yield TensorPlan.of(f"{mlp}moe_statics.e_score_correction_bias", bias)
     for expert in range(num_experts):
         trained = expert if expert < num_experts - 1 else None
         for part in ("gate_proj", "up_proj", "down_proj"):
@@ -211,5 +211,4 @@ def _zero_biases(plans: dict[str, TensorPlan], vocab_size: int) -> Iterator[Tens
             wanted[name.removesuffix("weight") + "bias"] = plan.shape[0]
     dtype = next(iter(plans.values())).dtype
     for name in wanted.keys() - plans.keys():
-        zeros = torch.zeros(wanted[name])
-        yield TensorPlan(name, zeros.shape, dtype, partial(list, [zeros]))
+        yield TensorPlan.of(name, torch.zeros(wanted[name], dtype=dtype))
