@@ -16,7 +16,7 @@ from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.export import native as native_module
 from multipl_moe.export.folder import ExportSettings, export_model
-from multipl_moe.export.native import native_config, require_native
+from multipl_moe.export.native import native_config, plan_native, require_native
 from tests.conftest import random_tokens, tiny_base_config, tiny_moe
 
 from .conftest import refuse
@@ -71,6 +71,16 @@ def test_the_result_takes_the_wanted_dtype_and_files(tmp_path):
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
     assert model.dtype == torch.bfloat16
     assert "vllm serve out" in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_biases_that_the_base_has_not_follow_in_the_order_of_their_matrices(tmp_path):
+    hybrid = save_native_source(tmp_path / "hybrid", NATIVE_CASES[-1])
+    planned = plan_native(hybrid, native_config(load_hybrid(hybrid).config), torch.float32)
+    names, of_base = [plan.name for plan in planned], load_file(hybrid / "model.safetensors").keys()
+    added = [name for name in names if name.endswith(".bias") and name not in of_base]
+    assert len(added) > 5
+    matrices = [names.index(name.replace(".bias", ".weight")) for name in added if name != "lm_head.bias"]
+    assert matrices == sorted(matrices)
 
 
 # --- what is refused

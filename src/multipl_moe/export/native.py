@@ -210,5 +210,6 @@ def _zero_biases(plans: dict[str, TensorPlan], vocab_size: int) -> Iterator[Tens
         if re.search(r"layers\.\d+\.(self_attn\.\w+|mlp\.(gate|up|down)_proj)\.weight$", name):
             wanted[name.removesuffix("weight") + "bias"] = plan.shape[0]
     dtype = next(iter(plans.values())).dtype
-    for name in wanted.keys() - plans.keys():
-        yield TensorPlan.of(name, torch.zeros(wanted[name], dtype=dtype))
+    for name, size in wanted.items():
+        if name not in plans:
+            yield TensorPlan.of(name, torch.zeros(size, dtype=dtype))
