@@ -130,6 +130,8 @@ def test_dtypes_are_told_and_those_that_are_not_written_refused(tmp_path):
     assert {name: reader.dtype(name) for name in "abcd"} == {name: value.dtype for name, value in tensors().items()}
     with pytest.raises(BaseModelError, match=r"^model: .*: tensor e is stored as I32; convert it to F32, BF16, F16"):
         reader.dtype("e")
+    with pytest.raises(BaseModelError, match=r"^model: .* has no tensor embed_tokens\.weight; give a causal language"):
+        reader.weights_dtype  # noqa: B018 (it raises)
 
 
 def test_pieces_that_do_not_fill_their_tensor_fail(tmp_path):

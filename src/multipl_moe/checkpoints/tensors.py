@@ -109,8 +109,13 @@ class CheckpointReader:
 
     @property
     def weights_dtype(self) -> torch.dtype:
-        """That of the embedding; raises as `dtype`."""
-        return self.dtype(next(key for key in self.shapes if key.endswith("embed_tokens.weight")))
+        """That of the embedding; raises BaseModelError where there is none, and as `dtype`."""
+        for key in self.shapes:
+            if key.endswith("embed_tokens.weight"):
+                return self.dtype(key)
+        raise BaseModelError(
+            f"{self.role}: {self.folder} has no tensor embed_tokens.weight; give a causal language model"
+        )
 
     def _file_names(self) -> list[str]:
         index = self.folder / INDEX_FILE
