@@ -34,7 +34,9 @@ def write_beside_base(
             by_file[plan.stored].add(plan.name)
     linked: dict[str, str] = {}
     for file, names in by_file.items():
-        if _names_in(file) == names and _link(file, folder / f"{_PREFIX}{file.name}"):
+        with safe_open(file, framework="pt") as reader:
+            is_whole = set(reader.keys()) == names
+        if is_whole and _link(file, folder / f"{_PREFIX}{file.name}"):
             linked |= dict.fromkeys(names, f"{_PREFIX}{file.name}")
     write_checkpoint([plan for plan in plans if plan.name not in linked], folder, on_progress, linked=linked)
 
@@ -61,11 +63,6 @@ def save_beside_base(model: Any, start: Path, folder: Path) -> None:
     added_file = f"{ADDED}.safetensors"
     (folder / "model.safetensors").rename(folder / added_file)
     write_index(folder, dict.fromkeys(added, added_file) | linked, sum(value.nbytes for value in added.values()))
-
-
-def _names_in(file: Path) -> set[str]:
-    with safe_open(file, framework="pt") as reader:
-        return set(reader.keys())
 
 
 def _link(file: Path, target: Path) -> bool:

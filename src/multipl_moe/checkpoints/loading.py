@@ -54,11 +54,7 @@ def load_hybrid(folder: Path, dtype: torch.dtype | Literal["auto"] = "auto") -> 
 
 
 def load_dense(folder: Path) -> PreTrainedModel:
-    """The dense model in `folder`, in the checkpoint's dtype.
-
-    Raises:
-        BaseModelError: it cannot be read, or its tensors do not fit the configuration.
-    """
+    """The dense model in `folder`, in the checkpoint's dtype; raises as `load_hybrid`."""
     # Modeling code of others says so in many ways; of one's own a defect keeps its traceback
     errors = (*_UNREADABLE, KeyError, RuntimeError)
     return _loaded(AutoModelForCausalLM, folder, load_config(folder), "auto", errors)

@@ -101,9 +101,13 @@ def _training(provenance: Provenance) -> list[tuple[str, str]]:
     training, recipe = provenance.training or {}, provenance.recipe
     digest = training.get("frozen_sha256")
     frozen = f"unchanged bit for bit (SHA-256 of all: {digest})" if digest else NOT_RECORDED
+    rate = NOT_RECORDED
+    if recipe is not None:
+        peak = training.get("learning_rate") or recipe.learning_rate
+        rate = f"{peak} at its peak, {recipe.train.schedule} schedule"
     return [
         ("trained on", _tokens(training)),
-        ("learning rate", _learning_rate(recipe, training) if recipe else NOT_RECORDED),
+        ("learning rate", rate),
         ("mixture of the training text", _mixture(recipe) if recipe else NOT_RECORDED),
         ("decontaminated against", _checked_benchmarks(training)),
         ("frozen parameters", frozen),
@@ -124,11 +128,6 @@ def _checked_benchmarks(training: dict[str, Any]) -> str:
         return NOT_RECORDED
     named = [name for status in (CHECKED, PARTLY_CHECKED) for name in named_with(statuses(record, record), status)]
     return ", ".join(named) or "no benchmark"
-
-
-def _learning_rate(recipe: Recipe, training: dict[str, Any]) -> str:
-    rate = training.get("learning_rate") or recipe.learning_rate
-    return f"{rate} at its peak, {recipe.train.schedule} schedule"
 
 
 def _mixture(recipe: Recipe) -> str:

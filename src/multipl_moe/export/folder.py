@@ -17,7 +17,7 @@ from multipl_moe.export.merge import merge_cost, merge_to_dense
 from multipl_moe.export.model_card import CardSubject, write_card
 from multipl_moe.export.native import native_config, plan_native, require_equal, require_native, require_no_bias
 from multipl_moe.export.standalone import auto_map, write_code
-from multipl_moe.export.weights import main_dtype, plan_cast, plan_full_experts, with_full_experts
+from multipl_moe.export.weights import main_dtype, plan_cast, plan_full_experts
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.expert_kinds import EXPERT_KINDS
 from multipl_moe.model.expert_use import EXPERT_USE_FILE
@@ -141,14 +141,7 @@ def export_model(
 
 @dataclass(frozen=True)
 class _Planned:
-    """What will be written.
-
-    Attributes:
-        config: of the model that the card tells of: the hybrid's, wherever there is one.
-        written: the configuration that goes into the folder.
-        tensors: of it, but for a merged model.
-        dtype: of the weights.
-    """
+    """`config` is what the card tells of: the hybrid's, wherever there is one; `tensors` are of no merged model."""
 
     config: PreTrainedConfig
     written: PreTrainedConfig
@@ -184,7 +177,7 @@ def _plan(model: Path, config: PreTrainedConfig, settings: ExportSettings) -> _P
         native = native_config(config)
         return _Planned(config, native, plan_native(model, native, dtype), dtype)
     if settings.full_experts:
-        tensors, config = plan_full_experts(model, config, settings.dtype), with_full_experts(config)
+        tensors, config = plan_full_experts(model, config, settings.dtype)
     return _Planned(config, config, tensors, dtype)
 
 

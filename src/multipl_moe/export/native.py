@@ -46,12 +46,11 @@ _MOE_KEY = re.compile(r"layers\.\d+\.mlp\.(shared_expert|experts|token_router|to
 
 def require_native(config: MultiplMoeConfig) -> None:
     """Refuse a hybrid that Ernie's architecture does not hold exactly, by what its configuration says."""
-    base, moe = config.base_config, config.moe_config
-    reason = _no_such_layer(moe) or _no_such_base(base)
-    if reason is None and _spacing(moe.layers) is None:
-        reason = "ernie4_5_moe: its layers with experts lie next to each other, or every Nth is one, from the Nth on"
-    if reason:
+    if reason := _no_such_layer(config.moe_config) or _no_such_base(config.base_config):
         raise ConfigError(f"--native: {reason}")
+    if _spacing(config.moe_config.layers) is None:
+        where = "lie next to each other, or every Nth is one, from the Nth on"
+        raise ConfigError(f"--native: ernie4_5_moe: its layers with experts {where}")
 
 
 def require_no_bias(model: Path, config: MultiplMoeConfig) -> None:
@@ -190,7 +189,6 @@ def _plans_of_block(reader: CheckpointReader, mlp: str, dtype: torch.dtype) -> I
 
 
 def _matrix(reader: CheckpointReader, mlp: str, part: str, trained: int | None) -> Tensor:
-    """One of the matrices of a trained expert, or of the frozen block."""
     if trained is None:
         return reader.read(f"{mlp}shared_expert.{part}.weight")
     if part == "down_proj":

@@ -65,15 +65,10 @@ def cast_finite(name: str, value: Tensor, dtype: torch.dtype) -> Tensor:
     return cast
 
 
-def with_full_experts(config: MultiplMoeConfig) -> MultiplMoeConfig:
-    """The configuration of the model that `plan_full_experts` writes."""
-    changed, moe = copy.deepcopy(config), config.moe_config
-    changed.moe = replace(moe, experts=replace(moe.experts, type="full")).to_dict()
-    return changed
-
-
-def plan_full_experts(source: Path, config: MultiplMoeConfig, dtype: torch.dtype | None) -> list[TensorPlan]:
-    """Every tensor of a hybrid whose routers choose among low-rank experts, with full ones, W + s B A, in their place.
+def plan_full_experts(
+    source: Path, config: MultiplMoeConfig, dtype: torch.dtype | None
+) -> tuple[list[TensorPlan], MultiplMoeConfig]:
+    """A hybrid whose routers choose among low-rank experts, with full ones, W + s B A: its tensors and configuration.
 
     Sums are taken in float32, one expert in memory at a time. Differences smaller than the precision of a 16-bit
     `dtype` are rounded away, so float32 is what keeps the model's logits to 1e-4.
@@ -108,7 +103,9 @@ def plan_full_experts(source: Path, config: MultiplMoeConfig, dtype: torch.dtype
                 shape = (moe.num_trained_experts, sum(rows for rows, *_ in shapes), *shapes[0][1:])
                 pieces = partial(experts, prefix, parts, kind, name, of_layer)
                 plans.append(TensorPlan(name, shape, of_layer, pieces))
-    return plans
+    full = copy.deepcopy(config)
+    full.moe = replace(moe, experts=replace(moe.experts, type="full")).to_dict()
+    return plans, full
 
 
 def in_neighbouring_order(key: str, values: Tensor, config: PreTrainedConfig) -> Tensor:

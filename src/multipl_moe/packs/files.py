@@ -65,11 +65,7 @@ class Pack(Record):
 
     @classmethod
     def load(cls, folder: Path) -> "Pack":
-        """Read a folder's pack.json.
-
-        Raises:
-            BaseModelError: it is missing, of another version, or a key is missing, unknown or has a wrong value.
-        """
+        """Read a folder's pack.json; raises BaseModelError where it is missing, or a key or its value is wrong."""
         file = folder / PACK_FILE
         if not file.is_file():
             raise BaseModelError(f"pack: {folder} has no {PACK_FILE}; give a folder that `multipl-moe pack` wrote")

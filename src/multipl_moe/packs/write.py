@@ -144,7 +144,6 @@ def _require_possible(config: Any, model: Path, rank: int | None) -> MoeConfig:
 
 
 def _adapters(reader: CheckpointReader) -> dict[str, Tensor]:
-    """The factors of all adapted matrices under PEFT's names."""
     tensors = {}
     for key in reader.shapes:
         module, _, factor = key.partition(f".adapters.{PACK}.")
