@@ -3,24 +3,25 @@
 import json
 from collections import namedtuple
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
+from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.errors import BaseModelError, ConfigError, OutputError
 from multipl_moe.export import folder as module
 from multipl_moe.export import gguf, gguf_architectures
 from multipl_moe.export.folder import ExportSettings, export_model
-from multipl_moe.model.expert_use import ExpertUse, expert_names
 from multipl_moe.system.staging import shutil as staging_shutil
 from multipl_moe.upcycle.convert import upcycle
 from tests.fixtures import save_tokenizer, tree
 from tests.train.tiny import World
 from tests.upcycle.conftest import recipe_for, save_base
 
-from .conftest import refuse, save_hybrid
+from .conftest import random_use, refuse, save_hybrid
 
 
 @pytest.fixture
@@ -31,12 +32,10 @@ def hybrid(tmp_path) -> Path:
 @pytest.fixture
 def trained(world: World, tmp_path) -> Path:
     """The world's hybrid as if it had been trained: with the use of its experts."""
-    staging_shutil.copytree(world.hybrid, tmp_path / "model")
-    config = AutoModelForCausalLM.from_pretrained(world.hybrid).config
-    names = expert_names(config.moe_config)
-    use = {index: [1 / len(names)] * len(names) for index in config.moe_config.layers}
-    ExpertUse({"rust": use}).save(tmp_path / "model")
-    return tmp_path / "model"
+    model = staging_shutil.copytree(world.hybrid, tmp_path / "model")
+    config: Any = load_config(model)
+    random_use(config.moe_config, "rust").save(model)
+    return model
 
 
 def test_the_report_counts_what_was_written_and_the_model_stays_as_it_is(hybrid, tmp_path):

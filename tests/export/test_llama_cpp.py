@@ -49,8 +49,6 @@ TEXTS = [
 class Exported:
     """A native or dense export with its GGUF files, and the same model in transformers."""
 
-    case: NativeCase
-    folder: Path
     files: dict[str, Path]
     model: Any
     tokenizer: Any
@@ -82,7 +80,7 @@ def exported(request, tmp_path_factory) -> Exported:
     assert [file.name for file in report.gguf] == [f"tiny-{name}.gguf" for name in names]
     files = dict(zip(names, report.gguf, strict=True))
     model = AutoModelForCausalLM.from_pretrained(root / "tiny").eval()
-    return Exported(case, root / "tiny", files, model, AutoTokenizer.from_pretrained(root / "tiny"))
+    return Exported(files, model, AutoTokenizer.from_pretrained(root / "tiny"))
 
 
 def test_llama_cpp_splits_awkward_texts_as_the_tokenizer_does(exported):

@@ -63,8 +63,7 @@ def test_weights_have_the_names_that_transformers_itself_writes_and_the_frozen_b
 
 
 def test_the_result_takes_the_wanted_dtype_and_files(tmp_path):
-    case = NATIVE_CASES[0]
-    hybrid = save_native_source(tmp_path / "hybrid", case)
+    hybrid = save_native_source(tmp_path / "hybrid", NATIVE_CASES[0])
     settings = ExportSettings(native=True, dtype=torch.bfloat16, max_shard_bytes=20_000)
     report = export_model(hybrid, tmp_path / "out", settings)
     assert (report.dtype, report.num_files > 3) == (torch.bfloat16, True)
