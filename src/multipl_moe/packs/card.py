@@ -7,7 +7,6 @@ from pathlib import Path
 from huggingface_hub import ModelCardData
 
 from multipl_judge.languages.table import language_title
-from multipl_moe import __version__
 from multipl_moe.checkpoints.base import hub_id
 from multipl_moe.checkpoints.packaged import PACKAGED_BASES
 from multipl_moe.export.facts import NOT_RECORDED
@@ -44,7 +43,6 @@ def write_pack_card(folder: Path, name: str, pack: Pack, provenance: Provenance)
         served_slots=served_slots(1),
         languages=" and ".join(filter(None, (", ".join(titles[:-1]), *titles[-1:]))) or "what it was trained on",
         these="one of these languages" if len(titles) > 1 else "that language",
-        version=__version__,
         digest=pack.base.sha256,
         measured=_measured(pack),
         licence=provenance.base_licence or "a licence that is not recorded",
@@ -100,7 +98,6 @@ def adapters_card(name: str, base: str, packs: Mapping[str, Pack], base_gguf: Se
     return _template("adapters.md.j2").render(
         name=name,
         base=told_base(base, first),
-        version=__version__,
         of_weights=_of_weights(first),
         rows=[
             (adapter, ", ".join(map(language_title, pack.languages)), pack.moe.experts.rank)
@@ -125,9 +122,7 @@ def switch_card(
     rows = [(", ".join(map(language_title, of.languages)), pack, tokens[pack]) for pack, of in packs.items()]
     first = next(iter(packs.values()))
     told, of_weights = told_base(base, first), _of_weights(first)
-    return _template("switch.md.j2").render(
-        name=name, base=told, of_weights=of_weights, version=__version__, rows=rows, files=files
-    )
+    return _template("switch.md.j2").render(name=name, base=told, of_weights=of_weights, rows=rows, files=files)
 
 
 def _measured(pack: Pack) -> str:
