@@ -34,16 +34,6 @@ def tensors() -> dict[str, torch.Tensor]:
     }
 
 
-def write(values: dict[str, torch.Tensor], folder, num_pieces: int = 1) -> list[tuple[int, int]]:
-    told: list[tuple[int, int]] = []
-    write_checkpoint(
-        [planned(name, value, num_pieces) for name, value in values.items()],
-        folder,
-        lambda done, total: told.append((done, total)),
-    )
-    return told
-
-
 assert_same = partial(torch.testing.assert_close, rtol=0, atol=0)  # names and dtypes, too
 
 
@@ -97,8 +87,10 @@ def test_a_broken_index_or_none_is_told_with_the_remedy(tmp_path):
 
 @pytest.mark.parametrize("num_pieces", [1, 3])
 def test_what_is_written_is_read_back_equal_by_safetensors(tmp_path, num_pieces):
-    values = tensors()
-    assert write(values, tmp_path, num_pieces) == [(120, 222), (168, 222), (182, 222), (222, 222)]
+    values, told = tensors(), []
+    plans = [planned(name, value, num_pieces) for name, value in values.items()]
+    write_checkpoint(plans, tmp_path, lambda *step: told.append(step))
+    assert told == [(120, 222), (168, 222), (182, 222), (222, 222)]
     assert names_in(tmp_path) == ["model.safetensors"]
     assert_same(load_file(tmp_path / "model.safetensors"), values)
     with safe_open(tmp_path / "model.safetensors", framework="pt") as file:

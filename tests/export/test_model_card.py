@@ -100,11 +100,6 @@ def card(provenance: Provenance, folder: Path, **values: Any) -> ModelCard:
     return ModelCard(text)
 
 
-def nothing(tmp_path: Path) -> Provenance:
-    (tmp_path / "empty").mkdir()
-    return Provenance.of(tmp_path / "empty")
-
-
 def row(text: str, label: str) -> str:
     """The line of a table that begins with a label."""
     (line,) = [line for line in text.splitlines() if line.startswith(f"| {label} |")]
@@ -264,7 +259,7 @@ def test_a_native_model_tells_its_architecture_and_needs_no_code(run, tmp_path):
 
 def test_a_dense_model_claims_no_experts(tmp_path):
     dense = CardSubject("plain", tiny_base_config(), torch.float32, num_parameters=12_345)
-    write_card(tmp_path, dense, nothing(tmp_path))
+    write_card(tmp_path, dense, Provenance.of(tmp_path / "nothing"))
     text = (tmp_path / CARD_FILE).read_text()
     assert "A dense model with 12,345 parameters." in text
     assert not re.search("expert|trust_remote_code", text)
@@ -274,7 +269,7 @@ def test_a_dense_model_claims_no_experts(tmp_path):
 
 
 def test_without_records_nothing_is_invented(tmp_path):
-    found = card(nothing(tmp_path), tmp_path)
+    found = card(Provenance.of(tmp_path / "nothing"), tmp_path)
     assert found.data.get("license") == "unknown"
     assert found.data.get("base_model") is None
     labels = ("base", "experts began as", "trained on", "learning rate", "frozen parameters")

@@ -112,13 +112,13 @@ def test_biases_that_the_base_has_not_follow_in_the_order_of_their_matrices(tmp_
 )
 def test_what_no_architecture_holds_is_refused_with_the_reason(case, reason):
     with pytest.raises(ConfigError, match=rf"^--native: .*{reason}"):
-        require_native(case.config())
+        require_native(case.model().config)
 
 
 @pytest.mark.parametrize(("bias", "is_refused"), [([0.3, 0.0, -0.1], True), ([0.3, 0.3, 0.3], False)])
 def test_a_bias_on_logits_is_refused_where_it_alters_a_choice(tmp_path, bias, is_refused):
     case = NativeCase("llama", moe={"token_bias_rate": 0.5})
-    model: Any = case.model()
+    model = case.model()
     for layer in model.hybrid_layers.values():
         layer.token_bias.copy_(torch.tensor(bias))
     model.save_pretrained(tmp_path / "hybrid")
