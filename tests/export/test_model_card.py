@@ -214,6 +214,7 @@ def test_experts_are_told_as_they_are_and_those_that_a_preset_has_not_are_left_o
     assert row(single, "experts").endswith("| one a layer, in the place of the feed-forward block; no router |")
     text = card(Provenance.of(run), tmp_path, expert_type="lora").text
     assert "| each expert | a difference of rank 4 (alpha 16) from the frozen block |" in text
+    assert "| experts began as | no difference from the base |" in text
 
 
 def test_the_result_in_words_and_how_far_the_model_moved_are_told_where_they_were_recorded(run, tmp_path, moved):

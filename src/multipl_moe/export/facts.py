@@ -29,7 +29,7 @@ def facts_of(config: PreTrainedConfig, provenance: Provenance, dtype: torch.dtyp
     return [
         ("base", _base(config.base_config, provenance)),
         *(_packs(config) or _layers(config.moe_config, config.base_config.num_hidden_layers)),
-        ("experts began as", _start(provenance)),
+        ("experts began as", _start(config.moe_config, provenance)),
         (
             "parameters of the hybrid",
             f"{counts.total:,} in all, {counts.active:,} active per token, {counts.trained:,} {trained}",
@@ -87,10 +87,12 @@ def _choice(moe: MoeConfig, routing: RoutingConfig) -> list[tuple[str, str]]:
     return rows
 
 
-def _start(provenance: Provenance) -> str:
+def _start(moe: MoeConfig, provenance: Provenance) -> str:
     record = provenance.upcycle or {}
     if "noise" not in record or record.get("reinit") or record.get("experts_from"):  # keys of older hybrids
         return NOT_RECORDED
+    if not EXPERT_KINDS[moe.experts.type].is_copied:
+        return "no difference from the base"
     copies = "copies of the base's feed-forward blocks"
     return f"{copies} with noise of {record['noise']:g} standard deviations" if record["noise"] else copies
 
