@@ -240,11 +240,27 @@ def test_a_merged_model_tells_what_merging_cost(run, tmp_path):
         "**Not learnt: Rust needs 1.0% more.** Measured against the base that the hybrid was made from.",
         "12,345 parameters",
         "`model-BF16.gguf`",
+        "folded into its feed-forward blocks, by their mean use.",
+        "- A mean of experts is not the hybrid",
     ):
         assert part in found.text
     assert not re.search("trust_remote_code|LICENSE-multipl-moe", found.text)
     assert "merge" in found.data.get("tags")
     assert "mixture-of-experts" not in found.data.get("tags")
+
+
+def test_a_merged_model_of_one_expert_a_layer_is_told_to_be_open_and_no_mean(run, tmp_path):
+    told = {
+        "gated-single": ["trained in the place of the feed-forward block, was folded in, and no gate shuts it.\n"],
+        "gated-pack": ["trained beside the base's matrices, was folded in, and no gate", "- It has no domain gate: "],
+        "single": ["trained in the place of the feed-forward block, was folded in.\n"],
+    }
+    for preset, parts in told.items():
+        kind = "lora" if preset == "gated-pack" else "full"
+        text = card(Provenance.of(run), tmp_path, merge_cost=COST, preset=preset, expert_type=kind).text
+        assert all(part in text for part in parts)
+        assert ("no domain gate" in text) == (preset != "single")
+        assert not re.search("by their mean use|A mean of experts", text)
 
 
 def test_a_native_model_tells_its_architecture_and_needs_no_code(run, tmp_path):
