@@ -36,12 +36,10 @@ class AdapterExport:
 
     Attributes:
         canaries: of each adapter: a folder in PEFT's format, and NAME.gguf unless `without_gguf` says why not.
-        base_gguf: files of the base; none where they were not asked for.
         without_gguf: why llama.cpp cannot have them; None: it can.
     """
 
     canaries: dict[str, list[Canary]]
-    base_gguf: tuple[Path, ...]
     without_gguf: str | None
 
 
@@ -84,13 +82,13 @@ def export_adapters(
         tokenizer.save_pretrained(staging / TOKENIZER_FOLDER)  # for the gates
         save_canaries(staging / CANARY_FILE, canaries)
         on_step("adapters")
-        base_gguf = tuple(files.names) if files is not None else ()
-        without_gguf = _write_adapters(packs, config, base_gguf[-1] if base_gguf else "BASE.gguf", staging)
+        base_gguf = files.names[-1] if files is not None else None
+        without_gguf = _write_adapters(packs, config, base_gguf or "BASE.gguf", staging)
         if files is not None:
             files.write(folder, staging, on_step)
         card = adapters_card(output.absolute().name, base, loaded, base_gguf, with_gguf=without_gguf is None)
         (staging / CARD_FILE).write_text(card, encoding="utf-8")
-    return AdapterExport(canaries, tuple(output / name for name in base_gguf), without_gguf)
+    return AdapterExport(canaries, without_gguf)
 
 
 def _write_adapters(packs: Mapping[str, Path], config: PreTrainedConfig, base_gguf: str, folder: Path) -> str | None:

@@ -95,9 +95,9 @@ def base_of(packs: Mapping[str, Pack], base: str | None) -> tuple[str, Path]:
     return first.base.name, first.base_folder("give its folder (--base)")
 
 
-def size_of(folder: Path) -> str:
-    """Size of a pack, for people."""
-    return f"{sum(file.stat().st_size for file in folder.iterdir()) / 1e6:.1f} MB"
+def size_of(folder: Path, files: str = "*") -> str:
+    """Size of a pack, or of those of its files that fit a pattern, for people."""
+    return f"{sum(file.stat().st_size for file in folder.glob(files)) / 1e6:.1f} MB"
 
 
 def require_name(name: str) -> str:
