@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.errors import BaseModelError, ConfigError, OutputError
 from multipl_moe.export import folder as module
-from multipl_moe.export import gguf, gguf_architectures
+from multipl_moe.export import gguf_architectures
 from multipl_moe.export.folder import ExportSettings, export_model
 from multipl_moe.system.staging import shutil as staging_shutil
 from multipl_moe.upcycle.convert import upcycle
@@ -58,7 +58,7 @@ def test_a_merged_model_is_dense_its_cost_is_measured_and_gguf_is_named_after_it
         assert all((dense / part).is_file() for part in ("model.safetensors", "tokenizer.json", "README.md"))
         file.write_bytes(b"GGUF")
 
-    monkeypatch.setattr(gguf, "write_gguf", write)
+    monkeypatch.setattr(module, "write_gguf", write)
     settings = ExportSettings(corpus=world.corpus, recipe=world.recipe, gguf=True, dtype=torch.float16, anyway=True)
     steps: list[str] = []
     report, out = export_model(trained, tmp_path / "out", settings, steps.append), tmp_path / "out"

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedConfi
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.tensors import TensorPlan, copy_companions, write_checkpoint
 from multipl_moe.errors import BaseModelError, ConfigError
-from multipl_moe.export.gguf import GgufFiles, require_writable
+from multipl_moe.export.gguf import GgufFiles, require_writable, write_gguf
 from multipl_moe.export.merge import merge_cost, merge_to_dense
 from multipl_moe.export.model_card import CardSubject, write_card
 from multipl_moe.export.native import native_config, plan_native, require_equal, require_native, require_no_bias
@@ -131,7 +131,7 @@ def export_model(
         )
         write_card(staging, subject, provenance)
         if gguf is not None:
-            gguf.write(staging, staging, on_step)
+            gguf.write(staging, on_step, partial(write_gguf, staging, name=name))
             (staging / "Modelfile").write_text(f"FROM ./{gguf.names[-1]}\n", encoding="utf-8")  # for Ollama
     sizes = [file.stat().st_size for file in output.iterdir()]
     files = tuple(output / name for name in names)

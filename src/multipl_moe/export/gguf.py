@@ -104,17 +104,11 @@ class GgufFiles:
         """File names, the unquantised one first."""
         return [f"{self.model}-{kind}.gguf" for kind in (_FORMATS[self.dtype][0].name, *self.kinds)]
 
-    def write(
-        self,
-        model: Path,
-        folder: Path,
-        on_step: Callable[[str], None],
-        write: Callable[[Path], None] | None = None,
-    ) -> None:
-        """Write those of a model, whose folder has its card, into a folder; raises as `write_gguf`, or `write` does."""
+    def write(self, folder: Path, on_step: Callable[[str], None], write: Callable[[Path], None]) -> None:
+        """Write them into a folder, the unquantised one by `write`; raises as that does, and as `quantise`."""
         on_step("GGUF")
         whole, *quantised = (folder / name for name in self.names)
-        write(whole) if write else write_gguf(model, whole, self.model)
+        write(whole)
         for kind, file in zip(self.kinds, quantised, strict=True):
             on_step(f"GGUF {kind}")
             quantise(whole, file, kind)

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from gguf import MODEL_ARCH, MODEL_ARCH_NAMES, GGUFWriter, get_tensor_name_map
@@ -13,7 +14,7 @@ from transformers import PreTrainedConfig
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.tensors import PEFT_PREFIX, CheckpointReader
 from multipl_moe.errors import BaseModelError, ConfigError
-from multipl_moe.export.gguf import GgufFiles, require_writable
+from multipl_moe.export.gguf import GgufFiles, require_writable, write_gguf
 from multipl_moe.export.gguf_architectures import gguf_architecture, unsupported
 from multipl_moe.export.model_card import CARD_FILE
 from multipl_moe.export.weights import in_neighbouring_order
@@ -85,7 +86,7 @@ def export_adapters(
         base_gguf = files.names[-1] if files is not None else None
         without_gguf = _write_adapters(packs, config, base_gguf or "BASE.gguf", staging)
         if files is not None:
-            files.write(folder, staging, on_step)
+            files.write(staging, on_step, partial(write_gguf, folder, name=files.model))
         card = adapters_card(output.absolute().name, base, loaded, base_gguf, with_gguf=without_gguf is None)
         (staging / CARD_FILE).write_text(card, encoding="utf-8")
     return AdapterExport(canaries, without_gguf)

@@ -77,7 +77,7 @@ def export_switch(
     require_base(loaded, packs, folder, base)
     files = GgufFiles(output.absolute().name, CheckpointReader(folder).weights_dtype, quantise)
     with staged_folder(output) as staging:
-        files.write(folder, staging, on_step, partial(_write_switch_gguf, folder, packs))
+        files.write(staging, on_step, partial(_write_switch_gguf, folder, packs))
         canaries, tokens = {}, {name: control_tokens(name) for name in packs}
         for name, pack in packs.items():  # by itself, as its gate has no part in this
             first = {name: tokens[name][0]}
