@@ -102,10 +102,11 @@ class CheckpointReader:
             raise BaseModelError(f"{self.role}: {self.folder}: tensor {key} is stored as {name}; convert it to {known}")
         return _DTYPES[name]
 
-    def plan(self, key: str, name: str | None = None) -> TensorPlan:
-        """To write a tensor as it is, under another name if one is given; raises as `dtype`."""
-        stored = self.file(key) if name in (None, key) else None
-        return TensorPlan(name or key, self.shapes[key], self.dtype(key), lambda: [self.read(key)], stored)
+    def plan(self, key: str, name: str | None = None, dtype: torch.dtype | None = None) -> TensorPlan:
+        """To write a tensor as it is, but for another name or dtype where they are given; raises as `dtype`."""
+        own = self.dtype(key)
+        stored = self.file(key) if name in (None, key) and dtype in (None, own) else None
+        return TensorPlan(name or key, self.shapes[key], dtype or own, lambda: [self.read(key)], stored)
 
     @property
     def weights_dtype(self) -> torch.dtype:
