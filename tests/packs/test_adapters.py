@@ -32,11 +32,12 @@ TOKENS = [5, 17, 42, 9, 5, 5, 61, 30, 2, 8, 77]
 FAMILIES = {"llama": digits_then_bytes(), "qwen2": split_by(QWEN2_SPLIT)}
 
 
-def llama_cpp_base(root: Path, family: str) -> tuple[Path, Tokenizer]:
+def llama_cpp_base(root: Path, family: str, **overrides: Any) -> tuple[Path, Tokenizer]:
     """A base that llama.cpp loads, and its tokenizer."""
     tokenizer = trained_tokenizer(FAMILIES[family])
-    wide: dict[str, Any] = WIDE | ({"mlp_bias": False} if family == "llama" else {})
-    base = save_base(root / "base", family, **wide, vocab_size=tokenizer.get_vocab_size() + 3)
+    wide: dict[str, Any] = WIDE | {"vocab_size": tokenizer.get_vocab_size() + 3}
+    wide |= {"mlp_bias": False} if family == "llama" else {}
+    base = save_base(root / "base", family, **wide | overrides)
     save_fast(tokenizer, base)
     return base, tokenizer
 

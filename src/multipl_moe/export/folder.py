@@ -182,21 +182,20 @@ def _plan(model: Path, config: PreTrainedConfig, settings: ExportSettings) -> _P
 
 
 def _require_possible(config: PreTrainedConfig, settings: ExportSettings) -> None:
-    is_hybrid, merges = isinstance(config, MultiplMoeConfig), settings.merges
-    if merges and not is_hybrid:
+    moe, merges = config.moe_config if isinstance(config, MultiplMoeConfig) else None, settings.merges
+    if merges and moe is None:
         raise ConfigError(f"--merge: the model is not a hybrid ({config.model_type}); leave it out")
-    moe = config.moe_config if isinstance(config, MultiplMoeConfig) else None
     if settings.full_experts and (moe is None or EXPERT_KINDS[moe.experts.type].is_copied or not moe.is_routed):
         why = "the model has no low-rank experts (moe.experts.type lora) that routers choose from"
         raise ConfigError(f"--full-experts: {why}; leave it out")
     if settings.full_experts and merges:
         raise ConfigError("--full-experts: --merge folds the experts as they are; leave one of them out")
-    if settings.native and not is_hybrid:
+    if settings.native and moe is None:
         raise ConfigError(f"--native: the model is not a hybrid ({config.model_type}) but native already; leave it out")
     if settings.native and (merges or settings.full_experts):
         other = "--merge" if merges else "--full-experts"
         raise ConfigError(f"--native: it writes another model than {other}; leave one of them out")
-    if settings.gguf and is_hybrid and not merges and not settings.native:
+    if settings.gguf and moe is not None and not merges and not settings.native:
         raise ConfigError(
             "--gguf: no program reads a hybrid as GGUF; add --native, or merge it as well: --merge --corpus FOLDER"
         )
