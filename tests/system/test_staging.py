@@ -24,6 +24,7 @@ from multipl_moe.system.staging import (
     require_space,
     resumable_folder,
     shutil,
+    staged_file,
     staged_folder,
 )
 from tests.upcycle.conftest import names_in
@@ -199,6 +200,20 @@ def test_a_name_is_held_for_one_who_writes_a_file(tmp_path):
         _refused(held_file(tmp_path / "page"), "page is being made by another process")
         (tmp_path / "page").touch()
     _refused(held_file(tmp_path / "page"), "page exists")
+    assert names_in(tmp_path) == ["page"]
+
+
+def test_a_staged_file_is_there_whole_or_not_at_all(tmp_path):
+    def write(text: str) -> None:
+        with staged_file(tmp_path / "page") as partial:
+            partial.write_text(text)
+            assert not (tmp_path / "page").exists()
+            assert text == "whole"
+
+    with pytest.raises(AssertionError, match="half"):
+        write("half")
+    assert names_in(tmp_path) == []
+    write("whole")
     assert names_in(tmp_path) == ["page"]
 
 
