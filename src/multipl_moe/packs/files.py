@@ -84,11 +84,7 @@ class Pack(Record):
 
 
 def base_of(packs: Mapping[str, Pack], base: str | None) -> tuple[str, Path]:
-    """Name and folder of the base of packs: the one that is given, else the one that the first pack.json names.
-
-    Raises:
-        BaseModelError: it is not found.
-    """
+    """Name and folder of the base of packs: the given one, or that of the first pack.json; raises as `resolve_base`."""
     if base is not None:
         return base, resolve_base(base)
     first = next(iter(packs.values()))

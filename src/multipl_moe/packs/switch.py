@@ -108,10 +108,7 @@ def _require_switchable(base: Path) -> None:
 
 
 def _write_switch_gguf(base: Path, packs: Mapping[str, Path], file: Path) -> None:
-    """Write the packs in float32, and a tokenizer with control tokens, which the model reads as a line break.
-
-    Raises BaseModelError where the base or its tokenizer cannot be written, or has such a token already.
-    """
+    """Write the packs in float32, and a tokenizer with control tokens, which the model reads as a line break."""
     config, differences = load_config(base), [_Differences(folder) for folder in packs.values()]
     with TemporaryDirectory() as temporary:
         tokenizer = Path(temporary)
