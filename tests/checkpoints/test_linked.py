@@ -20,17 +20,8 @@ from tests.upcycle.conftest import recipe_for, save_base
 def _plans(folder: Path, renamed: str | None = None) -> list[TensorPlan]:
     """All tensors of a folder as they are, but for one of another name, and a new one."""
     reader = CheckpointReader(folder)
-    plans = [
-        TensorPlan(
-            "other" if key == renamed else key,
-            reader.shapes[key],
-            reader.dtype(key),
-            lambda key=key: [reader.read(key)],
-            None if key == renamed else reader.file(key),
-        )
-        for key in reader.shapes
-    ]
-    return [*plans, TensorPlan("new", (2,), torch.float32, lambda: [torch.ones(2)])]
+    plans = [reader.plan(key, "other" if key == renamed else None) for key in reader.shapes]
+    return [*plans, TensorPlan.of("new", torch.ones(2))]
 
 
 @pytest.fixture

@@ -34,16 +34,6 @@ def tensors() -> dict[str, torch.Tensor]:
     }
 
 
-def write(values: dict[str, torch.Tensor], folder, num_pieces: int = 1) -> list[tuple[int, int]]:
-    told: list[tuple[int, int]] = []
-    write_checkpoint(
-        [planned(name, value, num_pieces) for name, value in values.items()],
-        folder,
-        lambda done, total: told.append((done, total)),
-    )
-    return told
-
-
 assert_same = partial(torch.testing.assert_close, rtol=0, atol=0)  # names and dtypes, too
 
 
@@ -97,8 +87,10 @@ def test_a_broken_index_or_none_is_told_with_the_remedy(tmp_path):
 
 @pytest.mark.parametrize("num_pieces", [1, 3])
 def test_what_is_written_is_read_back_equal_by_safetensors(tmp_path, num_pieces):
-    values = tensors()
-    assert write(values, tmp_path, num_pieces) == [(120, 222), (168, 222), (182, 222), (222, 222)]
+    values, told = tensors(), []
+    plans = [planned(name, value, num_pieces) for name, value in values.items()]
+    write_checkpoint(plans, tmp_path, lambda *step: told.append(step))
+    assert told == [(120, 222), (168, 222), (182, 222), (222, 222)]
     assert names_in(tmp_path) == ["model.safetensors"]
     assert_same(load_file(tmp_path / "model.safetensors"), values)
     with safe_open(tmp_path / "model.safetensors", framework="pt") as file:
@@ -130,6 +122,8 @@ def test_dtypes_are_told_and_those_that_are_not_written_refused(tmp_path):
     assert {name: reader.dtype(name) for name in "abcd"} == {name: value.dtype for name, value in tensors().items()}
     with pytest.raises(BaseModelError, match=r"^model: .*: tensor e is stored as I32; convert it to F32, BF16, F16"):
         reader.dtype("e")
+    with pytest.raises(BaseModelError, match=r"^model: .* has no tensor embed_tokens\.weight; give a causal language"):
+        reader.weights_dtype  # noqa: B018 (it raises)
 
 
 def test_pieces_that_do_not_fill_their_tensor_fail(tmp_path):

@@ -12,6 +12,8 @@ import pytest
 import torch
 
 from multipl_moe.export.folder import ExportSettings, export_model
+from multipl_moe.model.expert_use import ExpertUse, expert_names
+from multipl_moe.model.moe_config import MoeConfig
 from tests.conftest import random_tokens, tiny_hybrid
 from tests.export.natives import NATIVE_CASES, save_native_source
 from tests.fixtures import save_tokenizer
@@ -81,6 +83,25 @@ def save_hybrid(folder: Path, preset: str = "causal", family: str = "llama", **m
     tiny_hybrid(preset, family, **moe).save_pretrained(folder)
     save_tokenizer(folder)
     return folder
+
+
+def random_use(moe: MoeConfig, *languages: str, total: float = 1.0) -> ExpertUse:
+    """Random weights of every expert, which sum to `total` in each layer."""
+    generator = torch.Generator().manual_seed(0)
+
+    def weights() -> list[float]:
+        drawn = torch.rand(len(expert_names(moe)), generator=generator, dtype=torch.float64)
+        return (total * drawn / drawn.sum()).tolist()
+
+    return ExpertUse({name: {index: weights() for index in moe.layers} for name in languages})
+
+
+def refuse(model: Path, error: type[Exception], message: str, **settings: Any) -> None:
+    """An export of the model with these settings is refused with a message, and leaves nothing."""
+    before = sorted(model.parent.iterdir())
+    with pytest.raises(error, match=message):
+        export_model(model, model.with_name("refused"), ExportSettings(**settings))
+    assert sorted(model.parent.iterdir()) == before
 
 
 @pytest.fixture(scope="module")

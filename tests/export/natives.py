@@ -4,8 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
-from tests.conftest import randomise, tiny_base_config, tiny_moe
+from tests.conftest import tiny_hybrid
 from tests.fixtures import save_tokenizer
 
 
@@ -24,19 +23,12 @@ class NativeCase:
         """For folders and test ids."""
         return "-".join((self.family, self.preset, *map(str, self.layers), *self.base, *self.moe))
 
-    def config(self) -> MultiplMoeConfig:
-        """Its configuration."""
+    def model(self) -> Any:
+        """A model of it, whose every weight is random."""
         no_biases = {"mlp_bias": False} if self.family == "llama" else {}
-        base = tiny_base_config(self.family, **(no_biases | self.base))
         unbiased = {} if self.preset == "single" else {"token_bias_rate": 0.0}
         moe = unbiased | {"layers": list(self.layers)} | self.moe
-        return MultiplMoeConfig(text_config=base, moe=tiny_moe(self.preset, **moe).to_dict())
-
-    def model(self) -> MultiplMoeForCausalLM:
-        """A model of it, whose every weight is random."""
-        model = MultiplMoeForCausalLM(self.config())
-        randomise(model)
-        return model.eval()
+        return tiny_hybrid(self.preset, self.family, no_biases | self.base, **moe)
 
 
 NATIVE_CASES = [

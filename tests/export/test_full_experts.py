@@ -12,7 +12,7 @@ from multipl_moe.errors import ConfigError, OutputError
 from multipl_moe.export.folder import ExportSettings, export_model
 from tests.conftest import random_tokens
 
-from .conftest import save_hybrid
+from .conftest import refuse, save_hybrid
 
 
 def _logits(folder: Path) -> torch.Tensor:
@@ -39,12 +39,9 @@ def test_full_experts_give_the_logits_of_the_low_rank_ones(tmp_path, preset, fam
 
 def test_experts_that_no_router_chooses_or_that_are_merged_have_no_full_form(tmp_path):
     single = save_hybrid(tmp_path / "single", "gated-single", type="lora")
-    with pytest.raises(ConfigError, match=r"--full-experts: .* that routers choose from; leave it out"):
-        export_model(single, tmp_path / "full", ExportSettings(full_experts=True))
-    lora = save_hybrid(tmp_path / "lora", type="lora")
-    with pytest.raises(ConfigError, match=r"--full-experts: --merge folds the experts as they are"):
-        export_model(lora, tmp_path / "full", ExportSettings(full_experts=True, corpus=tmp_path))
-    assert not (tmp_path / "full").exists()
+    refuse(single, ConfigError, "--full-experts: .* that routers choose from; leave it out", full_experts=True)
+    lora, why = save_hybrid(tmp_path / "lora", type="lora"), "--full-experts: --merge folds the experts as they are"
+    refuse(lora, ConfigError, why, full_experts=True, corpus=tmp_path)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -69,6 +66,5 @@ def test_a_sum_too_large_for_the_dtype_is_refused_and_leaves_nothing(tmp_path):
         model.hybrid_layers[1].experts.get_parameter("down_proj_b").mul_(5e4)
         model.hybrid_layers[1].experts.get_parameter("down_proj_a").mul_(100)
     model.save_pretrained(tmp_path / "large")
-    with pytest.raises(OutputError, match=r"float16 cannot hold model\.layers\.1\.mlp\.experts\.down_proj"):
-        export_model(tmp_path / "large", tmp_path / "full", ExportSettings(full_experts=True, dtype=torch.float16))
-    assert not (tmp_path / "full").exists()
+    why = r"float16 cannot hold model\.layers\.1\.mlp\.experts\.down_proj"
+    refuse(tmp_path / "large", OutputError, why, full_experts=True, dtype=torch.float16)

@@ -43,12 +43,9 @@ def split_by(regex: str) -> pre_tokenizers.PreTokenizer:
     return pre_tokenizers.Sequence([isolated, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
 
 
-def byte_level() -> pre_tokenizers.PreTokenizer:
-    return pre_tokenizers.ByteLevel(add_prefix_space=False)
-
-
 def digits_then_bytes() -> pre_tokenizers.PreTokenizer:
-    return pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), byte_level()])
+    digits = pre_tokenizers.Digits(individual_digits=True)
+    return pre_tokenizers.Sequence([digits, pre_tokenizers.ByteLevel(add_prefix_space=False)])
 
 
 def trained_tokenizer(splitter: pre_tokenizers.PreTokenizer | None = None) -> Tokenizer:
@@ -115,7 +112,7 @@ def test_the_file_gives_the_same_logits(tmp_path, family, tie_word_embeddings, a
 @pytest.mark.parametrize(
     ("splitter", "ignore_merges", "name"),
     [
-        (byte_level(), False, "gpt-2"),
+        (None, False, "gpt-2"),
         (split_by(LLAMA3_SPLIT), True, "llama-bpe"),
         (split_by(LLAMA3_SPLIT), False, "dbrx"),
     ],
@@ -173,10 +170,8 @@ def test_tokenizer_and_metadata_are_what_llama_cpp_asks_for_and_the_model_card_g
         "general.tags": ["code", "rust"],
     }
     assert {key: found.get(key) for key in expected} == expected
-    before, after = (
-        AutoTokenizer.from_pretrained(dense),
-        AutoTokenizer.from_pretrained(tmp_path, gguf_file="model.gguf"),
-    )
+    before = AutoTokenizer.from_pretrained(dense)
+    after = AutoTokenizer.from_pretrained(tmp_path, gguf_file="model.gguf")
     assert [after.encode(text) for text in TEXTS] == [before.encode(text) for text in TEXTS]
     assert (after.bos_token, after.eos_token) == (END, END)
 
@@ -222,18 +217,13 @@ def test_matrices_keep_their_dtype_and_norms_become_float32(tmp_path, dtype, for
 
 
 def test_granite_has_its_multipliers_and_its_rotation(tmp_path):
-    multipliers: dict[str, Any] = {
-        "attention_multiplier": 0.5,
-        "embedding_multiplier": 6.0,
-        "residual_multiplier": 0.25,
-    }
-    dense = save_dense(tmp_path / "dense", "granite", **multipliers)
+    multipliers: dict[str, Any] = {"attention": 0.5, "embedding": 6.0, "residual": 0.25}
+    dense = save_dense(
+        tmp_path / "dense", "granite", **{f"{name}_multiplier": value for name, value in multipliers.items()}
+    )
     file = written(dense)
-    found = fields(file)
-    assert found["granite.attention.scale"] == 0.5
-    assert found["granite.embedding_scale"] == 6.0
-    assert found["granite.residual_scale"] == 0.25
-    assert found["granite.logit_scale"] == 3.0
+    found, names = fields(file), ("attention.scale", "embedding_scale", "residual_scale", "logit_scale")
+    assert [found[f"granite.{name}"] for name in names] == [*multipliers.values(), 3.0]
     key = AutoModelForCausalLM.from_pretrained(dense).model.layers[1].self_attn.k_proj.weight.detach().numpy()
     order = [head * 8 + half * 4 + row for head in range(2) for row in range(4) for half in range(2)]
     values = {tensor.name: tensor.data for tensor in GGUFReader(file).tensors}
@@ -281,6 +271,7 @@ def spoilt(name: str, value: Any) -> Tokenizer:
         ("byte_fallback", True, "it is not byte-level BPE"),
         ("normalizer", normalizers.Lowercase(), "it normalises text by Lowercase"),
         ("pre_tokenizer", split_by(r"\w+"), r"it splits text by \\w\+"),
+        ("pre_tokenizer", None, r"it splits text by {\"type\": null}"),
         ("pre_tokenizer", pre_tokenizers.ByteLevel(add_prefix_space=True), "add_prefix_space"),
         (
             "post_processor",

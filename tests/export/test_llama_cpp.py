@@ -24,6 +24,7 @@ from multipl_moe.export.folder import ExportSettings, export_model
 from multipl_moe.export.llama_cpp import QUANTISED, load_llama_cpp, quantise
 from tests.train.tiny import SUFFIXES, source_text
 
+from .conftest import refuse
 from .natives import NativeCase
 from .test_gguf import LLAMA3_SPLIT, QWEN2_SPLIT, digits_then_bytes, save_dense, save_fast, split_by, trained_tokenizer
 
@@ -48,8 +49,6 @@ TEXTS = [
 class Exported:
     """A native or dense export with its GGUF files, and the same model in transformers."""
 
-    case: NativeCase
-    folder: Path
     files: dict[str, Path]
     model: Any
     tokenizer: Any
@@ -81,7 +80,7 @@ def exported(request, tmp_path_factory) -> Exported:
     assert [file.name for file in report.gguf] == [f"tiny-{name}.gguf" for name in names]
     files = dict(zip(names, report.gguf, strict=True))
     model = AutoModelForCausalLM.from_pretrained(root / "tiny").eval()
-    return Exported(case, root / "tiny", files, model, AutoTokenizer.from_pretrained(root / "tiny"))
+    return Exported(files, model, AutoTokenizer.from_pretrained(root / "tiny"))
 
 
 def test_llama_cpp_splits_awkward_texts_as_the_tokenizer_does(exported):
@@ -127,18 +126,15 @@ def test_layers_that_llama_cpp_cannot_have_are_refused_before_anything_is_writte
         hybrid = tmp_path / case.name
         case.model().save_pretrained(hybrid)
         save_fast(trained_tokenizer(), hybrid)
-        with pytest.raises(BaseModelError, match=r"^GGUF for ernie4_5_moe: "):
-            export_model(hybrid, tmp_path / "out", ExportSettings(native=True, gguf=True))
-        assert not (tmp_path / "out").exists()
+        refuse(hybrid, BaseModelError, "^GGUF for ernie4_5_moe: ", native=True, gguf=True)
 
 
 def test_without_llama_cpp_quantised_files_are_refused_before_anything_is_written(tmp_path, monkeypatch):
     dense = save_dense(tmp_path / "dense")
     monkeypatch.setitem(sys.modules, "llama_cpp_py_sync._cffi_bindings", None)
     load_llama_cpp.cache_clear()
-    with pytest.raises(ConfigError, match=rf"^llama\.cpp: .* {re.escape(install_hint('llamacpp'))}$"):
-        export_model(dense, tmp_path / "out", ExportSettings(gguf=True, quantise=("Q8_0",)))
-    assert not (tmp_path / "out").exists()
+    why = rf"^llama\.cpp: .* {re.escape(install_hint('llamacpp'))}$"
+    refuse(dense, ConfigError, why, gguf=True, quantise=("Q8_0",))
     assert export_model(dense, tmp_path / "out", ExportSettings(gguf=True)).gguf
 
 

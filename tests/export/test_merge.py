@@ -22,18 +22,9 @@ from tests.conftest import random_tokens, tiny_hybrid
 from tests.train.tiny import tensors as weights_in
 from tests.upcycle.conftest import recipe_for, save_base
 
+from .conftest import random_use
+
 LOW_RANK = {"type": "lora", "rank": 4, "alpha": 3.0}
-
-
-def random_use(moe: MoeConfig, *languages: str, total: float = 1.0) -> ExpertUse:
-    """Random weights of every expert, which sum to `total` in each layer."""
-    generator = torch.Generator().manual_seed(0)
-
-    def weights() -> list[float]:
-        drawn = torch.rand(len(expert_names(moe)), generator=generator, dtype=torch.float64)
-        return (total * drawn / drawn.sum()).tolist()
-
-    return ExpertUse({name: {index: weights() for index in moe.layers} for name in languages})
 
 
 def merged(model: Path, folder: Path, dtype: torch.dtype | None = None) -> Path:

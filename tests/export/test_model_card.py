@@ -100,11 +100,6 @@ def card(provenance: Provenance, folder: Path, **values: Any) -> ModelCard:
     return ModelCard(text)
 
 
-def nothing(tmp_path: Path) -> Provenance:
-    (tmp_path / "empty").mkdir()
-    return Provenance.of(tmp_path / "empty")
-
-
 def row(text: str, label: str) -> str:
     """The line of a table that begins with a label."""
     (line,) = [line for line in text.splitlines() if line.startswith(f"| {label} |")]
@@ -219,6 +214,7 @@ def test_experts_are_told_as_they_are_and_those_that_a_preset_has_not_are_left_o
     assert row(single, "experts").endswith("| one a layer, in the place of the feed-forward block; no router |")
     text = card(Provenance.of(run), tmp_path, expert_type="lora").text
     assert "| each expert | a difference of rank 4 (alpha 16) from the frozen block |" in text
+    assert "| experts began as | no difference from the base |" in text
 
 
 def test_the_result_in_words_and_how_far_the_model_moved_are_told_where_they_were_recorded(run, tmp_path, moved):
@@ -244,11 +240,27 @@ def test_a_merged_model_tells_what_merging_cost(run, tmp_path):
         "**Not learnt: Rust needs 1.0% more.** Measured against the base that the hybrid was made from.",
         "12,345 parameters",
         "`model-BF16.gguf`",
+        "folded into its feed-forward blocks, by their mean use.",
+        "- A mean of experts is not the hybrid",
     ):
         assert part in found.text
     assert not re.search("trust_remote_code|LICENSE-multipl-moe", found.text)
     assert "merge" in found.data.get("tags")
     assert "mixture-of-experts" not in found.data.get("tags")
+
+
+def test_a_merged_model_of_one_expert_a_layer_is_told_to_be_open_and_no_mean(run, tmp_path):
+    told = {
+        "gated-single": ["trained in the place of the feed-forward block, was folded in, and no gate shuts it.\n"],
+        "gated-pack": ["trained beside the base's matrices, was folded in, and no gate", "- It has no domain gate: "],
+        "single": ["trained in the place of the feed-forward block, was folded in.\n"],
+    }
+    for preset, parts in told.items():
+        kind = "lora" if preset == "gated-pack" else "full"
+        text = card(Provenance.of(run), tmp_path, merge_cost=COST, preset=preset, expert_type=kind).text
+        assert all(part in text for part in parts)
+        assert ("no domain gate" in text) == (preset != "single")
+        assert not re.search("by their mean use|A mean of experts", text)
 
 
 def test_a_native_model_tells_its_architecture_and_needs_no_code(run, tmp_path):
@@ -264,7 +276,7 @@ def test_a_native_model_tells_its_architecture_and_needs_no_code(run, tmp_path):
 
 def test_a_dense_model_claims_no_experts(tmp_path):
     dense = CardSubject("plain", tiny_base_config(), torch.float32, num_parameters=12_345)
-    write_card(tmp_path, dense, nothing(tmp_path))
+    write_card(tmp_path, dense, Provenance.of(tmp_path / "nothing"))
     text = (tmp_path / CARD_FILE).read_text()
     assert "A dense model with 12,345 parameters." in text
     assert not re.search("expert|trust_remote_code", text)
@@ -274,7 +286,7 @@ def test_a_dense_model_claims_no_experts(tmp_path):
 
 
 def test_without_records_nothing_is_invented(tmp_path):
-    found = card(nothing(tmp_path), tmp_path)
+    found = card(Provenance.of(tmp_path / "nothing"), tmp_path)
     assert found.data.get("license") == "unknown"
     assert found.data.get("base_model") is None
     labels = ("base", "experts began as", "trained on", "learning rate", "frozen parameters")

@@ -16,9 +16,10 @@ from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.export import native as native_module
 from multipl_moe.export.folder import ExportSettings, export_model
-from multipl_moe.export.native import native_config, require_native
+from multipl_moe.export.native import native_config, plan_native, require_native
 from tests.conftest import random_tokens, tiny_base_config, tiny_moe
 
+from .conftest import refuse
 from .natives import NATIVE_CASES, NativeCase, save_native_source
 
 TOKENS = random_tokens(2, 40)
@@ -62,14 +63,23 @@ def test_weights_have_the_names_that_transformers_itself_writes_and_the_frozen_b
 
 
 def test_the_result_takes_the_wanted_dtype_and_files(tmp_path):
-    case = NATIVE_CASES[0]
-    hybrid = save_native_source(tmp_path / "hybrid", case)
+    hybrid = save_native_source(tmp_path / "hybrid", NATIVE_CASES[0])
     settings = ExportSettings(native=True, dtype=torch.bfloat16, max_shard_bytes=20_000)
     report = export_model(hybrid, tmp_path / "out", settings)
     assert (report.dtype, report.num_files > 3) == (torch.bfloat16, True)
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
     assert model.dtype == torch.bfloat16
     assert "vllm serve out" in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_biases_that_the_base_has_not_follow_in_the_order_of_their_matrices(tmp_path):
+    hybrid = save_native_source(tmp_path / "hybrid", NATIVE_CASES[-1])
+    planned = plan_native(hybrid, native_config(load_hybrid(hybrid).config), torch.float32)
+    names, of_base = [plan.name for plan in planned], load_file(hybrid / "model.safetensors").keys()
+    added = [name for name in names if name.endswith(".bias") and name not in of_base]
+    assert len(added) > 5
+    matrices = [names.index(name.replace(".bias", ".weight")) for name in added if name != "lm_head.bias"]
+    assert matrices == sorted(matrices)
 
 
 # --- what is refused
@@ -102,20 +112,19 @@ def test_the_result_takes_the_wanted_dtype_and_files(tmp_path):
 )
 def test_what_no_architecture_holds_is_refused_with_the_reason(case, reason):
     with pytest.raises(ConfigError, match=rf"^--native: .*{reason}"):
-        require_native(case.config())
+        require_native(case.model().config)
 
 
 @pytest.mark.parametrize(("bias", "is_refused"), [([0.3, 0.0, -0.1], True), ([0.3, 0.3, 0.3], False)])
 def test_a_bias_on_logits_is_refused_where_it_alters_a_choice(tmp_path, bias, is_refused):
     case = NativeCase("llama", moe={"token_bias_rate": 0.5})
-    model: Any = case.model()
+    model = case.model()
     for layer in model.hybrid_layers.values():
         layer.token_bias.copy_(torch.tensor(bias))
     model.save_pretrained(tmp_path / "hybrid")
     if is_refused:
-        with pytest.raises(ConfigError, match=r"logits with a bias .* train with moe\.routing\.token_bias_rate=0"):
-            export_model(tmp_path / "hybrid", tmp_path / "out", ExportSettings(native=True))
-        assert not (tmp_path / "out").exists()
+        why = r"logits with a bias .* train with moe\.routing\.token_bias_rate=0"
+        refuse(tmp_path / "hybrid", ConfigError, why, native=True)
     else:
         assert export_model(tmp_path / "hybrid", tmp_path / "out", ExportSettings(native=True)).native
 
@@ -123,9 +132,7 @@ def test_a_bias_on_logits_is_refused_where_it_alters_a_choice(tmp_path, bias, is
 def test_an_export_that_is_not_the_hybrid_is_refused_and_leaves_nothing(tmp_path, monkeypatch):
     hybrid = save_native_source(tmp_path / "hybrid", NATIVE_CASES[0])
     monkeypatch.setattr(native_module, "_ALWAYS", 0.0)  # the frozen block is then no longer in every choice
-    with pytest.raises(BaseModelError, match=r"--native: what was written differs from the hybrid by up to"):
-        export_model(hybrid, tmp_path / "out", ExportSettings(native=True))
-    assert [path.name for path in tmp_path.iterdir()] == ["hybrid"]
+    refuse(hybrid, BaseModelError, "--native: what was written differs from the hybrid by up to", native=True)
 
 
 @settings(max_examples=40)

@@ -25,22 +25,19 @@ from .conftest import CASES, NATIVE, Case, Exports, save_hybrid
 from .load_alone import NUM_COPIES, TOKENIZERS_LOADED, compute, last_hidden_state
 
 LLAMA = Case("causal")
-CHECKING = {
-    f"multipl_moe.model.{stem}" for stem in ("configuration", "decoder", "modeling")
-}  # what transformers begins with
+# What transformers begins with.
+CHECKING = {f"multipl_moe.model.{stem}" for stem in ("configuration", "decoder", "modeling")}
 by_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 
 @pytest.fixture(scope="module")
 def references(exports: Exports) -> dict[str, Any]:
     """What the models compute that were exported."""
-    models: dict[str, Any] = {
-        case.name: load_hybrid(exports.model(case), dtype=case.dtype or "auto").eval() for case in CASES
-    }
-    return {
-        name: compute(model, exports.tokens) | {"decoder": last_hidden_state(model.model, exports.tokens)}
-        for name, model in models.items()
-    }
+    found = {}
+    for case in CASES:
+        model: Any = load_hybrid(exports.model(case), dtype=case.dtype or "auto").eval()
+        found[case.name] = compute(model, exports.tokens) | {"decoder": last_hidden_state(model.model, exports.tokens)}
+    return found
 
 
 def code_in(folder: Path) -> list[Path]:

@@ -49,6 +49,8 @@ def test_a_pack_put_on_its_base_is_the_model_that_was_trained_to_the_bit(tmp_pat
     assert torch.equal(logits(found, open_share=0.0), logits(alone))
     size = sum(file.stat().st_size for file in pack.iterdir())
     assert size < (model / "model.safetensors").stat().st_size
+    modules = json.loads((pack / "adapter_config.json").read_text())["target_modules"]
+    assert modules == sorted(modules), "not in the order of a set, which each process has its own of"
     lora = PeftModel.from_pretrained(alone, str(pack))  # as it is
     assert torch.equal(logits(lora), logits(expected, open_share=1.0))
 

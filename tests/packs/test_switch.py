@@ -1,5 +1,6 @@
 """`export --switch`: in llama.cpp itself text is read by the base to the bit, and by a pack where its tokens say so."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ from multipl_moe.export.gguf import write_gguf
 from multipl_moe.packs.adapters import write_adapter_gguf
 from multipl_moe.packs.canary import load_canaries
 from multipl_moe.packs.switch import control_tokens, export_switch
-from tests.export.test_gguf import LLAMA3_ROPE, digits_then_bytes, save_fast, trained_tokenizer
-from tests.export.test_llama_cpp import WIDE
+from tests.export.test_gguf import LLAMA3_ROPE
 from tests.packs.conftest import pack_of
+from tests.packs.test_adapters import llama_cpp_base
 from tests.upcycle.conftest import save_base
 
 TURNS = 20
@@ -32,14 +33,12 @@ NUM_TOKENS = 300  # that the base has
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a base, three packs and all of them as GGUF; one.gguf has as many packs as there may be."""
-    root, tokenizer = tmp_path_factory.mktemp("switch"), trained_tokenizer(digits_then_bytes())
-    wide: dict[str, Any] = WIDE | {"mlp_bias": False, "vocab_size": NUM_TOKENS + 1}
-    base = save_base(root / "base", "llama", **wide, tie_word_embeddings=True)
+    root = tmp_path_factory.mktemp("switch")
+    base, tokenizer = llama_cpp_base(root, "llama", vocab_size=NUM_TOKENS + 1, tie_word_embeddings=True)
+    assert tokenizer.get_vocab_size() == NUM_TOKENS
     weights = load_file(base / "model.safetensors")  # tied as they are, each token would be sure to come again
     weights["model.embed_tokens.weight"] *= 0.3
     save_file(weights, base / "model.safetensors", {"format": "pt"})
-    assert tokenizer.get_vocab_size() == NUM_TOKENS
-    save_fast(tokenizer, base)
     for seed, (name, targets) in enumerate({"rust": "all", "ocaml": "ffn", "lua": "all"}.items(), 1):
         layers = [0, 1, 2] if targets == "all" else [1, 2]
         pack = pack_of(root, base, name, seed, size=0.5, targets=targets, rank=4 * seed, layers=layers)
@@ -156,6 +155,9 @@ def test_packs_that_cannot_be_in_one_file_are_refused(made: Path, tmp_path: Path
         export_switch({"endoftext": rust}, tmp_path / "out", base)
     with pytest.raises(BaseModelError, match="other weights"):
         export_switch({"rust": rust}, tmp_path / "out", str(save_base(tmp_path / "other", mlp_bias=False, seed=5)))
+    bare = shutil.copytree(made / "base", tmp_path / "bare", ignore=shutil.ignore_patterns("tokenizer*"))
+    with pytest.raises(BaseModelError, match="bare has no tokenizer that can be read"):
+        export_switch({"rust": rust}, tmp_path / "out", str(bare))
     with pytest.raises(OutputError, match="one exists"):
         export_switch({"rust": rust}, made / "one", base)
     assert not (tmp_path / "out").exists()

@@ -7,6 +7,7 @@ import os
 import stat
 import time
 from collections import namedtuple
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from multipl_moe.system.staging import (
     require_space,
     resumable_folder,
     shutil,
+    staged_file,
     staged_folder,
 )
 from tests.upcycle.conftest import names_in
@@ -38,6 +40,11 @@ def test_the_output_appears_only_when_the_block_is_done(tmp_path):
         assert staging.parent == folder  # of the same disk, so that renaming is at once
     assert names_in(folder) == ["out"]
     assert (folder / "out" / "file").read_text() == "whole"
+
+
+def _refused(held: AbstractContextManager[object], message: str) -> None:
+    with pytest.raises(OutputError, match=message), held:
+        pytest.fail("entered")
 
 
 def _write_half(kind, output: Path, error: BaseException) -> None:
@@ -76,16 +83,12 @@ def test_a_resumable_folder_stays_when_it_is_stopped_and_is_gone_on_with(tmp_pat
     assert (tmp_path / "out" / "deep" / "file").read_text() == "half"
 
 
-@pytest.mark.parametrize("kind", ["folder", "file"])
-def test_an_existing_output_is_refused_untouched(tmp_path, kind):
-    if kind == "folder":
-        (tmp_path / "out").mkdir()
-    else:
-        (tmp_path / "out").write_text("mine")
+@pytest.mark.parametrize("make", [Path.mkdir, Path.touch])
+def test_an_existing_output_is_refused_untouched(tmp_path, make):
+    make(tmp_path / "out")
     with pytest.raises(OutputError, match=r"out exists; choose another"):
         refuse_existing(tmp_path / "out")
-    with pytest.raises(OutputError, match=r"out exists"), staged_folder(tmp_path / "out"):
-        pytest.fail("entered")
+    _refused(staged_folder(tmp_path / "out"), "out exists")
     assert names_in(tmp_path) == ["out"]
 
 
@@ -103,11 +106,7 @@ def test_an_output_that_appears_meanwhile_is_not_replaced(tmp_path):
 
 def test_an_output_below_a_file_is_refused(tmp_path):
     (tmp_path / "file").touch()
-    with (
-        pytest.raises(OutputError, match=r"out cannot be created \(Not a directory\)"),
-        staged_folder(tmp_path / "file" / "out"),
-    ):
-        pytest.fail("entered")
+    _refused(staged_folder(tmp_path / "file" / "out"), r"out cannot be created \(Not a directory\)")
 
 
 @pytest.mark.parametrize(("free", "fits"), [(999, False), (1000, True)])
@@ -131,8 +130,7 @@ def test_space_is_asked_of_the_disk_that_will_hold_the_folder(tmp_path, monkeypa
 def test_a_folder_that_was_held_and_stays_empty_goes_with_those_made_for_it(tmp_path):
     with held_folder(tmp_path / "a" / "b"):
         assert is_unused(tmp_path / "a" / "b")
-        with pytest.raises(OutputError, match="b is being made by another process"), held_folder(tmp_path / "a" / "b"):
-            pytest.fail("entered")
+        _refused(held_folder(tmp_path / "a" / "b"), "b is being made by another process")
     assert names_in(tmp_path) == []
     with held_folder(tmp_path / "a"):
         (tmp_path / "a" / "file").touch()
@@ -174,12 +172,16 @@ def test_an_output_whose_permissions_cannot_be_set_is_there_all_the_same(tmp_pat
     assert sorted(asked) == ["closed", "other"]  # only what differs
 
 
-@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
-def test_a_file_system_without_locks_is_written_to_all_the_same(tmp_path, monkeypatch, number):
-    def refuse(descriptor, operation):
+def _let_locks_fail(monkeypatch, number: int) -> None:
+    def fail(descriptor, operation):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(fcntl, "flock", refuse)
+    monkeypatch.setattr(fcntl, "flock", fail)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
+def test_a_file_system_without_locks_is_written_to_all_the_same(tmp_path, monkeypatch, number):
+    _let_locks_fail(monkeypatch, number)
     with staged_folder(tmp_path / "out") as staging:
         (staging / "file").touch()
         with held_folder(staging):  # nobody is kept out, and the first to leave takes the file of the lock along
@@ -189,21 +191,29 @@ def test_a_file_system_without_locks_is_written_to_all_the_same(tmp_path, monkey
 
 
 def test_a_lock_that_fails_for_another_reason_is_told(tmp_path, monkeypatch):
-    def refuse(descriptor, operation):
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-    monkeypatch.setattr(fcntl, "flock", refuse)
-    with pytest.raises(OutputError, match="Input/output error"), held_file(tmp_path / "page"):
-        pytest.fail("entered")
+    _let_locks_fail(monkeypatch, errno.EIO)
+    _refused(held_file(tmp_path / "page"), "Input/output error")
 
 
 def test_a_name_is_held_for_one_who_writes_a_file(tmp_path):
     with held_file(tmp_path / "page"):
-        with pytest.raises(OutputError, match="page is being made by another process"), held_file(tmp_path / "page"):
-            pytest.fail("entered")
+        _refused(held_file(tmp_path / "page"), "page is being made by another process")
         (tmp_path / "page").touch()
-    with pytest.raises(OutputError, match="page exists"), held_file(tmp_path / "page"):
-        pytest.fail("entered")
+    _refused(held_file(tmp_path / "page"), "page exists")
+    assert names_in(tmp_path) == ["page"]
+
+
+def test_a_staged_file_is_there_whole_or_not_at_all(tmp_path):
+    def write(text: str) -> None:
+        with staged_file(tmp_path / "page") as partial:
+            partial.write_text(text)
+            assert not (tmp_path / "page").exists()
+            assert text == "whole"
+
+    with pytest.raises(AssertionError, match="half"):
+        write("half")
+    assert names_in(tmp_path) == []
+    write("whole")
     assert names_in(tmp_path) == ["page"]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from safetensors import safe_open
 
-from multipl_moe.checkpoints.tensors import INDEX_FILE, TensorPlan, write_checkpoint, write_index
+from multipl_moe.checkpoints.tensors import ADDED, INDEX_FILE, TensorPlan, write_checkpoint, write_index
 
 _PREFIX = "base-"
 _WHOLE = "1000GB"  # of a file: what is added is never split
@@ -34,7 +34,9 @@ def write_beside_base(
             by_file[plan.stored].add(plan.name)
     linked: dict[str, str] = {}
     for file, names in by_file.items():
-        if _names_in(file) == names and _link(file, folder / f"{_PREFIX}{file.name}"):
+        with safe_open(file, framework="pt") as reader:
+            is_whole = set(reader.keys()) == names
+        if is_whole and _link(file, folder / f"{_PREFIX}{file.name}"):
             linked |= dict.fromkeys(names, f"{_PREFIX}{file.name}")
     write_checkpoint([plan for plan in plans if plan.name not in linked], folder, on_progress, linked=linked)
 
@@ -58,12 +60,9 @@ def save_beside_base(model: Any, start: Path, folder: Path) -> None:
     state = model.state_dict()
     added = {name: state[name] for name in files if name not in linked}
     model.save_pretrained(folder, state_dict=added, max_shard_size=_WHOLE)
-    write_index(folder, added, linked)
-
-
-def _names_in(file: Path) -> set[str]:
-    with safe_open(file, framework="pt") as reader:
-        return set(reader.keys())
+    added_file = f"{ADDED}.safetensors"
+    (folder / "model.safetensors").rename(folder / added_file)
+    write_index(folder, dict.fromkeys(added, added_file) | linked, sum(value.nbytes for value in added.values()))
 
 
 def _link(file: Path, target: Path) -> bool:

@@ -23,10 +23,10 @@ _SHOWN = 3
 _BEFORE_PACKS = "32149e7"
 
 
-def load_config(folder: Path) -> PreTrainedConfig:
+def load_config(folder: Path, wanted: str = "a model's folder") -> PreTrainedConfig:
     """The configuration in `folder`; raises BaseModelError when there is none that transformers knows."""
     if not (folder / "config.json").is_file():
-        raise BaseModelError(f"model: {folder} has no config.json; give a model's folder")
+        raise BaseModelError(f"model: {folder} has no config.json; give {wanted}")
     try:
         config = AutoConfig.from_pretrained(folder)
     except _CONFIG_ERRORS as error:
@@ -45,20 +45,14 @@ def load_hybrid(folder: Path, dtype: torch.dtype | Literal["auto"] = "auto") -> 
     Raises:
         BaseModelError: the folder is no hybrid checkpoint, cannot be read, or its tensors do not fit the configuration.
     """
-    if not (folder / "config.json").is_file():
-        raise BaseModelError(f"model: {folder} has no config.json; give a folder that `multipl-moe upcycle` wrote")
-    config = load_config(folder)
+    config = load_config(folder, "a folder that `multipl-moe upcycle` wrote")
     if config.model_type != MultiplMoeConfig.model_type:
         raise BaseModelError(f"model: {folder} is not a hybrid ({config.model_type}); run `multipl-moe upcycle` first")
     return _loaded(MultiplMoeForCausalLM, folder, config, dtype, _UNREADABLE)
 
 
 def load_dense(folder: Path) -> PreTrainedModel:
-    """The dense model in `folder`, in the checkpoint's dtype.
-
-    Raises:
-        BaseModelError: it cannot be read, or its tensors do not fit the configuration.
-    """
+    """The dense model in `folder`, in the checkpoint's dtype; raises as `load_hybrid`."""
     # Modeling code of others says so in many ways; of one's own a defect keeps its traceback
     errors = (*_UNREADABLE, KeyError, RuntimeError)
     return _loaded(AutoModelForCausalLM, folder, load_config(folder), "auto", errors)

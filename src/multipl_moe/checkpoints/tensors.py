@@ -25,10 +25,37 @@ PEFT_PREFIX = "base_model.model."  # of PEFT's names of tensors
 TRAINED_KEY = re.compile(r"layers\.\d+\.mlp\.(experts\.|token_|segment_)|(^|\.)domain_gates\.|\.adapters\.")
 """In names of what training made, and gates: all else is the base's."""
 INDEX_FILE = "model.safetensors.index.json"
-_ADDED = "added"
+ADDED = "added"
+"""Stem of the file of what is new, beside files that are linked to."""
 _MAX_SHARD_BYTES = 5_000_000_000
 _OWN_SUFFIXES = {".py", ".safetensors", ".bin", ".gguf", ".pt", ".pth", ".h5", ".msgpack", ".onnx", ".onnx_data"}
 _OWN_FILES = {"config.json", "recipe.yaml", "environment.json", "expert_use.json", "README.md"}
+
+
+@dataclass(frozen=True)
+class TensorPlan:
+    """One tensor to write: name, shape and dtype are known before its values, which come in pieces.
+
+    Attributes:
+        pieces: yields tensors whose elements, one after the other, fill the tensor in row-major order.
+        stored: a file that holds the tensor under this very name, to the bit.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    pieces: Callable[[], Iterable[Tensor]]
+    stored: Path | None = None
+
+    @classmethod
+    def of(cls, name: str, value: Tensor) -> "TensorPlan":
+        """That of a tensor which is there already."""
+        return cls(name, tuple(value.shape), value.dtype, lambda: [value])
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of the tensor's values in the file."""
+        return torch.Size(self.shape).numel() * self.dtype.itemsize
 
 
 class CheckpointReader:
@@ -75,10 +102,21 @@ class CheckpointReader:
             raise BaseModelError(f"{self.role}: {self.folder}: tensor {key} is stored as {name}; convert it to {known}")
         return _DTYPES[name]
 
+    def plan(self, key: str, name: str | None = None, dtype: torch.dtype | None = None) -> TensorPlan:
+        """To write a tensor as it is, but for another name or dtype where they are given; raises as `dtype`."""
+        own = self.dtype(key)
+        stored = self.file(key) if name in (None, key) and dtype in (None, own) else None
+        return TensorPlan(name or key, self.shapes[key], dtype or own, lambda: [self.read(key)], stored)
+
     @property
     def weights_dtype(self) -> torch.dtype:
-        """That of the embedding; raises as `dtype`."""
-        return self.dtype(next(key for key in self.shapes if key.endswith("embed_tokens.weight")))
+        """That of the embedding; raises BaseModelError where there is none, and as `dtype`."""
+        for key in self.shapes:
+            if key.endswith("embed_tokens.weight"):
+                return self.dtype(key)
+        raise BaseModelError(
+            f"{self.role}: {self.folder} has no tensor embed_tokens.weight; give a causal language model"
+        )
 
     def _file_names(self) -> list[str]:
         index = self.folder / INDEX_FILE
@@ -116,27 +154,6 @@ def with_adapter(what: str) -> str:
     )
 
 
-@dataclass(frozen=True)
-class TensorPlan:
-    """One tensor to write: name, shape and dtype are known before its values, which come in pieces.
-
-    Attributes:
-        pieces: yields tensors whose elements, one after the other, fill the tensor in row-major order.
-        stored: a file that holds the tensor under this very name, to the bit.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: torch.dtype
-    pieces: Callable[[], Iterable[Tensor]]
-    stored: Path | None = None
-
-    @property
-    def num_bytes(self) -> int:
-        """Size of the tensor's values in the file."""
-        return torch.Size(self.shape).numel() * self.dtype.itemsize
-
-
 def write_checkpoint(
     plans: list[TensorPlan],
     folder: Path,
@@ -161,7 +178,7 @@ def write_checkpoint(
     split = split_state_dict_into_shards_factory(
         by_name,
         get_storage_size=lambda plan: plan.num_bytes,
-        filename_pattern=f"{_ADDED if linked else 'model'}{{suffix}}.safetensors",
+        filename_pattern=f"{ADDED if linked else 'model'}{{suffix}}.safetensors",
         max_shard_size=max_shard_bytes or _MAX_SHARD_BYTES,
     )
     done, total = 0, sum(plan.num_bytes for plan in plans)
@@ -170,17 +187,11 @@ def write_checkpoint(
             done += plan.num_bytes
             on_progress(done, total)
     if split.is_sharded or linked:
-        _write_index(folder, split.tensor_to_filename | dict(linked or {}), total)
+        write_index(folder, split.tensor_to_filename | dict(linked or {}), total)
 
 
-def write_index(folder: Path, added: Mapping[str, Tensor], linked: Mapping[str, str]) -> None:
-    """Put a folder's `model.safetensors`, which holds some tensors, beside files that hold the others."""
-    (folder / "model.safetensors").rename(folder / f"{_ADDED}.safetensors")
-    size = sum(value.nbytes for value in added.values())
-    _write_index(folder, dict.fromkeys(added, f"{_ADDED}.safetensors") | dict(linked), size)
-
-
-def _write_index(folder: Path, files: Mapping[str, str], num_bytes: int) -> None:
+def write_index(folder: Path, files: Mapping[str, str], num_bytes: int) -> None:
+    """Write which of a folder's files holds each tensor; `num_bytes` is the size of those that are new."""
     index = {"metadata": {"total_size": num_bytes}, "weight_map": dict(sorted(files.items()))}
     (folder / INDEX_FILE).write_text(json.dumps(index, indent=2))
 

@@ -29,7 +29,7 @@ def facts_of(config: PreTrainedConfig, provenance: Provenance, dtype: torch.dtyp
     return [
         ("base", _base(config.base_config, provenance)),
         *(_packs(config) or _layers(config.moe_config, config.base_config.num_hidden_layers)),
-        ("experts began as", _start(provenance)),
+        ("experts began as", _start(config.moe_config, provenance)),
         (
             "parameters of the hybrid",
             f"{counts.total:,} in all, {counts.active:,} active per token, {counts.trained:,} {trained}",
@@ -87,10 +87,12 @@ def _choice(moe: MoeConfig, routing: RoutingConfig) -> list[tuple[str, str]]:
     return rows
 
 
-def _start(provenance: Provenance) -> str:
+def _start(moe: MoeConfig, provenance: Provenance) -> str:
     record = provenance.upcycle or {}
     if "noise" not in record or record.get("reinit") or record.get("experts_from"):  # keys of older hybrids
         return NOT_RECORDED
+    if not EXPERT_KINDS[moe.experts.type].is_copied:
+        return "no difference from the base"
     copies = "copies of the base's feed-forward blocks"
     return f"{copies} with noise of {record['noise']:g} standard deviations" if record["noise"] else copies
 
@@ -101,9 +103,13 @@ def _training(provenance: Provenance) -> list[tuple[str, str]]:
     training, recipe = provenance.training or {}, provenance.recipe
     digest = training.get("frozen_sha256")
     frozen = f"unchanged bit for bit (SHA-256 of all: {digest})" if digest else NOT_RECORDED
+    rate = NOT_RECORDED
+    if recipe is not None:
+        peak = training.get("learning_rate") or recipe.learning_rate
+        rate = f"{peak} at its peak, {recipe.train.schedule} schedule"
     return [
         ("trained on", _tokens(training)),
-        ("learning rate", _learning_rate(recipe, training) if recipe else NOT_RECORDED),
+        ("learning rate", rate),
         ("mixture of the training text", _mixture(recipe) if recipe else NOT_RECORDED),
         ("decontaminated against", _checked_benchmarks(training)),
         ("frozen parameters", frozen),
@@ -124,11 +130,6 @@ def _checked_benchmarks(training: dict[str, Any]) -> str:
         return NOT_RECORDED
     named = [name for status in (CHECKED, PARTLY_CHECKED) for name in named_with(statuses(record, record), status)]
     return ", ".join(named) or "no benchmark"
-
-
-def _learning_rate(recipe: Recipe, training: dict[str, Any]) -> str:
-    rate = training.get("learning_rate") or recipe.learning_rate
-    return f"{rate} at its peak, {recipe.train.schedule} schedule"
 
 
 def _mixture(recipe: Recipe) -> str:

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
@@ -12,12 +12,12 @@ from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedConfi
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.tensors import TensorPlan, copy_companions, write_checkpoint
 from multipl_moe.errors import BaseModelError, ConfigError
-from multipl_moe.export.gguf import GgufFiles, require_writable
+from multipl_moe.export.gguf import GgufFiles, require_writable, write_gguf
 from multipl_moe.export.merge import merge_cost, merge_to_dense
 from multipl_moe.export.model_card import CardSubject, write_card
 from multipl_moe.export.native import native_config, plan_native, require_equal, require_native, require_no_bias
 from multipl_moe.export.standalone import auto_map, write_code
-from multipl_moe.export.weights import main_dtype, plan_cast, plan_full_experts, with_full_experts
+from multipl_moe.export.weights import main_dtype, plan_cast, plan_full_experts
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.expert_kinds import EXPERT_KINDS
 from multipl_moe.model.expert_use import EXPERT_USE_FILE
@@ -131,7 +131,7 @@ def export_model(
         )
         write_card(staging, subject, provenance)
         if gguf is not None:
-            gguf.write(staging, staging, on_step)
+            gguf.write(staging, on_step, partial(write_gguf, staging, name=name))
             (staging / "Modelfile").write_text(f"FROM ./{gguf.names[-1]}\n", encoding="utf-8")  # for Ollama
     sizes = [file.stat().st_size for file in output.iterdir()]
     files = tuple(output / name for name in names)
@@ -141,14 +141,7 @@ def export_model(
 
 @dataclass(frozen=True)
 class _Planned:
-    """What will be written.
-
-    Attributes:
-        config: of the model that the card tells of: the hybrid's, wherever there is one.
-        written: the configuration that goes into the folder.
-        tensors: of it, but for a merged model.
-        dtype: of the weights.
-    """
+    """`config` is what the card tells of: the hybrid's, wherever there is one; `tensors` are of no merged model."""
 
     config: PreTrainedConfig
     written: PreTrainedConfig
@@ -182,28 +175,27 @@ def _plan(model: Path, config: PreTrainedConfig, settings: ExportSettings) -> _P
         require_native(config)
         require_no_bias(model, config)
         native = native_config(config)
-        return _Planned(config, native, plan_native(model, config, native, dtype), dtype)
+        return _Planned(config, native, plan_native(model, native, dtype), dtype)
     if settings.full_experts:
-        tensors, config = plan_full_experts(model, config, settings.dtype), with_full_experts(config)
+        tensors, config = plan_full_experts(model, config, settings.dtype)
     return _Planned(config, config, tensors, dtype)
 
 
 def _require_possible(config: PreTrainedConfig, settings: ExportSettings) -> None:
-    is_hybrid, merges = isinstance(config, MultiplMoeConfig), settings.merges
-    if merges and not is_hybrid:
+    moe, merges = config.moe_config if isinstance(config, MultiplMoeConfig) else None, settings.merges
+    if merges and moe is None:
         raise ConfigError(f"--merge: the model is not a hybrid ({config.model_type}); leave it out")
-    moe = config.moe_config if isinstance(config, MultiplMoeConfig) else None
     if settings.full_experts and (moe is None or EXPERT_KINDS[moe.experts.type].is_copied or not moe.is_routed):
         why = "the model has no low-rank experts (moe.experts.type lora) that routers choose from"
         raise ConfigError(f"--full-experts: {why}; leave it out")
     if settings.full_experts and merges:
         raise ConfigError("--full-experts: --merge folds the experts as they are; leave one of them out")
-    if settings.native and not is_hybrid:
+    if settings.native and moe is None:
         raise ConfigError(f"--native: the model is not a hybrid ({config.model_type}) but native already; leave it out")
     if settings.native and (merges or settings.full_experts):
         other = "--merge" if merges else "--full-experts"
         raise ConfigError(f"--native: it writes another model than {other}; leave one of them out")
-    if settings.gguf and is_hybrid and not merges and not settings.native:
+    if settings.gguf and moe is not None and not merges and not settings.native:
         raise ConfigError(
             "--gguf: no program reads a hybrid as GGUF; add --native, or merge it as well: --merge --corpus FOLDER"
         )

@@ -34,8 +34,8 @@ from multipl_moe.export.gguf_architectures import (
 )
 from multipl_moe.export.gguf_tokenizer import add_tokenizer
 from multipl_moe.export.llama_cpp import load_llama_cpp, quantise
-from multipl_moe.export.weights import rows_in_neighbouring_order
-from multipl_moe.system.staging import create_folder, held_file, refuse_existing, require_space
+from multipl_moe.export.weights import in_neighbouring_order
+from multipl_moe.system.staging import require_space, staged_file
 
 _SPARE_BYTES = 16_000_000
 _ROPE_FREQUENCIES = "rope_freqs.weight"
@@ -59,7 +59,8 @@ def write_gguf(model: Path, file: Path, name: str | None = None) -> None:
 
     Args:
         model: folder in Hugging Face format, with its tokenizer.
-        file: to create; one that exists, does not fit on the disk or is being made elsewhere raises OutputError.
+        file: to create, in a folder that exists; one that exists, does not fit on the disk or is being made elsewhere
+            raises OutputError.
         name: of the model, as programs show it; the file's by default.
 
     Raises:
@@ -103,17 +104,11 @@ class GgufFiles:
         """File names, the unquantised one first."""
         return [f"{self.model}-{kind}.gguf" for kind in (_FORMATS[self.dtype][0].name, *self.kinds)]
 
-    def write(
-        self,
-        model: Path,
-        folder: Path,
-        on_step: Callable[[str], None] = lambda title: None,
-        write: Callable[[Path], None] | None = None,
-    ) -> None:
-        """Write those of a model, whose folder has its card, into a folder; raises as `write_gguf`, or `write` does."""
+    def write(self, folder: Path, on_step: Callable[[str], None], write: Callable[[Path], None]) -> None:
+        """Write them into a folder, the unquantised one by `write`; raises as that does, and as `quantise`."""
         on_step("GGUF")
         whole, *quantised = (folder / name for name in self.names)
-        write(whole) if write else write_gguf(model, whole, self.model)
+        write(whole)
         for kind, file in zip(self.kinds, quantised, strict=True):
             on_step(f"GGUF {kind}")
             quantise(whole, file, kind)
@@ -123,29 +118,21 @@ def write_gguf_file(
     file: Path, architecture: str, plans: list[TensorPlan], describe: Callable[[GGUFWriter], None]
 ) -> None:
     """Write a model's tensors, one at a time, after what `describe` adds of it; raises OutputError as `write_gguf`."""
-    refuse_existing(file)
     require_space(file.parent, sum(plan.num_bytes for plan in plans) + _SPARE_BYTES)
-    create_folder(file.parent, file)
-    with held_file(file):
-        unfinished = file.with_name(f".{file.name}.partial")
-        try:
-            with closing(GGUFWriter(unfinished, architecture)) as writer:
-                writer.add_type(GGUFType.MODEL)
-                writer.add_file_type(_FORMATS[max(plans, key=lambda plan: plan.num_bytes).dtype][1])
-                writer.add_quantization_version(GGML_QUANT_VERSION)
-                describe(writer)
-                for plan in plans:
-                    form = _FORMATS[plan.dtype][0]
-                    writer.add_tensor_info(plan.name, plan.shape, np.dtype(np.float32), plan.num_bytes, raw_dtype=form)
-                writer.write_header_to_file()
-                writer.write_kv_data_to_file()
-                writer.write_ti_data_to_file()
-                for plan in plans:
-                    values = torch.cat([piece.to(plan.dtype).flatten() for piece in plan.pieces()])
-                    writer.write_tensor_data(values.view(torch.uint8).numpy())
-            unfinished.replace(file)
-        finally:
-            unfinished.unlink(missing_ok=True)
+    with staged_file(file) as unfinished, closing(GGUFWriter(unfinished, architecture)) as writer:
+        writer.add_type(GGUFType.MODEL)
+        writer.add_file_type(_FORMATS[max(plans, key=lambda plan: plan.num_bytes).dtype][1])
+        writer.add_quantization_version(GGML_QUANT_VERSION)
+        describe(writer)
+        for plan in plans:
+            form = _FORMATS[plan.dtype][0]
+            writer.add_tensor_info(plan.name, plan.shape, np.dtype(np.float32), plan.num_bytes, raw_dtype=form)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_ti_data_to_file()
+        for plan in plans:
+            values = torch.cat([piece.to(plan.dtype).flatten() for piece in plan.pieces()])
+            writer.write_tensor_data(values.view(torch.uint8).numpy())
 
 
 def require_writable(model: Path) -> None:
@@ -186,10 +173,10 @@ def gguf_tensors(
 
 
 def _values(reader: CheckpointReader, keys: list[str], turned: PreTrainedConfig | None) -> Iterator[Tensor]:
-    """One tensor, or those of all experts one after the other; with `turned` as `rows_for_llama_cpp` has them."""
+    """One tensor, or those of all experts one after the other; with `turned` in neighbouring order."""
     for key in keys:
         values = reader.read(key)
-        yield values if turned is None else rows_for_llama_cpp(key.rpartition(".")[0], values, turned)
+        yield values if turned is None else in_neighbouring_order(key, values, turned)
 
 
 def _without_numbers(reader: CheckpointReader) -> dict[str, list[str]]:
@@ -223,13 +210,6 @@ def _texts(value: object) -> list[str]:
     return [text for text in values if isinstance(text, str) and text]
 
 
-def rows_for_llama_cpp(module: str, values: Tensor, config: PreTrainedConfig) -> Tensor:
-    """Rows of a matrix as architectures want them that turn neighbouring rows of queries and keys."""
-    heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}
-    num_heads = heads.get(module.rpartition(".")[2])
-    return values if num_heads is None else rows_in_neighbouring_order(values, num_heads)
-
-
 def _rope_frequencies(config: PreTrainedConfig) -> Iterator[TensorPlan]:
     """By how much Llama 3 divides each rotary frequency, as a tensor of its own."""
     rope = config.rope_parameters
@@ -237,4 +217,4 @@ def _rope_frequencies(config: PreTrainedConfig) -> Iterator[TensorPlan]:
         scaled, _ = ROPE_INIT_FUNCTIONS["llama3"](config, torch.device("cpu"))
         exponents = torch.arange(len(scaled)) / len(scaled)
         divisors = rope["rope_theta"] ** -exponents / scaled
-        yield TensorPlan(_ROPE_FREQUENCIES, tuple(divisors.shape), torch.float32, lambda: [divisors])
+        yield TensorPlan.of(_ROPE_FREQUENCIES, divisors)

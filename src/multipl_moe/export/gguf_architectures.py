@@ -64,38 +64,36 @@ _ARCHITECTURES = {
 }
 
 
-def gguf_architecture(config: PreTrainedConfig) -> GgufArchitecture:
+def gguf_architecture(config: Any) -> GgufArchitecture:
     """The table entry of a model; raises BaseModelError where llama.cpp cannot compute it with its settings."""
-    values: Any = config
     architecture = _ARCHITECTURES.get(config.model_type)
     if architecture is None:
         raise unsupported(config, f"it is not among {', '.join(_ARCHITECTURES)}")
     for key, assumed in architecture.assumes:
         if (value := getattr(config, key)) != assumed:
             raise unsupported(config, f"llama.cpp computes it only with {key} {assumed}, not {value}")
-    rope_type = values.rope_parameters["rope_type"]
+    rope_type = config.rope_parameters["rope_type"]
     if rope_type not in ("default", "linear") and (rope_type, architecture.arch) != ("llama3", MODEL_ARCH.LLAMA):
         raise unsupported(config, f"its rotary embedding is scaled by {rope_type}")
     if architecture.arch == MODEL_ARCH.ERNIE4_5_MOE:
-        end = values.num_hidden_layers - 1
-        if values.moe_layer_end_index != end:
+        end = config.num_hidden_layers - 1
+        if config.moe_layer_end_index != end:
             raise unsupported(config, f"llama.cpp computes it only with experts up to its last layer, {end}")
     return architecture
 
 
-def add_hyperparameters(writer: GGUFWriter, config: PreTrainedConfig, architecture: GgufArchitecture) -> None:
+def add_hyperparameters(writer: GGUFWriter, config: Any, architecture: GgufArchitecture) -> None:
     """Add sizes and numbers that llama.cpp builds the model from."""
-    values: Any = config
-    head_size = getattr(config, "head_dim", None) or values.hidden_size // values.num_attention_heads
-    rope = values.rope_parameters
-    writer.add_vocab_size(values.vocab_size)
-    window = getattr(config, "sliding_window", None) or values.max_position_embeddings
-    writer.add_context_length(min(values.max_position_embeddings, window))
-    writer.add_embedding_length(values.hidden_size)
-    writer.add_block_count(values.num_hidden_layers)
-    writer.add_feed_forward_length(values.intermediate_size)
-    writer.add_head_count(values.num_attention_heads)
-    writer.add_head_count_kv(values.num_key_value_heads)
+    head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    rope = config.rope_parameters
+    writer.add_vocab_size(config.vocab_size)
+    window = getattr(config, "sliding_window", None) or config.max_position_embeddings
+    writer.add_context_length(min(config.max_position_embeddings, window))
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_head_count_kv(config.num_key_value_heads)
     writer.add_key_length(head_size)
     writer.add_value_length(head_size)
     writer.add_rope_dimension_count(int(head_size * rope.get("partial_rotary_factor", 1.0)))
@@ -104,17 +102,17 @@ def add_hyperparameters(writer: GGUFWriter, config: PreTrainedConfig, architectu
         writer.add_rope_scaling_type(RopeScalingType.LINEAR)
         writer.add_rope_scaling_factor(rope["factor"])
     if hasattr(config, "rms_norm_eps"):
-        writer.add_layer_norm_rms_eps(values.rms_norm_eps)
+        writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     else:
-        writer.add_layer_norm_eps(values.norm_epsilon)
+        writer.add_layer_norm_eps(config.norm_epsilon)
     for key, method in architecture.scales:
         getattr(writer, method)(getattr(config, key))
     if architecture.arch == MODEL_ARCH.ERNIE4_5_MOE:
-        writer.add_expert_count(values.moe_num_experts)
-        writer.add_expert_used_count(values.moe_k)
-        writer.add_expert_feed_forward_length(values.moe_intermediate_size)
+        writer.add_expert_count(config.moe_num_experts)
+        writer.add_expert_used_count(config.moe_k)
+        writer.add_expert_feed_forward_length(config.moe_intermediate_size)
         writer.add_interleave_moe_layer_step(1)
-        writer.add_leading_dense_block_count(values.moe_layer_start_index)
+        writer.add_leading_dense_block_count(config.moe_layer_start_index)
 
 
 def unsupported(config: PreTrainedConfig, reason: str) -> BaseModelError:

@@ -1,13 +1,15 @@
 """A byte-level BPE tokenizer as GGUF metadata, exactly as transformers applies it."""
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from gguf import GGUFWriter, SpecialVocab, TokenType
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from multipl_moe.errors import BaseModelError
+from multipl_moe.generate.text import load_tokenizer
 
 # The regular expressions by which Qwen 2 and Llama 3 split text, as their tokenizer.json spells them.
 _QWEN2_SPLIT = (
@@ -33,12 +35,9 @@ def add_tokenizer(writer: GGUFWriter, folder: Path, vocab_size: int) -> None:
     `tokenizer.ggml.pre`, by which llama.cpp chooses how to split text before merging, follows from what the tokenizer
     does. (llama.cpp's own converter recognises known tokenizers by a hash; it cannot tell one that was trained anew.)
     Of `vocab_size`, the rows of the model's embedding, ids that the tokenizer lacks become unused tokens. Raises
-    BaseModelError where the tokenizer is not of a kind that can be written.
+    BaseModelError where there is no tokenizer, or none of a kind that can be written.
     """
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError, KeyError) as error:
-        raise BaseModelError(f"GGUF: {folder} has no tokenizer that can be read ({error})") from error
+    tokenizer = load_tokenizer(folder)
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise _unsupported(f"it has no tokenizer.json ({type(tokenizer).__name__})")
     state = json.loads(tokenizer.backend_tokenizer.to_str())
@@ -62,7 +61,7 @@ def _name_of_split(state: dict[str, Any]) -> str:
         raise _unsupported(f"it is not byte-level BPE ({model['type']})")
     if normalizer is not None and normalizer["type"] != "NFC":
         raise _unsupported(f"it normalises text by {normalizer['type']}")
-    steps = _steps(state["pre_tokenizer"])
+    steps = _steps(state["pre_tokenizer"] or {"type": None})
     name = _NAMES_OF_SPLITS.get((steps, model["ignore_merges"]))
     if name is None:
         raise _unsupported(f"it splits text by {' then '.join(steps)} (ignore_merges: {model['ignore_merges']})")
@@ -102,10 +101,9 @@ def _vocabulary(state: dict[str, Any], vocab: dict[str, int], vocab_size: int) -
 def _added_around_text(tokenizer: PreTrainedTokenizerFast) -> dict[str, bool]:
     plain = tokenizer.encode(_PROBE, add_special_tokens=False)
     full = tokenizer.encode(_PROBE)
-    for begin in (False, True):
-        for end in (False, True):
-            if full == [tokenizer.bos_token_id] * begin + plain + [tokenizer.eos_token_id] * end:
-                return {"bos": begin, "eos": end}
+    for begin, end in product((False, True), repeat=2):
+        if full == [tokenizer.bos_token_id] * begin + plain + [tokenizer.eos_token_id] * end:
+            return {"bos": begin, "eos": end}
     raise _unsupported(f"it puts {tokenizer.convert_ids_to_tokens(full)} around a text")
 
 

@@ -9,7 +9,7 @@ from gguf import LlamaFileType
 
 from multipl_judge.extras import install_hint
 from multipl_moe.errors import ConfigError, OutputError
-from multipl_moe.system.staging import held_file
+from multipl_moe.system.staging import staged_file
 
 QUANTISED = {
     "Q8_0": LlamaFileType.MOSTLY_Q8_0,
@@ -67,11 +67,6 @@ def quantise(file: Path, target: Path, kind: str) -> None:
     settings = llama.lib.llama_model_quantize_default_params()
     settings.ftype, settings.nthread = int(QUANTISED[kind]), 1
     settings_pointer = llama.ffi.new("llama_model_quantize_params *", settings)
-    with held_file(target):
-        partial = target.with_name(f".{target.name}.partial")
-        try:
-            if llama.lib.llama_model_quantize(str(file).encode(), str(partial).encode(), settings_pointer) != 0:
-                raise OutputError(f"GGUF: llama.cpp could not quantise {file.name} to {kind} ({llama.said})")
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
+    with staged_file(target) as partial:
+        if llama.lib.llama_model_quantize(str(file).encode(), str(partial).encode(), settings_pointer) != 0:
+            raise OutputError(f"GGUF: llama.cpp could not quantise {file.name} to {kind} ({llama.said})")

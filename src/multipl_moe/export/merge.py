@@ -18,9 +18,9 @@ from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.eval.language_scores import score_folder
 from multipl_moe.eval.outcome import has_gain, outcome_sentence
 from multipl_moe.eval.score_changes import compare_scores
-from multipl_moe.export.weights import cast_finite, plan_cast
+from multipl_moe.export.weights import cast_plan, plan_cast
 from multipl_moe.model.configuration import MultiplMoeConfig
-from multipl_moe.model.expert_kinds import EXPERT_KINDS, Read
+from multipl_moe.model.expert_kinds import EXPERT_KINDS
 from multipl_moe.model.expert_use import EXPERT_USE_FILE, ExpertUse, expert_names
 from multipl_moe.model.families import family_of
 from multipl_moe.recipe.recipe import Recipe
@@ -123,17 +123,15 @@ def _plan_open(model: Path, config: MultiplMoeConfig, dtype: torch.dtype | None)
         raise ConfigError("--merge: the model holds several packs, of which one works at a time; merge one")
     ((name, pack),) = config.packs_config.items()
     reader, plans = CheckpointReader(model, "model"), []
-
-    def opened(key: str, value: Callable[[Read], Tensor], dtype: torch.dtype) -> list[Tensor]:
-        return [cast_finite(key, value(reader.read), dtype)]
-
     for plan in plan_cast(model, dtype):
         if TRAINED_KEY.search(plan.name):
             continue
         key = plan.name.replace(".mlp.shared_expert.", ".mlp.")
-        value = EXPERT_KINDS[pack.experts.type].when_open(key, name, reader.shapes, pack.experts)
-        pieces = plan.pieces if value is None else partial(opened, key, value, plan.dtype)
-        plans.append(replace(plan, name=key, pieces=pieces))
+        opened = EXPERT_KINDS[pack.experts.type].when_open(key, name, reader.shapes, pack.experts)
+        if opened is None:
+            plans.append(replace(plan, name=key))
+        else:
+            plans.append(cast_plan(key, plan.shape, plan.dtype, partial(opened, reader.read)))
     return plans
 
 
@@ -143,7 +141,7 @@ def _plan_mean(
     """The tensors of the dense model, planned from those of a hybrid whose routers choose."""
     reader, moe, family, plans = CheckpointReader(model, "model"), config.moe_config, family_of(config.base_config), []
 
-    def mean(key: re.Match[str], name: str, dtype: torch.dtype) -> list[Tensor]:
+    def mean(key: re.Match[str]) -> Tensor:
         prefix, part, kind, use_E = key["prefix"], key["part"], key["kind"], use[int(key["layer"])]
         merged = shared = reader.read(key.string).float()
         differences = EXPERT_KINDS[moe.experts.type].differences(reader.read, prefix, part, kind, shared, family, moe)
@@ -151,12 +149,12 @@ def _plan_mean(
             merged = merged + weight * difference
         if part == family.down and not moe.starts_at_base:  # a fixed fusion
             merged = merged * use_E.sum().item()
-        return [cast_finite(name, merged, dtype)]
+        return merged
 
     for plan in plan_cast(model, dtype):
         if match := _SHARED_KEY.match(plan.name):
             name = f"{match['prefix']}{match['part']}.{match['kind']}"
-            plans.append(replace(plan, name=name, pieces=partial(mean, match, name, plan.dtype)))
+            plans.append(cast_plan(name, plan.shape, plan.dtype, partial(mean, match)))
         elif not TRAINED_KEY.search(plan.name):
             plans.append(plan)
     return plans

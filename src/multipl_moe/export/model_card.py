@@ -67,7 +67,7 @@ class CardSubject:
 
 
 def card_template(package: str, name: str) -> jinja2.Template:
-    """A card's text among the templates of a package; there `quoted` is for what stands in a command."""
+    """A card's text among a package's templates; they know `version`, and `quoted` for what stands in a command."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader(package),
         undefined=jinja2.StrictUndefined,
@@ -76,6 +76,7 @@ def card_template(package: str, name: str) -> jinja2.Template:
         keep_trailing_newline=True,
     )
     environment.filters["quoted"] = shlex.quote
+    environment.globals["version"] = __version__
     return environment.get_template(name)
 
 
@@ -84,7 +85,6 @@ def write_card(folder: Path, subject: CardSubject, provenance: Provenance) -> No
     metrics, cost, against = provenance.metrics, subject.merge_cost, compared_with(provenance)
     text = card_template("multipl_moe.export", "model_card.md.j2").render(
         front_matter=_front_matter(subject, provenance).to_yaml(),
-        version=__version__,
         subject=subject,
         provenance=provenance,
         facts=facts_of(subject.config, provenance, subject.dtype),

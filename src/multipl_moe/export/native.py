@@ -5,7 +5,7 @@ which experts are chosen can put one into every token's choice. Its weights have
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -19,10 +19,9 @@ from transformers import Ernie4_5_MoeConfig, PreTrainedConfig, PreTrainedModel
 from multipl_moe.checkpoints.loading import load_dense, load_hybrid
 from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan
 from multipl_moe.errors import BaseModelError, ConfigError
-from multipl_moe.export.weights import cast_finite, plan_cast, rows_in_neighbouring_order
+from multipl_moe.export.weights import cast_plan, in_neighbouring_order, plan_cast
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.expert_kinds import EXPERT_KINDS
-from multipl_moe.model.families import family_of
 from multipl_moe.model.moe_config import MoeConfig
 
 # Families that differ from Ernie 4.5 in nothing but the blocks.
@@ -43,17 +42,15 @@ _MOST_PROBES = 3
 _ALWAYS = 10.0
 _ROUTER = "token_router.weight"
 _MOE_KEY = re.compile(r"layers\.\d+\.mlp\.(shared_expert|experts|token_router|token_bias)\b")
-_ATTENTION_KEY = re.compile(r"\.self_attn\.(?P<part>[qk])_proj\.")
 
 
 def require_native(config: MultiplMoeConfig) -> None:
     """Refuse a hybrid that Ernie's architecture does not hold exactly, by what its configuration says."""
-    base, moe = config.base_config, config.moe_config
-    reason = _no_such_layer(moe) or _no_such_base(base)
-    if reason is None and _spacing(moe.layers) is None:
-        reason = "ernie4_5_moe: its layers with experts lie next to each other, or every Nth is one, from the Nth on"
-    if reason:
+    if reason := _no_such_layer(config.moe_config) or _no_such_base(config.base_config):
         raise ConfigError(f"--native: {reason}")
+    if _spacing(config.moe_config.layers) is None:
+        where = "lie next to each other, or every Nth is one, from the Nth on"
+        raise ConfigError(f"--native: ernie4_5_moe: its layers with experts {where}")
 
 
 def require_no_bias(model: Path, config: MultiplMoeConfig) -> None:
@@ -125,22 +122,16 @@ def _spacing(layers: list[int]) -> int | None:
     return step if len(steps) == 1 and (layers[0] + 1) % step == 0 else None
 
 
-def plan_native(
-    source: Path, config: MultiplMoeConfig, native: PreTrainedConfig, dtype: torch.dtype
-) -> list[TensorPlan]:
+def plan_native(source: Path, native: PreTrainedConfig, dtype: torch.dtype) -> list[TensorPlan]:
     """Every tensor of the `native` model, one expert of a layer in memory at a time."""
-    layers = _Layers(source, config, dtype)
-    plans = []
+    reader, plans = CheckpointReader(source, "model"), []
     for plan in plan_cast(source, dtype):
         if _MOE_KEY.search(plan.name):
             continue
-        if turned := _ATTENTION_KEY.search(plan.name):
-            num_heads = native.num_attention_heads if turned["part"] == "q" else native.num_key_value_heads
-            plan = replace(plan, pieces=partial(_turned, plan, num_heads))
-        plans.append(plan)
-    for name in layers.reader.shapes:
+        plans.append(replace(plan, pieces=partial(_turned, plan, native)))
+    for name in reader.shapes:
         if name.endswith(_ROUTER):
-            plans.extend(layers.plans(name.removesuffix(_ROUTER)))
+            plans.extend(_plans_of_block(reader, name.removesuffix(_ROUTER), dtype))
     if native.use_bias:
         plans.extend(_zero_biases({plan.name: plan for plan in plans}, native.vocab_size))
     return plans
@@ -181,49 +172,33 @@ def _logits(model: PreTrainedModel, tokens: Tensor) -> Tensor:
     return model.eval()(input_ids=tokens, use_cache=False).logits
 
 
-class _Layers:
-    """The tensors of hybrid layers, by Ernie's names; the frozen block is the last expert."""
-
-    def __init__(self, source: Path, config: MultiplMoeConfig, dtype: torch.dtype) -> None:
-        self.reader, self.dtype = CheckpointReader(source, "model"), dtype
-        assert config.moe_config.routing is not None
-        self.moe, self.family = config.moe_config.routing, family_of(config.base_config)
-        self.hidden, self.intermediate = config.base_config.hidden_size, config.base_config.intermediate_size
-
-    def plans(self, mlp: str) -> list[TensorPlan]:
-        """Those of the layer whose block has this prefix."""
-        upper, lower, num_experts = (
-            (self.intermediate, self.hidden),
-            (self.hidden, self.intermediate),
-            self.moe.num_token_experts,
-        )
-        bias = torch.zeros(1, num_experts)
-        bias[0, -1] = _ALWAYS
-        router = partial(self.reader.read, f"{mlp}{_ROUTER}")
-        plans = [
-            self._plan(f"{mlp}gate.weight", (num_experts, self.hidden), router),
-            TensorPlan(f"{mlp}moe_statics.e_score_correction_bias", (1, num_experts), torch.float32, lambda: [bias]),
-        ]
-        for expert in range(num_experts):
-            for part, name in enumerate(("gate_proj", "up_proj", "down_proj")):
-                shape, value = (lower if name == "down_proj" else upper), partial(self._part, mlp, expert, part)
-                plans.append(self._plan(f"{mlp}experts.{expert}.{name}.weight", shape, value))
-        return plans
-
-    def _plan(self, name: str, shape: tuple[int, ...], value: Callable[[], Tensor]) -> TensorPlan:
-        return TensorPlan(name, shape, self.dtype, lambda: [cast_finite(name, value(), self.dtype)])
-
-    def _part(self, mlp: str, expert: int, part: int) -> Tensor:
-        """The gate (0), the up (1) or the down matrix (2) of an expert."""
-        if expert == self.moe.num_routed_experts:
-            return self.reader.read(f"{mlp}shared_expert.{(*self.family.up, self.family.down)[part]}.weight")
-        if part == 2:
-            return self.reader.read(f"{mlp}experts.down_proj", expert)
-        return self.reader.read(f"{mlp}experts.gate_up_proj", expert).chunk(2)[part]
+def _plans_of_block(reader: CheckpointReader, mlp: str, dtype: torch.dtype) -> Iterator[TensorPlan]:
+    """The tensors of the hybrid block with this prefix, by Ernie's names; the frozen block is the last expert."""
+    router = f"{mlp}{_ROUTER}"
+    num_experts, _ = reader.shapes[router]
+    bias = torch.zeros(1, num_experts)
+    bias[0, -1] = _ALWAYS
+    yield cast_plan(f"{mlp}gate.weight", reader.shapes[router], dtype, partial(reader.read, router))
+    yield TensorPlan.of(f"{mlp}moe_statics.e_score_correction_bias", bias)
+    for expert in range(num_experts):
+        trained = expert if expert < num_experts - 1 else None
+        for part in ("gate_proj", "up_proj", "down_proj"):
+            shape = reader.shapes[f"{mlp}shared_expert.{part}.weight"]
+            value = partial(_matrix, reader, mlp, part, trained)
+            yield cast_plan(f"{mlp}experts.{expert}.{part}.weight", shape, dtype, value)
 
 
-def _turned(plan: TensorPlan, num_heads: int) -> list[Tensor]:
-    return [rows_in_neighbouring_order(torch.cat(list(plan.pieces())), num_heads)]
+def _matrix(reader: CheckpointReader, mlp: str, part: str, trained: int | None) -> Tensor:
+    if trained is None:
+        return reader.read(f"{mlp}shared_expert.{part}.weight")
+    if part == "down_proj":
+        return reader.read(f"{mlp}experts.down_proj", trained)
+    gate, up = reader.read(f"{mlp}experts.gate_up_proj", trained).chunk(2)
+    return gate if part == "gate_proj" else up
+
+
+def _turned(plan: TensorPlan, config: PreTrainedConfig) -> Iterator[Tensor]:
+    return (in_neighbouring_order(plan.name, value, config) for value in plan.pieces())
 
 
 def _zero_biases(plans: dict[str, TensorPlan], vocab_size: int) -> Iterator[TensorPlan]:
@@ -233,6 +208,6 @@ def _zero_biases(plans: dict[str, TensorPlan], vocab_size: int) -> Iterator[Tens
         if re.search(r"layers\.\d+\.(self_attn\.\w+|mlp\.(gate|up|down)_proj)\.weight$", name):
             wanted[name.removesuffix("weight") + "bias"] = plan.shape[0]
     dtype = next(iter(plans.values())).dtype
-    for name in wanted.keys() - plans.keys():
-        zeros = torch.zeros(wanted[name])
-        yield TensorPlan(name, zeros.shape, dtype, partial(list, [zeros]))
+    for name, size in wanted.items():
+        if name not in plans:
+            yield TensorPlan.of(name, torch.zeros(size, dtype=dtype))

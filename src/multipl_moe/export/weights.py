@@ -3,13 +3,14 @@
 import copy
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedConfig
 
 from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan
 from multipl_moe.errors import OutputError
@@ -17,6 +18,7 @@ from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.expert_kinds import EXPERT_KINDS
 from multipl_moe.model.families import family_of
 from multipl_moe.model.float32_buffers import stays_float32
+from multipl_moe.system.device import dtype_name
 
 _EXPERT_KEY = re.compile(r"^(?P<prefix>.*layers\.\d+\.mlp\.)experts\.")
 
@@ -33,8 +35,13 @@ def plan_cast(source: Path, dtype: torch.dtype | None) -> list[TensorPlan]:
         stored = reader.dtype(name)
         target = torch.float32 if stays_float32(name) else dtype or stored
         target = target if stored.is_floating_point else stored
-        plans.append(TensorPlan(name, shape, target, partial(_cast, reader, name, target)))
+        plans.append(cast_plan(name, shape, target, partial(reader.read, name)))
     return plans
+
+
+def cast_plan(name: str, shape: tuple[int, ...], dtype: torch.dtype, value: Callable[[], Tensor]) -> TensorPlan:
+    """A tensor to write in a dtype whose `value` is made when its turn comes; writing it raises as `cast_finite`."""
+    return TensorPlan(name, shape, dtype, lambda: [cast_finite(name, value(), dtype)])
 
 
 def main_dtype(plans: list[TensorPlan]) -> torch.dtype:
@@ -52,25 +59,16 @@ def cast_finite(name: str, value: Tensor, dtype: torch.dtype) -> Tensor:
         return cast
     if torch.finfo(dtype).max < torch.finfo(value.dtype).max and bool((cast.isinf() & ~value.isinf()).any()):
         raise OutputError(
-            f"dtype: {str(dtype).removeprefix('torch.')} cannot hold {name} (values up to {value.abs().max():.3g}); "
+            f"dtype: {dtype_name(dtype)} cannot hold {name} (values up to {value.abs().max():.3g}); "
             "use bfloat16 or float32"
         )
     return cast
 
 
-def _cast(reader: CheckpointReader, name: str, dtype: torch.dtype) -> list[Tensor]:
-    return [cast_finite(name, reader.read(name), dtype)]
-
-
-def with_full_experts(config: MultiplMoeConfig) -> MultiplMoeConfig:
-    """The configuration of the model that `plan_full_experts` writes."""
-    changed, moe = copy.deepcopy(config), config.moe_config
-    changed.moe = replace(moe, experts=replace(moe.experts, type="full")).to_dict()
-    return changed
-
-
-def plan_full_experts(source: Path, config: MultiplMoeConfig, dtype: torch.dtype | None) -> list[TensorPlan]:
-    """Every tensor of a hybrid whose routers choose among low-rank experts, with full ones, W + s B A, in their place.
+def plan_full_experts(
+    source: Path, config: MultiplMoeConfig, dtype: torch.dtype | None
+) -> tuple[list[TensorPlan], MultiplMoeConfig]:
+    """A hybrid whose routers choose among low-rank experts, with full ones, W + s B A: its tensors and configuration.
 
     Sums are taken in float32, one expert in memory at a time. Differences smaller than the precision of a 16-bit
     `dtype` are rounded away, so float32 is what keeps the model's logits to 1e-4.
@@ -105,9 +103,18 @@ def plan_full_experts(source: Path, config: MultiplMoeConfig, dtype: torch.dtype
                 shape = (moe.num_trained_experts, sum(rows for rows, *_ in shapes), *shapes[0][1:])
                 pieces = partial(experts, prefix, parts, kind, name, of_layer)
                 plans.append(TensorPlan(name, shape, of_layer, pieces))
-    return plans
+    full = copy.deepcopy(config)
+    full.moe = replace(moe, experts=replace(moe.experts, type="full")).to_dict()
+    return plans, full
 
 
-def rows_in_neighbouring_order(values: Tensor, num_heads: int) -> Tensor:
-    """Rows of q or k so that the two that rotary embedding turns together, half a head apart, become neighbours."""
+def in_neighbouring_order(key: str, values: Tensor, config: PreTrainedConfig) -> Tensor:
+    """Rows of q or k so that the two that rotary embedding turns together, half a head apart, become neighbours.
+
+    Other tensors, by their `key`, stay as they are.
+    """
+    heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}
+    num_heads = next((heads[part] for part in key.split(".") if part in heads), None)
+    if num_heads is None:
+        return values
     return values.unflatten(0, (num_heads, 2, -1)).transpose(1, 2).reshape(values.shape)

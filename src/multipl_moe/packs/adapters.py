@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from gguf import MODEL_ARCH, MODEL_ARCH_NAMES, GGUFWriter, get_tensor_name_map
@@ -13,11 +14,12 @@ from transformers import PreTrainedConfig
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.tensors import PEFT_PREFIX, CheckpointReader
 from multipl_moe.errors import BaseModelError, ConfigError
-from multipl_moe.export.gguf import GgufFiles, require_writable, rows_for_llama_cpp
+from multipl_moe.export.gguf import GgufFiles, require_writable, write_gguf
 from multipl_moe.export.gguf_architectures import gguf_architecture, unsupported
 from multipl_moe.export.model_card import CARD_FILE
+from multipl_moe.export.weights import in_neighbouring_order
 from multipl_moe.packs.canary import CANARY_FILE, Canary, canaries_of, save_canaries
-from multipl_moe.packs.card import adapters_card, told_base
+from multipl_moe.packs.card import adapters_card
 from multipl_moe.packs.files import ADAPTER_FILE, CONFIG_FILE, GATE_FILE, PACK_FILE, Pack, base_of
 from multipl_moe.runs.folder import read_json
 from multipl_moe.system.staging import refuse_existing, staged_folder
@@ -35,12 +37,10 @@ class AdapterExport:
 
     Attributes:
         canaries: of each adapter: a folder in PEFT's format, and NAME.gguf unless `without_gguf` says why not.
-        base_gguf: files of the base; none where they were not asked for.
         without_gguf: why llama.cpp cannot have them; None: it can.
     """
 
     canaries: dict[str, list[Canary]]
-    base_gguf: tuple[Path, ...]
     without_gguf: str | None
 
 
@@ -83,14 +83,13 @@ def export_adapters(
         tokenizer.save_pretrained(staging / TOKENIZER_FOLDER)  # for the gates
         save_canaries(staging / CANARY_FILE, canaries)
         on_step("adapters")
-        base_gguf = tuple(files.names) if files is not None else ()
-        without_gguf = _write_adapters(packs, config, base_gguf[-1] if base_gguf else "BASE.gguf", staging)
+        base_gguf = files.names[-1] if files is not None else None
+        without_gguf = _write_adapters(packs, config, base_gguf or "BASE.gguf", staging)
         if files is not None:
-            files.write(folder, staging, on_step)
-        told = told_base(base, next(iter(loaded.values())))
-        card = adapters_card(output.absolute().name, told, loaded, base_gguf, with_gguf=without_gguf is None)
+            files.write(staging, on_step, partial(write_gguf, folder, name=files.model))
+        card = adapters_card(output.absolute().name, base, loaded, base_gguf, with_gguf=without_gguf is None)
         (staging / CARD_FILE).write_text(card, encoding="utf-8")
-    return AdapterExport(canaries, tuple(output / name for name in base_gguf), without_gguf)
+    return AdapterExport(canaries, without_gguf)
 
 
 def _write_adapters(packs: Mapping[str, Path], config: PreTrainedConfig, base_gguf: str, folder: Path) -> str | None:
@@ -150,7 +149,7 @@ def write_adapter_gguf(adapter: Path, base: PreTrainedConfig, file: Path) -> Non
             name = names.get_name(module)
             if name is None:
                 raise unsupported(base, f"its matrix {module} has no name there")
-            rows = rows_for_llama_cpp(module, values, base) if turns and factor == "lora_B" else values
+            rows = in_neighbouring_order(module, values, base) if turns and factor == "lora_B" else values
             writer.add_tensor(f"{name}.weight.{factor.lower()}", rows.float().contiguous().numpy())
         writer.write_header_to_file()
         writer.write_kv_data_to_file()

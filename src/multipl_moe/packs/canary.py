@@ -6,7 +6,7 @@ that one works. The log-probability of a token is certain.
 
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,7 +19,6 @@ from multipl_moe.errors import BaseModelError, ConfigError, OutputError
 from multipl_moe.generate.text import TextGenerator, load_tokenizer
 from multipl_moe.packs.compose import compose
 from multipl_moe.packs.files import Pack
-from multipl_moe.runs.folder import write_json
 from multipl_moe.runs.record import Record
 
 CANARY_FILE = "canary.json"
@@ -75,11 +74,7 @@ class _Stored(Record):
 
 def save_canaries(file: Path, canaries: Mapping[str, list[Canary]]) -> None:
     """Write canary.json: for each adapter, by its name, its canaries."""
-    found = {
-        name: [{key: value for key, value in asdict(one).items() if value or key != "control"} for one in several]
-        for name, several in canaries.items()
-    }
-    write_json(file, {"format": 1, "adapters": found})
+    _Stored(format=1, adapters=dict(canaries)).write(file)
 
 
 def load_canaries(file: Path) -> dict[str, list[Canary]]:

@@ -7,12 +7,11 @@ from pathlib import Path
 from huggingface_hub import ModelCardData
 
 from multipl_judge.languages.table import language_title
-from multipl_moe import __version__
 from multipl_moe.checkpoints.base import hub_id
 from multipl_moe.checkpoints.packaged import PACKAGED_BASES
 from multipl_moe.export.facts import NOT_RECORDED
 from multipl_moe.export.model_card import CARD_FILE, card_template, licence_rows, measured_table
-from multipl_moe.packs.files import Pack
+from multipl_moe.packs.files import Pack, size_of
 from multipl_moe.runs.provenance import Provenance
 
 _template = partial(card_template, "multipl_moe.packs")
@@ -21,7 +20,6 @@ _SERVED_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # vLLM's --max-lora-rank ta
 
 def write_pack_card(folder: Path, name: str, pack: Pack, provenance: Provenance) -> None:
     """Write README.md into a pack's folder, whose files are there already."""
-    size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     base = _recorded_base(pack)
     rank, titles = pack.moe.experts.rank, [language_title(language) for language in pack.languages]
     header = ModelCardData(
@@ -38,13 +36,12 @@ def write_pack_card(folder: Path, name: str, pack: Pack, provenance: Provenance)
         base=base,
         served_base=provenance.base_hub_id or base,
         of_weights=_of_weights(pack),
-        size=f"{size / 1e6:.1f} MB",
+        size=size_of(folder, "*.safetensors"),
         rank=rank,
         served_rank=served_rank(rank),
         served_slots=served_slots(1),
         languages=" and ".join(filter(None, (", ".join(titles[:-1]), *titles[-1:]))) or "what it was trained on",
         these="one of these languages" if len(titles) > 1 else "that language",
-        version=__version__,
         digest=pack.base.sha256,
         measured=_measured(pack),
         licence=provenance.base_licence or "a licence that is not recorded",
@@ -89,25 +86,24 @@ def _recorded_base(pack: Pack) -> str:
     return "BASE" if pack.base.name == NOT_RECORDED else pack.base.name
 
 
-def adapters_card(name: str, base: str, packs: Mapping[str, Pack], base_gguf: Sequence[str], *, with_gguf: bool) -> str:
+def adapters_card(name: str, base: str, packs: Mapping[str, Pack], base_gguf: str | None, *, with_gguf: bool) -> str:
     """README.md of a folder of adapters: the commands that load, choose and check them.
 
     Args:
-        base: as `told_base` tells it.
-        base_gguf: files of the base in the folder, the smallest last.
+        base_gguf: the smallest file of the base in the folder.
         with_gguf: whether each adapter has one.
     """
+    first = next(iter(packs.values()))
     return _template("adapters.md.j2").render(
         name=name,
-        base=base,
-        version=__version__,
-        of_weights=_of_weights(next(iter(packs.values()))),
+        base=told_base(base, first),
+        of_weights=_of_weights(first),
         rows=[
             (adapter, ", ".join(map(language_title, pack.languages)), pack.moe.experts.rank)
             for adapter, pack in packs.items()
         ],
         with_gguf=with_gguf,
-        base_gguf=base_gguf[-1] if base_gguf else None,
+        base_gguf=base_gguf,
         served_rank=served_rank(max(pack.moe.experts.rank for pack in packs.values())),
         served_slots=served_slots(len(packs)),
     )
@@ -123,10 +119,9 @@ def switch_card(
         files: in the folder, the smallest last.
     """
     rows = [(", ".join(map(language_title, of.languages)), pack, tokens[pack]) for pack, of in packs.items()]
-    of_weights = _of_weights(next(iter(packs.values())))
-    return _template("switch.md.j2").render(
-        name=name, base=base, of_weights=of_weights, version=__version__, rows=rows, files=files
-    )
+    first = next(iter(packs.values()))
+    told, of_weights = told_base(base, first), _of_weights(first)
+    return _template("switch.md.j2").render(name=name, base=told, of_weights=of_weights, rows=rows, files=files)
 
 
 def _measured(pack: Pack) -> str:

@@ -59,7 +59,7 @@ def compose(
     reader = CheckpointReader(folder)
     on_step("weights of the base, to know it again")
     require_base(loaded, packs, folder, base)
-    plans = [_as_it_is(reader, key, key) for key in reader.shapes]
+    plans = [reader.plan(key) for key in reader.shapes]
     for name, pack_folder in packs.items():
         plans += _of_pack(name, pack_folder, reader)
     config.architectures = ["MultiplMoeForCausalLM"]
@@ -118,12 +118,7 @@ def _of_pack(name: str, folder: Path, base: CheckpointReader) -> list[TensorPlan
     for key, file in reader.files.items():
         if file == ADAPTER_FILE:
             module, _, factor = key.removeprefix(PEFT_PREFIX).removesuffix(".weight").rpartition(".")
-            plans.append(_as_it_is(reader, key, f"{module}.adapters.{name}.{factor}"))
+            plans.append(reader.plan(key, f"{module}.adapters.{name}.{factor}"))
         elif file == GATE_FILE:
-            plans.append(_as_it_is(reader, key, f"{prefix}domain_gates.{name}.{key}"))
+            plans.append(reader.plan(key, f"{prefix}domain_gates.{name}.{key}"))
     return plans
-
-
-def _as_it_is(reader: CheckpointReader, key: str, name: str) -> TensorPlan:
-    stored = reader.file(key) if name == key else None
-    return TensorPlan(name, reader.shapes[key], reader.dtype(key), lambda: [reader.read(key)], stored)

@@ -65,11 +65,7 @@ class Pack(Record):
 
     @classmethod
     def load(cls, folder: Path) -> "Pack":
-        """Read a folder's pack.json.
-
-        Raises:
-            BaseModelError: it is missing, of another version, or a key is missing, unknown or has a wrong value.
-        """
+        """Read a folder's pack.json; raises BaseModelError where it is missing, or a key or its value is wrong."""
         file = folder / PACK_FILE
         if not file.is_file():
             raise BaseModelError(f"pack: {folder} has no {PACK_FILE}; give a folder that `multipl-moe pack` wrote")
@@ -88,20 +84,16 @@ class Pack(Record):
 
 
 def base_of(packs: Mapping[str, Pack], base: str | None) -> tuple[str, Path]:
-    """Name and folder of the base of packs: the one that is given, else the one that the first pack.json names.
-
-    Raises:
-        BaseModelError: it is not found.
-    """
+    """Name and folder of the base of packs: the given one, or that of the first pack.json; raises as `resolve_base`."""
     if base is not None:
         return base, resolve_base(base)
     first = next(iter(packs.values()))
     return first.base.name, first.base_folder("give its folder (--base)")
 
 
-def size_of(folder: Path) -> str:
-    """Size of a pack, for people."""
-    return f"{sum(file.stat().st_size for file in folder.iterdir()) / 1e6:.1f} MB"
+def size_of(folder: Path, files: str = "*") -> str:
+    """Size of a pack, or of those of its files that fit a pattern, for people."""
+    return f"{sum(file.stat().st_size for file in folder.glob(files)) / 1e6:.1f} MB"
 
 
 def require_name(name: str) -> str:

@@ -12,21 +12,24 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
 from gguf import MODEL_ARCH, GGUFWriter, get_tensor_name_map
 from torch import Tensor, nn
-from transformers import AddedToken, AutoTokenizer, PreTrainedConfig
+from transformers import AddedToken, PreTrainedConfig
 
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.tensors import PEFT_PREFIX, CheckpointReader, TensorPlan, copy_companions
 from multipl_moe.errors import BaseModelError, ConfigError
-from multipl_moe.export.gguf import GgufFiles, gguf_metadata, gguf_tensors, rows_for_llama_cpp, write_gguf_file
+from multipl_moe.export.gguf import GgufFiles, gguf_metadata, gguf_tensors, write_gguf_file
 from multipl_moe.export.gguf_architectures import add_hyperparameters, gguf_architecture
 from multipl_moe.export.gguf_tokenizer import add_tokenizer
 from multipl_moe.export.model_card import CARD_FILE
+from multipl_moe.export.weights import in_neighbouring_order
+from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.packs.canary import CANARY_FILE, canaries_of, save_canaries
-from multipl_moe.packs.card import switch_card, told_base
+from multipl_moe.packs.card import switch_card
 from multipl_moe.packs.compose import require_base
 from multipl_moe.packs.files import Pack, base_of, require_name
 from multipl_moe.system.staging import refuse_existing, staged_folder
@@ -74,14 +77,13 @@ def export_switch(
     require_base(loaded, packs, folder, base)
     files = GgufFiles(output.absolute().name, CheckpointReader(folder).weights_dtype, quantise)
     with staged_folder(output) as staging:
-        files.write(folder, staging, on_step, partial(_write_switch_gguf, folder, packs))
+        files.write(staging, on_step, partial(_write_switch_gguf, folder, packs))
         canaries, tokens = {}, {name: control_tokens(name) for name in packs}
         for name, pack in packs.items():  # by itself, as its gate has no part in this
             first = {name: tokens[name][0]}
             canaries |= canaries_of(base, {name: pack}, staging / "composed", first, on_step)[0]
         save_canaries(staging / CANARY_FILE, canaries)
-        told = told_base(base, next(iter(loaded.values())))
-        card = switch_card(output.absolute().name, told, loaded, tokens, files.names)
+        card = switch_card(output.absolute().name, base, loaded, tokens, files.names)
         (staging / CARD_FILE).write_text(card, encoding="utf-8")
     return [output / name for name in files.names]
 
@@ -106,10 +108,7 @@ def _require_switchable(base: Path) -> None:
 
 
 def _write_switch_gguf(base: Path, packs: Mapping[str, Path], file: Path) -> None:
-    """Write the packs in float32, and a tokenizer with control tokens, which the model reads as a line break.
-
-    Raises BaseModelError where the base or its tokenizer cannot be written, or has such a token already.
-    """
+    """Write the packs in float32, and a tokenizer with control tokens, which the model reads as a line break."""
     config, differences = load_config(base), [_Differences(folder) for folder in packs.values()]
     with TemporaryDirectory() as temporary:
         tokenizer = Path(temporary)
@@ -153,7 +152,7 @@ class _WithControlRows(CheckpointReader):
 
 def _add_control_tokens(base: Path, packs: Iterable[str], output: Path) -> tuple[list[int], int]:
     """Write the tokenizer with control tokens; returns the token of each slot, and the one that all stand for."""
-    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer: Any = load_tokenizer(base)
     known = tokenizer.get_vocab()
     by_slot: list[str] = []
     for first, off, on in map(control_tokens, packs):
@@ -190,7 +189,7 @@ class _Differences:
 
     def __init__(self, folder: Path) -> None:
         experts = Pack.load(folder).moe.experts
-        self.rank, self._scale = experts.rank, experts.alpha / experts.rank
+        self.rank, self._scale = experts.rank, experts.scale
         self._reader = CheckpointReader(folder, "pack")
 
     def factor(self, module: str, factor: str, size: tuple[int, int], config: PreTrainedConfig) -> Tensor:
@@ -200,7 +199,7 @@ class _Differences:
             return torch.zeros(size)
         values = self._reader.read(key).float()
         if factor == "B":
-            values = rows_for_llama_cpp(module, values, config) * self._scale
+            values = in_neighbouring_order(module, values, config) * self._scale
         return nn.functional.pad(values, (0, size[1] - values.shape[1], 0, size[0] - values.shape[0]))
 
 

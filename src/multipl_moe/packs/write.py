@@ -95,14 +95,16 @@ def write_pack(
         save_file(tensors, staging / ADAPTER_FILE, metadata={"format": "pt"})
         gate = {key.partition(f".{PACK}.")[2]: reader.read(key) for key in reader.shapes if "domain_gates." in key}
         save_file(gate, staging / GATE_FILE)
-        LoraConfig(
+        settings = LoraConfig(
             r=moe.experts.rank,
             lora_alpha=moe.experts.alpha,  # pyright: ignore[reportArgumentType] (takes fractions)
-            target_modules=sorted({name.removeprefix(PEFT_PREFIX).partition(".lora_")[0] for name in tensors}),
             task_type="CAUSAL_LM",
             base_model_name_or_path=provenance.base_hub_id or provenance.base_name,
             inference_mode=True,
-        ).save_pretrained(str(staging))
+        )
+        # Given to the class, they would become a set, which is written in another order by each process.
+        settings.target_modules = sorted({name.removeprefix(PEFT_PREFIX).partition(".lora_")[0] for name in tensors})
+        settings.save_pretrained(str(staging))
         pack.write(staging / PACK_FILE)
         write_pack_card(staging, output.absolute().name, pack, provenance)
     return pack
@@ -142,7 +144,6 @@ def _require_possible(config: Any, model: Path, rank: int | None) -> MoeConfig:
 
 
 def _adapters(reader: CheckpointReader) -> dict[str, Tensor]:
-    """The factors of all adapted matrices under PEFT's names."""
     tensors = {}
     for key in reader.shapes:
         module, _, factor = key.partition(f".adapters.{PACK}.")

@@ -81,6 +81,18 @@ def held_file(file: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def staged_file(file: Path) -> Iterator[Path]:
+    """A file to write that becomes `file` if the block succeeds and vanishes if it fails; raises as `held_file`."""
+    with held_file(file):
+        partial = file.with_name(f".{file.name}.partial")
+        try:
+            yield partial
+            partial.replace(file)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
 def is_unused(folder: Path, but: Collection[str] = ()) -> bool:
     """Whether a path holds nothing yet but, maybe, the lock of who is about to write there, and these names."""
     return not folder.exists() or (folder.is_dir() and all(path.name in (_LOCK, *but) for path in folder.iterdir()))

@@ -64,19 +64,16 @@ class UpcyclePlan:
         """Every tensor to write: the base's, renamed where they become a shared expert, then each layer's new ones."""
         plans = []
         moves_block = self.moe.is_routed or not EXPERT_KINDS[self.moe.experts.type].is_adapter  # which change no name
-        for key, shape in self.reader.shapes.items():
+        for key in self.reader.shapes:
             match = _MLP_KEY.match(key)
             is_hybrid = match is not None and int(match["layer"]) in self.moe.layers and moves_block
             name = f"{match['prefix']}shared_expert.{match['rest']}" if match and is_hybrid else key
-            stored = self.reader.file(key) if (name, self.dtype) == (key, self.reader.dtype(key)) else None
-            plans.append(TensorPlan(name, shape, self.dtype, lambda key=key: [self.reader.read(key)], stored))
+            plans.append(self.reader.plan(key, name, self.dtype))
         for layer in self.moe.layers:
             plans.extend(self._new_tensors(layer, self._prefixes[layer]))
         if self.gate_start is not None:
             prefix = f"{self._prefixes[self.moe.layers[0]].partition('layers.')[0]}domain_gates.{PACK}."
-            for name, value in self.gate_start.tensors.items():
-                shape = tuple(value.shape)
-                plans.append(TensorPlan(f"{prefix}{name}", shape, value.dtype, lambda value=value: [value]))
+            plans += [TensorPlan.of(f"{prefix}{name}", value) for name, value in self.gate_start.tensors.items()]
         return plans
 
     def _find_layers(self) -> dict[int, str]:
@@ -117,8 +114,7 @@ class UpcyclePlan:
         nothing = torch.zeros(self.config.hidden_size)
 
         def plan(name: str, unmeasured: Tensor, dtype: torch.dtype = self.dtype) -> TensorPlan:
-            value = start.get(name, unmeasured)
-            return TensorPlan(f"{prefix}{name}", tuple(value.shape), dtype, lambda: [value])
+            return TensorPlan.of(f"{prefix}{name}", start.get(name, unmeasured).to(dtype))
 
         def router(kind: str, num_experts: int) -> TensorPlan:
             return plan(f"{kind}_router.weight", random_rows(self.seed, layer, kind, num_experts, self.config))
