@@ -115,16 +115,8 @@ def _build_page(explorer: Explorer, samples: dict[str, Sample], name: str) -> gr
                     gr.Textbox(label=who, lines=12, elem_id=who, elem_classes="code", interactive=False)
                     for who in ("base", "hybrid")
                 ]
-
-            def complete(prompt: str, length: int) -> Iterator[tuple[str, str]]:
-                yield from _completions(explorer, prompt, length)
-
-            write.click(complete, [prompt, length], boxes, api_visibility="private")
-
-        def begin_with(title: str) -> Sample:
-            return samples[title]
-
-        sample.change(begin_with, sample, [text, prompt], show_progress="hidden", **_LAST)
+            write.click(partial(_completions, explorer), [prompt, length], boxes, api_visibility="private")
+        sample.change(lambda title: samples[title], sample, [text, prompt], show_progress="hidden", **_LAST)
         if moe.is_routed:
             with gr.Tab("Experts"):
                 gr.HTML(_escaped(_use_maps(explorer.use, moe)), elem_id="use")
