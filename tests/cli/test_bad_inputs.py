@@ -16,6 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from multipl_moe.recipe.recipe import Recipe
 from tests.fixtures import interrupt, tree
 
 from .conftest import SHORT, TWO
@@ -181,9 +182,12 @@ def test_a_corpus_that_lacks_a_part_is_refused(refused, places, tmp_path, broken
 
 
 def test_resume_says_where_there_is_nothing_to_resume(run, places, tmp_path, monkeypatch):
-    monkeypatch.setattr("multipl_moe.train.trainer.train_in_held_folder", interrupt)
+    def begin(recipe: Recipe, *_, **__) -> None:
+        (tmp_path / "out" / "recipe.yaml").write_text(recipe.to_yaml())
+        interrupt()
+
+    monkeypatch.setattr("multipl_moe.train.trainer.train_in_held_folder", begin)
     words = "train", places["hybrid"], places["corpus"], "out", "--resume", *TWO
     assert "--resume: out holds nothing to go on from; this is the start" in run(*words, code=130).out
     (tmp_path / "out" / "checkpoints" / "checkpoint-5").mkdir(parents=True)
-    (tmp_path / "out" / "recipe.yaml").write_text(f"{{learn: [rust], keep: [python], base: {places['base']}}}")
-    assert "nothing to go on" not in run(*words, code=2).out
+    assert "nothing to go on" not in run(*words, code=130).out
