@@ -23,6 +23,7 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
     "corpus out --base {base}": {
         "--source ''": "--source: it is empty",
         "--source text.csv": "--source: text.csv is not a folder",
+        "--source hub:@main": "--source: hub:@main is not a folder",
         "--source {sources} --learn ,": "learn: []",
         f"--source own.jsonl {_TWO}": "no column named text or content or code",
         "--learn tcl": "begin with `multipl-moe language tcl`",
