@@ -131,7 +131,7 @@ def test_what_is_no_log_probability_or_list_is_refused_in_a_line(path: str, answ
 def test_an_engine_that_lists_what_cannot_be_read_is_refused_in_a_line():
     app = EngineStub(["rust"]).app
     app.router.routes.insert(0, Route("/lora-adapters", lambda request: Response(DEEP)))
-    with listening(app) as url, pytest.raises(ConfigError, match="--engine-url: .* does not tell what it holds"):
+    with listening(app) as url, pytest.raises(ConfigError, match="does not tell what it holds"):
         adapters_held("vllm", url.removesuffix("/v1"), ["rust"], None)
 
 

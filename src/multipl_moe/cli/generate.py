@@ -1,6 +1,7 @@
 """`multipl-moe generate`."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -86,7 +87,7 @@ def generate(
     told = told_language(generator.model.config, language, "" if chat else text)
     written = generator.generate(
         tokens,
-        _write,
+        partial(print, end="", flush=True),
         max_new_tokens=max_new_tokens,
         temperature=temperature,
         top_p=top_p,
@@ -94,7 +95,7 @@ def generate(
         seed=seed,
         **told,
     )
-    _write("\n")
+    print()
     if shown is not None:
         _show_routing(generator, written, tokens.shape[1], *shown, told.get("open_share"))
 
@@ -123,11 +124,6 @@ def _require_utf8(name: str, text: str) -> None:
         text.encode()
     except UnicodeError as error:
         raise ConfigError(f"{name}: it is not UTF-8 text ({error}); convert it first") from error
-
-
-def _write(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
 
 
 def _what_to_show(generator: "TextGenerator", folder: Path, layer: int | None) -> tuple[int | None, "ExpertUse | None"]:
