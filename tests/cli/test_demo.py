@@ -65,9 +65,3 @@ def test_a_slip_and_a_damaged_result_are_mended_in_the_same_folder(until_planned
     assert "restore or remove it" in told
     metrics.unlink()
     until_planned()
-
-
-def test_a_base_in_4_bits_that_cannot_be_had_is_refused_before_anything_is_written(refused, flags, tmp_path):
-    told = refused("demo", "--output", "out", *flags, "--set", "moe.preset=causal", "--set", "train.quantise=nf4")
-    assert "train.quantise: goes with one expert a layer behind a gate alone" in told
-    assert not (tmp_path / "out").exists()

@@ -37,6 +37,11 @@ from tests.serve.engine_stub import LANGUAGES, EngineStub, GatesStub
 
 NAME = "tiny"
 JSON = {"Content-Type": "application/json"}
+COMPLETION, CHAT = "/v1/completions", "/v1/chat/completions"
+PROMPT = "fn main() {"
+MESSAGES: Any = [{"role": "user", "content": "Hello"}]
+ASKED: dict[str, dict[str, Any]] = {COMPLETION: {"prompt": PROMPT}, CHAT: {"messages": MESSAGES}}
+"""By path, what an answer needs."""
 MAX_POSITIONS = 4096
 _START_S = 90
 CHAT_TEMPLATE = (

@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 from openai import BadRequestError
 
-from .conftest import NAME, client_of, greedy, load_served, save_model, served
+from .conftest import MESSAGES, NAME, PROMPT, client_of, greedy, load_served, save_model, served
 
-PROMPT = "fn main() {"
 NOT_KNOWN = "'pyhton' is not known; the gate opens for one, other"
 
 
@@ -31,7 +30,7 @@ def test_a_request_may_tell_the_language_to_a_domain_gate(held, client):
 
 
 def test_a_chat_may_tell_it_too_streamed_or_not(held, client):
-    asked: Any = {"model": NAME, "messages": [{"role": "user", "content": "Hello"}], "max_completion_tokens": 8}
+    asked: Any = {"model": NAME, "messages": MESSAGES, "max_completion_tokens": 8}
     said = {}
     for share, language in ((1.0, "one"), (0.0, "python")):
         told = asked | {"temperature": 0, "extra_body": {"language": language}}

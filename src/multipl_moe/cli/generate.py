@@ -147,13 +147,14 @@ def _show_routing(
     use: "ExpertUse | None",
     open_share: "float | Tensor | None",
 ) -> None:
-    from multipl_moe.generate.routing import colour_gate, colour_text, legend, route_text, routed_pass
+    from multipl_moe.generate.routing import colour_gate, colour_text, legend, pieces, route_text, routed_pass
 
     layers = [] if layer is None else [layer]
     seen = routed_pass(generator.model, tokens, layers, open_share, num_prompt)
+    text = pieces(generator.tokenizer, tokens.tolist())
     if seen.gate is not None:
         console.print()
-        console.print(colour_gate(seen.gate, generator.tokenizer, tokens.tolist()), soft_wrap=True)
+        console.print(colour_gate(seen.gate, text), soft_wrap=True)
     if layer is None:
         return
     first = 0
@@ -161,5 +162,5 @@ def _show_routing(
         console.print()
         console.print(legend(routed, use, layer, first))
         console.print()
-        console.print(colour_text(routed, generator.tokenizer, tokens.tolist(), num_prompt), soft_wrap=True)
+        console.print(colour_text(routed, text, num_prompt), soft_wrap=True)
         first += len(routed.names)

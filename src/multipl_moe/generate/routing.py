@@ -129,20 +129,18 @@ def strongest_of(weights: Sequence[float]) -> int | None:
     return best if weights[best] > 0 else None
 
 
-def colour_text(routed: RoutedText, tokenizer: PreTrainedTokenizerBase, tokens: list[int], num_prompt: int) -> Text:
+def colour_text(routed: RoutedText, pieces: Sequence[str], num_prompt: int) -> Text:
     """The text, each token in the colour of its expert; what the model wrote, after `num_prompt` tokens, is bold."""
-    text = Text()
-    for number, (piece, expert) in enumerate(zip(pieces(tokenizer, tokens), routed.expert_of_token, strict=True)):
-        colour = _NO_EXPERT if expert is None else EXPERT_COLOURS[expert % len(EXPERT_COLOURS)]
-        text.append(piece, style=colour if number < num_prompt else f"bold {colour}")
-    return text
+    colours = [_NO_EXPERT if expert is None else _colour(expert) for expert in routed.expert_of_token]
+    styles = [*colours[:num_prompt], *(f"bold {colour}" for colour in colours[num_prompt:])]
+    return Text.assemble(*zip(pieces, styles, strict=True))
 
 
-def colour_gate(gate: Tensor, tokenizer: PreTrainedTokenizerBase, tokens: list[int]) -> Text:
+def colour_gate(gate: Tensor, pieces: Sequence[str]) -> Text:
     """The text, bright where the domain gate (T,) is open, and what that means."""
     share = (gate > 0).float().mean().item()
     text = Text(f"domain gate: open for {share:.0%} of the tokens (coloured); elsewhere the model is its base\n\n")
-    return text.append_text(gate_text(pieces(tokenizer, tokens), gate.tolist()))
+    return text.append_text(gate_text(pieces, gate.tolist()))
 
 
 def gate_text(pieces: Sequence[str], gate: Sequence[float]) -> Text:
@@ -174,10 +172,14 @@ def legend(routed: RoutedText, use: ExpertUse | None, layer: int, first_expert: 
     for number, name in enumerate(routed.names):
         languages = _languages(served[first_expert + number]) if served else "not measured"
         share = routed.expert_of_token.count(number) / count
-        table.add_row(Text(name, style=EXPERT_COLOURS[number % len(EXPERT_COLOURS)]), languages, f"{share:.0%}")
+        table.add_row(Text(name, style=_colour(number)), languages, f"{share:.0%}")
     if missing := routed.expert_of_token.count(None):
         table.add_row(Text("none", style=_NO_EXPERT), "", f"{missing / count:.0%}")
     return table
+
+
+def _colour(expert: int) -> str:
+    return EXPERT_COLOURS[expert % len(EXPERT_COLOURS)]
 
 
 def _languages(shares: dict[str, float]) -> str:
