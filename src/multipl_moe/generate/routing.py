@@ -20,7 +20,7 @@ from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.routing_pass import open_of_tokens
 from multipl_moe.model.statistics import observe_with
 
-EXPERT_COLOURS = (
+_EXPERT_COLOURS = (
     "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#4e8fd9", "#d55e00", "#cc79a7", "#a6761d",
     "#66c2a5", "#fc8d62", "#8da0cb", "#e78ac3", "#a6d854", "#ffd92f", "#b3b3b3", "#1b9e77",
 )  # fmt: skip
@@ -131,7 +131,7 @@ def strongest_of(weights: Sequence[float]) -> int | None:
 
 def colour_text(routed: RoutedText, pieces: Sequence[str], num_prompt: int) -> Text:
     """The text, each token in the colour of its expert; what the model wrote, after `num_prompt` tokens, is bold."""
-    colours = [_NO_EXPERT if expert is None else _colour(expert) for expert in routed.expert_of_token]
+    colours = [_NO_EXPERT if expert is None else expert_colour(expert) for expert in routed.expert_of_token]
     styles = [*colours[:num_prompt], *(f"bold {colour}" for colour in colours[num_prompt:])]
     return Text.assemble(*zip(pieces, styles, strict=True))
 
@@ -172,14 +172,15 @@ def legend(routed: RoutedText, use: ExpertUse | None, layer: int, first_expert: 
     for number, name in enumerate(routed.names):
         languages = _languages(served[first_expert + number]) if served else "not measured"
         share = routed.expert_of_token.count(number) / count
-        table.add_row(Text(name, style=_colour(number)), languages, f"{share:.0%}")
+        table.add_row(Text(name, style=expert_colour(number)), languages, f"{share:.0%}")
     if missing := routed.expert_of_token.count(None):
         table.add_row(Text("none", style=_NO_EXPERT), "", f"{missing / count:.0%}")
     return table
 
 
-def _colour(expert: int) -> str:
-    return EXPERT_COLOURS[expert % len(EXPERT_COLOURS)]
+def expert_colour(expert: int) -> str:
+    """Of an expert, by its place among those of its kind."""
+    return _EXPERT_COLOURS[expert % len(_EXPERT_COLOURS)]
 
 
 def _languages(shares: dict[str, float]) -> str:
