@@ -3,9 +3,8 @@
 import re
 
 import pytest
-import yaml
 
-from multipl_moe.recipe.recipe import load_recipe
+from multipl_moe.cli.options import recipe_from_flags
 from tests.cli.conftest import SHORT, SMALL
 from tests.fixtures import interrupt
 from tests.upcycle.conftest import names_in
@@ -13,18 +12,13 @@ from tests.upcycle.conftest import names_in
 from .test_interrupts import terminate
 
 
-def _settings(flags: list[str]) -> dict:
-    pairs = [flag.split("=") for flag in flags if "=" in flag]
-    return {key: yaml.safe_load(value) for key, value in pairs}
-
-
 def _write_recipe(file, base, sources, **more) -> None:
-    values = {"base": str(base), "learn": ["rust"], "keep": ["python"]}
-    values |= {"corpus.sources": [{"kind": "folder", "path": str(sources)}], "programs.languages": ["python"]}
+    values = {"base": str(base), "learn": "rust", "keep": "python"}
+    values |= {"corpus.sources": [{"kind": "folder", "path": str(sources)}], "programs.languages": "python"}
     values |= {"programs.problems_per_language": 1, "codegen.max_new_tokens": 4}
     values |= {"eval.bootstrap_samples": 100, "eval.moved_share": 0.02}
-    recipe = load_recipe(overrides=values | _settings(SMALL) | _settings(SHORT) | more)
-    file.write_text(recipe.to_yaml())
+    settings = [flag for flag in (*SMALL, *SHORT) if "=" in flag]
+    file.write_text(recipe_from_flags(None, settings, values | more).to_yaml())
 
 
 def test_recipes_are_compared_at_equal_tokens(run, base, sources, tmp_path, bubblewrap):
@@ -56,7 +50,7 @@ def test_a_comparison_that_is_stopped_while_scoring_goes_on(run, base, sources, 
 
 def test_what_cannot_be_compared_is_refused(refused, base, sources, tmp_path):
     _write_recipe(tmp_path / "a.yaml", base, sources)
-    _write_recipe(tmp_path / "b.yaml", base, sources, seed=1, keep=["english"])
+    _write_recipe(tmp_path / "b.yaml", base, sources, seed=1, keep="english")
     assert "--tokens: needed for recipes" in refused("compare", "out", "a.yaml", "b.yaml")
     problems = refused("compare", "out", "a.yaml", "b.yaml", "--tokens", "128", num_problems=2)
     assert "methods.b: seed must be the same as in a" in problems

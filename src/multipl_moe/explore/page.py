@@ -73,17 +73,17 @@ def _build_page(explorer: Explorer, samples: dict[str, Sample], name: str) -> gr
     moe = explorer.model.config.moe_config
     begin = next(iter(samples))
     first = explorer.read(samples[begin].text)
-    views = {_VIEWS[view]: view for view in views_of(first)}
+    views = views_of(first)
     layers = [(str(layer), layer) for layer in explorer.layers] + [(_ALL_LAYERS, -1)]
+    last = layers[-2:][0][1]
     with gr.Blocks(title=f"{name}: what it does with a text", analytics_enabled=False) as page:
         gr.Markdown(f"# {name}\nWhere experts read a text, and where the hybrid predicts it better than its base.")
         sample = gr.Radio(list(samples), value=begin, label="Begin with a text in")
         with gr.Tab("Read"):
             with gr.Row():
-                first_view = next(iter(views.values()))
-                view = gr.Radio(list(views.items()), value=first_view, label="Colour by", visible=len(views) > 1)
-                last = layers[-2:][0][1]
-                layer = gr.Dropdown(layers, value=last, label="Layer", visible=views_of(first) != [GATE])
+                titled = [(_VIEWS[view], view) for view in views]
+                view = gr.Radio(titled, value=views[0], label="Colour by", visible=len(views) > 1)
+                layer = gr.Dropdown(layers, value=last, label="Layer", visible=views != [GATE])
                 gate = gr.Radio(
                     list(_GATES), value="the text", label="The gate follows", visible=bool(moe.gate.languages)
                 )
@@ -97,7 +97,7 @@ def _build_page(explorer: Explorer, samples: dict[str, Sample], name: str) -> gr
                     elem_classes="code",
                 )
                 with gr.Column():
-                    shown = gr.HTML(_shown(explorer, first, first_view, last), elem_id="shown", min_height=120)
+                    shown = gr.HTML(_shown(explorer, first, views[0], last), elem_id="shown", min_height=120)
             controls = [text, view, layer, gate]
 
             def show(text: str, view: str, layer: int, gate: str) -> str:
