@@ -175,6 +175,7 @@ def test_transformers_other_paths_are_not_there(url):
 REFUSED = [
     ({"prompt": "x", "max_token": 4}, 422, "max_token"),
     ({"prompt": "x", "top_k": 4}, 422, "top_k"),
+    ({"prompt": "x", "echo": True, "logprobs": 1, "max_tokens": 0, "surprise": 1}, 422, "surprise"),
     ({"prompt": "x", "n": 2}, 400, "one answer to one prompt"),
     ({"prompt": "x", "best_of": 2}, 400, "best_of"),
     ({"prompt": "x", "logprobs": 1}, 400, "logprobs"),
