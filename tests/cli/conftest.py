@@ -1,8 +1,8 @@
 """Running the command line in this process, and the tiny world that it runs on."""
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,12 +22,17 @@ SHORT += ["--set", "train.calibration_tokens=128", "--set", "train.compute_dtype
 TWO = ["--learn", "rust", "--keep", "python"]
 
 
-class Outcome(SimpleNamespace):
-    """Exit code and what was printed."""
+@dataclass(frozen=True)
+class Outcome:
+    """What was printed."""
 
-    code: int
     out: str
     err: str
+
+    @property
+    def words(self) -> str:
+        """The output, wherever its lines were broken."""
+        return " ".join(self.out.split())
 
 
 @pytest.fixture(autouse=True)
@@ -39,17 +44,18 @@ def _idle(monkeypatch):
 
 @pytest.fixture
 def run(monkeypatch, capsys, tmp_path):
-    """Runs the command line in this process, in an empty folder."""
+    """Runs the command line in this process, in an empty folder; the test fails where it ends with another code."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
 
-    def run(*arguments: str | Path) -> Outcome:
+    def run(*arguments: str | Path, code: int = 0) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["multipl-moe", *map(str, arguments)])
         capsys.readouterr()
         with pytest.raises(SystemExit) as caught:
             cli.main()
         printed = capsys.readouterr()
-        return Outcome(code=caught.value.code or 0, out=printed.out, err=printed.err)
+        assert (caught.value.code or 0) == code, printed
+        return Outcome(printed.out, printed.err)
 
     return run
 
@@ -60,9 +66,8 @@ def refused(run, tmp_path):
 
     def refused(*arguments: str | Path, num_problems: int = 1) -> str:
         before = tree(tmp_path)
-        outcome = run(*arguments)
+        outcome = run(*arguments, code=2)
         lines = outcome.err.splitlines()
-        assert outcome.code == 2, outcome
         assert len(lines) == num_problems, outcome.err
         assert all(line.startswith("error: ") for line in lines), outcome.err
         assert "Traceback" not in outcome.out + outcome.err

@@ -71,11 +71,10 @@ def words(base, hybrid, corpus, sources, tmp_path):
 
 
 def assert_told(outcome) -> str:
-    lines = outcome.err.splitlines()
-    assert (outcome.code, len(lines)) == (2, 1), outcome
-    assert lines[0].startswith("error: output: "), lines
+    (line,) = outcome.err.splitlines()
+    assert line.startswith("error: output: ")
     assert "Traceback" not in outcome.out
-    return lines[0]
+    return line
 
 
 @pytest.mark.parametrize("command", _WRITING)
@@ -84,7 +83,7 @@ def test_a_folder_that_is_read_only_is_refused_before_the_work(run, words, tmp_p
     before = tree(tmp_path)
     tmp_path.chmod(0o555)
     with permissions_that_bind_root():
-        told = assert_told(run(*arguments))
+        told = assert_told(run(*arguments, code=2))
     tmp_path.chmod(0o755)
     assert "out cannot be " in told
     assert "(Permission denied); choose another folder" in told
@@ -96,7 +95,7 @@ def test_a_disk_that_is_full_from_the_start_keeps_nothing(run, words, tmp_path, 
     arguments = words(command)
     before = tree(tmp_path)
     with files_of_at_most(0):
-        assert "free some space" in assert_told(run(*arguments))
+        assert "free some space" in assert_told(run(*arguments, code=2))
     assert tree(tmp_path) == before
 
 
@@ -105,9 +104,8 @@ def test_a_disk_that_becomes_full_keeps_only_what_can_be_gone_on_with(run, words
     arguments = words(command)
     before = tree(tmp_path)
     with files_of_at_most(5000):
-        assert "free some space" in assert_told(run(*arguments))
+        assert "free some space" in assert_told(run(*arguments, code=2))
     added = tree(tmp_path).keys() - before.keys()
     assert bool(added) == bool(_WRITING[command])
     if added and _WRITING[command] != _LONG:
-        again = run(*arguments, *_WRITING[command].split())
-        assert again.code == 0, again
+        run(*arguments, *_WRITING[command].split())

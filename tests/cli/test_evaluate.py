@@ -13,6 +13,7 @@ import pytest
 from multipl_moe.cli.programs import show_verdict
 from multipl_moe.codegen.endpoint import EndpointCompleter
 from multipl_moe.recipe.recipe import load_recipe
+from multipl_moe.runs.folder import read_json
 from multipl_moe.runs.verdict import Gate
 from tests.fixtures import interrupt
 from tests.report.judged import judged
@@ -39,59 +40,58 @@ def made(folder: Path, **completions: str) -> None:
     (folder / "made.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
+def outcomes(folder: Path) -> list[str]:
+    """Of an evaluation's programs."""
+    return [json.loads(line)["outcome"] for line in (folder / "results.jsonl").read_text().splitlines()]
+
+
 def test_a_model_s_programs_are_judged_and_compared(run, bubblewrap, base, hybrid, own, tmp_path):
     outcome = run("eval", "before", "--model", base, "--benchmark", own, *SHORT, "--seed", "3")
-    assert outcome.code == 0, outcome.err
     assert load_recipe(tmp_path / "before" / "recipe.yaml").codegen.seed == 3, "the seed is that of the drawing"
     assert "Programs that pass their tests" in outcome.out
     assert "every program and its outcome: before/problems.html" in outcome.out
     outcome = run("eval", "after", "--model", hybrid, "--benchmark", own, "--against", "before", *SHORT)
-    assert outcome.code == 0, outcome.err
     assert "pass@1 before and after" in outcome.out
     assert len((tmp_path / "after" / "samples.jsonl").read_text().splitlines()) == 2
-    metrics = json.loads((tmp_path / "after" / "metrics.json").read_text())
+    metrics = read_json(tmp_path / "after" / "metrics.json")
     assert metrics["comparison"]["languages"]["python"]["benchmarks"]["mine"]["tasks"] == 2
 
 
 def test_a_model_is_asked_by_chat_and_compared_with_one_that_was(run, refused, bubblewrap, base, own, tmp_path):
     asked = ["--model", base, "--benchmark", own, *SHORT]
-    assert run("eval", "plain", *asked).code == 0
+    run("eval", "plain", *asked)
     assert "has no chat template" in refused("eval", "none", *asked, "--chat")
     chatty = shutil.copytree(base, tmp_path / "chatty")
     (chatty / "chat_template.jinja").write_text("{% for one in messages %}{{ one.content }}{% endfor %}")
     by_chat = ["--model", chatty, *asked[2:], "--chat"]
-    assert run("eval", "chat", *by_chat).code == 0
-    assert json.loads((tmp_path / "chat" / "codegen.json").read_text())["model"]["interface"] == "chat"
+    run("eval", "chat", *by_chat)
+    assert read_json(tmp_path / "chat" / "codegen.json")["model"]["interface"] == "chat"
     plain, chat = ((tmp_path / name / "samples.jsonl").read_text() for name in ("plain", "chat"))
     assert plain != chat
     told = "holds chat, and this would be completions; ask both models the same way"
     assert told in refused("eval", "after", *asked, "--against", "chat")
-    assert run("eval", "after", *by_chat, "--against", "chat").code == 0
+    run("eval", "after", *by_chat, "--against", "chat")
 
 
 def test_completions_made_elsewhere_are_judged(run, bubblewrap, own, tmp_path):
     made(tmp_path, double="    return 2 * n\n", again="    return n\n")
     outcome = run("eval", "out", "--completions", "made.jsonl", "--benchmark", own)
-    assert outcome.code == 0, outcome.err
     assert "of 2 answers 0 were cut by a stop string, and 0 came out empty" in outcome.out
-    results = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
-    assert [result["outcome"] for result in results] == ["passed", "wrong_answer"]
+    assert outcomes(tmp_path / "out") == ["passed", "wrong_answer"]
 
 
-def test_references_are_checked_and_an_interrupted_check_goes_on(run, bubblewrap, own, tmp_path, monkeypatch):
+def test_references_are_checked_and_an_interrupted_check_goes_on(run, refused, bubblewrap, own, tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr("multipl_moe.eval.programs.judge_samples", interrupt)
-        outcome = run("eval", "out", "--reference", "--benchmark", own)
-    assert outcome.code == 130
+        outcome = run("eval", "out", "--reference", "--benchmark", own, code=130)
     assert "the same command with --resume goes on" in outcome.err
-    assert "go on with --resume" in run("eval", "out", "--reference", "--benchmark", own).err
-    refused = run("eval", "out", "--reference", "--resume").err
-    assert 'holds a run of another recipe (programs.benchmarks: ["/' in refused
-    assert 'there, ["starter"] here)' in refused
-    outcome = run("eval", "out", "--reference", "--benchmark", own, "--resume", "--workers", "1")
-    assert outcome.code == 0, outcome.err
-    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["flags"] == {}
-    assert "holds a finished run" in run("eval", "out", "--reference", "--benchmark", own, "--resume").err
+    assert "go on with --resume" in refused("eval", "out", "--reference", "--benchmark", own)
+    told = refused("eval", "out", "--reference", "--resume")
+    assert 'holds a run of another recipe (programs.benchmarks: ["/' in told
+    assert 'there, ["starter"] here)' in told
+    run("eval", "out", "--reference", "--benchmark", own, "--resume", "--workers", "1")
+    assert read_json(tmp_path / "out" / "metrics.json")["flags"] == {}
+    assert "holds a finished run" in refused("eval", "out", "--reference", "--benchmark", own, "--resume")
 
 
 @pytest.mark.extended
@@ -116,24 +116,22 @@ def test_what_a_verdict_says_of_the_gate_is_printed_once(capsys, tmp_path):
 
 def test_bits_per_byte_leave_a_folder_of_their_own(run, base, hybrid, corpus, tmp_path):
     outcome = run("eval", "out", "--metric", "bpb", "--model", hybrid, "--corpus", corpus, "--against", base, *TWO)
-    assert outcome.code == 0, outcome.err
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"metrics.json", "recipe.yaml", "environment.json"}
-    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    metrics = read_json(tmp_path / "out" / "metrics.json")
     languages = {name: values["role"] for name, values in metrics["languages"].items()}
     assert languages == {"rust": "learn", "python": "keep"}
     assert metrics["sentence"].startswith("Unclear whether anything was learnt: Rust needs 0.0% more bits per byte")
-    told = " ".join(outcome.out.split())
+    told = outcome.words
     assert told.index(metrics["sentence"]) < told.index("Bits per byte: how many bits the model needs")
 
 
 def test_how_far_a_model_moved_is_a_table_and_a_sentence(run, base, hybrid, corpus, tmp_path):
     given = ["--model", hybrid, "--against", base, "--corpus", corpus, *TWO, "--set", "eval.moved_share=0.02"]
     outcome = run("eval", "out", "--metric", "moved", *given)
-    assert outcome.code == 0, outcome.err
     assert "kind of text" in outcome.out
     assert "moved by 0.000 nats a token on the base's own answers" in outcome.out
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"metrics.json", "recipe.yaml", "environment.json"}
-    moved = json.loads((tmp_path / "out" / "metrics.json").read_text())["moved"]
+    moved = read_json(tmp_path / "out" / "metrics.json")["moved"]
     assert set(moved) >= {"answers", "kept"}
     assert set(moved["answers"]) == {*("nats_per_token", "interval", "changed", "tokens", "texts", "sha256", "parts")}
 
@@ -153,7 +151,7 @@ def test_too_few_completions_leave_no_folder(refused, run, bubblewrap, own, tmp_
     made(tmp_path, double="    return 2 * n\n", again="    return 2 * n\n")
     words = ["eval", "out", "--completions", "made.jsonl", "--benchmark", own]
     assert "pass@5 needs at least 5 samples" in refused(*words, "--pass-at", "5")
-    assert run(*words).code == 0
+    run(*words)
 
 
 def test_missing_completions_are_told_before_toolchains_are_tried(refused, bubblewrap, own, tmp_path, monkeypatch):
@@ -163,16 +161,13 @@ def test_missing_completions_are_told_before_toolchains_are_tried(refused, bubbl
     assert "made.jsonl lacks completions of 1 problems: mine/python/again (0 of 1)" in message
 
 
-def test_limits_are_the_recipes_and_both_models_have_the_same(run, bubblewrap, own, tmp_path):
+def test_limits_are_the_recipes_and_both_models_have_the_same(run, refused, bubblewrap, own, tmp_path):
     made(tmp_path, **dict.fromkeys(("double", "again"), "    print('x' * 5000)\n    return 2 * n\n"))
     words = ["--completions", "made.jsonl", "--benchmark", own]
-    assert run("eval", "out", *words, "--set", "programs.output_bytes=2000").code == 0
-    results = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
-    assert {result["outcome"] for result in results} == {"output_limit"}
-    outcome = run("eval", "after", *words, "--against", "out")
-    assert outcome.code == 2
-    assert "ran with output_bytes 2000, these would with the usual limits" in outcome.err
-    assert not (tmp_path / "after").exists()
+    run("eval", "out", *words, "--set", "programs.output_bytes=2000")
+    assert set(outcomes(tmp_path / "out")) == {"output_limit"}
+    told = refused("eval", "after", *words, "--against", "out")
+    assert "ran with output_bytes 2000, these would with the usual limits" in told
 
 
 def test_without_bubblewrap_programs_are_not_run(refused, monkeypatch):

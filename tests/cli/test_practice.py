@@ -40,23 +40,19 @@ class LastLine(MinuteLines):
 
 def test_what_passes_is_kept_and_told(run, world, tmp_path, monkeypatch):
     monkeypatch.setattr(verb, "MinuteLines", LastLine)
-    outcome = run("practice", "out", "--model", "m", *WAYS, "--trial", "2", "--rounds", "2")
-    assert outcome.code == 0, outcome.err
-    words = " ".join(outcome.out.split())
+    words = run("practice", "out", "--model", "m", *WAYS, "--trial", "2", "--rounds", "2").words
     assert "round 1: 8 of 8 pass (100.0%), 2 of 2 tasks: 1 minute so far" in words
     assert "1 made 8 8 100.0% 100.0% 2 of 2" in words
     assert "answers kept, to" in words
     assert (tmp_path / "out" / "kept.jsonl").read_text().count('"verdict": "passed"') >= 2
     assert json.loads((tmp_path / "out" / "practice.json").read_text())["tasks"] == 2
-    assert run("practice", "out", "--model", "m", *WAYS, "--trial", "2", "--rounds", "2").code == 0
+    run("practice", "out", "--model", "m", *WAYS, "--trial", "2", "--rounds", "2")
 
 
 def test_a_model_that_is_not_there_is_refused_before_tasks_are_tried(run, tmp_path, monkeypatch):
     monkeypatch.setattr(tasks, "prepare_eval_set", lambda *_: pytest.fail("tried"))
     (tmp_path / "own.jsonl").write_text(json.dumps({"id": "a"} | ROW) + "\n")
-    outcome = run("practice", "out", "--model", "nowhere", *WAYS)
-    assert outcome.code == 2
-    assert "nowhere is neither a folder" in outcome.err
+    assert "nowhere is neither a folder" in run("practice", "out", "--model", "nowhere", *WAYS, code=2).err
 
 
 @pytest.mark.parametrize("asked", [["--model", "m"], ["--endpoint", "http://x/v1", "--endpoint-model", "m"]])
@@ -79,7 +75,7 @@ def test_of_a_chat_answer_what_goes_on_from_the_task_is_kept_though_it_repeats_e
     (tmp_path / "own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     lua = ["--chat", "--learn", "lua", *WAYS[2:]]
     for name, shown in (("plain", []), ("shown", ["--set", "practice.examples=2"])):
-        assert run("practice", name, *asked, *lua, *shown).code == 0
+        run("practice", name, *asked, *lua, *shown)
         kept = [json.loads(line) for line in (tmp_path / name / "kept.jsonl").read_text().splitlines()]
         assert {row["completion"] for row in kept} == {f"    return {n} * n + 2\nend\n" for n in (1, 2, 3)}
 
@@ -96,15 +92,13 @@ def test_flags_say_who_answers_whatever_a_recipe_says(run, world, tmp_path, monk
     flags = ["--model", "m"]
     if server_is_in == "flags":
         flags = ["--endpoint", server["endpoint"], "--endpoint-model", server["endpoint_model"]]
-    assert run("practice", "out", "--recipe", str(file), *flags, *WAYS).code == 0
-    assert run("practice", "more", "--recipe", str(file), *WAYS).code == 0
+    run("practice", "out", "--recipe", str(file), *flags, *WAYS)
+    run("practice", "more", "--recipe", str(file), *WAYS)
     # A server's client is made once to see whether it can be, and once to answer
     assert asked == (["server", "server", "model"] if server_is_in == "flags" else ["model", "server", "server"])
 
 
 def test_too_little_is_told_and_ends_with_1(run, world):
     world.answer = lambda problem, sample: WRONG.format(m=1)
-    outcome = run("practice", "out", "--model", "m", *WAYS)
-    assert outcome.code == 1
-    told = " ".join(outcome.out.split())
+    told = run("practice", "out", "--model", "m", *WAYS, code=1).words
     assert "Too little passes: let the model learn source text of the language first (practice.source_tokens" in told

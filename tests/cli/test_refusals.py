@@ -23,6 +23,7 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
     "corpus out --base {base}": {
         "--source ''": "--source: it is empty",
         "--source text.csv": "--source: text.csv is not a folder",
+        "--source hub:@main": "--source: hub:@main is not a folder",
         "--source {sources} --learn ,": "learn: []",
         f"--source own.jsonl {_TWO}": "no column named text or content or code",
         "--learn tcl": "begin with `multipl-moe language tcl`",
@@ -130,6 +131,7 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
         "{hybrid} text --chat": "no chat template",
         "{hybrid} text --suffix x": "suffix: this model's tokenizer has no tokens",
         "{hybrid} text --chat --suffix x": "--suffix: it does not go with --chat",
+        "{hybrid} \udcff": "prompt: it is not UTF-8 text",
         "{hybrid} text --suffix \udcff": "--suffix: it is not UTF-8 text",
         "{base} text --show-routing": "is dense; it has no routers",
         "{hybrid} text --max-new-tokens 9999": "--max-new-tokens 9999 are more than",
@@ -200,6 +202,7 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
         "--tokens 1024": "fewer than 10 steps",
         "--set base=nonsense": "nonsense is neither",
         "--set train.method=lora": "train.method: lora trains the dense base",
+        "--set base={base} --set moe.preset=causal --set train.quantise=nf4": "train.quantise: goes with one expert a",
     },
 }
 

@@ -1,9 +1,6 @@
 """`serve` and `check` with llama.cpp's own server behind the gate, from the command to Ctrl-C."""
 
-import signal
-import subprocess
 import sys
-import time
 from typing import Any
 
 import httpx
@@ -14,10 +11,8 @@ from multipl_moe.packs.canary import load_canaries
 from multipl_moe.packs.files import Pack
 from multipl_moe.serve import engines
 from tests.packs.test_adapters import two_packs
-from tests.serve.conftest import client_of, listening
+from tests.serve.conftest import client_of, engine_port, listening, served_by_command
 from tests.serve.engine_stub import EngineStub
-
-_START_S = 90
 
 
 @pytest.fixture(scope="module")
@@ -28,27 +23,12 @@ def exported(tmp_path_factory):
     return root / "both"
 
 
-def running(command: list[str], log) -> "subprocess.Popen[bytes]":
-    """The server once it says its address."""
-    process = subprocess.Popen(command, stdout=log.open("wb"), stderr=subprocess.STDOUT)
-    ready = time.monotonic() + _START_S
-    while "serving auto" not in log.read_text():
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < ready, log.read_text()
-        time.sleep(0.1)
-    return process
-
-
 @pytest.mark.extended
 def test_adapters_behind_llama_cpp_are_on_and_nothing_stays_when_it_stops(exported, run, tmp_path):
-    command = [sys.executable, "-m", "multipl_moe", "serve", str(exported), "--engine", "llama-server", "--port", "0"]
     log = tmp_path / "log"
-    process = running(command, log)
-    try:
-        line = next(line for line in log.read_text().splitlines() if line.startswith("serving auto, base, rust, ocaml"))
-        url = line.split(" at ")[1].partition(";")[0]
+    with served_by_command([str(exported), "--engine", "llama-server"], log) as url:
+        assert "serving auto, base, rust, ocaml at " in log.read_text()
         outcome = run("check", url, "--canary", exported / "canary.json")
-        assert outcome.code == 0, outcome.out
         assert [line.partition(" (")[0] for line in outcome.out.splitlines()] == ["rust: on", "ocaml: on"]
         client, prompt = client_of(url), load_canaries(exported / "canary.json")["rust"][0].prompt
         asked = {"prompt": prompt, "max_tokens": 12, "temperature": 0.0}
@@ -58,16 +38,9 @@ def test_adapters_behind_llama_cpp_are_on_and_nothing_stays_when_it_stops(export
         stream = client.completions.create(model="rust", **asked, stream=True)
         assert "".join(event.choices[0].text for event in stream) == written["rust"].choices[0].text
         assert len({answer.choices[0].text for answer in written.values()}) == 3
-        engine = next(line for line in log.read_text().splitlines() if line.startswith("running "))
-        behind = f"http://127.0.0.1:{engine.split()[-1]}"
+        behind = f"http://127.0.0.1:{engine_port(log)}"
         assert httpx.post(f"{behind}/v1/completions", json=asked).status_code == 401, "none but the front may ask it"
-    finally:
-        process.send_signal(signal.SIGTERM)
-        code = process.wait(30)
-    assert (code, log.read_text().splitlines()[-1]) == (0, "stopped")
     assert "/v1/completions: rust, by model" in log.read_text()
-    port = engine.split()[-1]
-    assert not subprocess.run(["pgrep", "-f", f"llama.server.*{port}"], capture_output=True, check=False).stdout
 
 
 _STARTS_NOT = "#!/bin/sh\necho no such file >&2\nexit 3\n"
@@ -93,8 +66,7 @@ def test_an_engine_that_ends_is_told_and_leaves_nothing(exported, run, monkeypat
     (programs / "llama-server").write_text(program)
     (programs / "llama-server").chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
-    outcome = run("serve", exported, "--engine", "llama-server", "--port", 0)
-    assert outcome.code == 2
+    outcome = run("serve", exported, "--engine", "llama-server", "--port", 0, code=2)
     assert f"error: --engine: llama-server ended with 3 {when}" in outcome.err
 
 

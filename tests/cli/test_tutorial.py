@@ -3,13 +3,12 @@
 import re
 import shlex
 import signal
-import subprocess
-import sys
+from contextlib import ExitStack
 from pathlib import Path
 
-from tests.cli.test_serve_adapters import running
 from tests.corpus.conftest import write_files
 from tests.packs.test_adapters import llama_cpp_base
+from tests.serve.conftest import served_by_command
 
 _PAGE = Path(__file__).parents[2] / "docs" / "tutorial.md"
 _TCL = "/usr/share/tcltk"
@@ -31,22 +30,17 @@ def test_each_command_works_in_turn(run, sources, tables, tmp_path, bubblewrap):
     )
     small += [word for one in settings for word in ("--set", one)]
     more = {"doctor": small, "demo": small, "export": ["--base", base]}
-    said, servers = {}, []
-    for line in _COMMANDS:
-        verb, *words = shlex.split(line.replace(f"{_TCL}/tcllib2.0", "ours").replace(f"{_TCL}/bwidget1.9.13", "theirs"))
-        if verb == "serve":
-            servers += [running([sys.executable, "-m", "multipl_moe", verb, *words, "--port", "0"], tmp_path / "log")]
-        elif verb == "check":
-            said[verb] = run(verb, (tmp_path / "log").read_text().rpartition(" at ")[2].partition(";")[0], *words[1:])
-        else:
-            said[verb] = run(verb, *words, *more.get(verb, []))
-            assert said[verb].code == 0, said[verb]
-    for process in servers:
-        process.send_signal(signal.SIGINT)
-    assert [process.wait(30) for process in servers] == [0]
-    (port,) = re.findall(r"^running .* (\d+)$", (tmp_path / "log").read_text(), re.MULTILINE)
-    assert not subprocess.run(["pgrep", "-f", f"llama.server.*{port}"], capture_output=True, check=False).stdout
-    assert {verb: outcome.code for verb, outcome in said.items()} == dict.fromkeys(said, 0), said
+    said, url = {}, ""
+    with ExitStack() as servers:
+        for line in _COMMANDS:
+            line = line.replace(f"{_TCL}/tcllib2.0", "ours").replace(f"{_TCL}/bwidget1.9.13", "theirs")
+            verb, *words = shlex.split(line)
+            if verb == "serve":
+                url = servers.enter_context(served_by_command(words, tmp_path / "log", stop=signal.SIGINT))
+            elif verb == "check":
+                said[verb] = run(verb, url, *words[1:])
+            else:
+                said[verb] = run(verb, *words, *more.get(verb, []))
     assert "nothing is missing" in said["language"].out
     assert "1 of 1" in said["eval"].out
     assert "memory at its peak" in said["doctor"].out

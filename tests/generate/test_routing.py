@@ -5,7 +5,7 @@ import torch
 from rich.console import Console
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.generate.routing import colour_gate, colour_text, hybrid_layer, legend, route_text, routed_pass
+from multipl_moe.generate.routing import colour_gate, colour_text, hybrid_layer, legend, pieces, route_text, routed_pass
 from multipl_moe.model.expert_use import ExpertUse
 from tests.conftest import random_tokens, tiny_hybrid
 
@@ -84,7 +84,7 @@ def test_the_coloured_text_is_the_text_with_a_colour_for_each_token(tokenizer):
     tokens = tokenizer(content)["input_ids"]
     model = tiny_hybrid(family="llama")
     routed = _routed(model, torch.tensor(tokens) % 61, 1)[0]
-    text = colour_text(routed, tokenizer, tokens, num_prompt=4)
+    text = colour_text(routed, pieces(tokenizer, tokens), num_prompt=4)
     assert text.plain == content
     styles = [str(span.style) for span in text.spans]
     assert not any("bold" in style for style in styles[:4])
@@ -92,8 +92,8 @@ def test_the_coloured_text_is_the_text_with_a_colour_for_each_token(tokenizer):
     assert len(set(styles[4:])) == len(set(routed.expert_of_token[4:]))
 
 
-def test_the_gate_is_told_and_dims_what_the_base_reads_alone(tokenizer):
-    text = colour_gate(torch.tensor([0.0, 0.5, 0.9, 1.0]), tokenizer, tokenizer("abcd")["input_ids"])
+def test_the_gate_is_told_and_dims_what_the_base_reads_alone():
+    text = colour_gate(torch.tensor([0.0, 0.5, 0.9, 1.0]), "abcd")
     assert text.plain.startswith("domain gate: open for 75% of the tokens")
     assert text.plain.endswith("abcd")
     shut, half, *bright = [str(span.style) for span in text.spans]

@@ -4,8 +4,13 @@ import asyncio
 import contextlib
 import http.client
 import json
+import re
+import signal
 import socket
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,7 +37,13 @@ from tests.serve.engine_stub import LANGUAGES, EngineStub, GatesStub
 
 NAME = "tiny"
 JSON = {"Content-Type": "application/json"}
+COMPLETION, CHAT = "/v1/completions", "/v1/chat/completions"
+PROMPT = "fn main() {"
+MESSAGES: Any = [{"role": "user", "content": "Hello"}]
+ASKED: dict[str, dict[str, Any]] = {COMPLETION: {"prompt": PROMPT}, CHAT: {"messages": MESSAGES}}
+"""By path, what an answer needs."""
 MAX_POSITIONS = 4096
+_START_S = 90
 CHAT_TEMPLATE = (
     "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<answer>{% endif %}"
 )
@@ -92,6 +103,32 @@ def listening(app: Any) -> Iterator[str]:
             server.should_exit = True
             thread.join(timeout=20)
             assert not thread.is_alive()
+
+
+@contextlib.contextmanager
+def served_by_command(words: list[str], log: Path, *, stop: int = signal.SIGTERM) -> Iterator[str]:
+    """Base URL of `multipl-moe serve` in front of an engine, in a process that ends well, and its engine with it."""
+    command = [sys.executable, "-m", "multipl_moe", "serve", *words, "--port", "0"]
+    process = subprocess.Popen(command, stdout=log.open("wb"), stderr=subprocess.STDOUT)
+    ready = time.monotonic() + _START_S
+    while (serving := re.search(r"serving auto, base, .* at (\S+); Ctrl-C stops\n", log.read_text())) is None:
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < ready, log.read_text()
+        time.sleep(0.1)
+    try:
+        yield serving[1]
+    finally:
+        process.send_signal(stop)
+        code = process.wait(30)
+    assert (code, log.read_text().splitlines()[-1]) == (0, "stopped")
+    engines = subprocess.run(["pgrep", "-f", f"llama.server.*{engine_port(log)}"], capture_output=True, check=False)
+    assert not engines.stdout
+
+
+def engine_port(log: Path) -> str:
+    """Port of the engine behind `served_by_command`."""
+    (port,) = re.findall(r"^running .* (\d+)$", log.read_text(), re.MULTILINE)
+    return port
 
 
 def client_of(url: str, token: str = "none") -> OpenAI:

@@ -16,11 +16,24 @@ from multipl_moe.fim_tokens import FimTokens
 from tests.conftest import tiny_base_config
 from tests.fixtures import NUM_TOKENS, save_stripping_tokenizer
 
-from .conftest import JSON, MAX_POSITIONS, NAME, client_of, connect, greedy, load_served, save_model, send, served
+from .conftest import (
+    ASKED,
+    CHAT,
+    COMPLETION,
+    JSON,
+    MAX_POSITIONS,
+    MESSAGES,
+    NAME,
+    PROMPT,
+    client_of,
+    connect,
+    greedy,
+    load_served,
+    save_model,
+    send,
+    served,
+)
 
-PROMPT = "fn main() {"
-MESSAGES: Any = [{"role": "user", "content": "Hello"}]
-COMPLETION, CHAT = "/v1/completions", "/v1/chat/completions"
 LONG = 3000
 
 
@@ -162,6 +175,7 @@ def test_transformers_other_paths_are_not_there(url):
 REFUSED = [
     ({"prompt": "x", "max_token": 4}, 422, "max_token"),
     ({"prompt": "x", "top_k": 4}, 422, "top_k"),
+    ({"prompt": "x", "echo": True, "logprobs": 1, "max_tokens": 0, "surprise": 1}, 422, "surprise"),
     ({"prompt": "x", "n": 2}, 400, "one answer to one prompt"),
     ({"prompt": "x", "best_of": 2}, 400, "best_of"),
     ({"prompt": "x", "logprobs": 1}, 400, "logprobs"),
@@ -267,8 +281,7 @@ def test_a_client_that_goes_away_ends_its_stream(held, url, write, path):
 
     hook = held[0].register_forward_hook(note)
     connection = connect(url)
-    prompt = {"prompt": PROMPT} if path == COMPLETION else {"messages": MESSAGES}
-    connection.request("POST", path, json.dumps(prompt | {"max_tokens": LONG, "stream": True}), JSON)
+    connection.request("POST", path, json.dumps(ASKED[path] | {"max_tokens": LONG, "stream": True}), JSON)
     deadline = time.monotonic() + 20
     while len(passes) < 3:
         assert time.monotonic() < deadline

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from multipl_moe.errors import ConfigError
 from multipl_moe.packs.canary import Canary
 from multipl_moe.serve.check import check_server
-from multipl_moe.serve.engines import ENGINES
+from multipl_moe.serve.engines import ENGINES, adapters_held
 from tests.serve.conftest import listening
 from tests.serve.engine_stub import EngineStub
 
@@ -126,6 +126,13 @@ def test_what_is_no_log_probability_or_list_is_refused_in_a_line(path: str, answ
     app.router.routes.insert(0, Route(path, lambda request: Response(answer), methods=["GET", "POST"]))
     with listening(app) as url, pytest.raises(ConfigError, match=reason):
         list(check_server(url, {"rust": CANARIES[:1]}))
+
+
+def test_an_engine_that_lists_what_cannot_be_read_is_refused_in_a_line():
+    app = EngineStub(["rust"]).app
+    app.router.routes.insert(0, Route("/lora-adapters", lambda request: Response(DEEP)))
+    with listening(app) as url, pytest.raises(ConfigError, match="does not tell what it holds"):
+        adapters_held("vllm", url.removesuffix("/v1"), ["rust"], None)
 
 
 def test_no_proxy_is_asked_for_a_server_of_this_machine(monkeypatch: pytest.MonkeyPatch):

@@ -19,10 +19,9 @@ from starlette.routing import Route
 from multipl_moe.serve.engines import ENGINES, Vllm
 from multipl_moe.serve.front import PICK_HEADER, build_front, looks
 from multipl_moe.serve.picking import Picker
-from tests.serve.conftest import client_of, in_front, listening, send
+from tests.serve.conftest import CHAT, COMPLETION, client_of, in_front, listening, send
 from tests.serve.engine_stub import LANGUAGES, EngineStub
 
-COMPLETION, CHAT = "/v1/completions", "/v1/chat/completions"
 ANSWER = "Here:\n```rust\n"
 REST = "fn main() {}\n```\n"
 END = "Done."

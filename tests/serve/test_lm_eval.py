@@ -3,7 +3,6 @@
 import json
 import os
 import shlex
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,10 +12,9 @@ import pytest
 
 from multipl_moe.export.folder import ExportSettings, export_model
 from multipl_moe.packs.adapters import export_adapters
-from tests.cli.test_serve_adapters import running
 from tests.packs.test_adapters import two_packs
 
-from .conftest import MAX_POSITIONS, NAME, client_of, load_served, save_model, served
+from .conftest import MAX_POSITIONS, NAME, client_of, load_served, save_model, served, served_by_command
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "serving.md"
@@ -78,11 +76,7 @@ def test_the_command_for_the_front_gets_what_it_answers(tmp_path):
     *_, by_front = commands()
     base, packs = two_packs(tmp_path, "llama")
     export_adapters(packs, tmp_path / "both", str(base), gguf=True)
-    command = ("serve", str(tmp_path / "both"), "--engine", "llama-server", "--port", "0")
-    process = running([sys.executable, "-m", "multipl_moe", *command], tmp_path / "log")
-    try:
-        said = next(line for line in (tmp_path / "log").read_text().splitlines() if line.startswith("serving auto"))
-        url = said.split(" at ")[1].partition(";")[0]
+    with served_by_command([str(tmp_path / "both"), "--engine", "llama-server"], tmp_path / "log") as url:
         asked = by_front.replace("http://127.0.0.1:8000/v1", url).replace("BASE", str(base))
         written = results(asked.replace("max_length=2048", "max_length=128"), tmp_path / "answered")["write"]
         questions = json.loads((HERE / "tasks" / "questions.json").read_text())
@@ -90,7 +84,4 @@ def test_the_command_for_the_front_gets_what_it_answers(tmp_path):
             options = {"model": "auto", "max_tokens": 24, "temperature": 0, "stop": ["G0", "?!", "\n"]}
             answer = client_of(url).completions.create(prompt=row["question"], **options)
             assert written[number] == [answer.choices[0].text]
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
     assert any(text for (text,) in written.values())

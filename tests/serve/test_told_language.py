@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 from openai import BadRequestError
 
-from .conftest import NAME, client_of, greedy, load_served, save_model, served
+from .conftest import MESSAGES, NAME, PROMPT, greedy
 
-PROMPT = "fn main() {"
 NOT_KNOWN = "'pyhton' is not known; the gate opens for one, other"
 
 
@@ -31,7 +30,7 @@ def test_a_request_may_tell_the_language_to_a_domain_gate(held, client):
 
 
 def test_a_chat_may_tell_it_too_streamed_or_not(held, client):
-    asked: Any = {"model": NAME, "messages": [{"role": "user", "content": "Hello"}], "max_completion_tokens": 8}
+    asked: Any = {"model": NAME, "messages": MESSAGES, "max_completion_tokens": 8}
     said = {}
     for share, language in ((1.0, "one"), (0.0, "python")):
         told = asked | {"temperature": 0, "extra_body": {"language": language}}
@@ -42,10 +41,3 @@ def test_a_chat_may_tell_it_too_streamed_or_not(held, client):
     assert said["one"] != said["python"]
     with pytest.raises(BadRequestError, match=NOT_KNOWN):
         client.chat.completions.create(**asked, extra_body={"language": "pyhton"})
-
-
-def test_without_a_gate_no_language_is_taken(tmp_path):
-    with served(*load_served(save_model(tmp_path / "causal", "causal"))) as url, client_of(url) as client:
-        told: Any = {"model": NAME, "prompt": PROMPT, "max_tokens": 1, "extra_body": {"language": "one"}}
-        with pytest.raises(BadRequestError, match="this model has no domain gate"):
-            client.completions.create(**told)

@@ -76,7 +76,8 @@ def source_named(text: str) -> dict[str, Any]:
         return {"kind": "toolchains"}
     if text.startswith("hub:"):
         name, _, revision = text.removeprefix("hub:").partition("@")
-        return {"kind": "hub", "path": name} | ({"revision": revision} if revision else {})
+        if name:
+            return {"kind": "hub", "path": name} | ({"revision": revision} if revision else {})
     if path.is_dir():
         is_repository = (path / ".git").exists() or ((path / "HEAD").is_file() and (path / "objects").is_dir())
         return {"kind": "git" if is_repository else "folder", "path": text}

@@ -1,7 +1,6 @@
 """`multipl-moe eval`."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,13 +21,13 @@ from multipl_moe.cli.options import (
     require_folders,
     split_names,
 )
+from multipl_moe.cli.programs import Asked, check_asked, judge_programs, show_verdict
 from multipl_moe.errors import ConfigError, CorpusError
 from multipl_moe.system.staging import refuse_existing, staged_folder
 
 if TYPE_CHECKING:
     from multipl_moe.recipe.recipe import Recipe
     from multipl_moe.runs.result import EvaluatedChanges, EvaluatedMeasure, EvaluatedScores
-    from multipl_moe.runs.verdict import ProgramsResult
 
 _Output = Annotated[Path, typer.Argument(help="Evaluation folder to create.")]
 _Model = Annotated[
@@ -139,20 +138,18 @@ def evaluate(
     flags |= {"programs.pass_at": _numbers("--pass-at", pass_at), "programs.workers": workers}
     flags |= {"codegen.num_samples": num_samples, "codegen.temperature": temperature}
     chosen = recipe_from_flags(recipe, settings, flags | {"codegen.max_new_tokens": max_new_tokens})
-    sources = {"--model": model, "--endpoint": endpoint, "--completions": completions, "--reference": reference}
     from multipl_moe.runs.result import MEASURE_NAMES
 
     if metric == "bpb" or metric in MEASURE_NAMES:
         _predictions(metric, chosen, model, _given(context, _OF_PROGRAMS), corpus, output, against)
     elif metric == "pass":
-        _check_programs(chosen, sources, corpus, endpoint_model, against, chat)
+        asked = Asked(model, endpoint, endpoint_model, completions, reference, chat, against)
+        check_asked(chosen, asked, corpus)
         entered = entered_run(output, resume, "metrics.json", chosen.verdict_changes, "samples.jsonl")
         # Samples cost time where they are made and not read from a file; judgements always do.
         costly = ["details.jsonl"] if completions else ["details.jsonl", "samples.jsonl"]
         with entered, removed_if_refused(output, *costly):
-            result = _programs(chosen, output, against, sources, endpoint_model, chat, unsafe_no_sandbox)
-        from multipl_moe.cli.programs import show_verdict
-
+            result = judge_programs(chosen, asked, output, unsafe=unsafe_no_sandbox)
         show_verdict(result, output)
     else:
         raise ConfigError(f"--metric: {metric!r} is not known; use pass, bpb or {', '.join(MEASURE_NAMES)}")
@@ -242,70 +239,3 @@ def _show_predictions(found: "EvaluatedChanges | EvaluatedScores | EvaluatedMeas
         console.print(found.sentence)
     console.print(BITS_PER_BYTE_NOTE)
     console.print(result_table(found) if is_compared else scores_table(found))
-
-
-def _check_programs(
-    recipe: "Recipe",
-    sources: Mapping[str, Any],
-    corpus: Path | None,
-    endpoint_model: str | None,
-    against: str | None,
-    chat: bool,
-) -> None:
-    from multipl_moe.codegen.samples import interface_of
-    from multipl_moe.eval.tally import require_samples
-
-    asked, is_reference = "chat" if chat else "completions", sources["--reference"]
-    before = None if against is None or sources["--completions"] else interface_of(Path(against))
-    given = [flag for flag, value in sources.items() if value]
-    found = f"not {' and '.join(given)}" if given else "what is to be evaluated?"
-    refuse_where(
-        (len(given) != 1, f"give one of {', '.join(sources)}; {found}"),
-        (corpus is not None, "--corpus: not for --metric pass; leave it out"),
-        (bool(sources["--endpoint"]) != bool(endpoint_model), "--endpoint, --endpoint-model: both or none"),
-        (
-            before not in (None, asked),
-            f"--against: {against} holds {before}, and this would be {asked}; ask both models the same way",
-        ),
-        (chat and is_reference, "--chat: references are no answers of a chat; leave it out"),
-        (against is not None and is_reference, "--against: references are compared with nothing; leave it out"),
-        (
-            recipe.codegen.tell_language == "both" and not sources["--model"],
-            "codegen.tell_language: both is about the domain gate of a --model; leave it out",
-        ),
-    )
-    if sources["--completions"] is None:
-        require_samples(recipe.programs.pass_at, recipe.codegen.num_samples)
-
-
-def _programs(
-    recipe: "Recipe",
-    output: Path,
-    against: str | None,
-    sources: Mapping[str, Any],
-    endpoint_model: str | None,
-    chat: bool,
-    unsafe: bool,
-) -> "ProgramsResult":
-    from multipl_moe.cli.programs import completions_of, options_shown
-    from multipl_moe.codegen.from_file import require_answers
-    from multipl_moe.eval.eval_set import prepare_eval_set
-    from multipl_moe.eval.programs import evaluate_programs
-    from multipl_moe.eval.references import check_references, prepare_reference_set
-    from multipl_moe.runs.decontamination import record_of_model, statuses
-    from multipl_moe.runs.folder import open_run
-    from multipl_moe.system.allocator import keep_freed_memory
-
-    keep_freed_memory()
-    with options_shown(unsafe) as options:
-        if sources["--reference"]:
-            eval_set = prepare_reference_set(recipe, options)
-            open_run(output, recipe)
-            return check_references(recipe, eval_set, output, options)
-        answered = (file := sources["--completions"]) and partial(require_answers, file)
-        eval_set = prepare_eval_set(recipe, options, require=answered)
-        completions = completions_of(recipe, sources, endpoint_model, chat, eval_set)
-        open_run(output, recipe)
-        record = record_of_model(Path(sources["--model"])) if sources["--model"] else None
-        completions |= {"against": against and Path(against), "decontamination": statuses(record, eval_set.benchmarks)}
-        return evaluate_programs(recipe, eval_set, output=output, options=options, **completions)

@@ -18,8 +18,6 @@ from multipl_moe.cli.options import (
 )
 
 if TYPE_CHECKING:
-    import torch
-
     from multipl_moe.export.folder import ExportReport
 
 _DTYPES = ("float32", "bfloat16", "float16")
@@ -104,17 +102,25 @@ def export(
     given |= {"--merge-for": merge_for, "--anyway": anyway, "--metrics": metrics, "--corpus": corpus, "--set": settings}
     given |= {"--max-shard-size": max_shard_size, "--gguf": gguf and switch, "--switch": switch and adapter}
     way = "--adapter" if adapter else "--switch" if switch else None
-    _refuse_for_packs(way, models, base, [flag for flag, value in given.items() if value])
+    others = [flag for flag, value in given.items() if value]
+    refuse_where(
+        (way and others, f"{way}: it writes packs as they are; leave {' and '.join(others)} out"),
+        (base is not None and not way, "--base: only --adapter and --switch ask for it; leave it out"),
+        (not way and models[1:], "model: give one, and a folder to create; --adapter and --switch take several packs"),
+    )
     if way is not None:
         _export_packs(named_packs("pack", [str(folder) for folder in models]), output, base, way, gguf, quantise)
         return
     measured_by = recipe_from_flags(recipe or run_recipe_file(models[0]), settings, {})
-    max_shard_bytes = _max_shard_bytes(models[0], dtype, metrics, merge_for, corpus, max_shard_size, given)
+    max_shard_bytes = None if max_shard_size is None else parse_bytes(max_shard_size)
+    _refuse_wrong_flags(models[0], given, max_shard_bytes)
+
+    import torch
 
     from multipl_moe.export.folder import ExportSettings, export_model
 
     chosen = ExportSettings(
-        dtype=_torch_dtype(dtype),
+        dtype=None if dtype is None else getattr(torch, dtype),
         max_shard_bytes=max_shard_bytes,
         metrics=metrics,
         corpus=corpus,
@@ -129,20 +135,6 @@ def export(
     with progress_bar() as (on_step, on_progress):
         report = export_model(models[0], output, chosen, on_step, on_progress)
     _tell(report)
-
-
-def _torch_dtype(name: str | None) -> "torch.dtype | None":
-    import torch
-
-    return None if name is None else getattr(torch, name)
-
-
-def _refuse_for_packs(way: str | None, models: list[Path], base: str | None, others: list[str]) -> None:
-    refuse_where(
-        (way and others, f"{way}: it writes packs as they are; leave {' and '.join(others)} out"),
-        (base is not None and not way, "--base: only --adapter and --switch ask for it; leave it out"),
-        (not way and models[1:], "model: give one, and a folder to create; --adapter and --switch take several packs"),
-    )
 
 
 def _export_packs(
@@ -171,18 +163,10 @@ def _export_packs(
     console.print(f"commands to load, serve and check them: {output}/README.md", soft_wrap=True)
 
 
-def _max_shard_bytes(
-    model: Path,
-    dtype: str | None,
-    metrics: Path | None,
-    merge_for: str | None,
-    corpus: Path | None,
-    max_shard_size: str | None,
-    given: dict[str, Any],
-) -> int | None:
-    """The bytes of `--max-shard-size`; raises ConfigError with a line for each flag that is wrong."""
-    merge, anyway, of_merge = given["--merge"], given["--anyway"], [one for one in ("--recipe", "--set") if given[one]]
-    max_shard_bytes = None if max_shard_size is None else parse_bytes(max_shard_size)
+def _refuse_wrong_flags(model: Path, given: dict[str, Any], max_shard_bytes: int | None) -> None:
+    """Raise ConfigError with a line for each flag of a model's export that is wrong, by the values that were given."""
+    dtype, metrics, corpus, merge = (given[flag] for flag in ("--dtype", "--metrics", "--corpus", "--merge"))
+    of_merge, merge_for = [flag for flag in ("--recipe", "--set") if given[flag]], given["--merge-for"]
     or_else = "add --merge, or leave it out"
     refuse_where(
         (not model.is_dir(), f"model: {model} is not a folder"),
@@ -194,14 +178,13 @@ def _max_shard_bytes(
             "--merge: needs --corpus FOLDER, on whose held-out files the cost of merging is measured",
         ),
         (corpus and not merge, "--corpus: only --merge measures on it; add that or leave it out"),
-        (anyway and not merge, f"--anyway: it makes --merge write a model that gains nothing; {or_else}"),
+        (given["--anyway"] and not merge, f"--anyway: it makes --merge write a model that gains nothing; {or_else}"),
         (of_merge and not merge, f"{' and '.join(of_merge)}: only --merge measures by a recipe; {or_else}"),
         (merge_for is not None and not merge, f"--merge-for: it names the languages of --merge; {or_else}"),
         (merge_for is not None and not split_names(merge_for), "--merge-for: it names no language; leave it out"),
-        (max_shard_bytes == 0, f"--max-shard-size: {max_shard_size!r} is not a size such as 500MB or 2GB"),
+        (max_shard_bytes == 0, f"--max-shard-size: {given['--max-shard-size']!r} is not a size such as 500MB or 2GB"),
         (max_shard_bytes and merge, "--max-shard-size: a merged model is written in files of 5GB; leave it out"),
     )
-    return max_shard_bytes
 
 
 def _kinds(text: str | None) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """`multipl-moe generate`."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -86,7 +87,7 @@ def generate(
     told = told_language(generator.model.config, language, "" if chat else text)
     written = generator.generate(
         tokens,
-        _write,
+        partial(print, end="", flush=True),
         max_new_tokens=max_new_tokens,
         temperature=temperature,
         top_p=top_p,
@@ -94,7 +95,7 @@ def generate(
         seed=seed,
         **told,
     )
-    _write("\n")
+    print()
     if shown is not None:
         _show_routing(generator, written, tokens.shape[1], *shown, told.get("open_share"))
 
@@ -125,11 +126,6 @@ def _require_utf8(name: str, text: str) -> None:
         raise ConfigError(f"{name}: it is not UTF-8 text ({error}); convert it first") from error
 
 
-def _write(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
-
-
 def _what_to_show(generator: "TextGenerator", folder: Path, layer: int | None) -> tuple[int | None, "ExpertUse | None"]:
     from multipl_moe.generate.routing import hybrid_layer
     from multipl_moe.model.expert_use import ExpertUse
@@ -151,13 +147,14 @@ def _show_routing(
     use: "ExpertUse | None",
     open_share: "float | Tensor | None",
 ) -> None:
-    from multipl_moe.generate.routing import colour_gate, colour_text, legend, route_text, routed_pass
+    from multipl_moe.generate.routing import colour_gate, colour_text, legend, pieces, route_text, routed_pass
 
     layers = [] if layer is None else [layer]
     seen = routed_pass(generator.model, tokens, layers, open_share, num_prompt)
+    text = pieces(generator.tokenizer, tokens.tolist())
     if seen.gate is not None:
         console.print()
-        console.print(colour_gate(seen.gate, generator.tokenizer, tokens.tolist()), soft_wrap=True)
+        console.print(colour_gate(seen.gate, text), soft_wrap=True)
     if layer is None:
         return
     first = 0
@@ -165,5 +162,5 @@ def _show_routing(
         console.print()
         console.print(legend(routed, use, layer, first))
         console.print()
-        console.print(colour_text(routed, generator.tokenizer, tokens.tolist(), num_prompt), soft_wrap=True)
+        console.print(colour_text(routed, text, num_prompt), soft_wrap=True)
         first += len(routed.names)

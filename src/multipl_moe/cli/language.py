@@ -1,7 +1,7 @@
 """`multipl-moe language`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated, cast, get_args
 
 import typer
 
@@ -9,11 +9,6 @@ from multipl_moe.cli.app import console, working
 from multipl_moe.cli.corpus import source_named
 from multipl_moe.cli.options import Unsafe, split_names
 from multipl_moe.errors import ConfigError, OutputError
-
-if TYPE_CHECKING:
-    from multipl_moe.recipe.language_template import Kind
-
-_KINDS = ("stdin", "file", "compiled", "ml", "vm")
 
 
 def language(
@@ -69,16 +64,22 @@ def language(
 
 def _write(name: str, file: Path, kind: str, extensions: list[str], sources: list[str], held_out: list[str]) -> None:
     from multipl_judge.languages.table import LANGUAGES
+<<<<<<< HEAD
     from multipl_moe.corpus.read.candidates import has_library, installed_folders
     from multipl_moe.recipe.language_template import first_problem, language_recipe, problems_beside
+=======
+    from multipl_moe.corpus.read.candidates import has_library
+    from multipl_moe.corpus.read.installed import installed_folders
+    from multipl_moe.recipe.language_template import Kind, first_problem, language_recipe, problems_beside
+>>>>>>> s-cli
     from multipl_moe.recipe.recipe import parse_value, validate_recipe
     from multipl_moe.runs.folder import write_text
 
     if file.suffix not in (".yaml", ".yml"):
         raise OutputError(f"output: {file} must end in .yaml; its problems will lie beside it, in a .jsonl")
-    if kind not in _KINDS:
-        raise ConfigError(f"--kind: {kind} not known; known: {', '.join(_KINDS)}")
-    chosen = cast("Kind", kind)
+    if kind not in get_args(Kind):
+        raise ConfigError(f"--kind: {kind} not known; known: {', '.join(get_args(Kind))}")
+    chosen = cast(Kind, kind)
     entries = [source_named(text) for text in sources]
     entries += [source_named(text) | {"held_out": True} for text in held_out]
     keep = [known for known, language in LANGUAGES.items() if has_library(language)]

@@ -118,7 +118,6 @@ def _answering(model: str | None, endpoint: str | None, endpoint_model: str | No
 
 @contextmanager
 def _shown() -> Iterator["Callable[[RoundProgress], None]"]:
-    """A bar with the yield, or a line a minute."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()

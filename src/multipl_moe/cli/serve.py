@@ -151,9 +151,9 @@ def _serve_adapters(
     packs, gates = gates_of(folder)
     picker = Picker.of(gates, packs)
     with _listening(host, port, may_be_reached=token is not None) as listener, ExitStack() as stack:
-        key = os.environ.get(KEY_OF[engine]) if engine is not None and engine_url is not None else None
-        has_ended = None
-        if engine is None or engine_url is None:
+        if engine is not None and engine_url is not None:
+            key, has_ended = os.environ.get(KEY_OF[engine]), None
+        else:
             engine_port, key = free_port(), secrets.token_hex(16)
             engine, command = first_command([engine] if engine else list(ENGINES), base, folder, packs, engine_port)
             console.print(f"running {shlex.join(command)}", soft_wrap=True)
@@ -163,7 +163,7 @@ def _serve_adapters(
                     status.update(f"waiting for the engine, {seconds:.0f} s")
 
                 running = stack.enter_context(engine_running(command, engine_port, {KEY_OF[engine]: key}, waited))
-                engine_url, has_ended = running.url, running.has_ended
+            engine_url, has_ended = running.url, running.has_ended
         engine_url = engine_url.rstrip("/").removesuffix("/v1")
         front = ENGINES[engine](adapters_held(engine, engine_url, list(packs), key))
         app = build_front(front, engine_url, picker, token=token, host=host, key=key, on_pick=_say)

@@ -1,10 +1,11 @@
 """A trained model as the page asks it, readings and completions, one at a time; and the texts that the page offers."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Queue
 from threading import Event, Lock, Thread
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -30,6 +31,7 @@ MOST_TOKENS = 400
 _SAMPLE_CHARACTERS, _PROMPT_LINES = 2000, 10
 
 
+@dataclass(frozen=True)
 class Explorer:
     """A hybrid and its base, both in evaluation mode.
 
@@ -37,16 +39,11 @@ class Explorer:
     are used for, if that was measured.
     """
 
-    def __init__(
-        self,
-        model: MultiplMoeForCausalLM,
-        tokenizer: PreTrainedTokenizerBase,
-        base: PreTrainedModel | None,
-        use: ExpertUse | None,
-    ) -> None:
-        self.model, self.tokenizer, self.use = model, tokenizer, use
-        self._base = base
-        self._lock = Lock()
+    model: MultiplMoeForCausalLM
+    tokenizer: PreTrainedTokenizerBase
+    base: PreTrainedModel | None
+    use: ExpertUse | None
+    _lock: Lock = field(default_factory=Lock, init=False)
 
     @classmethod
     def load(cls, folder: Path, base: str | None) -> "Explorer":
@@ -80,7 +77,7 @@ class Explorer:
                 text,
                 layers=self.layers,
                 max_tokens=MOST_TOKENS,
-                base=self._base,
+                base=self.base,
                 open_share=open_share,
                 prompt=prompt,
             )
@@ -90,9 +87,8 @@ class Explorer:
 
         The prompt is not empty.
         """
-        open_share = 0.0 if base and self._base is None else None
-        model: Any = self._base if base and self._base is not None else self.model
-        generator = TextGenerator(model, self.tokenizer)
+        open_share = 0.0 if base and self.base is None else None
+        generator = TextGenerator(self.base if base and self.base is not None else self.model, self.tokenizer)
         written: Queue[str | Exception | None] = Queue()
         is_left = Event()
 

@@ -73,17 +73,17 @@ def _build_page(explorer: Explorer, samples: dict[str, Sample], name: str) -> gr
     moe = explorer.model.config.moe_config
     begin = next(iter(samples))
     first = explorer.read(samples[begin].text)
-    views = {_VIEWS[view]: view for view in views_of(first)}
+    views = views_of(first)
     layers = [(str(layer), layer) for layer in explorer.layers] + [(_ALL_LAYERS, -1)]
+    last = layers[-2:][0][1]
     with gr.Blocks(title=f"{name}: what it does with a text", analytics_enabled=False) as page:
         gr.Markdown(f"# {name}\nWhere experts read a text, and where the hybrid predicts it better than its base.")
         sample = gr.Radio(list(samples), value=begin, label="Begin with a text in")
         with gr.Tab("Read"):
             with gr.Row():
-                first_view = next(iter(views.values()))
-                view = gr.Radio(list(views.items()), value=first_view, label="Colour by", visible=len(views) > 1)
-                last = layers[-2:][0][1]
-                layer = gr.Dropdown(layers, value=last, label="Layer", visible=views_of(first) != [GATE])
+                titled = [(_VIEWS[view], view) for view in views]
+                view = gr.Radio(titled, value=views[0], label="Colour by", visible=len(views) > 1)
+                layer = gr.Dropdown(layers, value=last, label="Layer", visible=views != [GATE])
                 gate = gr.Radio(
                     list(_GATES), value="the text", label="The gate follows", visible=bool(moe.gate.languages)
                 )
@@ -97,7 +97,7 @@ def _build_page(explorer: Explorer, samples: dict[str, Sample], name: str) -> gr
                     elem_classes="code",
                 )
                 with gr.Column():
-                    shown = gr.HTML(_shown(explorer, first, first_view, last), elem_id="shown", min_height=120)
+                    shown = gr.HTML(_shown(explorer, first, views[0], last), elem_id="shown", min_height=120)
             controls = [text, view, layer, gate]
 
             def show(text: str, view: str, layer: int, gate: str) -> str:
@@ -115,16 +115,8 @@ def _build_page(explorer: Explorer, samples: dict[str, Sample], name: str) -> gr
                     gr.Textbox(label=who, lines=12, elem_id=who, elem_classes="code", interactive=False)
                     for who in ("base", "hybrid")
                 ]
-
-            def complete(prompt: str, length: int) -> Iterator[tuple[str, str]]:
-                yield from _completions(explorer, prompt, length)
-
-            write.click(complete, [prompt, length], boxes, api_visibility="private")
-
-        def begin_with(title: str) -> Sample:
-            return samples[title]
-
-        sample.change(begin_with, sample, [text, prompt], show_progress="hidden", **_LAST)
+            write.click(partial(_completions, explorer), [prompt, length], boxes, api_visibility="private")
+        sample.change(lambda title: samples[title], sample, [text, prompt], show_progress="hidden", **_LAST)
         if moe.is_routed:
             with gr.Tab("Experts"):
                 gr.HTML(_escaped(_use_maps(explorer.use, moe)), elem_id="use")

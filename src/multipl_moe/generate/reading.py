@@ -39,10 +39,8 @@ class Reading:
         """Of hybrid and base, over all tokens that something is before."""
         scored = [len(piece.encode()) for piece, bits in zip(self.pieces, self.bits, strict=True) if bits is not None]
         num_bytes = sum(scored) or math.nan
-        both = (self.bits, self.base_bits)
-        hybrid, base = (None if bits is None else sum(bit or 0.0 for bit in bits) / num_bytes for bits in both)
-        assert hybrid is not None
-        return hybrid, base
+        base = None if self.base_bits is None else sum(bit or 0.0 for bit in self.base_bits) / num_bytes
+        return sum(bit or 0.0 for bit in self.bits) / num_bytes, base
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dict that `from_json` reads back."""
@@ -92,16 +90,13 @@ def read_text(
     elif routed.gate is not None:
         base_logits = model(input_ids=tokens[None], use_cache=False, open_share=0.0).logits[0]
 
-    def of_text(values_T: Tensor) -> list[Any]:
-        return values_T[num_before:].tolist()
-
     return Reading(
         pieces=pieces(tokenizer, own),
         bits=_bits(routed.logits, tokens, num_before),
         base_bits=None if base_logits is None else _bits(base_logits, tokens, num_before),
-        gate=of_text(routed.gate) if routed.gate is not None else None,
+        gate=None if routed.gate is None else routed.gate[num_before:].tolist(),
         experts=expert_names(model.config.moe_config)[:-1],
-        weights={layer: of_text(weights.float()) for layer, weights in routed.weights.items()},
+        weights={layer: weights[num_before:].float().tolist() for layer, weights in routed.weights.items()},
     )
 
 

@@ -20,7 +20,7 @@ from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.routing_pass import open_of_tokens
 from multipl_moe.model.statistics import observe_with
 
-EXPERT_COLOURS = (
+_EXPERT_COLOURS = (
     "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#4e8fd9", "#d55e00", "#cc79a7", "#a6761d",
     "#66c2a5", "#fc8d62", "#8da0cb", "#e78ac3", "#a6d854", "#ffd92f", "#b3b3b3", "#1b9e77",
 )  # fmt: skip
@@ -129,20 +129,18 @@ def strongest_of(weights: Sequence[float]) -> int | None:
     return best if weights[best] > 0 else None
 
 
-def colour_text(routed: RoutedText, tokenizer: PreTrainedTokenizerBase, tokens: list[int], num_prompt: int) -> Text:
+def colour_text(routed: RoutedText, pieces: Sequence[str], num_prompt: int) -> Text:
     """The text, each token in the colour of its expert; what the model wrote, after `num_prompt` tokens, is bold."""
-    text = Text()
-    for number, (piece, expert) in enumerate(zip(pieces(tokenizer, tokens), routed.expert_of_token, strict=True)):
-        colour = _NO_EXPERT if expert is None else EXPERT_COLOURS[expert % len(EXPERT_COLOURS)]
-        text.append(piece, style=colour if number < num_prompt else f"bold {colour}")
-    return text
+    colours = [_NO_EXPERT if expert is None else expert_colour(expert) for expert in routed.expert_of_token]
+    styles = [*colours[:num_prompt], *(f"bold {colour}" for colour in colours[num_prompt:])]
+    return Text.assemble(*zip(pieces, styles, strict=True))
 
 
-def colour_gate(gate: Tensor, tokenizer: PreTrainedTokenizerBase, tokens: list[int]) -> Text:
+def colour_gate(gate: Tensor, pieces: Sequence[str]) -> Text:
     """The text, bright where the domain gate (T,) is open, and what that means."""
     share = (gate > 0).float().mean().item()
     text = Text(f"domain gate: open for {share:.0%} of the tokens (coloured); elsewhere the model is its base\n\n")
-    return text.append_text(gate_text(pieces(tokenizer, tokens), gate.tolist()))
+    return text.append_text(gate_text(pieces, gate.tolist()))
 
 
 def gate_text(pieces: Sequence[str], gate: Sequence[float]) -> Text:
@@ -174,10 +172,15 @@ def legend(routed: RoutedText, use: ExpertUse | None, layer: int, first_expert: 
     for number, name in enumerate(routed.names):
         languages = _languages(served[first_expert + number]) if served else "not measured"
         share = routed.expert_of_token.count(number) / count
-        table.add_row(Text(name, style=EXPERT_COLOURS[number % len(EXPERT_COLOURS)]), languages, f"{share:.0%}")
+        table.add_row(Text(name, style=expert_colour(number)), languages, f"{share:.0%}")
     if missing := routed.expert_of_token.count(None):
         table.add_row(Text("none", style=_NO_EXPERT), "", f"{missing / count:.0%}")
     return table
+
+
+def expert_colour(expert: int) -> str:
+    """Of an expert, by its place among those of its kind."""
+    return _EXPERT_COLOURS[expert % len(_EXPERT_COLOURS)]
 
 
 def _languages(shares: dict[str, float]) -> str:

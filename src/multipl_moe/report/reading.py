@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from multipl_judge.languages.table import language_title
 from multipl_moe.generate.reading import Reading
-from multipl_moe.generate.routing import EXPERT_COLOURS, GATE_COLOUR, strongest_of
+from multipl_moe.generate.routing import GATE_COLOUR, expert_colour, strongest_of
 from multipl_moe.model.expert_use import ExpertUse
 
 GATE = "gate"
@@ -72,7 +72,7 @@ def layer_map(reading: Reading, kind: str) -> Markup:
             if expert is not None:
                 parts.append(
                     Markup('<rect x="{}" y="{}" width="{}" height="{}" fill="{}"/>').format(
-                        _LABEL + _CELL * place, y, _CELL * count, _ROW - 1, _colour(expert)
+                        _LABEL + _CELL * place, y, _CELL * count, _ROW - 1, expert_colour(expert)
                     )
                 )
             place += count
@@ -104,7 +104,9 @@ def _expert_colours(reading: Reading, kind: str, layer: int | None) -> list[tupl
     first = _places(reading, kind).start
     colours = []
     for expert, weights in zip(_strongest(reading, kind, layer), reading.weights[layer], strict=True):
-        colours.append((GATE_COLOUR, 0.0) if expert is None else (_colour(expert), 0.2 + 0.6 * weights[first + expert]))
+        colours.append(
+            (GATE_COLOUR, 0.0) if expert is None else (expert_colour(expert), 0.2 + 0.6 * weights[first + expert])
+        )
     return colours
 
 
@@ -118,7 +120,7 @@ def _expert_chips(reading: Reading, kind: str, layer: int | None, use: ExpertUse
         if served is not None and (shares := served[first + number]):
             language, share = next(iter(shares.items()))
             text += f", mainly {language_title(language)} ({share:.0%})"
-        chips.append(Markup('<span class="chip" style="--c:{}">{}</span>').format(_colour(number), text))
+        chips.append(Markup('<span class="chip" style="--c:{}">{}</span>').format(expert_colour(number), text))
     return chips
 
 
@@ -155,7 +157,3 @@ def _places(reading: Reading, kind: str) -> slice:
 
 def _names(reading: Reading, kind: str) -> list[str]:
     return reading.experts[_places(reading, kind)]
-
-
-def _colour(expert: int) -> str:
-    return EXPERT_COLOURS[expert % len(EXPERT_COLOURS)]

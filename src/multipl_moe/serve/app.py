@@ -2,8 +2,7 @@
 
 import copy
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -107,34 +106,23 @@ class _Prompt(BatchEncoding):
         return self
 
 
-@dataclass(frozen=True)
-class _AnswerText:
-    """The text of new tokens after a context, up to the first stop string.
-
-    Some tokenizers leave out a text's first space, so the context is decoded with the answer and cut off. transformers
-    ends an answer at a stop string, but leaves the string in.
-    """
-
-    decode: Callable[..., str]
-    context: list[int]
-    stops: Sequence[str]
-
-    def __call__(self, new: Any, **options: Any) -> str:
-        whole = self.decode([*self.context, *map(int, new)], **options)
-        text = whole[len(self.decode(self.context, **options)) :]
-        return min((text.partition(stop)[0] for stop in self.stops), key=len, default=text)
-
-
-def _tokenizer_for(prompt: _Prompt, tokenizer: Any, decode: Callable[..., str]) -> Any:
-    """A tokenizer that gives transformers' handler the tokens of `prompt` and decodes with `decode`.
+def _tokenizer_for(prompt: _Prompt, tokenizer: Any, stops: Sequence[str]) -> Any:
+    """A tokenizer that gives transformers' handler the tokens of `prompt`, and of an answer the text before any stop.
 
     The handler encodes with `processor.tokenizer(text)`, streams with `processor.tokenizer._tokenizer`, and decodes
-    whole answers with `processor.decode`.
+    whole answers with `processor.decode`. It ends an answer at a stop string, but leaves the string in. Some tokenizers
+    leave out a text's first space, so a context is decoded with the answer and cut off.
     """
+    context = decoding_context(tokenizer, cast(Tensor, prompt["input_ids"])[0].tolist())
+
+    def decode(new: Any, **options: Any) -> str:
+        whole = tokenizer.decode([*context, *map(int, new)], **options)
+        text = whole[len(tokenizer.decode(context, **options)) :]
+        return min((text.partition(stop)[0] for stop in stops), key=len, default=text)
+
     prompt._tokenizer = tokenizer.backend_tokenizer  # type: ignore[attr-defined]
     processor = copy.copy(tokenizer)
-    processor.tokenizer = prompt
-    processor.decode = decode
+    processor.tokenizer, processor.decode = prompt, decode
     return processor
 
 
@@ -205,10 +193,8 @@ class _Completions(CompletionHandler):
         num_new = body.get("max_tokens", _USUAL_TOKENS)
         if "" in stops or num_new == 0:
             raise ConfigError("stop, max_tokens: an empty stop string or no tokens leave no answer; leave them out")
-        ids = cast(Tensor, prompt["input_ids"])[0].tolist()
-        answer_text = _AnswerText(held.tokenizer.decode, decoding_context(held.tokenizer, ids), stops)
-        one = held.with_tokenizer(_tokenizer_for(prompt, held.tokenizer, answer_text))
-        most_new = min(num_new or _USUAL_TOKENS, held.longest - len(ids))
+        one = held.with_tokenizer(_tokenizer_for(prompt, held.tokenizer, stops))
+        most_new = min(num_new or _USUAL_TOKENS, held.longest - cast(Tensor, prompt["input_ids"]).shape[1])
         asked = {"prompt": "", "stop": stops or None, "max_tokens": most_new}
         return await CompletionHandler(one, self.generation_state).handle_request(body | asked, request_id)
 

@@ -119,7 +119,7 @@ def adapters_held(engine: str, url: str, names: Sequence[str], key: str | None) 
             loras = llama_cpp_adapters(client, url)
             models = client.get(f"{url}/v1/models").json()["data"] if loras is None else []
             held = [str(row["id"]) for row in models] if loras is None else loras
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, LookupError, TypeError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, LookupError, TypeError, RecursionError) as error:
         raise ConfigError(f"--engine-url: {url} does not tell what it holds ({error!r})") from error
     if engine != (found := kind_of(loras, models)):
         raise ConfigError(f"--engine: {url} is no {engine}; choose {found}, or it answers with the base")

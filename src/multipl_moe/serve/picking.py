@@ -34,17 +34,17 @@ class Pick:
         return self.adapter or BASE
 
 
+@dataclass(frozen=True)
 class Picker:
-    """Picks among packs by name.
+    """Picks among packs, each of which has gate and languages by its name.
 
-    Args:
+    Attributes:
         endings: languages of file endings that the package does not know.
     """
 
-    def __init__(
-        self, gates: TextGate, languages: Mapping[str, Sequence[str]], endings: Mapping[str, str] | None = None
-    ) -> None:
-        self.gates, self.languages, self.endings = gates, languages, endings
+    gates: TextGate
+    languages: Mapping[str, Sequence[str]]
+    endings: Mapping[str, str] | None = None
 
     @classmethod
     def of(cls, gates: TextGate, packs: Mapping[str, Pack]) -> "Picker":
