@@ -9,7 +9,6 @@ from multipl_moe.checkpoints.loading import load_model, ready_for_evaluation, re
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.eval.bits_per_byte import FileScore, score_files
 from multipl_moe.generate.text import open_share_of
-from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.statistics import observe_routing
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.record import Record
@@ -49,12 +48,10 @@ def score_languages(
     for language in recipe.languages:
         texts = read_documents(corpus, "validation", language, recipe.eval.files_per_language)
         told = open_share_of(model.config, language) if recipe.eval.tell_language else None
-        if isinstance(model, MultiplMoeForCausalLM) and model.config.moe_config.is_routed:
-            with observe_routing(model) as statistics:
-                files[language] = score_files(model, tokenizer, texts, recipe.eval, told)
-            routing[language] = {index: layer.summary() for index, layer in statistics.items()}
-        else:
+        with observe_routing(model) as statistics:
             files[language] = score_files(model, tokenizer, texts, recipe.eval, told)
+        if statistics:
+            routing[language] = {index: layer.summary() for index, layer in statistics.items()}
         on_language(language)
     return LanguageScores(files=files, routing=routing)
 

@@ -152,7 +152,6 @@ def _require_same_problems(output: Path, against: Path) -> None:
 
 
 def _require_same_limits(recipe: Recipe, against: Path) -> None:
-    """Raise ConfigError where programs of the model before had other limits, if its folder says which."""
     file = against / "recipe.yaml"
     if file.is_file() and (then := load_recipe(file).programs.limits) != recipe.programs.limits:
         raise ConfigError(

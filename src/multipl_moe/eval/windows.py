@@ -25,6 +25,11 @@ class Window:
     tokens: list[int]
     first_scored: int
 
+    @property
+    def scored(self) -> list[int]:
+        """Those that count."""
+        return self.tokens[self.first_scored :]
+
 
 def windows_of(text: int, tokens: list[int], start: list[int], size: int) -> Iterator[Window]:
     """Windows that score each token once, half a window at a time after the first; each begins as texts begin.
