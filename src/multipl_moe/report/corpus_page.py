@@ -17,7 +17,7 @@ from multipl_moe.corpus.manifest import DROP_REASONS, CorpusManifest, LanguageCo
 from multipl_moe.report.colours import BETTER, BLUE, GOLD, ORANGE, PALE, PAPER, PURPLE, UNSURE, WORSE
 from multipl_moe.report.corpus_tables import over_budget_note
 from multipl_moe.report.page import picture, rendered
-from multipl_moe.report.plots import FONT_SIZE, WIDE_ENOUGH, plain_label, strip
+from multipl_moe.report.plots import FONT_SIZE, WIDE_ENOUGH, plain_label, stacked, strip
 from multipl_moe.runs.folder import write_text
 
 _MOST = 30
@@ -145,10 +145,9 @@ def _length_plot(
     lengths: Mapping[str, np.ndarray], titles: Mapping[str, str], sequence_tokens: int, width: float = 8
 ) -> Figure:
     """How many tokens training documents have: a histogram of the (D,) lengths of each language, in doublings."""
-    figure = Figure(figsize=(width, 0.8 * len(lengths) + 1), layout="constrained")
-    panels = figure.subplots(len(lengths), 1, sharex=True, squeeze=False)[:, 0]
+    figure, panels = stacked(width, 0.8 * len(lengths) + 1, [1] * len(lengths))
     longest = max(int(lengths_D.max()) for lengths_D in lengths.values())
-    edges = 2.0 ** np.arange(int(longest).bit_length() + 1)
+    edges = 2.0 ** np.arange(longest.bit_length() + 1)
     for axes, (name, lengths_D) in zip(panels, lengths.items(), strict=True):
         counts, _ = np.histogram(lengths_D, edges)
         axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=BETTER, edgecolor=PAPER, linewidth=0.5)
