@@ -7,6 +7,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from multipl_moe.checkpoints.loading import load_model, ready_for_evaluation, require_positions
 from multipl_moe.corpus.documents import read_documents
+from multipl_moe.errors import CorpusError
 from multipl_moe.eval.bits_per_byte import FileScore, score_files
 from multipl_moe.generate.text import open_share_of
 from multipl_moe.model.statistics import observe_routing
@@ -36,7 +37,7 @@ def score_languages(
 
     Raises:
         ConfigError: windows are longer than the model can read.
-        CorpusError: the corpus holds out no files of a language; told before any is scored.
+        CorpusError: the corpus holds out no files of a language, told before any is scored; or none that can be.
     """
     longest = min(recipe.eval.window_tokens, recipe.eval.tokens_per_file)
     require_positions(model.config, longest, "eval.window_tokens")
@@ -50,6 +51,11 @@ def score_languages(
         told = open_share_of(model.config, language) if recipe.eval.tell_language else None
         with observe_routing(model) as statistics:
             files[language] = score_files(model, tokenizer, texts, recipe.eval, told)
+        if not files[language]:
+            raise CorpusError(
+                f"{corpus}: none of the {len(texts)} held-out texts in {language} can be scored: answers end beyond "
+                "eval.tokens_per_file or eval.window_tokens, or files are of one token; raise these, or hold out more"
+            )
         if statistics:
             routing[language] = {index: layer.summary() for index, layer in statistics.items()}
         on_language(language)
