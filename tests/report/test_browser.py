@@ -15,12 +15,13 @@ from playwright.sync_api import Browser, Page
 from multipl_moe.corpus.inspection.documents import Documents
 from multipl_moe.corpus.inspection.inspection import Inspection
 from multipl_moe.corpus.manifest import DROP_REASONS, CorpusManifest, LanguageCounts
+from multipl_moe.eval.eval_set import EvalSet
 from multipl_moe.recipe.recipe import validate_recipe
 from multipl_moe.report.comparison_page import write_comparison
 from multipl_moe.report.continuations import CONTINUATIONS_FILE, Continuation
 from multipl_moe.report.corpus_page import write_corpus_page
 from multipl_moe.report.html import write_report
-from multipl_moe.report.problems_page import write_problems_page
+from multipl_moe.report.programs import write_problems_page
 from multipl_moe.runs.comparison import ComparisonResult
 from multipl_moe.runs.folder import write_json
 from multipl_moe.runs.result import Moved, RunResult
@@ -83,7 +84,7 @@ def pages(tmp_path: Path, metrics: RunResult, records: list[dict[str, Any]], mov
     write_report(tmp_path, result, records, held_out, recipe, Path("runs/demo/model"), reasons)
     asked = problems("rust", 3) + problems("go", 3, _LONG)
     models = [answers(f"runs/{name}/{_LONG}", asked, ["pass"], "wpcpww") for name in ("one", "two")]
-    write_problems_page(tmp_path / "problems.html", asked, models, notes=[_LONG])
+    write_problems_page(tmp_path / "problems.html", EvalSet(asked, {}, {}), models, {}, [_LONG])
     counts = LanguageCounts(900, 8_100_000, 2_000_000, 60, 1, {"MIT": 900}, dict.fromkeys(DROP_REASONS, 7), {_LONG: 1})
     recipe = validate_recipe({"learn": ["rust"], "keep": []})
     manifest = CorpusManifest(2, 0, "tiny", "0" * 64, 0, {"rust": counts})
@@ -151,7 +152,7 @@ def show(browser: Browser, tmp_path: Path) -> Iterator[Show]:
 
     def open_page(asked=_ASKED, models=_MODELS) -> Page:
         file = tmp_path / "problems.html"
-        write_problems_page(file, asked, models, flags={_ASKED[0].key: "hollow"})
+        write_problems_page(file, EvalSet(asked, {}, {_ASKED[0].key: "hollow"}), models, {})
         page = context.new_page()
         page.on("pageerror", lambda error: pytest.fail(str(error)))
         page.goto(file.as_uri())
