@@ -1,6 +1,5 @@
 """inspect.html: one self-contained page on what a corpus holds, what was left out of it and why."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -56,7 +55,7 @@ def write_corpus_page(file: Path, inspection: Inspection) -> None:
         manifest=manifest,
         titles=titles,
         seed=inspection.seed,
-        totals=_totals(manifest.languages.values()),
+        totals={key: sum(getattr(row, key) for row in manifest.languages.values()) for key in _SUMMED},
         dropped=_table(manifest.languages, lambda row: row.dropped, DROP_REASONS),
         licences=_table(manifest.languages, lambda row: row.licences),
         replaced=_table(manifest.languages, lambda row: row.replaced),
@@ -82,13 +81,6 @@ def write_corpus_page(file: Path, inspection: Inspection) -> None:
         recipe=inspection.recipe.to_yaml(),
     )
     write_text(file, page)
-
-
-def _totals(rows: Iterable[LanguageCounts]) -> Counter[str]:
-    totals: Counter[str] = Counter()
-    for row in rows:
-        totals.update({key: getattr(row, key) for key in _SUMMED})
-    return totals
 
 
 def _table(
