@@ -20,6 +20,7 @@ from multipl_moe.report.programs import write_programs_report
 from multipl_moe.report.verdict_tables import verdict_notes
 from multipl_moe.runs.decontamination import status_notes, statuses
 from multipl_moe.runs.verdict import ProgramsResult
+from tests.eval.judged import cell_of
 from tests.upcycle.conftest import names_in
 
 NO_RUBY = TOOLCHAINS | {"ruby": replace(TOOLCHAINS["ruby"], executables={"ruby": ("/no/such/ruby",)})}
@@ -70,7 +71,7 @@ def test_the_folder_holds_all_that_the_verdict_rests_on(right):
     metrics = ProgramsResult.read(right / "metrics.json")
     assert (metrics.model, metrics.benchmarks) == ("known", ["starter"])
     assert metrics.languages["python"].role == "keep"
-    assert metrics.languages["python"].benchmarks["starter"].passes.value == 1.0
+    assert cell_of(metrics, "python").passes.value == 1.0
     assert metrics.environment["machine"]["cores"] >= 1
     assert metrics.decontamination == {"starter": "checked"}
     (note,) = status_notes({"starter": "checked"})
@@ -101,9 +102,9 @@ def test_a_gate_that_was_not_told_has_a_verdict_of_its_own_beside_the_first(righ
         by_itself=untold,
     )
     alone = metrics.gate.by_itself
-    cells = [one.languages["python"].benchmarks["starter"] for one in (metrics, metrics.before, alone)]
+    cells = [cell_of(one, "python") for one in (metrics, metrics.before, alone)]
     assert [cell.passes.value for cell in cells] == [1.0, 1.0, 0.0]
-    change = alone.comparison.languages["python"].benchmarks["starter"]
+    change = cell_of(alone.comparison, "python")
     assert (cells[2].failures["not_built"], change.before, change.after, change.lost) == (3, 1.0, 0.0, 3)
     assert metrics.gate.is_told
     at_prompts = metrics.gate.at_prompts["python"]
@@ -201,6 +202,6 @@ def test_prompts_that_a_model_cannot_read_fail_and_are_named_and_a_set_can_be_cu
     options = EvalOptions()
     metrics = evaluate_programs(recipe(), eval_set, complete, "known", tmp_path, against=None, options=options)
     assert metrics.did_not_fit == [first]
-    cell = metrics.languages["python"].benchmarks["starter"]
+    cell = cell_of(metrics, "python")
     assert (cell.tasks, cell.outcomes["passed"]) == (2, 1)
     assert any("1 prompt too long for the model" in note for note in verdict_notes(metrics))
