@@ -1,5 +1,6 @@
 """A text that was read by a hybrid, as a part of a page: coloured by gate or expert, with the bits that it takes."""
 
+import math
 from itertools import accumulate, groupby
 
 from markupsafe import Markup
@@ -41,10 +42,10 @@ def coloured_text(reading: Reading, view: str, layer: int | None = None, prompt_
 
 
 def legend(reading: Reading, view: str, layer: int | None, use: ExpertUse | None) -> Markup:
-    """What the colours mean, and how many bits the text takes."""
+    """What the colours mean, and how many bits the text takes, where a token has something before it."""
     hybrid, base = reading.bits_per_byte
-    said = Markup("{:.3f} bits per byte").format(hybrid)
-    if base is not None:
+    said = Markup("") if math.isnan(hybrid) else Markup("{:.3f} bits per byte").format(hybrid)
+    if said and base:
         line = '<b class="good">fewer</b> or <b class="bad">more</b> than the base needs.'
         said += Markup(", the base {:.3f} ({:+.1f}%). Line: bits of a token, " + line).format(
             base, 100 * (hybrid / base - 1)
