@@ -63,8 +63,7 @@ def form_faults(
         fault = FormFault(
             language=language,
             benchmark=benchmark,
-            samples=after.samples,
-            not_built=after.not_built,
+            **vars(after),
             before=before,
             signs={sign: len(found) for sign, found in signs.items() if found},
             key=shown[0],
