@@ -10,11 +10,7 @@ _ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class TaskScores:
-    """One number for each task of a set, such as the share of its samples that passed.
-
-    Attributes:
-        clusters: for each task the cluster that it belongs to; the same problem in several languages shares one.
-    """
+    """One number for each task of a set, such as the share of its samples that passed, and each task's cluster."""
 
     values: Sequence[float]
     clusters: Sequence[str]
@@ -76,11 +72,7 @@ def clustered_mean(weights_C: np.ndarray, counts_GC: np.ndarray, sums_GC: np.nda
     """The mean of cells whose tasks weigh alike in each; of several draws, `sums_GC` may have more axes before.
 
     A cell whose tasks are all of one cluster cannot show how they spread: it is compared with the whole mean.
-
-    Args:
-        weights_C: of the cells.
-        counts_GC: number of tasks of each cluster.
-        sums_GC: sums of their values.
+    `counts_GC` are numbers of tasks of each cluster and cell, `sums_GC` the sums of their values.
     """
     weight, sizes_C = float(weights_C.sum()), counts_GC.sum(axis=0)
     per_task_C = weights_C / weight / sizes_C

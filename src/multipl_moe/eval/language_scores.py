@@ -32,8 +32,7 @@ def score_languages(
 ) -> LanguageScores:
     """Score the held-out files of every language of the recipe in a folder that `build_corpus` wrote.
 
-    The model, dense or hybrid, is made ready for evaluation, in place. `on_language` is called with the name of each
-    language when it is done.
+    The model, dense or hybrid, is made ready for evaluation, in place. `on_language` is told each language when done.
 
     Raises:
         ConfigError: windows are longer than the model can read.

@@ -51,12 +51,7 @@ def outcome_sentence(recipe: Recipe, found: Changes) -> str:
 
 def outcome_sentences(recipe: Recipe, found: Changes) -> list[str]:
     """The result in words: of programs, where they were practised, of the means of both roles, of each language that
-    became worse while its role did not, and of each of which one file alone is held out.
-
-    Args:
-        recipe: languages are used.
-        found: what `compare_scores` returned, or with programs.
-    """
+    became worse while its role did not, and of each of which one file alone is held out."""
     programs = programs_learnt(recipe, found)
     parts = [] if programs is None else [f"Programs that pass, pass@1: {programs.sentence}."]
     told_worse = set[str]()

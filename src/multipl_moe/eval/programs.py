@@ -46,15 +46,13 @@ def evaluate_programs(
     """The verdict on a model's programs, also written to `output` with all that it rests on.
 
     Args:
-        recipe: programs, learn, keep, eval and seed are used.
         name: of the model, for the report.
         output: folder of this evaluation, existing.
         against: folder of an earlier evaluation on the same problems, of the model before.
         decontamination: by benchmark, whether the text that the model was trained on was checked for its problems.
         gate_is_told, opens_for: whether the model's domain gate was told the language of each problem, and whether it
             opens by itself where the answer to one begins; None: it has none.
-        by_itself: makes the samples once more, without telling it; they are judged in the folder `BY_ITSELF` of
-            `output`, for a second verdict.
+        by_itself: makes the samples once more, without telling it, for a second verdict.
 
     Raises:
         UserError: the model cannot write, or `against` lacks results.

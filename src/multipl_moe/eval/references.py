@@ -45,9 +45,7 @@ def check_references(recipe: Recipe, eval_set: EvalSet, output: Path, options: E
 def reference_faults(recipe: Recipe, problems: list[Problem], options: EvalOptions) -> dict[str, str]:
     """What is wrong with a problem, by key: its reference does not pass, or with a body that fails its tests do.
 
-    Args:
-        recipe: limits of programs are used.
-        problems: with references, in languages that can be judged here.
+    The problems have references, in languages that can be judged here.
     """
     with TemporaryDirectory() as folder:
         faults = _hollow_problems(recipe, problems, Path(folder, "broken"), options)

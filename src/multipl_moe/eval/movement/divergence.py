@@ -22,11 +22,7 @@ _CHUNK_TOKENS = 64  # whose probabilities are there at once, in float32
 
 @dataclass(frozen=True)
 class CountedText:
-    """A text, and from where on it counts.
-
-    Attributes:
-        num_before: of these only stand before what counts, such as a prompt; the first token never counts.
-    """
+    """A text, of which `num_before` tokens, such as a prompt, only stand before what counts; the first never counts."""
 
     tokens: list[int]
     num_before: int
@@ -41,9 +37,7 @@ class CountedText:
 class TextMovement:
     """How far a model is from its base on the tokens of a text that count.
 
-    Attributes:
-        nats: KL(base || model) of the next token, summed.
-        num_changed: tokens at which model and base hold another one for the likeliest.
+    `nats` are KL(base || model) of the next token, summed; `num_changed` tokens have another one for the likeliest.
     """
 
     nats: float
