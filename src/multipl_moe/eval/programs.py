@@ -5,6 +5,7 @@ metrics.json; `BY_ITSELF` in it the first three of a gate that was not told. Eve
 run left there.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -81,10 +82,9 @@ def evaluate_programs(
 
 
 def _at_prompts(problems: Sequence[Problem], opens_for: Callable[[Problem], bool]) -> dict[str, AtPrompts]:
-    found: dict[str, list[bool]] = {}
-    for problem in problems:
-        found.setdefault(problem.language, []).append(opens_for(problem))
-    return {language: AtPrompts(open=sum(opens), prompts=len(opens)) for language, opens in found.items()}
+    asked = Counter(problem.language for problem in problems)
+    opened = Counter(problem.language for problem in problems if opens_for(problem))
+    return {language: AtPrompts(open=opened[language], prompts=number) for language, number in asked.items()}
 
 
 def _judge(

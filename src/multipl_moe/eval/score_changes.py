@@ -89,10 +89,8 @@ def compare_scores(recipe: Recipe, before: LanguageScores, after: LanguageScores
 
 def describe_scores(recipe: Recipe, scores: LanguageScores) -> Scores:
     """Bits per byte of one model by language."""
-    rows = {
-        name: LanguageScore(**_row(recipe, name, scores.files[name]), bpb=bits_per_byte(scores.files[name]))
-        for name in recipe.languages
-    }
+    files = {name: scores.files[name] for name in recipe.languages}
+    rows = {name: LanguageScore(**_row(recipe, name, of), bpb=bits_per_byte(of)) for name, of in files.items()}
     return Scores(languages=rows)
 
 
