@@ -87,7 +87,14 @@ def test_other_rows_than_those_that_were_judged_are_refused(machine, tmp_path):
     judge_rows(tmp_path)
     with pytest.raises(OutputError, match=r"line 2: .* holds a verdict on another row 2; go on with the rows"):
         judge_rows(tmp_path, [ROWS[0], ROWS[2]])
-    write_journal(tmp_path / VERDICTS_FILE, [{"outcome": "passed"}])
+
+
+@pytest.mark.parametrize("change", [{"sha256": None}, {"row": "1"}, {"row": 0}, {"language": 7}, {"sha256": "x"}])
+def test_lines_that_are_no_verdicts_are_refused(machine, tmp_path, change):
+    good = {"row": 1, "sha256": "00" * 32, "language": "python", "outcome": "passed"}
+    write_journal(
+        tmp_path / VERDICTS_FILE, [{key: value for key, value in (good | change).items() if value is not None}]
+    )
     with pytest.raises(OutputError, match="holds a line that is not a verdict"):
         judge_rows(tmp_path)
 

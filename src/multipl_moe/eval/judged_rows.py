@@ -111,7 +111,7 @@ class RowJudge:
         for start, line in journal_lines(self._file):
             try:
                 self._count(line["row"], line["sha256"], require_language(line["language"]), line["outcome"], start)
-            except (KeyError, ValueError) as error:
+            except (LookupError, ValueError, TypeError, AttributeError) as error:
                 raise OutputError(f"output: {self._file} holds a line that is not a verdict ({error})") from error
         self._num_resumed = self._num_done
 
