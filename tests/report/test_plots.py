@@ -89,12 +89,8 @@ def test_heat_map_has_a_row_for_each_language_and_a_column_for_each_expert_of_ea
     assert [label.get_text() for label in axes.get_yticklabels()] == ["Rust", "C++", "Python", "English text"]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["6", "7"]
     assert "2 experts" in axes.get_xlabel()
-    for routing, key in (
-        ({"rust": {6: only("token")}}, "segment_load"),
-        ({"rust": {}}, "segment_load"),
-        ({}, "token_load"),
-    ):
-        assert expert_heat_map(routing, key, TITLES) is None
+    for nothing in ({"rust": {6: only("token")}}, {"rust": {}}, {}):
+        assert expert_heat_map(nothing, "segment_load", TITLES) is None
 
 
 def test_a_verdict_has_a_bar_for_each_model_and_its_interval_and_names_what_was_not_scored():

@@ -27,14 +27,9 @@ def answers(name: str, asked: list[Problem], completions: list[str], *letters: s
     """What a model wrote (the completions in turn) and what came of it (one string of letters for each sample)."""
     judged = results(asked, *letters)
     texts = [completions[index % len(completions)] for index in range(len(judged))]
-    samples = [
-        {"key": line["key"], "sample": line["sample"], "completion": text, "finish": "stop", "said": f"Here: {text}"}
-        for line, text in zip(judged, texts, strict=True)
-    ]
-    details = [
-        {"key": line["key"], "sample": line["sample"], "output": text, "compile_s": 0.1, "run_s": 0.2, "peak_bytes": 9}
-        for line, text in zip(judged, texts, strict=True)
-    ]
+    of = [({"key": line["key"], "sample": line["sample"]}, text) for line, text in zip(judged, texts, strict=True)]
+    samples = [name | {"completion": text, "finish": "stop", "said": f"Here: {text}"} for name, text in of]
+    details = [name | {"output": text, "compile_s": 0.1, "run_s": 0.2, "peak_bytes": 9} for name, text in of]
     return ModelAnswers(name, samples, judged, details)
 
 
