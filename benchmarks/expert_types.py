@@ -8,6 +8,7 @@ parameters, and at most 60% of the peak memory, interpreter and libraries includ
 """
 
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def recipe_for(expert_type: str) -> Recipe:
 
 def convert(expert_type: str, folder: Path) -> dict[str, int]:
     """Write the hybrid; returns its parameter counts."""
-    return upcycle(recipe_for(expert_type), folder).parameters.to_json()
+    return asdict(upcycle(recipe_for(expert_type), folder).parameters)
 
 
 def ready_to_train(expert_type: str, folder: Path) -> MultiplMoeForCausalLM:

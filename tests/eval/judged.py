@@ -1,11 +1,16 @@
 """Problems, results and scores of tasks, made by hand or drawn."""
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import pytest
 from hypothesis import strategies as st
 
+from multipl_judge.judge.outcome import Judgement, Outcome
+from multipl_judge.judge.scoring import Task
 from multipl_judge.problems.problem import Problem
 from multipl_moe.eval.clusters import TaskScores
+from multipl_moe.runs.verdict import Cells
 
 
 def problem(language: str, number: int, benchmark: str = "starter", **values: Any) -> Problem:
@@ -27,6 +32,26 @@ def results(asked: list[Problem], *letters: str) -> list[dict[str, Any]]:
         for sample, line in enumerate(letters)
         for one, letter in zip(asked, line, strict=True)
     ]
+
+
+def judge_nothing(monkeypatch: pytest.MonkeyPatch, module: Any) -> list[str]:
+    """Stands in for judging in a module, and names the beginnings of programs; what is "broken" breaks the judge."""
+    seen: list[str] = []
+
+    def judge_all(tasks: Iterable[Task], *, on_result: Callable[[Task, Judgement], None], **ways: Any) -> None:
+        for task in tasks:
+            source = task.make_program().source
+            seen.append(source[:20])
+            outcome = Outcome.harness_error if "broken" in source else Outcome.passed
+            on_result(task, Judgement(outcome, "run", "x" * 4096, 0.0, 0.0, 0))
+
+    monkeypatch.setattr(module, "judge_all", judge_all)
+    return seen
+
+
+def cell_of(cells: Cells[Any], language: str = "rust") -> Any:
+    """That of the starter set in a language, which is there."""
+    return cells.languages[language].benchmarks["starter"]
 
 
 def scores_of(*values: float, prefix: str = "task") -> TaskScores:

@@ -65,8 +65,7 @@ def test_unlike_sets_that_share_problems_have_the_published_variance_and_degrees
         languages = [[TaskScores(rng.random(len(own)).tolist(), own)] for own in names]
         (part,) = independent_means(languages)
         variance, degrees = _by_matrices(languages)
-        assert part.variance == pytest.approx(variance)
-        assert part.degrees == pytest.approx(degrees)
+        assert (part.variance, part.degrees) == pytest.approx((variance, degrees))
 
 
 def test_a_small_set_beside_a_large_one_is_a_part_of_its_own():

@@ -29,7 +29,7 @@ def _width(estimate: Estimate) -> float:
 def test_greedy_tasks_get_the_published_interval_of_clopper_and_pearson(passed, tasks, low, high):
     interval = estimate_rate([[scores_of(*[1.0] * passed, *[0.0] * (tasks - passed))]])
     assert interval.value == passed / tasks
-    assert (interval.low, interval.high) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
+    assert interval.interval == pytest.approx((low, high), abs=5e-5)
 
 
 @settings(max_examples=60)
@@ -39,11 +39,7 @@ def test_a_rate_is_in_its_interval_which_has_a_width_and_mirrors(languages: list
     assert 0 <= interval.low <= interval.value <= interval.high <= 1
     assert _width(interval) > 0.05
     failures = [[TaskScores([1 - v for v in one.values], one.clusters) for one in sets] for sets in languages]
-    mirrored = estimate_rate(failures)
-    assert (mirrored.low, mirrored.high) == (
-        pytest.approx(1 - interval.high, abs=1e-6),
-        pytest.approx(1 - interval.low, abs=1e-6),
-    )
+    assert estimate_rate(failures).interval == pytest.approx((1 - interval.high, 1 - interval.low), abs=1e-6)
 
 
 @settings(max_examples=60)
@@ -90,8 +86,7 @@ def test_the_task_is_the_unit_and_samples_narrow_only_what_tasks_do_not_tell_apa
 def test_tasks_of_one_cluster_count_once():
     pairs = TaskScores([1.0, 1.0, 0.0, 0.0] * 20, [f"pair/{index // 2}" for index in range(80)])
     once = estimate_rate([[scores_of(*[1, 0] * 20)]])
-    interval = estimate_rate([[pairs]])
-    assert (interval.low, interval.high) == (pytest.approx(once.low), pytest.approx(once.high))
+    assert estimate_rate([[pairs]]).interval == pytest.approx(once.interval)
 
 
 def test_the_same_problems_in_several_languages_prove_no_more_than_in_one():
@@ -99,7 +94,7 @@ def test_the_same_problems_in_several_languages_prove_no_more_than_in_one():
     others = [[TaskScores(scores.values, [f"{n}/{name}" for name in scores.clusters])] for n in range(6)]
     for estimate, values in ((estimate_rate, scores), (estimate_difference, changes)):
         one, six = estimate([[values]]), estimate([[values]] * 6)
-        assert (six.low, six.high) == (pytest.approx(one.low), pytest.approx(one.high))
+        assert six.interval == pytest.approx(one.interval)
     assert _width(estimate_rate(others)) == pytest.approx(_width(estimate_rate([[scores]])) / 6**0.5, rel=0.1)
 
 
@@ -107,8 +102,7 @@ def test_the_same_problems_in_several_languages_prove_no_more_than_in_one():
 def test_tasks_that_all_pass_or_fail_prove_no_certainty(value: float):
     sampled = TaskScores([value] * 20, [f"task/{index // 2}" for index in range(20)])
     greedy = estimate_rate([[scores_of(*[value] * 10)]])
-    interval = estimate_rate([[sampled], [sampled]])
-    assert (interval.low, interval.high) == (pytest.approx(greedy.low), pytest.approx(greedy.high))
+    assert estimate_rate([[sampled], [sampled]]).interval == pytest.approx(greedy.interval)
 
 
 @pytest.mark.parametrize(("tasks", "reach"), [(5, 0.61), (31, 0.12), (164, 0.023)])

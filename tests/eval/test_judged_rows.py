@@ -3,7 +3,6 @@
 import json
 import time
 import tracemalloc
-from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from multipl_judge.judge.outcome import Judgement, Outcome
 from multipl_judge.judge.preflight import LanguageCheck
 from multipl_moe.errors import ConfigError, HeldError, OutputError
 from multipl_moe.eval import judged_rows
@@ -22,6 +20,7 @@ from multipl_moe.eval.judging import held_journal
 from multipl_moe.recipe.evaluation import ProgramsSection
 from multipl_moe.recipe.recipe import validate_recipe
 from multipl_moe.runs.journal import read_journal, write_journal
+from tests.eval.judged import judge_nothing
 from tests.fixtures import killed_at_work
 
 _CASES = [{"input": f"{n}\n", "output": f"{2 * n}\n"} for n in (1, 21)]
@@ -47,21 +46,11 @@ def judge_rows(folder: Path, rows=ROWS, **options) -> dict:
 
 
 @pytest.fixture
-def machine(monkeypatch) -> Counter[str]:
-    """Stands in for toolchains and judging, of which it counts the programs; what holds "broken" breaks the judge."""
-    seen: Counter[str] = Counter()
-
-    def judge_all(tasks, *, on_result, **ways):
-        for task in tasks:
-            source = task.make_program().source
-            seen[source[:20]] += 1
-            outcome = Outcome.harness_error if "broken" in source else Outcome.passed
-            on_result(task, Judgement(outcome, "run", "x" * 4096, 0.0, 0.0, 0))
-
-    monkeypatch.setattr(judged_rows, "judge_all", judge_all)
+def machine(monkeypatch) -> list[str]:
+    """Stands in for toolchains and judging, of which it names the programs."""
     fine = LanguageCheck("", 0, None)
     monkeypatch.setattr(judged_rows, "preflight", lambda languages, **ways: dict.fromkeys(languages, fine))
-    return seen
+    return judge_nothing(monkeypatch, judged_rows)
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -77,7 +66,7 @@ def test_torn_anywhere_it_is_completed_with_each_row_once(machine, tmp_path, sou
     kept = {line["program"] for line in read_journal(file)}
     machine.clear()
     assert judge_rows(tmp_path, rows) == whole
-    assert machine == Counter(set(sources) - kept)
+    assert sorted(machine) == sorted(set(sources) - kept)
     in_order = sorted(read_journal(file), key=lambda line: line["row"])
     assert in_order == sorted(lines, key=lambda line: line["row"])
 
@@ -88,7 +77,7 @@ def test_what_the_judge_failed_on_is_judged_again_and_progress_goes_on_from_the_
     judged = RowJudge(tmp_path, EvalOptions(on_progress=lambda *values: seen.append(values)), ProgramsSection())
     judged.check(rows)
     judged.judge(rows)
-    assert machine == {"fine": 1, "broken": 3}
+    assert sorted(machine) == ["broken"] * 3 + ["fine"]
     assert sorted(line["row"] for line in read_journal(tmp_path / VERDICTS_FILE)) == [1, 2, 3]
     assert judged.summary["outcomes"] == {"python": {"harness_error": 2, "passed": 1}}
     assert (seen, judged.num_new) == ([(1, 3), (2, 3), (3, 3)], 2)
@@ -98,7 +87,14 @@ def test_other_rows_than_those_that_were_judged_are_refused(machine, tmp_path):
     judge_rows(tmp_path)
     with pytest.raises(OutputError, match=r"line 2: .* holds a verdict on another row 2; go on with the rows"):
         judge_rows(tmp_path, [ROWS[0], ROWS[2]])
-    write_journal(tmp_path / VERDICTS_FILE, [{"outcome": "passed"}])
+
+
+@pytest.mark.parametrize("change", [{"sha256": None}, {"row": "1"}, {"row": 0}, {"language": 7}, {"sha256": "x"}])
+def test_lines_that_are_no_verdicts_are_refused(machine, tmp_path, change):
+    good = {"row": 1, "sha256": "00" * 32, "language": "python", "outcome": "passed"}
+    write_journal(
+        tmp_path / VERDICTS_FILE, [{key: value for key, value in (good | change).items() if value is not None}]
+    )
     with pytest.raises(OutputError, match="holds a line that is not a verdict"):
         judge_rows(tmp_path)
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from multipl_judge.file_lock import file_lock
-from multipl_judge.judge.outcome import Judgement, Outcome
 from multipl_judge.problems.problem import Problem
 from multipl_moe.codegen.completer import Completion, Finish, SampleKey
 from multipl_moe.errors import HeldError
@@ -15,6 +14,7 @@ from multipl_moe.eval import judging
 from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.eval.judging import DETAILS_FILE, RESULTS_FILE, judge_samples, read_details, read_results
 from multipl_moe.recipe.evaluation import ProgramsSection
+from tests.eval.judged import judge_nothing
 from tests.fixtures import killed_at_work
 
 BODIES = {
@@ -63,15 +63,7 @@ def test_each_sample_has_its_outcome_in_the_order_of_the_samples(whole):
 def machine(whole, tmp_path, monkeypatch) -> list[str]:
     """Stands in for judging, in a folder that was judged whole: names the programs, all of which pass."""
     shutil.copy(whole / DETAILS_FILE, tmp_path)
-    judged = []
-
-    def judge_all(tasks, *, on_result, **ways):
-        for task in tasks:
-            judged.append(task.make_program().source)
-            on_result(task, Judgement(Outcome.passed, "run", "", 0.0, 0.0, 0))
-
-    monkeypatch.setattr(judging, "judge_all", judge_all)
-    return judged
+    return judge_nothing(monkeypatch, judging)
 
 
 def test_what_was_judged_is_not_judged_again_but_for_failures_of_the_judge(whole, tmp_path, machine):

@@ -5,7 +5,9 @@ import torch
 
 from multipl_moe import MultiplMoeConfig
 from multipl_moe.checkpoints.loading import load_hybrid
-from multipl_moe.corpus.documents import read_documents
+from multipl_moe.corpus.documents import TextFile, read_documents
+from multipl_moe.errors import CorpusError
+from multipl_moe.eval import language_scores as module
 from multipl_moe.eval.bits_per_byte import score_files
 from multipl_moe.eval.language_scores import LanguageScores, score_languages
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
@@ -43,6 +45,14 @@ def test_model_is_scored_in_evaluation_mode_and_left_unobserved(world: World, to
     assert all(layer.observer is None for layer in model.hybrid_layers.values())
     start = load_hybrid(world.hybrid).state_dict()
     assert all(torch.equal(tensor, start[name]) for name, tensor in model.state_dict().items())
+
+
+def test_a_language_of_which_nothing_can_be_scored_is_refused_by_name(world: World, tokenizer, monkeypatch):
+    answer = TextFile("answer", "go(1) then go(2)", "MIT", (0, 16))
+    monkeypatch.setattr(module, "read_documents", lambda corpus, split, language, limit: [answer])
+    recipe = world.recipe.with_settings("eval", tokens_per_file=2)
+    with pytest.raises(CorpusError, match="none of the 1 held-out texts in rust can be scored: answers end beyond"):
+        score_languages(load_hybrid(world.hybrid), tokenizer, world.corpus, recipe)
 
 
 def test_a_told_gate_is_open_for_languages_to_learn_and_shut_for_all_others(world: World, tokenizer):

@@ -20,6 +20,7 @@ from multipl_moe.report.programs import write_programs_report
 from multipl_moe.report.verdict_tables import verdict_notes
 from multipl_moe.runs.decontamination import status_notes, statuses
 from multipl_moe.runs.verdict import ProgramsResult
+from tests.eval.judged import cell_of
 from tests.upcycle.conftest import names_in
 
 NO_RUBY = TOOLCHAINS | {"ruby": replace(TOOLCHAINS["ruby"], executables={"ruby": ("/no/such/ruby",)})}
@@ -34,15 +35,16 @@ def write(answers: KnownCompleter):
     return completed_by(answers, Recipe().codegen)
 
 
-def evaluate(chosen: Recipe, output: Path, text_of, against: Path | None = None, **options: Any) -> Any:
+def evaluate(
+    chosen: Recipe, output: Path, text_of, against: Path | None = None, gate: Any = None, **options: Any
+) -> Any:
     """The verdict on what `text_of` writes for each problem; written as pages only where options say so."""
     output.mkdir()
     eval_set = prepare_eval_set(chosen, given := EvalOptions(**options))
     answers = KnownCompleter("known", {problem.key: text_of(problem) for problem in eval_set.scored})
     checks = statuses({"starter": {"status": "checked", "problems": {}}}, eval_set.benchmarks)
-    return evaluate_programs(
-        chosen, eval_set, write(answers), "known", output, against=against, options=given, decontamination=checks
-    )
+    told: dict[str, Any] = {"against": against, "options": given, "decontamination": checks, **(gate or {})}
+    return evaluate_programs(chosen, eval_set, write(answers), "known", output, **told)
 
 
 def reference_of(problem):
@@ -70,7 +72,7 @@ def test_the_folder_holds_all_that_the_verdict_rests_on(right):
     metrics = ProgramsResult.read(right / "metrics.json")
     assert (metrics.model, metrics.benchmarks) == ("known", ["starter"])
     assert metrics.languages["python"].role == "keep"
-    assert metrics.languages["python"].benchmarks["starter"].passes.value == 1.0
+    assert cell_of(metrics, "python").passes.value == 1.0
     assert metrics.environment["machine"]["cores"] >= 1
     assert metrics.decontamination == {"starter": "checked"}
     (note,) = status_notes({"starter": "checked"})
@@ -83,50 +85,32 @@ def test_the_folder_holds_all_that_the_verdict_rests_on(right):
 
 
 def test_a_gate_that_was_not_told_has_a_verdict_of_its_own_beside_the_first(right, tmp_path):
-    eval_set = prepare_eval_set(recipe(), EvalOptions())
-    told, untold = (
-        write(KnownCompleter(name, {one.key: text or one.reference or "" for one in eval_set.scored}))
-        for name, text in (("told", None), ("untold", "    return (\n"))
-    )
-    metrics: Any = evaluate_programs(
-        recipe(),
-        eval_set,
-        told,
-        "gated",
-        tmp_path,
-        against=right,
-        options=EvalOptions(),
-        gate_is_told=True,
-        opens_for=lambda problem: problem is eval_set.scored[0],
-        by_itself=untold,
-    )
+    first, *others = (problem.key for problem in read_problems(recipe()))
+    untold = write(KnownCompleter("untold", dict.fromkeys([first, *others], "    return (\n")))
+    gate = {"gate_is_told": True, "opens_for": lambda problem: problem.key == first, "by_itself": untold}
+    metrics = evaluate(recipe(), tmp_path / "out", reference_of, right, gate)
     alone = metrics.gate.by_itself
-    cells = [one.languages["python"].benchmarks["starter"] for one in (metrics, metrics.before, alone)]
+    cells = [cell_of(one, "python") for one in (metrics, metrics.before, alone)]
     assert [cell.passes.value for cell in cells] == [1.0, 1.0, 0.0]
-    change = alone.comparison.languages["python"].benchmarks["starter"]
+    change = cell_of(alone.comparison, "python")
     assert (cells[2].failures["not_built"], change.before, change.after, change.lost) == (3, 1.0, 0.0, 3)
     assert metrics.gate.is_told
     at_prompts = metrics.gate.at_prompts["python"]
     assert (at_prompts.open, at_prompts.prompts) == (1, 3)
     assert "by itself it opens for so many prompts: Python 1 of 3" in "; ".join(verdict_notes(metrics))
-    assert set(names_in(tmp_path / "gate_by_itself")) >= {"samples.jsonl", "results.jsonl", "details.jsonl"}
+    assert set(names_in(tmp_path / "out" / "gate_by_itself")) >= {"samples.jsonl", "results.jsonl", "details.jsonl"}
 
 
 def test_answers_whose_form_is_at_fault_are_named_in_verdict_and_page(bubblewrap, tmp_path):
     many = recipe(problems_per_language=10)
     evaluate(many, tmp_path / "before", reference_of)
-    fenced = evaluate(
-        many,
-        tmp_path / "after",
-        lambda one: f"{one.reference}```\n",
-        against=tmp_path / "before",
-        on_verdict=write_programs_report,
-    )
+    before, after, written = tmp_path / "before", tmp_path / "after", {"on_verdict": write_programs_report}
+    fenced = evaluate(many, after, lambda one: f"{one.reference}```\n", before, **written)
     (fault,) = fenced.form_faults
     assert (fault.not_built, fault.before.not_built, fault.signs) == (10, 0, {"hold a code fence": 10})
     assert "SyntaxError" in fault.error
     assert fault.sentence in verdict_notes(fenced)
-    assert fault.key in (tmp_path / "after" / "problems.html").read_text().split("<noscript>")[0]
+    assert fault.key in (after / "problems.html").read_text().split("<noscript>")[0]
 
 
 def test_what_cannot_be_compared_is_told_before_anything_is_written(right, tmp_path):
@@ -201,6 +185,6 @@ def test_prompts_that_a_model_cannot_read_fail_and_are_named_and_a_set_can_be_cu
     options = EvalOptions()
     metrics = evaluate_programs(recipe(), eval_set, complete, "known", tmp_path, against=None, options=options)
     assert metrics.did_not_fit == [first]
-    cell = metrics.languages["python"].benchmarks["starter"]
+    cell = cell_of(metrics, "python")
     assert (cell.tasks, cell.outcomes["passed"]) == (2, 1)
     assert any("1 prompt too long for the model" in note for note in verdict_notes(metrics))

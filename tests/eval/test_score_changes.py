@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from multipl_moe.errors import ConfigError
 from multipl_moe.eval.bits_per_byte import FileScore
 from multipl_moe.eval.intervals import Estimate
 from multipl_moe.eval.language_scores import LanguageScores
@@ -83,10 +84,10 @@ def test_languages_are_resampled_independently():
 
 def test_one_seed_gives_one_interval_and_another_seed_another():
     pair = _drawn(np.random.default_rng(0), -0.05, 20)
-    first, other = _change(*pair, seed=5), _change(*pair, seed=6)
-    assert _change(*pair, seed=5) == first
+    first, again, other = (_change(*pair, seed=seed) for seed in (5, 5, 6))
+    assert first == again
     assert other.value == first.value
-    assert (other.low, other.high) != (first.low, first.high)
+    assert other.interval != first.interval
 
 
 def test_the_keys_of_metrics_json_are_frozen_its_values_those_of_the_run_and_it_comes_back(metrics, tmp_path):
@@ -123,6 +124,14 @@ def test_means_count_programming_languages_only(recipe, before, after):
     assert result.languages["english"].change == pytest.approx(0.5)
     no_code = validate_recipe({"learn": ["rust"], "keep": ["english"]})
     assert set(compare_scores(no_code, before, after).means) == {"learn"}
+
+
+def test_files_that_one_model_alone_scores_do_not_count(recipe, before, after):
+    whole = compare_scores(recipe, before, after)
+    more = [FileScore("file_9", 7.0, 100, 25), *before.files["rust"]]
+    assert compare_scores(recipe, before.but(files=before.files | {"rust": more}), after) == whole
+    with pytest.raises(ConfigError, match="no held-out text in rust is scored for both models; raise eval"):
+        compare_scores(recipe, before.but(files=before.files | {"rust": more[:1]}), after)
 
 
 def test_intervals_come_from_the_recipes_seed_and_samples(recipe, before, after):

@@ -6,11 +6,8 @@ from multipl_judge.problems.multipl_e import read_multipl_e
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval import valid_tests
 from multipl_moe.eval.eval_set import EvalOptions, prepare_eval_set
-from multipl_moe.eval.verdict import VerdictSettings, build_verdict
 from multipl_moe.recipe.recipe import validate_recipe
-from multipl_moe.report.verdict_tables import verdict_notes
 from tests.multipl_judge.problems.samples import MULTIPL_E, write_rows
-from tests.report.judged import of_model
 
 GOOD = {**MULTIPL_E["ocaml"], "name": "HumanEval_900_twice"}
 BAD = {**GOOD, "name": "HumanEval_901_twice", "prompt": "(** Twice N. *)\nlet twice (N : int) : int =\n"}
@@ -37,12 +34,6 @@ def test_a_problem_that_compiles_with_no_answer_is_left_out_by_name(recipe, bubb
     with pytest.raises(ConfigError, match=r"no problem's tests are valid; .*HumanEval_901_twice"):
         prepare_eval_set(recipe, EvalOptions())
     assert asked == []
-
-
-def test_the_table_names_them():
-    left_out = {"set/ocaml/a": "Error", "set/ocaml/b": "Error"}
-    (note,) = verdict_notes(of_model(build_verdict([], [], VerdictSettings()), problems_left_out=left_out))
-    assert note.endswith("2 problems left out whose tests do not compile with any answer: ocaml/a, ocaml/b")
 
 
 def test_older_languages_and_sets_with_references_are_not_tried(tmp_path):

@@ -13,7 +13,7 @@ from multipl_moe.eval.clusters import TaskScores
 from multipl_moe.eval.intervals import estimate_rate
 from multipl_moe.eval.verdict import VerdictSettings, build_verdict
 from multipl_moe.runs.verdict import Rate, Sample
-from tests.eval.judged import problem, problems, results
+from tests.eval.judged import cell_of, problem, problems, results
 
 _SETTINGS = VerdictSettings(roles={"rust": "learn", "go": "learn", "python": "keep"})
 RUST, GO, PYTHON = (problems(name, 5) for name in ("rust", "go", "python"))
@@ -43,21 +43,16 @@ def test_keys_are_frozen():
 def test_values_are_those_of_the_results():
     verdict = build_verdict(ASKED, JUDGED, _SETTINGS)
     assert list(verdict.languages) == ["rust", "go", "python"]
-    rust = verdict.languages["rust"]
-    assert rust.role == "learn"
-    cell = rust.benchmarks["starter"]
+    assert verdict.languages["rust"].role == "learn"
+    cell = cell_of(verdict)
     assert (cell.tasks, cell.samples) == (5, 5)
     expected = estimate_rate([[TaskScores([1, 0, 0, 0, 1], list("abcde"))]])
     assert cell.pass_at_k == {1: Rate(value=0.4, interval=expected.interval, tasks=5)}
     assert cell.passes.value == 0.4
-    assert cell.parses_or_compiles is not None
     assert cell.parses_or_compiles.value == 0.6
-    assert {name: count for name, count in cell.outcomes.items() if count} == {
-        "passed": 2,
-        "wrong_answer": 1,
-        "compile_error": 2,
-    }
-    go = verdict.languages["go"].benchmarks["starter"]  # failures of the judge never count against a model
+    counts = {name: count for name, count in cell.outcomes.items() if count}
+    assert counts == {"passed": 2, "wrong_answer": 1, "compile_error": 2}
+    go = cell_of(verdict, "go")  # failures of the judge never count against a model
     assert (go.tasks, go.samples, go.pass_at_k[1].value) == (4, 4, 0.25)
     assert verdict.left_out == [Sample(key="starter/go/0", sample=0)]
     means = {role: (row.languages, row.pass_at_k[1].value) for role, row in verdict.means.items()}
@@ -76,7 +71,7 @@ def test_failures_are_counted_by_how_far_the_programs_came():
         {"key": one.key, "sample": 0, "outcome": end, "stage": "compile" if number < 3 else "run"}
         for number, (one, end) in enumerate(zip(asked, ends, strict=True))
     ]
-    cell = build_verdict(asked, judged, _SETTINGS).languages["rust"].benchmarks["starter"]
+    cell = cell_of(build_verdict(asked, judged, _SETTINGS))
     assert list(cell.failures.values()) == [3, 1, 1, 1, 3]
     assert sum(count or 0 for count in cell.failures.values()) + cell.outcomes["passed"] == cell.samples
 
@@ -88,11 +83,10 @@ def test_where_no_toolchain_tells_what_parses_none_is_said_to(monkeypatch, form,
     toolchain = Toolchain(executables={}, version=(), **commands)
     monkeypatch.setitem(TOOLCHAINS, "mine", toolchain)
     asked = [problem("mine", number, form=form) for number in range(2)]
-    cell = build_verdict(asked, results(asked, "pw"), _SETTINGS).languages["mine"].benchmarks["starter"]
+    cell = cell_of(build_verdict(asked, results(asked, "pw"), _SETTINGS), "mine")
     assert (cell.parses_or_compiles, cell.failures["not_built"]) == (None, None)
     monkeypatch.setitem(TOOLCHAINS, "mine", replace(toolchain, **tells))
-    cell = build_verdict(asked, results(asked, "pw"), _SETTINGS).languages["mine"].benchmarks["starter"]
-    assert cell.parses_or_compiles is not None
+    cell = cell_of(build_verdict(asked, results(asked, "pw"), _SETTINGS), "mine")
     assert (cell.parses_or_compiles.value, cell.failures["not_built"]) == (1.0, 0)
 
 
@@ -120,26 +114,23 @@ def test_flags_name_problems_of_the_set_only():
     assert build_verdict(ASKED, JUDGED, settings).flags == {"starter/rust/3": "hollow"}
 
 
-def test_several_samples_give_more_k_as_far_as_each_problem_has_them():
+def test_several_samples_give_more_k_as_far_as_each_problem_has_them_and_more_is_refused():
     five = results(RUST, "pwccp", "ppccw", "pwccw", "wwccp", "wwccp")
     verdict = build_verdict(RUST, five, _SETTINGS)
     assert verdict.pass_at == [1, 5]
-    rates = verdict.languages["rust"].benchmarks["starter"].pass_at_k
+    rates = cell_of(verdict).pass_at_k
     assert rates[1].value == pytest.approx((3 + 1 + 0 + 0 + 3) / 25)
     assert rates[5].value == pytest.approx(3 / 5)
     assert set(verdict.means["learn"].pass_at_k) == {1, 5}
     asked = build_verdict(RUST, five, replace(_SETTINGS, pass_at=(2,)))
     assert asked.pass_at == [1, 2]
-
-
-def test_k_above_the_samples_is_refused_with_the_remedy():
-    with pytest.raises(UserError, match=r"pass@10 needs .* there are 2; draw 10 .* or ask for pass@2"):
-        build_verdict(RUST, results(RUST, "ppppp", "ppppp"), replace(_SETTINGS, pass_at=(10,)))
+    with pytest.raises(UserError, match=r"pass@10 needs .* there are 5; draw 10 .* or ask for pass@5"):
+        build_verdict(RUST, five, replace(_SETTINGS, pass_at=(10,)))
 
 
 def test_a_failure_of_the_judge_costs_its_task_the_larger_k_only():
     judged = results(RUST, "phwww", "wwwww")
-    cell = build_verdict(RUST, judged, replace(_SETTINGS, pass_at=(2,))).languages["rust"].benchmarks["starter"]
+    cell = cell_of(build_verdict(RUST, judged, replace(_SETTINGS, pass_at=(2,))))
     assert (cell.pass_at_k[1].tasks, cell.pass_at_k[2].tasks) == (5, 4)
     assert cell.pass_at_k[2].value == 0.25
 

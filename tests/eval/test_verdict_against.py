@@ -6,7 +6,7 @@ from multipl_moe.errors import UserError
 from multipl_moe.eval.verdict import VerdictSettings, build_verdict
 from multipl_moe.eval.verdict_against import compare_tasks, judge_against
 from multipl_moe.runs.verdict import VerdictComparison
-from tests.eval.judged import problems, results, scores_of
+from tests.eval.judged import cell_of, problems, results, scores_of
 
 _SETTINGS = VerdictSettings(roles={"rust": "learn", "go": "learn", "python": "keep"})
 _RUST, _GO, _PYTHON = (problems(name, 20) for name in ("rust", "go", "python"))
@@ -36,11 +36,11 @@ def compared(before, after, asked=_RUST) -> VerdictComparison:
 
 def test_what_changed_is_told_in_plain_words_and_means_are_those_of_the_roles():
     comparison = compared(_BEFORE, _AFTER, _ASKED)
-    cell = comparison.languages["rust"].benchmarks["starter"]
+    cell = cell_of(comparison)
     assert (cell.before, cell.after, cell.difference) == (0.0, 0.6, pytest.approx(0.6))
     assert (cell.gained, cell.lost, cell.is_noise) == (12, 0, False)
     assert cell.sentence == ("+60.0 points (0.0% to 60.0%) is more than noise: 12 tasks gained and 0 lost, of 20 tasks")
-    cell = comparison.languages["go"].benchmarks["starter"]
+    cell = cell_of(comparison, "go")
     low, high = (f"{100 * end:+.1f}" for end in cell.interval)
     assert cell.is_noise
     assert cell.sentence == (
@@ -57,9 +57,8 @@ def test_what_changed_is_told_in_plain_words_and_means_are_those_of_the_roles():
 
 def test_what_parses_is_compared_too():
     before, after = results(_RUST, "c" * 15 + "w" * 5), results(_RUST, "c" * 3 + "w" * 16 + "p")
-    cell = compared(before, after).languages["rust"].benchmarks["starter"]
+    cell = cell_of(compared(before, after))
     built = cell.parses_or_compiles
-    assert built is not None
     assert (built.before, built.after, built.difference) == (0.25, 0.85, pytest.approx(0.6))
     assert built.interval[0] > 0 > cell.interval[0]
 
@@ -67,14 +66,14 @@ def test_what_parses_is_compared_too():
 def test_tasks_that_the_judge_failed_on_for_one_model_do_not_pair():
     comparison = compared(results(_RUST, "h" + "w" * 19), results(_RUST, "p" * 19 + "h"))
     assert comparison.unpaired == ["starter/rust/0", "starter/rust/19"]
-    assert comparison.languages["rust"].benchmarks["starter"].tasks == 18
+    assert cell_of(comparison).tasks == 18
     with pytest.raises(UserError, match="no problem counts for both models"):
         compared(results(_RUST, "h" * 20), results(_RUST, "p" * 20))
 
 
 def test_several_samples_of_a_task_are_compared_by_their_share():
     before, after = results(_RUST, "w" * 20, "p" * 5 + "w" * 15), results(_RUST, "p" * 12 + "w" * 8, "p" * 20)
-    assert not compared(before, after).languages["rust"].benchmarks["starter"].is_noise
+    assert not cell_of(compared(before, after)).is_noise
 
 
 def test_gains_and_losses_are_counted_over_all_tasks():

@@ -15,12 +15,13 @@ from playwright.sync_api import Browser, Page
 from multipl_moe.corpus.inspection.documents import Documents
 from multipl_moe.corpus.inspection.inspection import Inspection
 from multipl_moe.corpus.manifest import DROP_REASONS, CorpusManifest, LanguageCounts
+from multipl_moe.eval.eval_set import EvalSet
 from multipl_moe.recipe.recipe import validate_recipe
 from multipl_moe.report.comparison_page import write_comparison
 from multipl_moe.report.continuations import CONTINUATIONS_FILE, Continuation
 from multipl_moe.report.corpus_page import write_corpus_page
 from multipl_moe.report.html import write_report
-from multipl_moe.report.problems_page import write_problems_page
+from multipl_moe.report.programs import write_problems_page
 from multipl_moe.runs.comparison import ComparisonResult
 from multipl_moe.runs.folder import write_json
 from multipl_moe.runs.result import Moved, RunResult
@@ -83,7 +84,7 @@ def pages(tmp_path: Path, metrics: RunResult, records: list[dict[str, Any]], mov
     write_report(tmp_path, result, records, held_out, recipe, Path("runs/demo/model"), reasons)
     asked = problems("rust", 3) + problems("go", 3, _LONG)
     models = [answers(f"runs/{name}/{_LONG}", asked, ["pass"], "wpcpww") for name in ("one", "two")]
-    write_problems_page(tmp_path / "problems.html", asked, models, notes=[_LONG])
+    write_problems_page(tmp_path / "problems.html", EvalSet(asked, {}, {}), models, {}, [_LONG])
     counts = LanguageCounts(900, 8_100_000, 2_000_000, 60, 1, {"MIT": 900}, dict.fromkeys(DROP_REASONS, 7), {_LONG: 1})
     recipe = validate_recipe({"learn": ["rust"], "keep": []})
     manifest = CorpusManifest(2, 0, "tiny", "0" * 64, 0, {"rust": counts})
@@ -96,12 +97,18 @@ def pages(tmp_path: Path, metrics: RunResult, records: list[dict[str, Any]], mov
     return tmp_path
 
 
-def test_pages_are_readable_load_nothing_and_are_white_on_paper(browser: Browser, pages: Path):
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(offline=True)
     page = context.new_page()
+    page.on("pageerror", lambda error: pytest.fail(str(error)))
+    yield page
+    context.close()
+
+
+def test_pages_are_readable_load_nothing_and_are_white_on_paper(page: Page, pages: Path):
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
-    page.on("pageerror", lambda error: pytest.fail(str(error)))
     for name in _PAGES:
         url = (pages / f"{name}.html").as_uri()
         page.goto(url)
@@ -124,19 +131,15 @@ def test_pages_are_readable_load_nothing_and_are_white_on_paper(browser: Browser
         page.emulate_media(media="screen")
         assert [request for request in requests if not request.startswith("data:")] == [url]
         requests.clear()
-    context.close()
 
 
-def test_paper_has_what_is_folded_away(browser: Browser, tmp_path: Path, result: ComparisonResult):
+def test_paper_has_what_is_folded_away(page: Page, tmp_path: Path, result: ComparisonResult):
     write_comparison(tmp_path, result)
-    context = browser.new_context(offline=True)
-    page = context.new_page()
     page.goto((tmp_path / "comparison.html").as_uri())
     is_seen = "document.querySelector('details.section td').checkVisibility()"
     assert not page.evaluate(is_seen)
     page.emulate_media(media="print")
     assert page.evaluate(is_seen)
-    context.close()
 
 
 _ASKED = problems("rust", 3) + problems("go", 3) + problems("go", 3, "mine")
@@ -145,20 +148,16 @@ Show = Callable[..., Page]
 
 
 @pytest.fixture
-def show(browser: Browser, tmp_path: Path) -> Iterator[Show]:
+def show(page: Page, tmp_path: Path) -> Show:
     """Opens the page of problems and models, by default those above."""
-    context = browser.new_context(offline=True)
 
     def open_page(asked=_ASKED, models=_MODELS) -> Page:
         file = tmp_path / "problems.html"
-        write_problems_page(file, asked, models, flags={_ASKED[0].key: "hollow"})
-        page = context.new_page()
-        page.on("pageerror", lambda error: pytest.fail(str(error)))
+        write_problems_page(file, EvalSet(asked, {}, {_ASKED[0].key: "hollow"}), models, {})
         page.goto(file.as_uri())
         return page
 
-    yield open_page
-    context.close()
+    return open_page
 
 
 def test_what_a_chat_answered_is_shown_beside_the_code_that_was_taken_out_of_it(show: Show):

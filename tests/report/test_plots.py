@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from multipl_moe.report.colours import BETTER, BLUE, PALE, PAPER, UNSURE
 from multipl_moe.report.comparison_plots import comparison_plot, comparison_rest_plot
 from multipl_moe.report.plots import expert_heat_map, gain_plot, training_plot, verdict_plot
+from tests.eval.judged import cell_of
 from tests.eval.measured import SUMMARY, only
 from tests.report.compared import a_run, with_runs
 from tests.report.judged import judged
@@ -88,12 +89,8 @@ def test_heat_map_has_a_row_for_each_language_and_a_column_for_each_expert_of_ea
     assert [label.get_text() for label in axes.get_yticklabels()] == ["Rust", "C++", "Python", "English text"]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["6", "7"]
     assert "2 experts" in axes.get_xlabel()
-    for routing, key in (
-        ({"rust": {6: only("token")}}, "segment_load"),
-        ({"rust": {}}, "segment_load"),
-        ({}, "token_load"),
-    ):
-        assert expert_heat_map(routing, key, TITLES) is None
+    for nothing in ({"rust": {6: only("token")}}, {"rust": {}}, {}):
+        assert expert_heat_map(nothing, "segment_load", TITLES) is None
 
 
 def test_a_verdict_has_a_bar_for_each_model_and_its_interval_and_names_what_was_not_scored():
@@ -106,7 +103,7 @@ def test_a_verdict_has_a_bar_for_each_model_and_its_interval_and_names_what_was_
     low, high = axes.get_ylim()
     assert low > high  # top to bottom
     spans = [np.asarray(line.get_xdata()).tolist() for line in axes.lines]
-    interval = verdict.languages["rust"].benchmarks["starter"].pass_at_k[1].interval
+    interval = cell_of(verdict).pass_at_k[1].interval
     assert spans[1] == pytest.approx([100 * bound for bound in interval])
     colours = [to_hex(bar.get_facecolor()) for bar in axes.patches]
     assert colours == [PALE, BETTER, PALE, UNSURE]

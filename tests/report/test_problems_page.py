@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from multipl_judge.problems.problem import Problem
-from multipl_moe.report.problems_page import ModelAnswers, page_data, write_problems_page
+from multipl_moe.eval.eval_set import EvalSet
+from multipl_moe.report.programs import ModelAnswers, page_data, write_problems_page
 from tests.eval.judged import problem, results
 from tests.report.html_page import Page, assert_loads_nothing
 
@@ -26,19 +27,16 @@ def answers(name: str, asked: list[Problem], completions: list[str], *letters: s
     """What a model wrote (the completions in turn) and what came of it (one string of letters for each sample)."""
     judged = results(asked, *letters)
     texts = [completions[index % len(completions)] for index in range(len(judged))]
-    samples = [
-        {"key": line["key"], "sample": line["sample"], "completion": text, "finish": "stop", "said": f"Here: {text}"}
-        for line, text in zip(judged, texts, strict=True)
-    ]
-    details = [
-        {"key": line["key"], "sample": line["sample"], "output": text, "compile_s": 0.1, "run_s": 0.2, "peak_bytes": 9}
-        for line, text in zip(judged, texts, strict=True)
-    ]
+    of = [({"key": line["key"], "sample": line["sample"]}, text) for line, text in zip(judged, texts, strict=True)]
+    samples = [name | {"completion": text, "finish": "stop", "said": f"Here: {text}"} for name, text in of]
+    details = [name | {"output": text, "compile_s": 0.1, "run_s": 0.2, "peak_bytes": 9} for name, text in of]
     return ModelAnswers(name, samples, judged, details)
 
 
-def _write(folder: Path, asked: list[Problem], models: list[ModelAnswers], **values: Any) -> str:
-    write_problems_page(folder / "problems.html", asked, models, **values)
+def _write(folder: Path, asked: list[Problem], models: list[ModelAnswers], notes: Any = (), **values: Any) -> str:
+    told: dict[str, Any] = {"not_scored": {}, "flags": {}} | values
+    eval_set = EvalSet(asked, **told)
+    write_problems_page(folder / "problems.html", eval_set, models, {}, notes)
     return (folder / "problems.html").read_text(encoding="utf-8")
 
 
@@ -55,7 +53,7 @@ def test_embedded_data_reads_back_equal_whatever_models_wrote(tmp_path: Path):
     page = _write(tmp_path, asked, models, flags=flags, not_scored={"lua": _EVIL[0]})
     again = _write(tmp_path, asked, models, flags=flags, not_scored={"lua": _EVIL[0]})
     assert again == page, "equal inputs give equal bytes"
-    assert _embedded(page) == page_data(asked, models, flags=flags, titles={})
+    assert _embedded(page) == page_data(asked, models, flags, {})
     for number, text in enumerate(_EVIL):
         answer = _embedded(page)["problems"][number]["answers"][1]
         shown = answer["samples"][0]

@@ -6,7 +6,7 @@ import pytest
 
 from multipl_moe.generate.reading import Reading
 from multipl_moe.report.continuations import Continuation, continuations_table
-from multipl_moe.report.reading import GATE, coloured_text, views_of
+from multipl_moe.report.reading import GATE, coloured_text, legend, views_of
 from tests.report.test_grid import printed
 
 _EXPERTS = ["token expert 0", "token expert 1", "segment expert 0", "segment expert 1"]
@@ -40,6 +40,14 @@ def test_the_text_is_there_escaped_with_its_gate_and_its_bits():
     assert shown[1]["title"] == "gate 0.00, 2.0 bits (base 5.0)"
     worse = tokens(coloured_text(reading(base_bits=[None, 1.0, 1.0]), GATE))
     assert (worse[1]["heat"], worse[2]["strength"]) == ("var(--worse)", "0")
+
+
+@pytest.mark.parametrize(("base", "told"), [(None, ""), (0.0, "1.000 bits per byte"), (1.0, "the base 1.000 (+0.0%)")])
+def test_the_legend_tells_bits_as_far_as_there_are_some(base: float | None, told: str):
+    bits = {"bits": [None], "base_bits": [None]} if base is None else {"bits": [1.0], "base_bits": [base]}
+    shown = legend(reading(pieces=["a"], gate=[1.0], weights={}, **bits), GATE, None, None)
+    assert told in shown
+    assert ("bits" in shown) == (told != "")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from rich.text import Text
 
+from multipl_judge.languages.table import LANGUAGES
 from multipl_moe.corpus.decontamination.benchmark_check import BenchmarkCheck
 from multipl_moe.corpus.inspection.documents import Documents
 from multipl_moe.corpus.inspection.inspection import Inspection
@@ -115,7 +116,9 @@ def test_few_held_out_files_and_text_that_the_budget_left_out_are_told_in_a_sent
     manifest, recipe = inspection.manifest, inspection.recipe
     assert over_budget_note(manifest, recipe) is None
     few = replace(manifest.languages["mylang"], validation_files=4)
-    told = few_held_out_note(replace(manifest, languages={"rust": few, "go": replace(few, validation_files=5)}))
+    told = few_held_out_note(
+        replace(manifest, languages={"rust": few, "go": replace(few, validation_files=5)}), LANGUAGES
+    )
     assert (told or "").startswith("few held-out files: 4 of Rust; ")
     manifest.languages["mylang"].dropped["over_budget"] = 1_000_000
     recipe = recipe.with_settings("corpus", max_bytes_per_language={"mylang": 82_100_000})
@@ -129,7 +132,7 @@ def test_what_is_read_has_a_row_for_each_language_in_80_columns_and_a_warning_wh
     small = LanguageShare("keep", 0.4, 0.3, 10, 630, 10, 1.25, True, _BEST_FIT)
     none = LanguageShare("keep", 0.001, 0.0, 0, 0, 0, 0.0, False, _BEST_FIT)
     summary = MixtureSummary("best_fit", 64, "", {"english": part, "python": small, "go": none})
-    grid = mixture_table(summary)
+    grid = mixture_table(summary, LANGUAGES)
     assert row(grid, "Python") == ["Python", "keep", "40.0%", "30.0%", "630", "1.25", "1.56%", "25.0%", "0.00%"]
     assert row(grid, "Go") == ["Go", "keep", "0.1%", "0.0%", "0", "0.00", "", "25.0%", "0.00%"]
     text = printed(grid, 80)

@@ -80,10 +80,13 @@ def test_a_gate_that_opened_for_no_prompt_gave_the_base_s_result(is_told, num_op
 
 
 def test_notes_tell_what_was_not_scored_left_out_and_hollow():
-    assert verdict_notes(judged(decontamination={"mbpp": "checked", "starter": "unknown"})) == [
+    of_set = {"mbpp": "checked", "starter": "unknown"}
+    left_out = {"set/ocaml/a": "Error", "set/ocaml/b": "Error"}
+    assert verdict_notes(judged(decontamination=of_set, problems_left_out=left_out)) == [
         "Go not scored: go: not found; [install] it",
         "1 sample left out because the judge itself failed (the first is sample 0 of starter/python/19); "
         "such samples count for nothing",
+        "2 problems left out whose tests do not compile with any answer: ocaml/a, ocaml/b",
         "training corpus decontaminated (files that held problems were left out) against: mbpp",
         "not known whether the training text was decontaminated against: starter",
         "tests that prove nothing, scored all the same: starter/rust/7",

@@ -5,6 +5,7 @@ import re
 import shutil
 from collections import namedtuple
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -195,7 +196,7 @@ def test_what_was_done_is_recorded_beside_the_weights(tmp_path, base):
         "base_licence": "unknown",
         "noise": 0.01,
         "other_text": [],
-        "parameters": report.parameters.to_json(),
+        "parameters": asdict(report.parameters),
         "verification": {"max_difference": report.verification.max_difference, "must_be_exact": False},
         "router_start": None,
         "gate_start": None,

@@ -64,14 +64,8 @@ def language(
 
 def _write(name: str, file: Path, kind: str, extensions: list[str], sources: list[str], held_out: list[str]) -> None:
     from multipl_judge.languages.table import LANGUAGES
-<<<<<<< HEAD
     from multipl_moe.corpus.read.candidates import has_library, installed_folders
-    from multipl_moe.recipe.language_template import first_problem, language_recipe, problems_beside
-=======
-    from multipl_moe.corpus.read.candidates import has_library
-    from multipl_moe.corpus.read.installed import installed_folders
     from multipl_moe.recipe.language_template import Kind, first_problem, language_recipe, problems_beside
->>>>>>> s-cli
     from multipl_moe.recipe.recipe import parse_value, validate_recipe
     from multipl_moe.runs.folder import write_text
 

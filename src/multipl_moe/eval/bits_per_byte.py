@@ -19,12 +19,10 @@ from multipl_moe.start_tokens import start_tokens
 
 @dataclass(frozen=True)
 class FileScore:
-    """What a model needs for one file.
+    """What a model needs for one file: negative log2 likelihood, UTF-8 bytes and tokens of the scored text.
 
-    Attributes:
-        bits: negative log2 likelihood of the scored text.
-        num_bytes: UTF-8 bytes of the scored text: all of it where the tokenizer begins texts with a token of its own,
-            else all but the first token, which has nothing before it; of an answer its completions.
+    That is all of it where the tokenizer begins texts with a token of its own, else all but the first token, which has
+    nothing before it; of an answer its completions.
     """
 
     path: str
@@ -57,29 +55,27 @@ def score_files(
     """
     start = start_tokens(tokenizer)
     read = [_read(tokenizer, start, index, file, settings) for index, file in enumerate(files)]
-    windows = [window for of_file, _, _ in read for window in of_file]
     nats = [0.0] * len(files)
-    for batch in batches(windows, settings.batch_tokens):
+    for batch in batches([window for windows, _ in read for window in windows], settings.batch_tokens):
         for window, logits in zip(batch, scored_logits(model, batch, open_share), strict=True):
-            tokens = torch.tensor(window.tokens[window.first_scored :], device=logits.device)
+            tokens = torch.tensor(window.scored, device=logits.device)
             nats[window.text] += F.cross_entropy(logits.float(), tokens, reduction="sum").item()
     if damaged := [file.path for file, value in zip(files, nats, strict=True) if not math.isfinite(value)]:
         raise BaseModelError(f"model: its bits per byte of {damaged[0]} are no number; what it computes is not finite")
     return [
-        FileScore(file.path, value / math.log(2), num_bytes, num_tokens)
-        for file, value, (_, num_bytes, num_tokens) in zip(files, nats, read, strict=True)
+        FileScore(file.path, value / math.log(2), num_bytes, sum(len(window.scored) for window in windows))
+        for file, value, (windows, num_bytes) in zip(files, nats, read, strict=True)
         if num_bytes > 0
     ]
 
 
 def _read(
     tokenizer: PreTrainedTokenizerBase, start: list[int], index: int, file: TextFile, settings: EvalSection
-) -> tuple[list[Window], int, int]:
-    """The windows of a file, and the bytes and tokens that they score."""
+) -> tuple[list[Window], int]:
+    """The windows of a file, and the bytes that they score."""
     if not file.cuts:
         tokens, num_bytes = encode(tokenizer, start, file.text, settings.tokens_per_file)
-        windows = list(windows_of(index, tokens, start, settings.window_tokens))
-        return windows, num_bytes, len(tokens) - max(len(start), 1)
+        return list(windows_of(index, tokens, start, settings.window_tokens)), num_bytes
     parts = parts_of(file.text, file.cuts)
     tokens, spans = tokenised_answer(tokenizer, parts)
     longest = min(settings.window_tokens, settings.tokens_per_file)
@@ -88,9 +84,7 @@ def _read(
         for (begin, end), completion in zip(spans, parts[1::2], strict=True)
         if 0 < begin < end - 1 <= longest
     ]
-    windows = [window for window, _ in scored]
-    num_tokens = sum(len(window.tokens) - window.first_scored for window in windows)
-    return windows, sum(size for _, size in scored), num_tokens
+    return [window for window, _ in scored], sum(size for _, size in scored)
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, start: list[int], text: str, max_tokens: int) -> tuple[list[int], int]:

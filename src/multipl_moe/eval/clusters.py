@@ -4,17 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse.csgraph import connected_components
 
 _ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
 class TaskScores:
-    """One number for each task of a set, such as the share of its samples that passed.
-
-    Attributes:
-        clusters: for each task the cluster that it belongs to; the same problem in several languages shares one.
-    """
+    """One number for each task of a set, such as the share of its samples that passed, and each task's cluster."""
 
     values: Sequence[float]
     clusters: Sequence[str]
@@ -59,13 +56,10 @@ def independent_means(languages: Sequence[Sequence[TaskScores]]) -> list[Cluster
     cells = [scores for sets in languages for scores in sets]
     weights_C = np.array([1 / (len(languages) * len(sets)) for sets in languages for _ in sets])
     counts_GC, sums_GC = _by_cluster(cells)
-    linked_CC = counts_GC.T @ counts_GC > 0
-    for _ in range(len(cells).bit_length()):
-        linked_CC = linked_CC @ linked_CC  # also by way of other cells
-    first_C = linked_CC.argmax(axis=1)
+    num_parts, part_C = connected_components(counts_GC.T @ counts_GC > 0)
     means = []
-    for first in np.unique(first_C):
-        chosen_C = first_C == first
+    for part in range(num_parts):
+        chosen_C = part_C == part
         inside_G = counts_GC[:, chosen_C].any(axis=1)
         inside = np.ix_(inside_G, chosen_C)
         means.append(clustered_mean(weights_C[chosen_C], counts_GC[inside], sums_GC[inside]))
@@ -76,11 +70,7 @@ def clustered_mean(weights_C: np.ndarray, counts_GC: np.ndarray, sums_GC: np.nda
     """The mean of cells whose tasks weigh alike in each; of several draws, `sums_GC` may have more axes before.
 
     A cell whose tasks are all of one cluster cannot show how they spread: it is compared with the whole mean.
-
-    Args:
-        weights_C: of the cells.
-        counts_GC: number of tasks of each cluster.
-        sums_GC: sums of their values.
+    `counts_GC` are numbers of tasks of each cluster and cell, `sums_GC` the sums of their values.
     """
     weight, sizes_C = float(weights_C.sum()), counts_GC.sum(axis=0)
     per_task_C = weights_C / weight / sizes_C
@@ -103,11 +93,9 @@ def clustered_mean(weights_C: np.ndarray, counts_GC: np.ndarray, sums_GC: np.nda
 
 def _by_cluster(cells: Sequence[TaskScores]) -> tuple[np.ndarray, np.ndarray]:
     """(clusters, cells) number of tasks, and sum of their values."""
-    names = sorted({name for scores in cells for name in scores.clusters})
-    position = {name: index for index, name in enumerate(names)}
+    names, rows = np.unique([name for scores in cells for name in scores.clusters], return_inverse=True)
+    places = rows, np.repeat(np.arange(len(cells)), [len(scores.clusters) for scores in cells])
     counts_GC, sums_GC = np.zeros((2, len(names), len(cells)))
-    for column, scores in enumerate(cells):
-        rows = [position[name] for name in scores.clusters]
-        np.add.at(counts_GC[:, column], rows, 1)
-        np.add.at(sums_GC[:, column], rows, scores.values)
+    np.add.at(counts_GC, places, 1)
+    np.add.at(sums_GC, places, np.concatenate([scores.values for scores in cells]))
     return counts_GC, sums_GC

@@ -95,9 +95,8 @@ def prepare_eval_set(
 ) -> EvalSet:
     """Read the problems, or take those given instead of the recipe's, and try the toolchains that they need.
 
-    The key `named` is where the recipe names them.
-
-    Before they are tried, which may take minutes, `require` gets the problems whose toolchain is here, and the others.
+    Before that, which may take minutes, `require` gets the problems whose toolchain is here, and the others. The key
+    `named` is where the recipe names them.
 
     Raises:
         ConfigError: a benchmark cannot be read, no language of the problems can be judged here, no problem's tests are
@@ -109,18 +108,12 @@ def prepare_eval_set(
         found = [one for one in problems if one.language in here and not may_be_invalid(one)]
         if found:
             require(found, [problem for problem in problems if problem not in found])
-    checks = _check_languages(problems, options)
-    unfit = {name: check.problem for name, check in checks.items() if check.problem is not None}
+    versions, unfit = _check_languages(problems, options)
     scored = [problem for problem in problems if problem.language not in unfit]
     if any(map(may_be_invalid, scored)):
         options.on_step("trying the tests")
-    said = invalid_tests(
-        scored,
-        {name: check.version for name, check in checks.items()},
-        on_progress=options.on_progress,
-        workers=recipe.programs.workers,
-        **options.ways,
-    )
+    ways = {"on_progress": options.on_progress, "workers": recipe.programs.workers, **options.ways}
+    said = invalid_tests(scored, versions, **ways)
     left_out = [(problem, said[problem.key]) for problem in problems if problem.key in said]
     problems = [problem for problem in problems if problem.key not in said]
     if all(problem.language in unfit for problem in problems):
@@ -159,7 +152,8 @@ def _languages_here(languages: Collection[str], options: EvalOptions) -> set[str
     return found
 
 
-def _check_languages(problems: list[Problem], options: EvalOptions) -> dict[str, LanguageCheck]:
+def _check_languages(problems: list[Problem], options: EvalOptions) -> tuple[dict[str, str], dict[str, str]]:
+    """Versions of the toolchains by language, and why languages cannot be judged."""
     wants: dict[str, set[str]] = {}
     for problem in problems:
         program = program_of(problem, problem.reference or "", Nonce(0, 0))
@@ -170,4 +164,4 @@ def _check_languages(problems: list[Problem], options: EvalOptions) -> dict[str,
     if len(unfit) == len(checks):
         raise ConfigError([f"{name}: cannot be judged here: {reason}" for name, reason in unfit.items()])
     options.on_checks(checks)
-    return checks
+    return {name: check.version for name, check in checks.items()}, unfit

@@ -35,11 +35,7 @@ def form_faults(
 
     That is where four of five do not, and fewer than half of the model before; or, without such a model, where nine of
     ten do not, and half of these hold no code, or a code fence, or end only because they have all tokens.
-    Ten programs are needed.
-
-    Args:
-        verdict: what `build_verdict`, or `judge_against`, returned.
-        samples, details: what was written and what became of it, by key and sample.
+    Ten programs are needed. `samples` and `details` tell what was written, and what became of it.
     """
     places = {problem.key: (problem.language, problem.benchmark) for problem in problems}
     failed: dict[tuple[str, str], list[SampleKey]] = {}
@@ -63,8 +59,7 @@ def form_faults(
         fault = FormFault(
             language=language,
             benchmark=benchmark,
-            samples=after.samples,
-            not_built=after.not_built,
+            **vars(after),
             before=before,
             signs={sign: len(found) for sign, found in signs.items() if found},
             key=shown[0],

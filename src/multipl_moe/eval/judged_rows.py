@@ -39,11 +39,9 @@ class _RowTask(Task):
 
 
 class RowJudge:
-    """Judges rows into a folder.
+    """Judges rows into verdicts.jsonl of a folder, which exists by the time of `judge`; progress is told in rows.
 
     Args:
-        folder: where verdicts.jsonl is, or is to be; it exists by the time of `judge`.
-        options: how it is carried out; progress is told in rows.
         programs: workers and limits are used.
         part: which of how many parts of the rows it judges; a program's content says which it is of.
     """
@@ -113,7 +111,7 @@ class RowJudge:
         for start, line in journal_lines(self._file):
             try:
                 self._count(line["row"], line["sha256"], require_language(line["language"]), line["outcome"], start)
-            except (KeyError, ValueError) as error:
+            except (LookupError, ValueError, TypeError, AttributeError) as error:
                 raise OutputError(f"output: {self._file} holds a line that is not a verdict ({error})") from error
         self._num_resumed = self._num_done
 

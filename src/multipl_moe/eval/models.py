@@ -36,12 +36,9 @@ def evaluate_models(
     against: str,
     on_progress: OnProgress = lambda done, total: None,
 ) -> EvaluatedChanges:
-    """Bits per byte by language before, of `against`, and after.
+    """Bits per byte by language before, of `against`, and after, of the model in a folder, dense or hybrid.
 
-    Args:
-        recipe: languages, eval and seed are used.
-        model: folder of the model, dense or hybrid.
-        on_progress: is told after each language of a model how many are done, of how many.
+    `on_progress` is told after each language of a model how many are done, of how many.
     """
     before, after = _scored(recipe, [resolve_base(against), model], corpus, on_progress)
     changes = compare_scores(recipe, before, after)

@@ -51,12 +51,7 @@ def outcome_sentence(recipe: Recipe, found: Changes) -> str:
 
 def outcome_sentences(recipe: Recipe, found: Changes) -> list[str]:
     """The result in words: of programs, where they were practised, of the means of both roles, of each language that
-    became worse while its role did not, and of each of which one file alone is held out.
-
-    Args:
-        recipe: languages are used.
-        found: what `compare_scores` returned, or with programs.
-    """
+    became worse while its role did not, and of each of which one file alone is held out."""
     programs = programs_learnt(recipe, found)
     parts = [] if programs is None else [f"Programs that pass, pass@1: {programs.sentence}."]
     told_worse = set[str]()
@@ -67,7 +62,7 @@ def outcome_sentences(recipe: Recipe, found: Changes) -> list[str]:
                 told_worse.update(_names(recipe, role))
     rows = {name: row for name, row in found.languages.items() if name not in told_worse}
     if worse := [row for row in rows.values() if row.outcome == "worse"]:
-        changes = [f"{row.title} by {_percent(row.change)} ({_span(*row.interval)})" for row in worse]
+        changes = [f"{row.title} by {_tenths(row.change)}% ({_span(*row.interval)})" for row in worse]
         parts.append(f"Worse: {_listed(changes)}.")
     if few := [row.title for row in found.languages.values() if row.files == 1]:
         parts.append(
@@ -103,7 +98,7 @@ def _needs_other(change: _Change) -> str:
     direction = "fewer" if change.value < 0 else "more"
     is_of_one_sign = (change.value < 0 and change.high < 0) or (change.value > 0 and change.low > 0)
     span = _span(change.low, change.high, *(("", "") if is_of_one_sign else (" fewer", " more")))
-    return f"{_needs(change)} {_percent(change.value)} {direction} bits per byte ({span})"
+    return f"{_needs(change)} {_tenths(change.value)}% {direction} bits per byte ({span})"
 
 
 def _span(low: float, high: float, fewer: str = "", more: str = "") -> str:
@@ -113,10 +108,6 @@ def _span(low: float, high: float, fewer: str = "", more: str = "") -> str:
     if low >= 0:
         return f"{_tenths(low)} to {_tenths(high)}{more}"
     return f"{_tenths(low)}{fewer} to {_tenths(high)}{more}"
-
-
-def _percent(change: float) -> str:
-    return f"{_tenths(change)}%"
 
 
 def _tenths(change: float) -> str:

@@ -40,13 +40,10 @@ def parts_of_language(recipe: Recipe, name: str, *, unsafe: bool = False) -> lis
     try:
         problems, fault = [problem for problem in read_problems(recipe) if problem.language == name], None
     except ConfigError as error:
-        problems, fault = [], "; ".join(error.problems)
+        problems, fault = [], LanguagePart("problems", "; ".join(error.problems), False)
     references = {problem.reference for problem in problems}
     toolchain = _toolchain(recipe, name, unsafe, is_tried=bool(references - first_references() - {None}))
-    if fault is not None:
-        posed = LanguagePart("problems", fault, False)
-    else:
-        posed = _problems(recipe, problems, unsafe, can_judge=toolchain.is_there)
+    posed = fault or _problems(recipe, problems, unsafe, can_judge=toolchain.is_there)
     return [toolchain, posed, *_text(recipe, name)]
 
 
@@ -79,25 +76,19 @@ def _problems(recipe: Recipe, found: list[Problem], unsafe: bool, *, can_judge: 
 
 
 def _text(recipe: Recipe, name: str) -> Iterator[LanguagePart]:
-    detector, is_found = LanguageDetector(recipe.language_table), False
-    for number, source in enumerate(recipe.corpus.sources):
-        if source.language not in (None, name):
-            continue
-        is_found = True
+    detector, endings = LanguageDetector(recipe.language_table), ", ".join(recipe.own_languages[name].extensions)
+    found = [(n, source) for n, source in enumerate(recipe.corpus.sources) if source.language in (None, name)]
+    if not found:
+        yield LanguagePart("text", "corpus.sources: none may have text of this language", False)
+    for number, source in found:
         what = f"{'held-out' if source.held_out else 'training'} text, {source.path or source.kind}"
         try:
             num_files = _num_files(source, name, detector)
+            fault = f"no file of the language ({endings})" if num_files == 0 else None
         except CorpusError as error:
-            yield LanguagePart(what, f"{error}; mend corpus.sources[{number}]", False)
-            continue
-        endings = ", ".join(recipe.own_languages[name].extensions)
-        if num_files == 0:
-            yield LanguagePart(what, f"no file of the language ({endings}); mend corpus.sources[{number}]", False)
-        else:
-            state = "not looked into: rows" if num_files is None else f"{num_files:,} files"
-            yield LanguagePart(what, state, True)
-    if not is_found:
-        yield LanguagePart("text", "corpus.sources: none may have text of this language", False)
+            num_files, fault = 0, str(error)
+        state = "not looked into: rows" if num_files is None else f"{num_files:,} files"
+        yield LanguagePart(what, f"{fault}; mend corpus.sources[{number}]" if fault else state, not fault)
 
 
 def _num_files(source: SourceSection, name: str, detector: LanguageDetector) -> int | None:

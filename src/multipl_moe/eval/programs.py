@@ -5,6 +5,7 @@ metrics.json; `BY_ITSELF` in it the first three of a gate that was not told. Eve
 run left there.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -46,15 +47,13 @@ def evaluate_programs(
     """The verdict on a model's programs, also written to `output` with all that it rests on.
 
     Args:
-        recipe: programs, learn, keep, eval and seed are used.
         name: of the model, for the report.
         output: folder of this evaluation, existing.
         against: folder of an earlier evaluation on the same problems, of the model before.
         decontamination: by benchmark, whether the text that the model was trained on was checked for its problems.
         gate_is_told, opens_for: whether the model's domain gate was told the language of each problem, and whether it
             opens by itself where the answer to one begins; None: it has none.
-        by_itself: makes the samples once more, without telling it; they are judged in the folder `BY_ITSELF` of
-            `output`, for a second verdict.
+        by_itself: makes the samples once more, without telling it, for a second verdict.
 
     Raises:
         UserError: the model cannot write, or `against` lacks results.
@@ -83,10 +82,9 @@ def evaluate_programs(
 
 
 def _at_prompts(problems: Sequence[Problem], opens_for: Callable[[Problem], bool]) -> dict[str, AtPrompts]:
-    found: dict[str, list[bool]] = {}
-    for problem in problems:
-        found.setdefault(problem.language, []).append(opens_for(problem))
-    return {language: AtPrompts(open=sum(opens), prompts=len(opens)) for language, opens in found.items()}
+    asked = Counter(problem.language for problem in problems)
+    opened = Counter(problem.language for problem in problems if opens_for(problem))
+    return {language: AtPrompts(open=opened[language], prompts=number) for language, number in asked.items()}
 
 
 def _judge(
@@ -152,7 +150,6 @@ def _require_same_problems(output: Path, against: Path) -> None:
 
 
 def _require_same_limits(recipe: Recipe, against: Path) -> None:
-    """Raise ConfigError where programs of the model before had other limits, if its folder says which."""
     file = against / "recipe.yaml"
     if file.is_file() and (then := load_recipe(file).programs.limits) != recipe.programs.limits:
         raise ConfigError(

@@ -35,7 +35,7 @@ def prepare_reference_set(recipe: Recipe, options: EvalOptions) -> EvalSet:
 
 def check_references(recipe: Recipe, eval_set: EvalSet, output: Path, options: EvalOptions) -> ProgramsResult:
     """Judge references into an existing folder; problems that broken ones pass are flagged, see its broken/."""
-    hollow = _hollow_problems(recipe, eval_set, output / "broken", options)
+    hollow = _hollow_problems(recipe, eval_set.scored, output / "broken", options)
     eval_set = replace(eval_set, flags=hollow | eval_set.flags)
     right = KnownCompleter("reference", {problem.key: problem.reference or "" for problem in eval_set.problems})
     complete = completed_by(right, _GREEDY)
@@ -45,12 +45,10 @@ def check_references(recipe: Recipe, eval_set: EvalSet, output: Path, options: E
 def reference_faults(recipe: Recipe, problems: list[Problem], options: EvalOptions) -> dict[str, str]:
     """What is wrong with a problem, by key: its reference does not pass, or with a body that fails its tests do.
 
-    Args:
-        recipe: limits of programs are used.
-        problems: with references, in languages that can be judged here.
+    The problems have references, in languages that can be judged here.
     """
     with TemporaryDirectory() as folder:
-        faults = _hollow_problems(recipe, EvalSet(problems, {}, {}), Path(folder, "broken"), options)
+        faults = _hollow_problems(recipe, problems, Path(folder, "broken"), options)
         right = KnownCompleter("reference", {problem.key: problem.reference or "" for problem in problems})
         samples = generate_samples(problems, right, _GREEDY, Path(folder, "right"))
         results = judge_samples(problems, samples, Path(folder, "right"), options, recipe.programs)
@@ -58,10 +56,10 @@ def reference_faults(recipe: Recipe, problems: list[Problem], options: EvalOptio
     return faults | {key: f"its reference ends in {outcome}" for key, outcome in failed.items()}
 
 
-def _hollow_problems(recipe: Recipe, eval_set: EvalSet, folder: Path, options: EvalOptions) -> dict[str, str]:
+def _hollow_problems(recipe: Recipe, problems: list[Problem], folder: Path, options: EvalOptions) -> dict[str, str]:
     options.on_step("running references with broken bodies")
-    texts = {problem.key: text for problem in eval_set.scored if (text := broken_reference(problem)) is not None}
-    breakable = [problem for problem in eval_set.scored if problem.key in texts]
+    texts = {problem.key: text for problem in problems if (text := broken_reference(problem)) is not None}
+    breakable = [problem for problem in problems if problem.key in texts]
     if not breakable:
         return {}
     samples = generate_samples(breakable, KnownCompleter("broken reference", texts), _GREEDY, folder)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from multipl_moe.errors import ConfigError
 from multipl_moe.eval.bits_per_byte import FileScore, bits_per_byte
 from multipl_moe.eval.intervals import Estimate, resampled
 from multipl_moe.eval.language_scores import LanguageScores
@@ -55,9 +56,17 @@ def run_metrics(
 def compare_scores(recipe: Recipe, before: LanguageScores, after: LanguageScores) -> Changes:
     """Bits per byte before and after, by language and as means over the languages to learn and to keep.
 
-    The mean over the languages to keep is one of programming languages; natural language stands by itself.
+    The mean over the languages to keep is one of programming languages; natural language stands by itself. Files count
+    that both models score: with another tokenizer an answer may be longer than what is read.
+
+    Raises:
+        ConfigError: both score no file of a language.
     """
-    pairs = {name: (before.files[name], after.files[name]) for name in recipe.languages}
+    pairs = {name: _both(before.files[name], after.files[name]) for name in recipe.languages}
+    if lacking := [name for name, (files, _) in pairs.items() if not files]:
+        raise ConfigError(
+            f"--against: no held-out text in {', '.join(lacking)} is scored for both models; raise eval.tokens_per_file"
+        )
 
     def change(names: Sequence[str]) -> dict[str, Any]:
         chosen = [pairs[name] for name in names]
@@ -80,10 +89,8 @@ def compare_scores(recipe: Recipe, before: LanguageScores, after: LanguageScores
 
 def describe_scores(recipe: Recipe, scores: LanguageScores) -> Scores:
     """Bits per byte of one model by language."""
-    rows = {
-        name: LanguageScore(**_row(recipe, name, scores.files[name]), bpb=bits_per_byte(scores.files[name]))
-        for name in recipe.languages
-    }
+    files = {name: scores.files[name] for name in recipe.languages}
+    rows = {name: LanguageScore(**_row(recipe, name, of), bpb=bits_per_byte(of)) for name, of in files.items()}
     return Scores(languages=rows)
 
 
@@ -96,6 +103,12 @@ def mean_relative_change(pairs: list[_Pair], *, samples: int, seed: int) -> Esti
     draws = np.mean([_resampled_changes(*pair, samples, generator) for pair in pairs], axis=0)
     value = float(np.mean([bits_per_byte(after) / bits_per_byte(before) - 1 for before, after in pairs]))
     return Estimate.of_draws(value, draws)
+
+
+def _both(before: list[FileScore], after: list[FileScore]) -> _Pair:
+    paths = {score.path for score in before} & {score.path for score in after}
+    old, new = ([score for score in scores if score.path in paths] for scores in (before, after))
+    return old, new
 
 
 def _resampled_changes(

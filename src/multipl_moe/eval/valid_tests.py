@@ -34,13 +34,8 @@ def invalid_tests(
 ) -> dict[str, str]:
     """Keys of the problems whose tests do not compile, and what the toolchain says.
 
-    A toolchain that says so once is not asked again: what it said is kept in the folder for caches.
-
-    Args:
-        problems: in languages that can be judged here.
-        versions: of their toolchains, by language.
-        on_progress: called with what is done and what there is to do.
-        ways: of `judge_all`: workers, unsafe, toolbox.
+    A toolchain that says so once is not asked again: what it said is kept in the folder for caches. All problems are in
+    languages that can be judged here, whose toolchains have these `versions`; `ways` are those of `judge_all`.
     """
     by_digest = {_digest(one, versions[one.language]): one for one in problems if may_be_invalid(one)}
     if not by_digest:

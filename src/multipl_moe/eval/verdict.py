@@ -59,7 +59,7 @@ def build_verdict(problems: Sequence[Problem], results: Sequence[Result], settin
             role: MeanRates(languages=names, pass_at_k=_means([cells[name] for name in names], ks))
             for role, names in mean_groups(cells, settings.roles).items()
         },
-        not_scored=dict(settings.not_scored) | _without_counted_sample(tallies),
+        not_scored=dict(settings.not_scored) | _without_counted_sample(tallies, cells),
         left_out=[Sample(key=tally.problem.key, sample=sample) for tally in tallies for sample in tally.left_out],
         flags={key: reason for key, reason in settings.flags.items() if key in known},
     )
@@ -168,11 +168,10 @@ def _means(languages: Sequence[dict[str, list[TaskTally]]], ks: Sequence[int]) -
     return means
 
 
-def _without_counted_sample(tallies: Sequence[TaskTally]) -> dict[str, str]:
+def _without_counted_sample(tallies: Sequence[TaskTally], cells: Cells) -> dict[str, str]:
     """Languages in which the judge failed on every sample of a whole benchmark: said, for a 0 would be a lie."""
-    places = [(tally.problem.language, tally.problem.benchmark) for tally in tallies]
-    counted = {place for place, tally in zip(places, tallies, strict=True) if tally.num_samples}
-    lost: dict[str, list[str]] = {}
-    for language, benchmark in dict.fromkeys(place for place in places if place not in counted):
-        lost.setdefault(language, []).append(benchmark)
+    lost: dict[str, dict[str, None]] = {}
+    for tally in tallies:
+        if tally.problem.benchmark not in cells.get(tally.problem.language, {}):
+            lost.setdefault(tally.problem.language, {})[tally.problem.benchmark] = None
     return {name: f"the judge failed on every sample of {', '.join(benchmarks)}" for name, benchmarks in lost.items()}

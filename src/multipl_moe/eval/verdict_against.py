@@ -1,7 +1,6 @@
 """Two models judged on the same problems: what changed, by language and benchmark and as means, and that in words."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 
 from multipl_judge.problems.problem import Problem
 from multipl_moe.errors import ConfigError
@@ -44,16 +43,23 @@ def judge_against(
         raise ConfigError("comparison: no problem counts for both models; judge both on the same problems")
     counted = {tally.problem.key for tally in shared}
     cells = group_cells(shared)
-    pairs = {
-        language: {name: _pair(tasks, old, task_scores) for name, tasks in benchmarks.items()}
-        for language, benchmarks in cells.items()
-    }
+
+    def pair(tasks: Sequence[TaskTally], score: Callable[[Sequence[TaskTally]], TaskScores] = task_scores) -> _Pair:
+        return score([old[task.problem.key] for task in tasks]), score(tasks)
+
+    def of_cell(tasks: Sequence[TaskTally]) -> Difference:
+        change = compare_tasks([[pair(tasks)]])
+        if not tells_built(tasks[0].problem):
+            return change
+        return change.but(parses_or_compiles=Shares.narrowed(compare_tasks([[pair(tasks, built_scores)]])))
+
+    def of_mean(names: list[str]) -> Difference:
+        where = f" in {len(names)} language{'s' if len(names) > 1 else ''}"
+        return compare_tasks([list(map(pair, cells[name].values())) for name in names], where).but(languages=names)
+
     comparison = VerdictComparison(
-        languages=describe_cells(cells, settings, partial(_compare_cell, old)),
-        means={
-            role: _compare_means(names, [list(pairs[name].values()) for name in names])
-            for role, names in mean_groups(pairs, settings.roles).items()
-        },
+        languages=describe_cells(cells, settings, of_cell),
+        means={role: of_mean(names) for role, names in mean_groups(cells, settings.roles).items()},
         unpaired=[tally.problem.key for tally in new if tally.problem.key not in counted],
     )
     return verdict.but(before=verdict_before, comparison=comparison)
@@ -87,24 +93,6 @@ def compare_tasks(languages: Sequence[Sequence[_Pair]], where: str = "") -> Diff
         is_noise=is_noise,
         sentence=sentence,
     )
-
-
-def _pair(
-    tasks: Sequence[TaskTally], old: Mapping[str, TaskTally], score: Callable[[Sequence[TaskTally]], TaskScores]
-) -> _Pair:
-    return score([old[task.problem.key] for task in tasks]), score(tasks)
-
-
-def _compare_cell(old: Mapping[str, TaskTally], tasks: Sequence[TaskTally]) -> Difference:
-    change = compare_tasks([[_pair(tasks, old, task_scores)]])
-    if not tells_built(tasks[0].problem):
-        return change
-    return change.but(parses_or_compiles=Shares.narrowed(compare_tasks([[_pair(tasks, old, built_scores)]])))
-
-
-def _compare_means(names: list[str], languages: list[list[_Pair]]) -> Difference:
-    where = f" in {len(languages)} language{'s' if len(languages) > 1 else ''}"
-    return compare_tasks(languages, where).but(languages=names)
 
 
 def _changes(before: TaskScores, after: TaskScores) -> TaskScores:

@@ -25,14 +25,16 @@ class Window:
     tokens: list[int]
     first_scored: int
 
+    @property
+    def scored(self) -> list[int]:
+        """Those that count."""
+        return self.tokens[self.first_scored :]
+
 
 def windows_of(text: int, tokens: list[int], start: list[int], size: int) -> Iterator[Window]:
     """Windows that score each token once, half a window at a time after the first; each begins as texts begin.
 
-    Args:
-        text: place of the text.
-        tokens: of the text, `start` included.
-        start: tokens that begin every text, see `start_tokens`; they are not scored.
+    `text` is its place; the `start` of its tokens, with which every text begins (`start_tokens`), is not scored.
     """
     num_before = max(len(start), 1)
     if len(tokens) <= num_before:

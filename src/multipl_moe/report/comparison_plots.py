@@ -79,11 +79,9 @@ def _marks(result: ComparisonResult, *, is_long: bool) -> list[_Mark]:
     best = {name for names in result.undominated.values() for name in names}
     marks = []
     for method, title in result.methods.items():
-        own = {name: run for name, run in result.runs.items() if run.method == method}
-        runs = {name: run for name, run in own.items() if run.is_long == is_long}
-        rates = {run.learning_rate for run in runs.values()}
-        seeds = {run.seed for run in runs.values()}
-        for name, run in sorted(runs.items(), key=lambda item: item[1].learning_rate):
+        runs = [one for one in result.runs.items() if one[1].method == method and one[1].is_long == is_long]
+        rates, seeds = {run.learning_rate for _, run in runs}, {run.seed for _, run in runs}
+        for name, run in sorted(runs, key=lambda one: one[1].learning_rate):
             rate = f", {run.learning_rate:g}" if len(rates) > 1 else ""
             seed = f", seed {run.seed}" if len(seeds) > 1 else ""
             if len(run.means) == 2:
@@ -159,12 +157,9 @@ def cost_plot(result: ComparisonResult, width: float = 8) -> Figure | None:
     axes_width = (width - _LEFT - between) * 0.32 if is_wide else (width - _LEFT) * 0.54
     total = (above + height + below) * (1 if is_wide else 2)
     figure = Figure(figsize=(width, total))
-    first, second = ((_LEFT, below), (_LEFT + axes_width + between, below))
-    if not is_wide:
-        first, second = (_LEFT, total / 2 + below), first
-    left, right = (
-        figure.add_axes((x / width, y / total, axes_width / width, height / total)) for x, y in (first, second)
-    )
+    second = (_LEFT + axes_width + between if is_wide else _LEFT, below)
+    places = [(_LEFT, below if is_wide else total / 2 + below), second]
+    left, right = (figure.add_axes((x / width, y / total, axes_width / width, height / total)) for x, y in places)
     for axes, x_of in ((left, lambda run: run.tokens / 1000), (right, _minutes)):
         for runs, colour in zip(ways.values(), colours, strict=True):
             xs, ys = zip(*((x_of(run), 100 * _learnt(run)) for run in runs), strict=True)

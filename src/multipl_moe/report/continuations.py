@@ -1,7 +1,7 @@
 """What base and hybrid write after the same prompts, side by side: in the terminal and as a part of a page."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from markupsafe import Markup
@@ -19,13 +19,9 @@ CONTINUATIONS_FILE = "continuations.json"
 
 @dataclass(frozen=True)
 class Continuation:
-    """A prompt and how both models go on from it.
+    """A prompt, with the title of its language, and what `base` and `hybrid` add to it.
 
-    Attributes:
-        language: title of the prompt's.
-        prompt: what both were given.
-        base, hybrid: what each adds.
-        reading: the prompt and what the hybrid adds, as the hybrid reads them.
+    `reading` is of the prompt and what the hybrid adds, as the hybrid reads them.
     """
 
     language: str
@@ -41,7 +37,7 @@ class Continuation:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dict that `from_json` reads back."""
-        return {**vars(self), "reading": self.reading.to_json()}
+        return asdict(self)
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Continuation":

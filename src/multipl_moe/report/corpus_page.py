@@ -1,6 +1,5 @@
 """inspect.html: one self-contained page on what a corpus holds, what was left out of it and why."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +16,7 @@ from multipl_moe.corpus.manifest import DROP_REASONS, CorpusManifest, LanguageCo
 from multipl_moe.report.colours import BETTER, BLUE, GOLD, ORANGE, PALE, PAPER, PURPLE, UNSURE, WORSE
 from multipl_moe.report.corpus_tables import over_budget_note
 from multipl_moe.report.page import picture, rendered
-from multipl_moe.report.plots import FONT_SIZE, WIDE_ENOUGH, plain_label, strip
+from multipl_moe.report.plots import FONT_SIZE, WIDE_ENOUGH, plain_label, stacked, strip
 from multipl_moe.runs.folder import write_text
 
 _MOST = 30
@@ -56,7 +55,7 @@ def write_corpus_page(file: Path, inspection: Inspection) -> None:
         manifest=manifest,
         titles=titles,
         seed=inspection.seed,
-        totals=_totals(manifest.languages.values()),
+        totals={key: sum(getattr(row, key) for row in manifest.languages.values()) for key in _SUMMED},
         dropped=_table(manifest.languages, lambda row: row.dropped, DROP_REASONS),
         licences=_table(manifest.languages, lambda row: row.licences),
         replaced=_table(manifest.languages, lambda row: row.replaced),
@@ -82,13 +81,6 @@ def write_corpus_page(file: Path, inspection: Inspection) -> None:
         recipe=inspection.recipe.to_yaml(),
     )
     write_text(file, page)
-
-
-def _totals(rows: Iterable[LanguageCounts]) -> Counter[str]:
-    totals: Counter[str] = Counter()
-    for row in rows:
-        totals.update({key: getattr(row, key) for key in _SUMMED})
-    return totals
 
 
 def _table(
@@ -145,10 +137,9 @@ def _length_plot(
     lengths: Mapping[str, np.ndarray], titles: Mapping[str, str], sequence_tokens: int, width: float = 8
 ) -> Figure:
     """How many tokens training documents have: a histogram of the (D,) lengths of each language, in doublings."""
-    figure = Figure(figsize=(width, 0.8 * len(lengths) + 1), layout="constrained")
-    panels = figure.subplots(len(lengths), 1, sharex=True, squeeze=False)[:, 0]
+    figure, panels = stacked(width, 0.8 * len(lengths) + 1, [1] * len(lengths))
     longest = max(int(lengths_D.max()) for lengths_D in lengths.values())
-    edges = 2.0 ** np.arange(int(longest).bit_length() + 1)
+    edges = 2.0 ** np.arange(longest.bit_length() + 1)
     for axes, (name, lengths_D) in zip(panels, lengths.items(), strict=True):
         counts, _ = np.histogram(lengths_D, edges)
         axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=BETTER, edgecolor=PAPER, linewidth=0.5)

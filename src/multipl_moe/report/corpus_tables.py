@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from multipl_judge.languages.answers import title_of
-from multipl_judge.languages.table import LANGUAGES, Language
+from multipl_judge.languages.table import Language
 from multipl_moe.corpus.inspection.inspection import Inspection
 from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.data.packing import Packing, PackingCounts
@@ -15,11 +15,8 @@ _FEW = 5  # held-out files
 _TITLES: dict[Packing, str] = {"windows": "windows", "best_fit": "best fit", "whole": "whole"}
 
 
-def corpus_table(manifest: CorpusManifest, languages: Mapping[str, Language] = LANGUAGES) -> Grid:
-    """Files, bytes and tokens of a corpus by language, and what was left out.
-
-    The table of languages is one with those that the recipe added, here and below.
-    """
+def corpus_table(manifest: CorpusManifest, languages: Mapping[str, Language]) -> Grid:
+    """Files, bytes and tokens of a corpus by language, and what was left out; `languages` has the recipe's own, too."""
     rows = []
     for name, row in manifest.languages.items():
         dropped = "\n".join(f"{reason} {count:,}" for reason, count in row.dropped.items() if count)
@@ -41,7 +38,7 @@ def over_budget_note(manifest: CorpusManifest, recipe: Recipe) -> str | None:
     return f"corpus.max_bytes_per_language left out {', '.join(parts)}; null, alone or by language, takes all."
 
 
-def few_held_out_note(manifest: CorpusManifest, languages: Mapping[str, Language] = LANGUAGES) -> str | None:
+def few_held_out_note(manifest: CorpusManifest, languages: Mapping[str, Language]) -> str | None:
     """One sentence on languages of which so few files are held out that no change can be told from chance."""
     few = {name: row.validation_files for name, row in manifest.languages.items() if row.validation_files < _FEW}
     if not few:
@@ -65,7 +62,7 @@ def corpus_summary(inspection: Inspection) -> Grid:
     return Grid("Corpus", ["language", "files", "MB", "tokens", "B/token", "held out", "left out"], rows, notes=notes)
 
 
-def mixture_table(summary: MixtureSummary, languages: Mapping[str, Language] = LANGUAGES) -> Grid:
+def mixture_table(summary: MixtureSummary, languages: Mapping[str, Language]) -> Grid:
     """Share, tokens and passes of each language in a run, and what packing costs it."""
     rows = []
     for name, part in summary.languages.items():
@@ -80,9 +77,7 @@ def mixture_table(summary: MixtureSummary, languages: Mapping[str, Language] = L
     return Grid(title, header, rows, num_labels=2)
 
 
-def packing_table(
-    counts: Mapping[str, Mapping[Packing, PackingCounts]], languages: Mapping[str, Language] = LANGUAGES
-) -> Grid:
+def packing_table(counts: Mapping[str, Mapping[Packing, PackingCounts]], languages: Mapping[str, Language]) -> Grid:
     """What each way of packing makes of each language's tokens, all for sequences of as many tokens."""
     rows = []
     for name, by_packing in counts.items():

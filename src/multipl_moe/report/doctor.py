@@ -94,21 +94,15 @@ def _time_rows(plan: "TrainingPlan", speed: "MachineSpeed") -> list[Any]:
         "held-out loss": plan.held_out_tokens,
         "scoring base and model": plan.scored_tokens,
     }
-    searched = (
-        [[f"search for the rate, {plan.search_tokens:,} tokens at most", _duration(plan.search_seconds(speed))]]
-        if plan.search_tokens
-        else []
-    )
+    parts = [
+        ("search for the rate", plan.search_tokens, plan.search_seconds(speed)),
+        *((what, number, plan.forward_seconds(number, speed)) for what, number in read.items()),
+    ]
     return [
         ["measured here", f"{speed.flops_per_s / 1e9:,.0f} GFLOP/s, {speed.bytes_per_s / 1e9:,.1f} GB/s"],
         ["tokens/s, roughly", f"{plan.tokens / seconds:,.0f}"],
         [f"time for {plan.tokens:,} tokens, roughly", _duration(seconds)],
-        *searched,
-        *(
-            [f"{what}, {number:,} tokens at most", _duration(plan.forward_seconds(number, speed))]
-            for what, number in read.items()
-            if number
-        ),
+        *([f"{what}, {number:,} tokens at most", _duration(time)] for what, number, time in parts if number),
         [Text("time in all, roughly", "bold"), _duration(plan.total_seconds(speed))],
     ]
 

@@ -111,19 +111,19 @@ def _heat_maps(result: RunResult) -> list[tuple[str, str]]:
     maps = []
     for key, title in _HEAT_MAPS.items():
         draw = partial(expert_heat_map, result.routing, key, titles)
-        maps.append((title, picture(key, f"{title}: which serve which language", draw)))
-    return [(title, drawn) for title, drawn in maps if drawn]
+        if drawn := picture(key, f"{title}: which serve which language", draw):
+            maps.append((title, drawn))
+    return maps
 
 
 def _programs(verdict: ProgramsResult | None) -> dict[str, Any] | None:
     """What the page shows of the programs that two models wrote; no plot where every count is small."""
     if verdict is None or verdict.comparison is None:
         return None
-    label = "Programs that pass their tests, before and after"
+    label, draw = "Programs that pass their tests, before and after", partial(verdict_plot, verdict)
+    all_few = all(is_few(cell.tasks) for *_, cell in verdict.cells())
     return {
-        "plot": picture("programs", label, partial(verdict_plot, verdict))
-        if not all(is_few(cell.tasks) for *_, cell in verdict.cells())
-        else None,
+        "plot": None if all_few else picture("programs", label, draw),
         "table": comparison_table(verdict.comparison),
         "failures": failures_table(verdict),
         "notes": [*verdict_notes(verdict), SMALL_MODEL_NOTE],

@@ -35,12 +35,10 @@ def rendered(template: str, **values: Any) -> str:
 def picture(name: str, label: str, draw: Callable[[float], Figure | None]) -> Markup:
     """A figure at two widths, of which the page's stylesheet shows the one that fits; letters keep their size.
 
-    Nothing where there is nothing to draw.
-
     Args:
         name: of the figure, unlike any other on the page.
         label: what it shows, for those who do not see it.
-        draw: makes the figure, if any, for a width in inches; one that comes out wider scrolls in a box of its own.
+        draw: makes the figure, if there is any, for a width in inches; one that comes out wider scrolls in its box.
     """
     parts = [
         Markup('<div class="scroll {}" role="img" aria-label="{}">{}</div>').format(

@@ -3,7 +3,7 @@
 Each is drawn for a width in inches; letters keep their size. On a narrow one there are fewer words.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,8 +32,7 @@ def gain_plot(found: Changes, width: float = 8) -> Figure:
     most = max(_WIDEST * max(abs(100 * row.change) for row in found.languages.values()), _LEAST_PER_CENT)
     panels = {role: rows for role, rows in panels.items() if rows}
     heights = [len(rows) for rows in panels.values()]
-    figure = Figure(figsize=(width, 0.36 * sum(heights) + 0.4 * len(panels) + 0.7), layout="constrained")
-    grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
+    figure, grid = stacked(width, 0.36 * sum(heights) + 0.4 * len(panels) + 0.7, heights)
     for axes, (role, rows) in zip(grid, panels.items(), strict=True):
         axes.set_title(ROLE_TITLES[role], loc="left", fontsize=10, fontweight="bold")
         if len(rows) > 1 and (mean := found.means.get(role)):
@@ -66,8 +65,7 @@ def training_plot(records: list[dict[str, Any]], held_out: list[dict[str, Any]],
     tokens = [record["tokens"] / 1000 for record in records]
     bands = {kind: _load_band(records, f"{kind}_load") for kind in ("segment", "token")}
     bands = {kind: band for kind, band in bands.items() if band is not None}
-    figure = Figure(figsize=(width, 4.6 if bands else 2.6), layout="constrained")
-    panels = figure.subplots(2 if bands else 1, 1, sharex=True, squeeze=False)[:, 0]
+    figure, panels = stacked(width, 4.6 if bands else 2.6, [1] * (2 if bands else 1))
     panels[0].plot(tokens, [record["loss"] for record in records], color=BLUE, label="training text")
     if held_out:
         points = [record["tokens"] / 1000 for record in held_out]
@@ -82,12 +80,8 @@ def training_plot(records: list[dict[str, Any]], held_out: list[dict[str, Any]],
     panels[-1].set_xlabel("thousand tokens", fontsize=FONT_SIZE)
     for axes in panels:
         strip(axes)
-        places: dict[str, Any] = {
-            "loc": "lower left",
-            "bbox_to_anchor": (0, 1),
-            "ncols": 2 if width >= WIDE_ENOUGH else 1,
-        }
-        axes.legend(**places, fontsize=FONT_SIZE, frameon=False)
+        place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1)}
+        axes.legend(**place, ncols=2 if width >= WIDE_ENOUGH else 1, fontsize=FONT_SIZE, frameon=False)
     return figure
 
 
@@ -99,21 +93,19 @@ def expert_heat_map(
     Languages by layers and experts; None where no layer has such experts. Many experts make it wider. `label` is of
     the colours, where they show something else.
     """
-    names = list(routing)
-    layers = list(routing[names[0]]) if names else []
-    loads = {layer: [_loads(routing[name][layer], key) for name in names] for layer in layers}
-    if not layers or not loads[layers[0]][0]:
+    layers = list(next(iter(routing.values()), {}))
+    loads_NLE = np.array([[_loads(summaries[layer], key) for layer in layers] for summaries in routing.values()])
+    if not loads_NLE.size:
         return None
-    num_experts = len(loads[layers[0]][0])
-    grid = np.array([[load for layer in layers for load in loads[layer][row]] for row in range(len(names))])
-    wide_enough = max(width, 0.22 * max(grid.shape[1], len(layers)) + 2)
-    figure = Figure(figsize=(wide_enough, 0.4 * len(names) + 1.4), layout="constrained")
+    num_names, num_layers, num_experts = loads_NLE.shape
+    wide_enough = max(width, 0.22 * num_layers * num_experts + 2)
+    figure = Figure(figsize=(wide_enough, 0.4 * num_names + 1.4), layout="constrained")
     axes = figure.subplots()
-    image = axes.imshow(grid, aspect="auto", cmap="YlGnBu", vmin=0)
-    axes.set_yticks(range(len(names)), [plain_label(titles.get(name, name)) for name in names])
-    centres = [index * num_experts + (num_experts - 1) / 2 for index in range(len(layers))]
+    image = axes.imshow(loads_NLE.reshape(num_names, -1), aspect="auto", cmap="YlGnBu", vmin=0)
+    axes.set_yticks(range(num_names), [plain_label(titles.get(name, name)) for name in routing])
+    centres = [index * num_experts + (num_experts - 1) / 2 for index in range(num_layers)]
     axes.set_xticks(centres, [str(layer) for layer in layers])
-    for index in range(1, len(layers)):
+    for index in range(1, num_layers):
         axes.axvline(index * num_experts - 0.5, color=PAPER, linewidth=2)
     label = label or f"share of the {'tokens' if key == 'token_load' else 'segments'}"
     axes.set_xlabel(f"layer ({num_experts} expert{'s' if num_experts > 1 else ''} each)", fontsize=FONT_SIZE)
@@ -134,15 +126,13 @@ def verdict_plot(verdict: Verdict, width: float = 8) -> Figure:
     """
     panels = _verdict_panels(verdict)
     heights = [len(rows) * (0.6 if verdict.before is not None else 0.4) + 0.3 for rows in panels.values()]
-    figure = Figure(figsize=(width, sum(heights) + 0.3 * len(panels) + 0.8), layout="constrained")
-    grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
+    figure, grid = stacked(width, sum(heights) + 0.3 * len(panels) + 0.8, heights)
     for axes, (benchmark, rows) in zip(grid, panels.items(), strict=True):
         _draw_bars(axes, rows)
         axes.set_title(plain_label(benchmark), loc="left", fontsize=10, fontweight="bold")
     grid[-1].set_xlim(0, 100)
     grid[-1].set_xlabel("programs that pass their tests, %  ·  better →", fontsize=FONT_SIZE)
-    missing = [language_title(name) for name in verdict.not_scored]
-    if missing:
+    if missing := [language_title(name) for name in verdict.not_scored]:
         figure.supxlabel(plain_label(f"not scored: {', '.join(missing)}"), fontsize=FONT_SIZE, color=WORSE)
     return figure
 
@@ -180,6 +170,13 @@ def _bar(axes: Axes, y: float, height: float, cell: Cell, colour: str, when: str
     write_beside(axes, y, f"{told}{when}")
 
 
+def stacked(width: float, height: float, heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
+    """A figure, in inches, of panels below each other on one scale from left to right; `heights` are their ratios."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    ratios = {"height_ratios": heights}
+    return figure, figure.subplots(len(heights), 1, sharex=True, squeeze=False, gridspec_kw=ratios)[:, 0].tolist()
+
+
 def plain_label(title: str) -> str:
     """A title that matplotlib does not read as a formula."""
     return title.replace("$", r"\$")
@@ -206,11 +203,8 @@ def _load_band(records: list[dict[str, Any]], key: str) -> tuple[list[float], li
     """Least and greatest load over layers and experts in each record, as multiples of the mean load in its layer."""
     lows, highs = [], []
     for record in records:
-        ratios = []
-        for summary in record["routers"].values():
-            loads = _loads(summary, key)
-            mean = sum(loads) / len(loads) if loads else 0
-            ratios += [load / mean for load in loads if mean]
+        layers = [loads for summary in record["routers"].values() if any(loads := _loads(summary, key))]
+        ratios = [load / (sum(loads) / len(loads)) for loads in layers for load in loads]
         if not ratios:
             return None
         lows.append(min(ratios))

@@ -1,5 +1,6 @@
 """A text that was read by a hybrid, as a part of a page: coloured by gate or expert, with the bits that it takes."""
 
+import math
 from itertools import accumulate, groupby
 
 from markupsafe import Markup
@@ -24,7 +25,7 @@ def coloured_text(reading: Reading, view: str, layer: int | None = None, prompt_
         prompt_characters: so many are a prompt, and grey.
     """
     begins = accumulate(map(len, reading.pieces), initial=0)
-    colours = _gate_colours(reading) if view == GATE else _expert_colours(reading, view, layer)
+    colours = _colours(reading, view, layer)
     spans = [
         Markup('<span{} style="--c:{};--w:{:.0f}%;--h:{};--d:{:.0f}%" title="{}">{}</span>').format(
             Markup(' class="prompt"') if begin < prompt_characters else "",
@@ -41,10 +42,10 @@ def coloured_text(reading: Reading, view: str, layer: int | None = None, prompt_
 
 
 def legend(reading: Reading, view: str, layer: int | None, use: ExpertUse | None) -> Markup:
-    """What the colours mean, and how many bits the text takes."""
+    """What the colours mean, and how many bits the text takes, where a token has something before it."""
     hybrid, base = reading.bits_per_byte
-    said = Markup("{:.3f} bits per byte").format(hybrid)
-    if base is not None:
+    said = Markup("") if math.isnan(hybrid) else Markup("{:.3f} bits per byte").format(hybrid)
+    if said and base:
         line = '<b class="good">fewer</b> or <b class="bad">more</b> than the base needs.'
         said += Markup(", the base {:.3f} ({:+.1f}%). Line: bits of a token, " + line).format(
             base, 100 * (hybrid / base - 1)
@@ -54,9 +55,20 @@ def legend(reading: Reading, view: str, layer: int | None, use: ExpertUse | None
 
 def chips(reading: Reading, view: str, layer: int | None, use: ExpertUse | None) -> Markup:
     """What the colours mean."""
+    chip = Markup('<span class="chip" style="--c:{}">{}</span>')
     if view == GATE:
-        return Markup('<span class="chip" style="--c:{}">gate open: experts work</span>').format(GATE_COLOUR)
-    return Markup(" ").join(_expert_chips(reading, view, layer, use))
+        return chip.format(GATE_COLOUR, "gate open: experts work")
+    assert layer is not None
+    chosen, first = _strongest(reading, view, layer), _places(reading, view).start
+    served = use.languages_served(layer) if use is not None else None
+    shown = []
+    for number, name in enumerate(_names(reading, view)):
+        text = f"{name}: {chosen.count(number) / len(chosen):.0%} of the text"
+        if served is not None and (shares := served[first + number]):
+            language, share = next(iter(shares.items()))
+            text += f", mainly {language_title(language)} ({share:.0%})"
+        shown.append(chip.format(expert_colour(number), text))
+    return Markup(" ").join(shown)
 
 
 def layer_map(reading: Reading, kind: str) -> Markup:
@@ -93,35 +105,17 @@ def first_view(reading: Reading) -> tuple[str, int | None]:
     return views_of(reading)[0], max(reading.weights, default=None)
 
 
-def _gate_colours(reading: Reading) -> list[tuple[str, float]]:
-    assert reading.gate is not None
-    return [(GATE_COLOUR, 0.6 * p) for p in reading.gate]
-
-
-def _expert_colours(reading: Reading, kind: str, layer: int | None) -> list[tuple[str, float]]:
-    """Of each token, the colour of its strongest expert, and how much of it is to be seen."""
+def _colours(reading: Reading, view: str, layer: int | None) -> list[tuple[str, float]]:
+    """Of each token, the colour of the gate or of its strongest expert, and how much of it is to be seen."""
+    if view == GATE:
+        assert reading.gate is not None
+        return [(GATE_COLOUR, 0.6 * p) for p in reading.gate]
     assert layer is not None
-    first = _places(reading, kind).start
-    colours = []
-    for expert, weights in zip(_strongest(reading, kind, layer), reading.weights[layer], strict=True):
-        colours.append(
-            (GATE_COLOUR, 0.0) if expert is None else (expert_colour(expert), 0.2 + 0.6 * weights[first + expert])
-        )
-    return colours
-
-
-def _expert_chips(reading: Reading, kind: str, layer: int | None, use: ExpertUse | None) -> list[Markup]:
-    assert layer is not None
-    chosen, first = _strongest(reading, kind, layer), _places(reading, kind).start
-    served = use.languages_served(layer) if use is not None else None
-    chips = []
-    for number, name in enumerate(_names(reading, kind)):
-        text = f"{name}: {chosen.count(number) / len(chosen):.0%} of the text"
-        if served is not None and (shares := served[first + number]):
-            language, share = next(iter(shares.items()))
-            text += f", mainly {language_title(language)} ({share:.0%})"
-        chips.append(Markup('<span class="chip" style="--c:{}">{}</span>').format(expert_colour(number), text))
-    return chips
+    first, strongest = _places(reading, view).start, _strongest(reading, view, layer)
+    return [
+        (GATE_COLOUR, 0.0) if expert is None else (expert_colour(expert), 0.2 + 0.6 * weights[first + expert])
+        for expert, weights in zip(strongest, reading.weights[layer], strict=True)
+    ]
 
 
 def _heat(reading: Reading, place: int) -> tuple[str, float]:

@@ -1,6 +1,6 @@
 """The verdict on programs as tables, the same for the terminal and for the report."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from dataclasses import replace
 
 from rich.text import Text
@@ -130,28 +130,26 @@ def verdict_notes(verdict: Verdict) -> list[str]:
     decontaminated, and which tests prove nothing."""
     notes = [f"{language_title(name)} not scored: {reason}" for name, reason in verdict.not_scored.items()]
     if left_out := verdict.left_out:
-        notes.append(
-            f"{len(left_out):,} sample{'s' if len(left_out) > 1 else ''} left out because the judge itself failed "
-            f"(the first is sample {left_out[0].sample} of {left_out[0].key}); such samples count for nothing"
-        )
+        first = f"the first is sample {left_out[0].sample} of {left_out[0].key}"
+        why = f"left out because the judge itself failed ({first}); such samples count for nothing"
+        notes.append(f"{_counted(left_out, 'sample')} {why}")
     if too_long := verdict.did_not_fit:
-        notes.append(
-            f"{len(too_long):,} prompt{'s' if len(too_long) > 1 else ''} too long for the model, counted as failed "
-            f"(the first is {too_long[0]})"
-        )
+        why = f"too long for the model, counted as failed (the first is {too_long[0]})"
+        notes.append(f"{_counted(too_long, 'prompt')} {why}")
     notes += form_notes(verdict)
-    result = verdict if isinstance(verdict, ProgramsResult) else None
-    notes += _gate_notes(result) if result else []
-    if result and (invalid := result.problems_left_out):
-        shown = ", ".join(key.split("/", 1)[1] for key in invalid)
-        notes.append(
-            f"{len(invalid):,} problem{'s' if len(invalid) > 1 else ''} left out whose tests do not compile with any "
-            f"answer: {shown}"
-        )
-    notes += status_notes(result.decontamination) if result else []
+    if isinstance(verdict, ProgramsResult):
+        notes += _gate_notes(verdict)
+        if invalid := verdict.problems_left_out:
+            shown = ", ".join(key.split("/", 1)[1] for key in invalid)
+            notes.append(f"{_counted(invalid, 'problem')} left out whose tests do not compile with any answer: {shown}")
+        notes += status_notes(verdict.decontamination)
     if verdict.flags:
         notes.append(f"tests that prove nothing, scored all the same: {', '.join(verdict.flags)}")
     return notes
+
+
+def _counted(several: Sized, noun: str) -> str:
+    return f"{len(several):,} {noun}{'s' if len(several) > 1 else ''}"
 
 
 def form_notes(verdict: Verdict) -> list[str]:

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from multipl_moe.errors import BaseModelError
 from multipl_moe.eval.intervals import Estimate, resampled
-from multipl_moe.eval.windows import batches, scored_logits, windows_of
+from multipl_moe.eval.windows import Window, batches, scored_logits, windows_of
 from multipl_moe.runs.result import Movement
 
 _CHUNK_TOKENS = 64  # whose probabilities are there at once, in float32
@@ -22,11 +22,7 @@ _CHUNK_TOKENS = 64  # whose probabilities are there at once, in float32
 
 @dataclass(frozen=True)
 class CountedText:
-    """A text, and from where on it counts.
-
-    Attributes:
-        num_before: of these only stand before what counts, such as a prompt; the first token never counts.
-    """
+    """A text, of which `num_before` tokens, such as a prompt, only stand before what counts; the first never counts."""
 
     tokens: list[int]
     num_before: int
@@ -41,9 +37,7 @@ class CountedText:
 class TextMovement:
     """How far a model is from its base on the tokens of a text that count.
 
-    Attributes:
-        nats: KL(base || model) of the next token, summed.
-        num_changed: tokens at which model and base hold another one for the likeliest.
+    `nats` are KL(base || model) of the next token, summed; `num_changed` tokens have another one for the likeliest.
     """
 
     nats: float
@@ -72,18 +66,14 @@ def measure_movement(
             None reads each text whole.
         reads_prompts: let the model's domain gates first read all that stands before what counts, as `generate` does.
     """
-    windows = [
-        window
-        for index, text in enumerate(texts)
-        for window in windows_of(
-            index, text.tokens, text.tokens[: text.num_before], window_tokens or max(len(text.tokens), 1)
-        )
-    ]
+    windows: list[Window] = []
+    for index, text in enumerate(texts):
+        size = window_tokens or max(len(text.tokens), 1)
+        windows += windows_of(index, text.tokens, text.tokens[: text.num_before], size)
     nats, changed = [0.0] * len(texts), [0] * len(texts)
     for batch in batches(windows, batch_tokens):
-        after = scored_logits(model, batch, reads_prompts=reads_prompts)
-        both = zip(batch, scored_logits(base, batch), after, strict=True)
-        for window, base_NV, model_NV in both:
+        before, after = scored_logits(base, batch), scored_logits(model, batch, reads_prompts=reads_prompts)
+        for window, base_NV, model_NV in zip(batch, before, after, strict=True):
             more_nats, more_changed = _divergence(base_NV, model_NV[:, : base_NV.shape[1]])
             nats[window.text] += more_nats
             changed[window.text] += more_changed
@@ -105,10 +95,9 @@ def summarise_movement(movements: Sequence[TextMovement], *, samples: int, seed:
         return drawn[:, 0] / drawn[:, 2]
 
     draws = resampled(rates, len(totals), samples, np.random.default_rng(seed))
-    interval = Estimate.of_draws(nats / tokens, np.maximum(draws, 0)).interval
     return Movement(
         nats_per_token=nats / tokens,
-        interval=interval,
+        interval=Estimate.of_draws(nats / tokens, np.maximum(draws, 0)).interval,
         changed=changed / tokens,
         tokens=int(tokens),
         texts=len(movements),

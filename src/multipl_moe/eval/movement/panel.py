@@ -100,10 +100,10 @@ def movement_of(
     files = {name: texts for name in recipe.keep if (texts := _held_out(corpus, name, recipe, base_tokenizer))}
     before, after, dtype = _ready(load_model(folder), model)
     prompts = {kind: _spread(asked, recipe.eval.moved_share) for kind, asked in read_prompts().items()}
-    texts, others = base_answers(before, base_tokenizer, prompts), _others(recipe, base_tokenizer)
+    answers, others = base_answers(before, base_tokenizer, prompts), _others(recipe, base_tokenizer)
     reads_prompts = bool((decoder := decoder_of(after)) and decoder.gates)
-    every = (texts, texts if reads_prompts else {}, files, others)
-    read, total = 0, sum(len(text.tokens) for parts in every for several in parts.values() for text in several)
+    every = (answers, answers if reads_prompts else {}, files, others)
+    read, total = 0, sum(len(text.tokens) for parts in every for texts in parts.values() for text in texts)
 
     def on_part(texts: Sequence[CountedText]) -> None:
         nonlocal read
@@ -111,16 +111,16 @@ def movement_of(
         on_progress(read, total)
 
     measure = partial(_measure, before, after, recipe, on_part)
-    found = {"answers": measure(texts, list(texts), None)}
+    found = {"answers": measure(answers)}
     sentence = f"moved by {found['answers'].nats_per_token:.3f} nats a token on {KINDS['answers']}"
     if reads_prompts:
-        found["generated"] = measure(texts, list(texts), None, reads_prompts=True)
+        found["generated"] = measure(answers, reads_prompts=True)
         sentence += f", by {found['generated'].nats_per_token:.3f} where it reads the prompt first"
     if files:
         code = [language for language in files if recipe.language_table[language].is_code]
-        found["kept"] = measure(files, code or list(files), window)
+        found["kept"] = measure(files, code, window_tokens=window)
     if others:
-        found["other"] = measure(others, list(others), window)
+        found["other"] = measure(others, window_tokens=window)
     return Moved(**found, compute_dtype=dtype, sentence=sentence)
 
 
@@ -166,12 +166,9 @@ def _measure(
     recipe: Recipe,
     on_part: Callable[[Sequence[CountedText]], None],
     parts: _Parts,
-    names_of_total: Sequence[str],
-    window_tokens: int | None,
-    *,
-    reads_prompts: bool = False,
+    names_of_total: Sequence[str] = (),
+    **ways: Any,
 ) -> Movement:
-    ways: dict[str, Any] = {"window_tokens": window_tokens, "reads_prompts": reads_prompts}
     by_part: dict[str, list[TextMovement]] = {}
     for name, texts in parts.items():
         by_part[name] = measure_movement(base, model, texts, batch_tokens=recipe.eval.batch_tokens // 2, **ways)
@@ -183,7 +180,7 @@ def _measure(
 
     digest = hashlib.sha256(json.dumps([[text.tokens for text in texts] for texts in parts.values()]).encode())
     summaries = {name: summary([name]) for name in parts}
-    return summary(names_of_total).but(sha256=digest.hexdigest(), parts=summaries)
+    return summary(names_of_total or list(parts)).but(sha256=digest.hexdigest(), parts=summaries)
 
 
 def _part(share: float, count: int) -> int:
