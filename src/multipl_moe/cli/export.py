@@ -101,20 +101,13 @@ def export(
     given = {"--native": native, "--merge": merge, "--full-experts": full_experts, "--dtype": dtype, "--recipe": recipe}
     given |= {"--merge-for": merge_for, "--anyway": anyway, "--metrics": metrics, "--corpus": corpus, "--set": settings}
     given |= {"--max-shard-size": max_shard_size, "--gguf": gguf and switch, "--switch": switch and adapter}
-    way = "--adapter" if adapter else "--switch" if switch else None
-    others = [flag for flag, value in given.items() if value]
-    refuse_where(
-        (way and others, f"{way}: it writes packs as they are; leave {' and '.join(others)} out"),
-        (base is not None and not way, "--base: only --adapter and --switch ask for it; leave it out"),
-        (not way and models[1:], "model: give one, and a folder to create; --adapter and --switch take several packs"),
-    )
+    way = _way_of_packs(adapter, switch, given, base, models)
     if way is not None:
         _export_packs(named_packs("pack", [str(folder) for folder in models]), output, base, way, gguf, quantise)
         return
     measured_by = recipe_from_flags(recipe or run_recipe_file(models[0]), settings, {})
     max_shard_bytes = None if max_shard_size is None else parse_bytes(max_shard_size)
     _refuse_wrong_flags(models[0], given, max_shard_bytes)
-
     import torch
 
     from multipl_moe.export.folder import ExportSettings, export_model
@@ -135,6 +128,20 @@ def export(
     with progress_bar() as (on_step, on_progress):
         report = export_model(models[0], output, chosen, on_step, on_progress)
     _tell(report)
+
+
+def _way_of_packs(
+    adapter: bool, switch: bool, given: dict[str, Any], base: str | None, models: list[Path]
+) -> str | None:
+    """The flag by which packs are exported, None for a model; raises ConfigError where others do not go with it."""
+    way = "--adapter" if adapter else "--switch" if switch else None
+    others = [flag for flag, value in given.items() if value]
+    refuse_where(
+        (way and others, f"{way}: it writes packs as they are; leave {' and '.join(others)} out"),
+        (base is not None and not way, "--base: only --adapter and --switch ask for it; leave it out"),
+        (not way and models[1:], "model: give one, and a folder to create; --adapter and --switch take several packs"),
+    )
+    return way
 
 
 def _export_packs(

@@ -95,19 +95,24 @@ def write_pack(
         save_file(tensors, staging / ADAPTER_FILE, metadata={"format": "pt"})
         gate = {key.partition(f".{PACK}.")[2]: reader.read(key) for key in reader.shapes if "domain_gates." in key}
         save_file(gate, staging / GATE_FILE)
-        settings = LoraConfig(
-            r=moe.experts.rank,
-            lora_alpha=moe.experts.alpha,  # pyright: ignore[reportArgumentType] (takes fractions)
-            task_type="CAUSAL_LM",
-            base_model_name_or_path=provenance.base_hub_id or provenance.base_name,
-            inference_mode=True,
-        )
-        # Given to the class, they would become a set, which is written in another order by each process.
-        settings.target_modules = sorted({name.removeprefix(PEFT_PREFIX).partition(".lora_")[0] for name in tensors})
-        settings.save_pretrained(str(staging))
+        names = {name.removeprefix(PEFT_PREFIX).partition(".lora_")[0] for name in tensors}
+        _lora_config(moe.experts, sorted(names), provenance).save_pretrained(str(staging))
         pack.write(staging / PACK_FILE)
         write_pack_card(staging, output.absolute().name, pack, provenance)
     return pack
+
+
+def _lora_config(experts: ExpertsConfig, matrices: list[str], provenance: Provenance) -> LoraConfig:
+    config = LoraConfig(
+        r=experts.rank,
+        lora_alpha=experts.alpha,  # pyright: ignore[reportArgumentType] (takes fractions)
+        task_type="CAUSAL_LM",
+        base_model_name_or_path=provenance.base_hub_id or provenance.base_name,
+        inference_mode=True,
+    )
+    # Given to the class, they would become a set, which is written in another order by each process.
+    config.target_modules = matrices
+    return config
 
 
 def _base_name(provenance: Provenance) -> str:
