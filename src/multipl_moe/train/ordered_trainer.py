@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from torch.utils.data import Dataset, SequentialSampler
 from transformers import PreTrainedModel, Trainer
 
@@ -107,7 +108,7 @@ class OrderedTrainer(Trainer):
     def _clip_grad_norm(self, model: nn.Module) -> Any:
         """Clip; a step that is not finite ends the run before the optimiser takes it."""
         norm: Any = super()._clip_grad_norm(model)
-        norm = norm.full_tensor() if self._is_sharded else norm
+        norm = norm.full_tensor() if isinstance(norm, DTensor) else norm  # of shards, until accelerate 1.16
         loss = cast(Tensor, self.accelerator.reduce(torch.stack(self._step_losses).sum(), "mean"))
         self._step_losses.clear()
         for name, value in {"loss": loss, "gradient's norm": norm}.items():
