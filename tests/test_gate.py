@@ -102,9 +102,9 @@ def test_what_is_no_pack_of_one_base_is_told(base: Path, packs: dict[str, Path],
 
 def test_a_tokenizer_that_cannot_be_read_is_told_and_looked_for_nowhere_else(packs, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path.parent)
-    for content in (None, '{"version": "1.0", "trunc'):
+    for content in (None, '{"version": "1.0", "trunc', "[]", '{"model": 1, "added_tokens": [1]}'):
         if content is not None:
-            (tmp_path / "tokenizer").mkdir()
+            (tmp_path / "tokenizer").mkdir(exist_ok=True)
             (tmp_path / "tokenizer" / "tokenizer.json").write_text(content)
         with pytest.raises(BaseModelError, match="tokenizer has no tokenizer that can be read") as told:
             TextGate.load(packs, tokenizer=Path(tmp_path.name) / "tokenizer")

@@ -1,10 +1,12 @@
 """`eval`: one model, or two and the change."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
+from multipl_moe.errors import BaseModelError
 from multipl_moe.eval.models import evaluate_measure, evaluate_model, evaluate_models
 from multipl_moe.upcycle.convert import upcycle
 from tests.train.tiny import World, tiny_recipe
@@ -60,3 +62,11 @@ def test_movement_is_told_with_what_it_is_of(world: World):
     kinds = (result.moved.answers, result.moved.kept, result.moved.other)
     assert all(abs(kind.nats_per_token) < 1e-6 for kind in kinds if kind is not None)
     assert (result.model, result.against) == (str(world.hybrid), str(world.base))
+
+
+def test_a_folder_without_a_tokenizer_is_told(world: World, tmp_path: Path):
+    shutil.copytree(world.base, tmp_path / "bare", ignore=shutil.ignore_patterns("tokenizer*"))
+    with pytest.raises(BaseModelError, match="bare has no tokenizer that can be read"):
+        evaluate_model(world.recipe, tmp_path / "bare", world.corpus)
+    with pytest.raises(BaseModelError, match="bare has no tokenizer that can be read"):
+        evaluate_measure(world.recipe, "moved", tmp_path / "bare", world.corpus, str(world.base))

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from transformers import AutoTokenizer
 
 from multipl_judge.languages.table import language_title
 from multipl_moe.checkpoints.loading import load_model
@@ -19,6 +18,7 @@ from multipl_moe.eval.local_programs import judge_local_model
 from multipl_moe.eval.measures import measure_model
 from multipl_moe.eval.router_health import router_health
 from multipl_moe.eval.score_changes import compare_scores
+from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.recipe.recipe import Recipe, load_recipe
@@ -115,7 +115,7 @@ class RunFolder:
     def _measure(self, recipe: Recipe, training: TrainResult) -> ComparedRun:
         folder, base = self.folder, read_base_scores(self.base_folder)
         if not (folder / SCORES_FILE).is_file():
-            model, tokenizer = load_model(folder / "model"), AutoTokenizer.from_pretrained(folder / "model")
+            model, tokenizer = load_model(folder / "model"), load_tokenizer(folder / "model")
             scores = score_languages(model, tokenizer, self.corpus, recipe).files
             loads = self._loads(model, tokenizer)  # before movement, which casts the model to float32
             measures = measure_model(recipe, str(self.base), model, tokenizer, self.corpus)

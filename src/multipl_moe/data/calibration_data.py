@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from multipl_judge.languages.answers import answers_in, are_answers
 from multipl_moe.corpus.documents import tokens_path
@@ -15,6 +15,7 @@ from multipl_moe.corpus.token_files import TokenFiles
 from multipl_moe.data.spread_windows import padded_batches, window_turns
 from multipl_moe.data.training_data import mixture
 from multipl_moe.errors import BaseModelError, CorpusError
+from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.start_tokens import start_tokens
 
@@ -84,7 +85,7 @@ def require_same_tokenizer(model_folder: Path, corpus: Path) -> None:
             f"{corpus}: tokenised with the tokenizer of {manifest.tokenizer}, not with that of {model_folder}; "
             "build the corpus with the same --base"
         )
-    start = start_tokens(AutoTokenizer.from_pretrained(model_folder))
+    start = start_tokens(load_tokenizer(model_folder))
     for name in manifest.languages if start else ():
         if not are_answers(name) and TokenFiles(tokens_path(corpus, name)).read(0, len(start)).tolist() != start:
             raise CorpusError(

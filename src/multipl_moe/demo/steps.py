@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from multipl_judge.judge.preflight import LanguageCheck
 from multipl_moe.checkpoints.base import resolve_base
@@ -40,6 +40,7 @@ from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE, has_gain, learn_outcome
 from multipl_moe.eval.router_health import router_health
 from multipl_moe.eval.score_changes import HybridScores, run_metrics
 from multipl_moe.generate.reading import read_text
+from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.packs.files import size_of
@@ -285,7 +286,7 @@ class Demo:
 
     def _score_hybrid(self) -> None:
         folder, corpus = self.output / "model", self.output / "corpus"
-        model, tokenizer = load_hybrid(folder), AutoTokenizer.from_pretrained(folder)
+        model, tokenizer = load_hybrid(folder), load_tokenizer(folder)
         scores = score_languages(model, tokenizer, corpus, self.recipe, self._tell)
         health, parameters = None, Parameters(**vars(count_parameters(model.config)))
         if model.config.moe_config.has_choice:

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from multipl_moe.checkpoints.loading import load_model, ready_for_evaluation, require_positions
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.errors import CorpusError
 from multipl_moe.eval.bits_per_byte import FileScore, score_files
-from multipl_moe.generate.text import open_share_of
+from multipl_moe.generate.text import load_tokenizer, open_share_of
 from multipl_moe.model.statistics import observe_routing
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.record import Record
@@ -65,4 +65,4 @@ def score_folder(
     recipe: Recipe, folder: Path, corpus: Path, on_language: Callable[[str], None] = lambda name: None
 ) -> LanguageScores:
     """`score_languages` of the model in a folder, dense or hybrid."""
-    return score_languages(load_model(folder), AutoTokenizer.from_pretrained(folder), corpus, recipe, on_language)
+    return score_languages(load_model(folder), load_tokenizer(folder), corpus, recipe, on_language)

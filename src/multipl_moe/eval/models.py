@@ -5,14 +5,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer
-
 from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_model
 from multipl_moe.eval.language_scores import LanguageScores, score_folder
 from multipl_moe.eval.measures import MEASURES
 from multipl_moe.eval.outcome import outcome_sentence
 from multipl_moe.eval.score_changes import compare_scores, describe_scores
+from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.result import EvaluatedChanges, EvaluatedMeasure, EvaluatedScores
 from multipl_moe.system.versions import environment
@@ -55,7 +54,7 @@ def evaluate_measure(
     on_progress: OnProgress = lambda done, total: None,
 ) -> EvaluatedMeasure:
     """One of `MEASURES` of a model in a folder against its base; `on_progress` is told tokens read, of how many."""
-    tokenizer = AutoTokenizer.from_pretrained(model)
+    tokenizer = load_tokenizer(model)
     found = {name: MEASURES[name].measure(recipe, against, load_model(model), tokenizer, corpus, on_progress)}
     return EvaluatedMeasure(**found, **_origin(recipe, model, against))
 

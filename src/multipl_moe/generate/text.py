@@ -212,5 +212,5 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         if not folder.is_dir():  # else its name is looked for as a hub id
             raise OSError("there is no such folder")
         return AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # the tokenizers library raises plain Exception
         raise BaseModelError(f"model: {folder} has no tokenizer that can be read ({error})") from error

@@ -46,13 +46,11 @@ def engine_running(
         on_wait: told the seconds that it has taken so far.
 
     Raises:
-        ConfigError: it ended before it answered; at the end, if `has_ended` said that it ended.
+        ConfigError: it cannot be started, or ended before it answered; at the end, if `has_ended` said that it ended.
     """
     url, began = f"http://127.0.0.1:{port}", time.monotonic()
-    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
     others = {name: value for name, value in os.environ.items() if name not in KEY_OF.values()}
-    process = subprocess.Popen(command, start_new_session=True, env={**others, **key})
-    try:
+    with _signals_interrupt(), _stopped_at_end(command, {**others, **key}) as process:
         while not _answers(url):
             if (code := process.poll()) is not None:
                 raise ConfigError(f"--engine: {command[0]} ended with {code} before it answered; it says why above")
@@ -62,6 +60,16 @@ def engine_running(
         yield running
         if running.code is not None:
             raise ConfigError(f"--engine: {command[0]} ended with {running.code} while it served; it says why above")
+
+
+@contextmanager
+def _stopped_at_end(command: Sequence[str], environment: Mapping[str, str]) -> "Iterator[subprocess.Popen[bytes]]":
+    try:
+        process = subprocess.Popen(command, start_new_session=True, env=environment)
+    except OSError as error:
+        raise ConfigError(f"--engine: {command[0]} cannot be started ({error}); install it again") from None
+    try:
+        yield process
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
@@ -70,6 +78,14 @@ def engine_running(
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # what it started, too
         process.wait()
+
+
+@contextmanager
+def _signals_interrupt() -> Iterator[None]:
+    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import AutoTokenizer, PreTrainedModel
+from transformers import PreTrainedModel
 
 from multipl_judge.languages.answers import answers_in, parts_of
 from multipl_moe.corpus.answers import tokenised_answer
@@ -16,6 +16,7 @@ from multipl_moe.corpus.documents import read_documents
 from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.data.spread_windows import padded, padded_batches, window_turns
 from multipl_moe.errors import CorpusError
+from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.model.documents import IGNORED_LABEL
 from multipl_moe.model.statistics import in_evaluation
 from multipl_moe.recipe.recipe import Recipe
@@ -39,7 +40,7 @@ class HeldOut:
             CorpusError: a language has no validation documents, or none of answers, of which there is nothing but
                 these, fits into a sequence.
         """
-        tokenizer = AutoTokenizer.from_pretrained(model_folder)
+        tokenizer = load_tokenizer(model_folder)
         counts = CorpusManifest.load(corpus).languages
         languages = [name for name in recipe.languages if name in counts]
         answers = [name for name in map(answers_in, recipe.languages) if name in counts]

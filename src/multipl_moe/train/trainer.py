@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 import torch
-from transformers import AutoTokenizer, PreTrainedModel, TrainerCallback, set_seed
+from transformers import PreTrainedModel, TrainerCallback, set_seed
 
 from multipl_moe.checkpoints.linked import save_beside_base
 from multipl_moe.checkpoints.loading import held_in_fast_dtype, load_config, require_positions
@@ -22,6 +22,7 @@ from multipl_moe.data.calibration_data import (
     require_same_tokenizer,
 )
 from multipl_moe.data.training_data import MixtureSummary, TrainingData, training_data
+from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.model.calibration import calibrate_routing
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.expert_use import measure_expert_use
@@ -263,7 +264,7 @@ class _CalibrateAndMerge:
             if config.moe_config.is_routed:
                 self._expert_use = expert_use_batches(recipe, corpus, config.moe_config.gate.languages)
             if config.moe_config.stores_routing:
-                tokenizer = AutoTokenizer.from_pretrained(model_folder)
+                tokenizer = load_tokenizer(model_folder)
                 role = "learn" if config.moe_config.gate.languages else None  # elsewhere no router is asked
                 self._calibration = calibration_batches(recipe, corpus, tokenizer, role)
 

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from multipl_judge.languages.entry import Language
 from multipl_judge.languages.source_text import marked_code
@@ -29,6 +29,7 @@ from multipl_judge.problems.starter_set import read_starter
 from multipl_moe.corpus.documents import TextFile, read_documents
 from multipl_moe.data.package_files import folder_files, package_files
 from multipl_moe.errors import ConfigError, CorpusError
+from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.model.domain_gate import DomainGate
 from multipl_moe.model.gate_reading import MOST_OF_A_PAIR, pairs_of
 from multipl_moe.model.moe_config import MoeConfig
@@ -109,7 +110,7 @@ def fit_domain_gate(base_folder: Path, corpus: Path, recipe: Recipe, moe: MoeCon
     Raises:
         UserError: base or corpus cannot be read, or the corpus holds too little text of a language.
     """
-    tokenizer = AutoTokenizer.from_pretrained(base_folder)
+    tokenizer = load_tokenizer(base_folder)
     texts, learn = _texts(corpus, recipe), moe.gate.languages
     rows = list(_rows(tokenizer, texts))
     _require_enough(rows, learn, corpus)

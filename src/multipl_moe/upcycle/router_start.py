@@ -12,12 +12,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoTokenizer, PreTrainedModel
+from transformers import PreTrainedModel
 
 from multipl_moe.checkpoints.loading import load_dense, ready_for_evaluation
 from multipl_moe.checkpoints.tensors import expert_generator
 from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.data.spread_windows import padded_batches, window_turns
+from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.router_health import extreme_ratios
 from multipl_moe.model.routing_config import RoutingConfig
@@ -96,7 +97,7 @@ def measure_router_start(
 
 def _text(base_folder: Path, corpus: Path) -> list[dict[str, Tensor]]:
     languages = [name for name, counts in CorpusManifest.load(corpus).languages.items() if counts.train_files]
-    tokenizer = AutoTokenizer.from_pretrained(base_folder)
+    tokenizer = load_tokenizer(base_folder)
     count = max(_TOKENS // (_WINDOW_TOKENS * len(languages)), 1)
     turns = window_turns(tokenizer, corpus, "train", languages, size=_WINDOW_TOKENS, count=count)
     return padded_batches([row for turn in turns for row in turn], _ROWS)

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_model, ready_for_evaluation, require_positions
@@ -17,6 +17,7 @@ from multipl_moe.errors import ConfigError
 from multipl_moe.eval.bits_per_byte import encode
 from multipl_moe.eval.movement.answers import base_answers, read_prompts
 from multipl_moe.eval.movement.divergence import CountedText, TextMovement, measure_movement, summarise_movement
+from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.model.decoder import decoder_of
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.result import Moved, Movement
@@ -93,7 +94,7 @@ def movement_of(
         OutputError: the cache of the base's answers cannot be written.
     """
     folder = resolve_base(base)
-    base_tokenizer = AutoTokenizer.from_pretrained(folder)
+    base_tokenizer = load_tokenizer(folder)
     _require_same_tokens(base, base_tokenizer, tokenizer)
     window = min(recipe.eval.window_tokens, recipe.eval.tokens_per_file)
     require_positions(model.config, window, "eval.window_tokens")
