@@ -6,12 +6,10 @@ from typing import Any
 
 import pytest
 
-from multipl_moe.cli import practice as verb
 from multipl_moe.codegen.local import LocalCompleter
-from multipl_moe.practice import sampler, tasks
+from multipl_moe.practice import sampler, shown, tasks
 from multipl_moe.practice.judging import Judge
-from multipl_moe.system.minute_lines import MinuteLines
-from tests.practice.made import RIGHT, WRONG, Answers, read_by_eye, untried
+from tests.practice.made import RIGHT, WRONG, Answers, LastLine, read_by_eye, untried
 
 ROW = {"language": "ruby", "prompt": "def f(n)\n", "tests": "assert_equal(4, f(2))\n"}
 WAYS = ["--learn", "ruby", "--tasks", "own.jsonl", "--set", "corpus.decontaminate=none"]
@@ -30,16 +28,8 @@ def world(monkeypatch, tmp_path):
     return found
 
 
-class LastLine(MinuteLines):
-    """Prints when the work ends what a minute would have shown."""
-
-    def __exit__(self, *error):
-        super().__exit__(*error)  # or its thread would print into other tests a minute later
-        verb.console.print(self.line())
-
-
 def test_what_passes_is_kept_and_told(run, world, tmp_path, monkeypatch):
-    monkeypatch.setattr(verb, "MinuteLines", LastLine)
+    monkeypatch.setattr(shown, "MinuteLines", LastLine)
     words = run("practice", "out", "--model", "m", *WAYS, "--trial", "2", "--rounds", "2").words
     assert "round 1: 8 of 8 pass (100.0%), 2 of 2 tasks: 1 minute so far" in words
     assert "1 made 8 8 100.0% 100.0% 2 of 2" in words
@@ -74,8 +64,8 @@ def test_of_a_chat_answer_what_goes_on_from_the_task_is_kept_though_it_repeats_e
     ]
     (tmp_path / "own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     lua = ["--chat", "--learn", "lua", *WAYS[2:]]
-    for name, shown in (("plain", []), ("shown", ["--set", "practice.examples=2"])):
-        run("practice", name, *asked, *lua, *shown)
+    for name, examples in (("plain", []), ("shown", ["--set", "practice.examples=2"])):
+        run("practice", name, *asked, *lua, *examples)
         kept = [json.loads(line) for line in (tmp_path / name / "kept.jsonl").read_text().splitlines()]
         assert {row["completion"] for row in kept} == {f"    return {n} * n + 2\nend\n" for n in (1, 2, 3)}
 

@@ -11,12 +11,11 @@ from rich.console import Console
 from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.demo import practice, steps
 from multipl_moe.errors import ConfigError, UserError
-from multipl_moe.practice import sampler
-from multipl_moe.practice.one_round import RoundProgress
+from multipl_moe.practice import sampler, shown
 from multipl_moe.recipe.recipe import validate_recipe
 from multipl_moe.runs.folder import read_json
 from tests.fixtures import interrupt
-from tests.practice.made import Answers
+from tests.practice.made import Answers, LastLine
 from tests.train.tiny import tensors, tiny_recipe
 
 
@@ -137,28 +136,15 @@ def test_source_text_comes_first_where_it_is_asked_for(recipe, tmp_path, monkeyp
 
 def test_too_low_a_yield_ends_the_demo_and_it_goes_on_if_less_is_asked_for(recipe, tmp_path, monkeypatch):
     made = answered(monkeypatch, lambda task, sample: f"    return n + {task.id[3:] if task.id < 'add2' else 99}\n")
+    monkeypatch.setattr(shown, "MinuteLines", LastLine)
     recipe, told = recipe.with_settings("practice", min_yield=0.5), io.StringIO()
     with pytest.raises(ConfigError, match=r"practice: 33.3% of the answers pass, too few.*practice.min_yield=0"):
         steps.Demo(recipe, tmp_path / "out", None, Console(file=told, width=200)).run()
     assert "at most 12 answers to 6 tasks" in told.getvalue()
+    assert "round 1: 4 of 12 pass (33.3%), 2 of 6 tasks: 1 minute so far" in told.getvalue()
     told = start(recipe.with_settings("practice", min_yield=0.0), tmp_path / "out", monkeypatch)
     assert "2 answers to 2 of 6 tasks are kept" in told
     assert len(made.prompts) == 12
-
-
-def test_how_long_a_round_still_takes_is_told_from_the_first_batch_on(monkeypatch):
-    now, lines = [0.0], []
-    monkeypatch.setattr(practice.time, "perf_counter", lambda: now[0])
-    state = RoundProgress(2, total=100, resumed=20, done=20)
-    show = practice._telling(lines.append)
-    show(state)
-    for answered in (10, 20, 30):  # a batch is judged while the next is answered
-        now[0] += 60
-        state.answered = answered
-        show(state)
-        state.done = 20 + answered
-        show(state)
-    assert ["about 7 minutes more" in lines[0], "about 6 minutes more" in lines[1], len(lines)] == [True, True, 3]
 
 
 def test_minutes_cannot_bound_practice_and_one_that_keeps_nothing_ends_the_demo(recipe, tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ from multipl_moe.eval.eval_set import EvalSet
 from multipl_moe.practice.judging import _digest
 from multipl_moe.practice.tasks import TaskSet
 from multipl_moe.recipe.recipe import Recipe, load_recipe
+from multipl_moe.system.minute_lines import MinuteLines
 
 RIGHT, WRONG = "    return {n} * n + {m}\n", "    return n - {m}\n"
 
@@ -73,3 +74,11 @@ def files(folder: Path) -> dict[str, bytes]:
     """What a practice says, without what tells of the machine."""
     names = ("rounds.jsonl", "samples.jsonl", "verdicts.jsonl", "kept.jsonl", "practice.json")
     return {name: (folder / name).read_bytes() for name in names}
+
+
+class LastLine(MinuteLines):
+    """Prints when the work ends what a minute would have shown."""
+
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)  # or its thread would print into other tests a minute later
+        self._console.print(self.line())

@@ -1,21 +1,13 @@
 """`multipl-moe practice`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from multipl_moe.cli.app import console, progress_bar
 from multipl_moe.cli.options import Learn, RecipeFile, Seed, Settings, Unsafe, Workers, recipe_from_flags, refuse_where
-from multipl_moe.system.minute_lines import MinuteLines
 from multipl_moe.system.staging import held_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from multipl_moe.practice.one_round import RoundProgress
 
 _Output = Annotated[Path, typer.Argument(help="Folder of the practice, to create or to continue.")]
 _Model = Annotated[
@@ -77,6 +69,7 @@ def practice(
     from multipl_moe.practice.journal import PracticeJournal
     from multipl_moe.practice.rounds import practise
     from multipl_moe.practice.sampler import load_sampler, require_sampler
+    from multipl_moe.practice.shown import shown_rounds
     from multipl_moe.practice.summary import practice_table
     from multipl_moe.practice.tasks import read_tasks
     from multipl_moe.system.allocator import keep_freed_memory
@@ -91,7 +84,7 @@ def practice(
             completer = load_sampler(section, section.model or "", task_set)
         if task_set.note:
             console.print(task_set.note)
-        with _shown() as on_progress:
+        with shown_rounds(console) as on_progress:
             result = practise(chosen, completer, task_set, output, options, on_progress)
     console.print(practice_table(result))
     if result["advice"]:
@@ -114,21 +107,3 @@ def _answering(model: str | None, endpoint: str | None, endpoint_model: str | No
         return {"practice.chat": chat or None}
     given = {"practice.model": model, "practice.endpoint": endpoint, "practice.endpoint_model": endpoint_model}
     return {key: value or NULL for key, value in given.items()} | {"practice.chat": chat}
-
-
-@contextmanager
-def _shown() -> Iterator["Callable[[RoundProgress], None]"]:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, transient=True) as bar, MinuteLines(console, "answers") as lines:
-        shown = bar.add_task("answers", total=None)
-
-        def on_progress(state: "RoundProgress") -> None:
-            lines.title, done = f"round {state.round}: {state}", state.resumed + state.answered
-            bar.update(shown, description=lines.title, completed=done, total=state.total)
-            if state.answered == 0:
-                lines.begin(lines.title, done)
-            lines.update(done, state.total)
-
-        yield on_progress

@@ -3,25 +3,24 @@
 Of a language that the base cannot write nothing would pass, so it may learn source text before (`source_tokens`).
 """
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.eval_set import EvalOptions
-from multipl_moe.practice.one_round import RoundProgress
 from multipl_moe.practice.rounds import KEPT_FILE, practise
 from multipl_moe.practice.sampler import load_sampler, require_sampler, server_of
+from multipl_moe.practice.shown import shown_rounds
 from multipl_moe.practice.tasks import read_tasks
 from multipl_moe.recipe.corpus import SourceSection
 from multipl_moe.recipe.recipe import Recipe
-from multipl_moe.system.minute_lines import minutes_of
 
 FOLDER = "practice"
 SOURCE = "source"
 """The run, within that of the demo, of the training on source text."""
-_TOLD_SHARE = 0.1  # of a round, between two lines
 
 
 def source_recipe(recipe: Recipe) -> Recipe:
@@ -44,12 +43,11 @@ def require_practice(recipe: Recipe, options: EvalOptions) -> None:
 
 
 def practise_tasks(
-    recipe: Recipe, model: str, output: Path, options: EvalOptions, tell: Callable[[str], None]
+    recipe: Recipe, model: str, output: Path, options: EvalOptions, tell: Callable[[str], None], console: Console
 ) -> dict[str, Any]:
     """Let a model, or the recipe's server, answer its tasks; goes on where it stopped.
 
-    What is kept lies in the folder `FOLDER` of the run. The yield, and how long the round still takes, is told after
-    the first batch, then now and again.
+    What is kept lies in the folder `FOLDER` of the run. `console` shows the yield, and how long the round still takes.
 
     Raises:
         ConfigError: tasks cannot be read or judged, or too few answers pass.
@@ -61,9 +59,9 @@ def practise_tasks(
     tell(
         f"at most {most:,} answers to {len(task_set.tasks):,} tasks; after the first of them it says how long they take"
     )
-    result = practise(
-        recipe, load_sampler(section, model, task_set), task_set, output / FOLDER, options, _telling(tell)
-    )
+    sampler = load_sampler(section, model, task_set)
+    with shown_rounds(console) as on_progress:
+        result = practise(recipe, sampler, task_set, output / FOLDER, options, on_progress)
     if result["too_few"]:
         advice = f"{result['advice']}, in another folder (--output)"
         if not result["kept"]:
@@ -74,23 +72,6 @@ def practise_tasks(
         )
     tell(f"{result['kept']:,} answers to {result['tasks_kept']:,} of {result['tasks']:,} tasks are kept")
     return result
-
-
-def _telling(tell: Callable[[str], None]) -> Callable[[RoundProgress], None]:
-    told, begin = 0.0, 0.0
-
-    def on_progress(state: RoundProgress) -> None:
-        nonlocal told, begin
-        if state.answered == 0:
-            told, begin = 0.0, time.perf_counter()
-        elif state.done > state.resumed and state.done / state.total >= told:
-            told = state.done / state.total + _TOLD_SHARE
-            left = state.total - state.resumed - state.answered
-            seconds = (time.perf_counter() - begin) * left / state.answered
-            more = f", about {minutes_of(seconds)} more" if left else ""
-            tell(f"round {state.round}, {state.done:,} of {state.total:,} answers{more}: {state}")
-
-    return on_progress
 
 
 def with_kept_answers(recipe: Recipe, output: Path) -> Recipe:

@@ -215,7 +215,7 @@ class Demo:
     def _practise(self) -> None:
         model = str(self._source_model) if self._has_source else self.recipe.base
         asked = self.recipe.practice.model or model
-        result = practice.practise_tasks(self.recipe, asked, self.output, self._options, self._tell)
+        result = practice.practise_tasks(self.recipe, asked, self.output, self._options, self._tell, self.console)
         write_json(self.output / practice.FOLDER / "done.json", result)
 
     def _upcycle(self, recipe: Recipe, folder: Path) -> None:
