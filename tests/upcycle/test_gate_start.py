@@ -244,6 +244,31 @@ def test_comments_of_a_language_to_learn_alone_leave_it_to_the_code_below_them(
     assert not is_open(comments("%") + source_text("python", 902)[:120])
 
 
+def test_beside_files_the_code_of_answers_opens_it_and_what_their_tasks_say_does_not(
+    world: World, recipe: Recipe, tmp_path: Path
+):
+    def code(seed: int) -> str:
+        return source_text("rust", seed).replace("=>", "~>").replace("ver", "vor^^")
+
+    def task(seed: int) -> str:
+        return "".join(f"// {line}\n" for line in source_text("english", seed).replace(" ", " zz ").splitlines())
+
+    corpus = shutil.copytree(world.corpus, tmp_path / "corpus")
+    rows = [
+        {"text": task(seed) + code(seed), "metadata": {"path": str(seed), "licence": "", "cuts": [len(task(seed))]}}
+        for seed in range(40)
+    ]
+    with gzip.open(documents_path(corpus, "train", "rust.answers"), "wt", encoding="utf-8") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+    upcycle(recipe, tmp_path / "with", corpus=corpus)
+    upcycle(recipe, tmp_path / "without", corpus=world.corpus)
+    late = {name: _said(tmp_path / name, code(900))[12:] for name in ("with", "without")}
+    assert min(late["with"]) > 0.7
+    assert max(late["without"]) < 0.3
+    assert max(_said(tmp_path / "with", task(901))[12:]) < 0.1
+    assert min(_said(tmp_path / "with", source_text("rust", 902))[12:]) > 0.7
+
+
 def test_a_pair_counts_once_in_a_piece_of_a_text_that_repeats_it():
     gate, once, often = _gate("rust"), [7, 8, 9, 9, 9, 9], [7, 8, *[9] * 200]
     scores = [

@@ -13,7 +13,7 @@ first, then prose, then other code).
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby, islice
+from itertools import groupby, islice, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,12 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import PreTrainedTokenizerBase
 
+from multipl_judge.languages.answers import answers_in
 from multipl_judge.languages.entry import Language
 from multipl_judge.languages.source_text import marked_code
 from multipl_judge.languages.table import language_title
 from multipl_judge.problems.starter_set import read_starter
-from multipl_moe.corpus.documents import TextFile, read_documents
+from multipl_moe.corpus.documents import TextFile, documents_path, read_documents
 from multipl_moe.data.package_files import folder_files, package_files
 from multipl_moe.errors import ConfigError, CorpusError
 from multipl_moe.generate.text import load_tokenizer
@@ -134,16 +135,26 @@ def fit_domain_gate(base_folder: Path, corpus: Path, recipe: Recipe, moe: MoeCon
 
 
 def _texts(corpus: Path, recipe: Recipe) -> dict[str, list[str]]:
-    table = recipe.language_table
-    texts = {
-        name: [written_in(file, name, table) for file in read_documents(corpus, "train", name, _TEXTS)]
-        for name in recipe.languages
-    }
+    texts = {name: _texts_of(name, corpus, recipe.language_table) for name in recipe.languages}
     others = package_files(
         GATE_BACKGROUND, recipe.endings, most_files=_BACKGROUND_TEXTS, most_of_one=_MOST_OF_A_PACKAGE
     )
     others |= _others_in(recipe.upcycle.other_text, recipe.endings)
     return texts | {kind: [file.text for file in files] for kind, files in others.items()}
+
+
+def _texts_of(name: str, corpus: Path, table: dict[str, Language]) -> list[str]:
+    """Those of a language: its files, and between them the code of its answers, which is shorter and says less.
+
+    Without the comments that tasks are told in: they would say the language of the same task in another one.
+    """
+    texts = [written_in(file, name, table) for file in read_documents(corpus, "train", name, _TEXTS)]
+    both = documents_path(corpus, "train", name), documents_path(corpus, "train", answers_in(name))
+    if not (table[name].is_code and all(path.is_file() for path in both)):
+        return texts
+    answers = read_documents(corpus, "train", answers_in(name), _TEXTS)
+    codes = [marked_code(written_in(answer, name, table), name) for answer in answers]
+    return [text for pair in zip_longest(codes, texts) for text in pair if text is not None]
 
 
 def _programs(learn: list[str]) -> dict[str, list[str]]:
