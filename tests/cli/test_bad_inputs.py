@@ -187,6 +187,12 @@ def test_a_corpus_that_lacks_a_part_is_refused(refused, places, tmp_path, broken
     assert told in refused("train", places["hybrid"], "broken", "out", *TWO)
 
 
+def test_a_folder_that_is_no_corpus_is_told_as_such(refused, places, tmp_path):
+    (tmp_path / "notes").mkdir()
+    told = refused("upcycle", "out", "--base", places["base"], "--corpus", "notes", *TWO)
+    assert "notes: not a corpus, manifest.json cannot be read" in told
+
+
 def test_resume_says_where_there_is_nothing_to_resume(run, places, tmp_path, monkeypatch):
     def begin(recipe: Recipe, *_, **__) -> None:
         (tmp_path / "out" / "recipe.yaml").write_text(recipe.to_yaml())

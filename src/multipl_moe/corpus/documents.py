@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from multipl_judge.languages.answers import answers_in
+from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.errors import CorpusError
 
 Split = Literal["train", "validation"]
@@ -47,6 +48,7 @@ def read_documents(folder: Path, split: Split, language: str, limit: int | None 
     path = documents_path(folder, split, language)
     path = path if path.is_file() else documents_path(folder, split, answers_in(language))
     if not path.is_file():
+        CorpusManifest.load(folder)  # a folder of something else is told as such
         held = sorted(file.name.removesuffix(".jsonl.gz") for file in path.parent.glob("*.jsonl.gz"))
         raise CorpusError(f"{folder}: no {split} documents in {language}; there are: {', '.join(held) or 'none'}")
     with broken_is_an_error(path), gzip.open(path, "rt", encoding="utf-8") as lines:
