@@ -20,6 +20,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, Pre
 from multipl_judge.judge.sandbox import Sandbox
 from multipl_judge.languages.harnesses import HARNESSES
 from multipl_judge.languages.own import OWN_ENTRIES
+from multipl_judge.languages.source_text import COMMENTS
 from multipl_judge.languages.toolchains import TOOLCHAINS
 from multipl_moe import MoeConfig, MultiplMoeConfig, MultiplMoeForCausalLM
 from multipl_moe.model.gate_reading import SPACE
@@ -144,7 +145,7 @@ def _seed():
 @pytest.fixture
 def tables():
     """The tables of this process, afterwards without the languages that a recipe added."""
-    before = [(table, set(table)) for table in (TOOLCHAINS, HARNESSES, OWN_ENTRIES)]
+    before = [(table, set(table)) for table in (TOOLCHAINS, HARNESSES, OWN_ENTRIES, COMMENTS)]
     yield
     for table, names in before:
         for name in table.keys() - names:

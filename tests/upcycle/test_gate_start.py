@@ -11,7 +11,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from multipl_judge.languages.own import valid_name
+from multipl_judge.languages.own import OwnLanguage, valid_name
 from multipl_judge.languages.table import language_title
 from multipl_moe.checkpoints.loading import load_dense, load_hybrid
 from multipl_moe.checkpoints.tensors import copy_companions
@@ -244,24 +244,33 @@ def test_comments_of_a_language_to_learn_alone_leave_it_to_the_code_below_them(
     assert not is_open(comments("%") + source_text("python", 902)[:120])
 
 
+@pytest.mark.parametrize("own", [False, True])
 def test_beside_files_the_code_of_answers_opens_it_and_what_their_tasks_say_does_not(
-    world: World, recipe: Recipe, tmp_path: Path
+    world: World, recipe: Recipe, tmp_path: Path, tables: None, own: bool
 ):
+    name, mark, corpus = ("mine", "%", tmp_path / "files") if own else ("rust", "//", world.corpus)
+    if own:
+        shutil.copytree(world.corpus, corpus)
+        for file in [*(corpus / "documents").rglob("rust.*")]:
+            shutil.copy(file, file.with_name(file.name.replace("rust", name)))
+        language = OwnLanguage(extensions=(".mine",), line_comment=mark)
+        recipe = recipe.model_copy(update={"learn": [name, "go"], "own_languages": {name: language}})
+
     def code(seed: int) -> str:
         return source_text("rust", seed).replace("=>", "~>").replace("ver", "vor^^")
 
     def task(seed: int) -> str:
-        return "".join(f"// {line}\n" for line in source_text("english", seed).replace(" ", " zz ").splitlines())
+        return "".join(f"{mark} {line}\n" for line in source_text("english", seed).replace(" ", " zz ").splitlines())
 
-    corpus = shutil.copytree(world.corpus, tmp_path / "corpus")
+    both = shutil.copytree(corpus, tmp_path / "both")
     rows = [
         {"text": task(seed) + code(seed), "metadata": {"path": str(seed), "licence": "", "cuts": [len(task(seed))]}}
         for seed in range(40)
     ]
-    with gzip.open(documents_path(corpus, "train", "rust.answers"), "wt", encoding="utf-8") as file:
+    with gzip.open(documents_path(both, "train", f"{name}.answers"), "wt", encoding="utf-8") as file:
         file.writelines(json.dumps(row) + "\n" for row in rows)
-    upcycle(recipe, tmp_path / "with", corpus=corpus)
-    upcycle(recipe, tmp_path / "without", corpus=world.corpus)
+    upcycle(recipe, tmp_path / "with", corpus=both)
+    upcycle(recipe, tmp_path / "without", corpus=corpus)
     late = {name: _said(tmp_path / name, code(900))[12:] for name in ("with", "without")}
     assert min(late["with"]) > 0.7
     assert max(late["without"]) < 0.3

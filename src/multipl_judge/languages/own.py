@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from multipl_judge.errors import ConfigError
 from multipl_judge.languages.harnesses import HARNESSES, PLACEHOLDERS, Harness
+from multipl_judge.languages.source_text import COMMENTS, comment_pattern
 from multipl_judge.languages.table import LANGUAGES, Language
 from multipl_judge.languages.toolchain import Toolchain, is_file_name
 from multipl_judge.languages.toolchains import TOOLCHAINS
@@ -241,12 +242,13 @@ def taken_names(own: Mapping[str, OwnLanguage]) -> list[str]:
 
 
 def add_languages(languages: Mapping[str, OwnLanguage]) -> None:
-    """Put those of a recipe's languages that can be judged into the tables of this process.
+    """Put a recipe's languages into the tables of this process: their comments, and how those that can be are judged.
 
     Raises:
         ConfigError: a language is there already with another entry.
     """
     for name, language in languages.items():
+        COMMENTS[name] = comment_pattern(language.line_comment, language.block_comment)
         if language.toolchain is not None:
             _add(TOOLCHAINS, name, language.toolchain)
             _add(HARNESSES, name, language.harness or language.bare_harness)

@@ -18,7 +18,8 @@ _TRIPLE_STRING = r'"""(?:\\.|[^"\\]|"(?!""))*+(?:"""|\\?\Z)'
 _PYTHON_STRING = "|".join([_TRIPLE_STRING, _TRIPLE_STRING.replace('"', "'"), _STRING, _SINGLE_STRING])
 
 # What is read as comments and as literals; a quoted character is one character, so that Rust's lifetimes are none.
-_COMMENTS = {
+# A recipe's own languages join while it is worked on.
+COMMENTS = {
     "python": r"#[^\n]*+",
     "ruby": r"#(?!\{)[^\n]*+|^=begin\b(?:.*?^=end\b[^\n]*+|.*)",
     **dict.fromkeys(("cpp", "rust", "java", "go"), _SLASHES_TO_THE_END),
@@ -127,7 +128,17 @@ def function_name(prompt: str, language: str) -> str | None:
     return names[-1] if names else None
 
 
-@cache
+def comment_pattern(line: str | None, block: tuple[str, str] | None) -> str:
+    """What the markers of a language make a comment; slashes, if it has none."""
+    opening, closing = map(re.escape, block or ("", ""))
+    blocks, lines = f"{opening}(?:.*?{closing}|.*)", re.escape(line or "") + r"[^\n]*+"
+    return "|".join([blocks] * bool(block) + [lines] * bool(line)) or _SLASHES
+
+
 def _pattern(language: str) -> re.Pattern[str]:
-    comments, literals = _COMMENTS.get(language, _SLASHES), _LITERALS.get(language, _STRING)
+    return _compiled(COMMENTS.get(language, _SLASHES), _LITERALS.get(language, _STRING))
+
+
+@cache
+def _compiled(comments: str, literals: str) -> re.Pattern[str]:
     return re.compile(f"(?P<comment>{comments})|(?P<literal>{literals})", _FLAGS)

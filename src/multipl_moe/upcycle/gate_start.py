@@ -24,6 +24,7 @@ from transformers import PreTrainedTokenizerBase
 
 from multipl_judge.languages.answers import answers_in
 from multipl_judge.languages.entry import Language
+from multipl_judge.languages.own import add_languages
 from multipl_judge.languages.source_text import marked_code
 from multipl_judge.languages.table import language_title
 from multipl_judge.problems.starter_set import read_starter
@@ -111,6 +112,7 @@ def fit_domain_gate(base_folder: Path, corpus: Path, recipe: Recipe, moe: MoeCon
     Raises:
         UserError: base or corpus cannot be read, or the corpus holds too little text of a language.
     """
+    add_languages(recipe.own_languages)  # of which `marked_code` then knows the comments
     tokenizer = load_tokenizer(base_folder)
     texts, learn = _texts(corpus, recipe), moe.gate.languages
     rows = list(_rows(tokenizer, texts))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from multipl_judge.languages.own import OwnLanguage, add_languages
 from multipl_judge.languages.source_text import bare_code, body_end, function_name, open_blocks, without_comments
 from multipl_judge.problems.humaneval_x import read_humaneval_x
 from multipl_judge.problems.multipl_e import read_multipl_e
@@ -28,6 +29,20 @@ def test_comments_go_and_literals_stay():
     assert without_comments('f("//x"); // y\n', "cpp") == 'f("//x");  \n'
     assert without_comments("s = '#x' # y\n", "python") == "s = '#x'  \n"
     assert without_comments('s = "#{x}" # y\n', "ruby") == 's = "#{x}"  \n'
+
+
+@pytest.mark.parametrize(
+    ("markers", "code", "left"),
+    [
+        ({"line_comment": "%"}, "f(X). % y (* z\n// g\n", "f(X).  \n// g\n"),
+        ({"block_comment": ["(*", "*)"]}, 'f "(*x*)" (* y\n* *) g (* z', 'f "(*x*)"   g  '),
+        ({"line_comment": "--", "block_comment": ["--[", "]"]}, "f --[ x\n] g -- y", "f   g  "),
+        ({}, "f // x\n", "f  \n"),
+    ],
+)
+def test_comments_of_a_language_of_ones_own_go_by_its_markers(tables, markers, code, left):
+    add_languages({"mine": OwnLanguage(**markers)})
+    assert without_comments(code, "mine") == left
 
 
 @pytest.mark.parametrize("body", ["    if (x) { y(); }\n    return 1; // }\n}", "    return '}';\n}"])
