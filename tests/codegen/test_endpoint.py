@@ -4,13 +4,14 @@ import contextlib
 import http.server
 import json
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from multipl_judge.problems.problem import cut_at_stop
 from multipl_moe.checkpoints.loading import load_model
-from multipl_moe.codegen.completer import Completion, Finish, request_of
+from multipl_moe.codegen.completer import Completion, Finish, chat_prompt, request_of
 from multipl_moe.codegen.endpoint import EndpointCompleter
 from multipl_moe.codegen.local import LocalCompleter
 from multipl_moe.errors import ConfigError
@@ -114,11 +115,12 @@ def test_chat_answers_go_through_the_extraction(stub):
     posed = [problem(0, "fn main() {\n", stop=("\n}",))]
     completer = completer_of(stub, extract=lambda posed, answer: f"{posed.id}:{answer[:5]}\n}}")
     expected = Completion("p/0:Sure!\n}", Finish.stop, message["content"])
-    assert completer.complete(requests_of(posed), settings()) == [expected]
+    requests = [replace(request, help="Look.\n\n") for request in requests_of(posed)]
+    assert completer.complete(requests, settings()) == [expected]
     path, asked, _ = stub.asked[0]
     assert path == "/v1/chat/completions"
     assert "stop" not in asked
-    assert "fn main() {" in asked["messages"][0]["content"]
+    assert asked["messages"] == [{"role": "user", "content": f"Look.\n\n{chat_prompt(posed[0])}"}]
 
 
 def test_every_request_is_asked_once_and_a_busy_server_again(stub):

@@ -73,19 +73,27 @@ def chatty(tokenizer, template=_TEMPLATE):
 
 
 def test_a_chat_is_asked_in_the_models_template_and_code_is_taken_out_of_the_answer(tokenizer, tmp_path):
-    model, answers = tiny_model("gated"), {}
+    model = tiny_model("gated")
     randomise_gate(model)
     completer = LocalCompleter("tiny", model, chatty(tokenizer), lambda one, answer: f"{one.id}: {answer[:9]}")
-    for one in problems():
-        asked = dataclasses.replace(one, prompt=f"[user] {chat_prompt(one)}\n[answer]")
+
+    def answer(one, help=""):
+        asked = dataclasses.replace(one, prompt=f"[user] {help}{chat_prompt(one)}\n[answer]")
         read = model.model.read_prompt(tokenizer(asked.prompt, return_tensors="pt")["input_ids"])
-        assert completer.opens_for(one) == bool(read[0, -1])
-        answers[one.id] = alone(functools.partial(model, prompt_share=read), tokenizer, asked, 12)
+        assert help or completer.opens_for(one) == bool(read[0, -1])
+        return alone(functools.partial(model, prompt_share=read), tokenizer, asked, 12)
+
+    answers = {one.id: answer(one) for one in problems()}
     posed = [dataclasses.replace(one, stop=(answers[one.id][2],)) for one in problems()]  # no answer ends at it
     made = generate_samples(posed, completer, settings(max_new_tokens=12, tell_language=False), tmp_path)
     for one in posed:
         assert made[one.key, 0] == Completion(f"{one.id}: {answers[one.id][:9]}", Finish.stop, answers[one.id])
     assert read_samples(tmp_path) == made
+    helped = [dataclasses.replace(request_of(one, 0, 0), help="Look!\n\n") for one in posed]
+    said = [
+        completion.said for completion in completer.complete(helped, settings(max_new_tokens=12, tell_language=False))
+    ]
+    assert said == [answer(one, "Look!\n\n") for one in posed] != list(answers.values())
 
 
 def cut_nothing(_, answer):

@@ -1,5 +1,6 @@
 """Tasks made by hand, a model that answers them from a table, and a judge that reads the answer."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,9 @@ class Answers:
         if self.batches_left == 0:
             raise KeyboardInterrupt
         self.batches_left -= 1
-        self.prompts += [request.problem.prompt for request in batch]
-        texts = [self._text_of(request.problem, request.sample) for request in batch]
+        asked = [replace(one.problem, prompt=one.help + one.problem.prompt) for one in batch]
+        self.prompts += [problem.prompt for problem in asked]
+        texts = [self._text_of(problem, request.sample) for problem, request in zip(asked, batch, strict=True)]
         return [Completion(text, Finish.stop) for text in texts]
 
 

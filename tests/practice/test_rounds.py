@@ -177,30 +177,65 @@ def test_at_most_so_many_answers_of_a_task_are_kept_each_another_one_that_passed
         assert own or not {text for (name, sample), text in table.items() if name == asked.id and sample < 3}
 
 
-def test_a_failing_answer_is_asked_for_again_with_what_the_judge_said(tmp_path):
+_WRONG_IN_CHAT = """This answer to the task below is wrong:
+
+```python
+def f0(n):
+    return n - 1
+```
+
+The judge says:
+
+```
+4 was wanted
+```
+
+Write it anew, without that mistake. def f0(n):
+"""
+
+
+@pytest.mark.parametrize(("chat", "shown"), [(False, "# def f0(n):\n#     return n - 1\n"), (True, _WRONG_IN_CHAT)])
+def test_a_failing_answer_is_asked_for_again_with_what_the_judge_said(tmp_path, chat, shown):
     def mended(problem, sample):
         return RIGHT.format(n=2, m=0) if "4 was wanted" in problem.prompt else WRONG.format(m=1)
 
     answers = Answers(mended)
-    result = run(tmp_path, answers, TASKS[:1], repairs=2)
+    result = run(tmp_path, answers, TASKS[:1], repairs=2, chat=chat)
     assert (result["answers"], result["passed"], result["rounds"][0]["repaired"]) == (6, 3, 3)
-    assert "# def f0(n):\n#     return n - 1\n" in answers.prompts[-1]
+    assert shown in answers.prompts[-1]
     (row,) = read_journal(tmp_path / "kept.jsonl")
     assert (row["prompt"], row["repair"]) == (TASKS[0].prompt, 1)
 
 
-def test_solution_and_examples_stand_above_the_task_and_not_in_what_is_kept(tmp_path):
+_HELP = "def known(n):\n    return 2 * n\n\n# In Python:\n# twice = lambda n: 2 * n\n\ndef f0(n):\n"
+_HELP_IN_CHAT = """Another task, and python code that solves it:
+
+```python
+def known(n):
+    return 2 * n
+```
+
+A solution of the task below in Python:
+
+```python
+twice = lambda n: 2 * n
+```
+
+def f0(n):
+"""
+
+
+@pytest.mark.parametrize(("chat", "asked"), [(False, _HELP), (True, _HELP_IN_CHAT)])
+def test_solution_and_examples_stand_above_the_task_and_not_in_what_is_kept(tmp_path, chat, asked):
     shown = task("known", reference="    return 2 * n")
     answers = Answers(some_pass)
-    chosen = recipe(show_solution=True, examples=1, codegen__batch_sequences=4)
+    chosen = recipe(show_solution=True, examples=1, chat=chat, codegen__batch_sequences=4)
     posed = task_set(shown, TASKS[0], solutions={TASKS[0].key: "twice = lambda n: 2 * n"})
     practise(chosen, Answers(lambda *_: WRONG.format(m=1)), task_set(shown), tmp_path / "other", EvalOptions())
     answers._text_of = lambda problem, sample: RIGHT.format(n=2, m=sample)
     practise(chosen, answers, posed, tmp_path / "own", EvalOptions())
     assert answers.prompts[0] == shown.prompt  # never its own reference
-    assert answers.prompts[4] == (
-        "def known(n):\n    return 2 * n\n\n# In Python:\n# twice = lambda n: 2 * n\n\ndef f0(n):\n"
-    )
+    assert answers.prompts[4] == asked
     assert {row["prompt"] for row in read_journal(tmp_path / "own" / "kept.jsonl")} == {shown.prompt, TASKS[0].prompt}
 
 

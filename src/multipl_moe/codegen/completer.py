@@ -30,11 +30,15 @@ class Request:
     """One sample of one problem; samples count from 0.
 
     The seed of its drawing, 63 bits, follows from the run's seed, the problem's key and the sample alone.
+
+    Attributes:
+        help: of a chat, what is said before the question.
     """
 
     problem: Problem
     sample: int
     seed: int
+    help: str = ""
 
     @property
     def key(self) -> SampleKey:
@@ -129,7 +133,7 @@ def request_of(problem: Problem, sample: int, seed: int) -> Request:
     return Request(problem, sample, int.from_bytes(digest[:8]) >> 1)
 
 
-def chat_prompt(problem: Problem) -> str:
+def chat_prompt(problem: Problem, help: str = "") -> str:
     """What a chat model is asked: the task as the benchmark words it is in the prompt's own comments."""
     language = problem.language
     if problem.asks_for_file:
@@ -137,4 +141,4 @@ def chat_prompt(problem: Problem) -> str:
     else:
         asked, holds = f"Complete this {language} code.", "the whole function, what is given included"
     answer = f"Answer with one code block that holds {holds}, and no tests."
-    return f"{asked} {answer}\n\n```{language}\n{problem.prompt.rstrip()}\n```"
+    return f"{help}{asked} {answer}\n\n```{language}\n{problem.prompt.rstrip()}\n```"

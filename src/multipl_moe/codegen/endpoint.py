@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from multipl_judge.extras import install_hint
-from multipl_judge.problems.problem import Problem, cut_at_stop
+from multipl_judge.problems.problem import cut_at_stop
 from multipl_moe.codegen.completer import DID_NOT_FIT, Completion, Extract, Finish, Request, chat_prompt, completion_of
 from multipl_moe.errors import ConfigError
 from multipl_moe.recipe.codegen import CodegenSection
@@ -124,7 +124,7 @@ class EndpointCompleter:
         reason = ""
         for _ in range(2):
             try:
-                return await self._ask(client, request.problem, asked)
+                return await self._ask(client, request, asked)
             except self._openai.BadRequestError as error:
                 reason = " ".join(str(error).split())
                 if not any(sign in f"{error.code} {reason}".lower() for sign in _TOO_LONG):
@@ -134,9 +134,10 @@ class EndpointCompleter:
                 break
         return reason
 
-    async def _ask(self, client: "AsyncOpenAI", problem: Problem, asked: dict[str, Any]) -> Completion:
+    async def _ask(self, client: "AsyncOpenAI", request: Request, asked: dict[str, Any]) -> Completion:
+        problem = request.problem
         if self._extract is not None:
-            messages: Any = [{"role": "user", "content": chat_prompt(problem)}]
+            messages: Any = [{"role": "user", "content": chat_prompt(problem, request.help)}]
             answer, finish = await self._read(client.chat.completions.create(messages=messages, **asked))
             return completion_of(answer, self._extract(problem, answer), by_length=finish == "length")
         stop = list(problem.stop[:_NUM_STOPS]) or None

@@ -77,7 +77,7 @@ class LocalCompleter:
 
     def opens_for(self, problem: Problem) -> bool:
         """Whether the model's domain gate opens by itself where the answer to a problem begins."""
-        read = self.model.model.read_prompt(torch.tensor([self._prompt(problem)], device=self.model.device))
+        read = self.model.model.read_prompt(torch.tensor([self._prompt(problem, "")], device=self.model.device))
         return read is None or bool(read[0, -1].any())
 
     @property
@@ -106,10 +106,10 @@ class LocalCompleter:
         code = self._extract(problem, answer.text)
         return completion_of(answer.text, code, by_length=answer.finish == Finish.length)
 
-    def _prompt(self, problem: Problem) -> list[int]:
+    def _prompt(self, problem: Problem, help: str) -> list[int]:
         if self._extract is None:
             return self.tokenizer(problem.prompt, verbose=False)["input_ids"]
-        asked = asked_by_chat(self.tokenizer, chat_prompt(problem))
+        asked = asked_by_chat(self.tokenizer, chat_prompt(problem, help))
         return self.tokenizer(asked, add_special_tokens=False, verbose=False)["input_ids"]
 
     def likeliest_tokens(self, prompts: Sequence[list[int]], max_new_tokens: int) -> list[list[int]]:
@@ -129,7 +129,7 @@ class LocalCompleter:
 
     def _asked(self, request: Request, settings: CodegenSection) -> Row | None:
         problem = request.problem
-        prompt, stops = self._prompt(problem), problem.stop if self._extract is None else ()
+        prompt, stops = self._prompt(problem, request.help), problem.stop if self._extract is None else ()
         if not prompt:
             raise ConfigError(f"problems: the prompt of {problem.key} is empty; give some text to continue")
         row = self._row(prompt, stops, settings.max_new_tokens, request.seed)

@@ -14,7 +14,7 @@ from typing import Any
 from multipl_judge.judge.outcome import Outcome
 from multipl_judge.languages.harnesses import HARNESSES
 from multipl_judge.problems.problem import Problem, commented
-from multipl_moe.codegen.completer import Completer, request_of
+from multipl_moe.codegen.completer import Completer, Request, request_of
 from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.practice.journal import NAMES, Key, PracticeJournal
 from multipl_moe.practice.judging import Judge
@@ -109,9 +109,13 @@ class Round:
 
     def _in_batches(self, keys: list[Key]) -> Iterator[list[Key]]:
         """Prompts of like length together; those of a few batches at random, as the first ones judge the round."""
+
+        def length(key: Key) -> int:
+            return len((asked := self._asked(key)).help) + len(asked.problem.prompt)
+
         size = self._section.codegen.batch_sequences
         for begin in range(0, len(keys), _MIXED * size):
-            block = sorted(keys[begin : begin + _MIXED * size], key=lambda key: len(self._asked(key).prompt))
+            block = sorted(keys[begin : begin + _MIXED * size], key=length)
             batches = [block[start : start + size] for start in range(0, len(block), size)]
             if self._section.order == "given":
                 random.Random(f"{self._section.codegen.seed} {begin}").shuffle(batches)
@@ -122,21 +126,25 @@ class Round:
         if all(key in self._journal.samples for key in batch):
             return
         section = self._section
-        requests = [request_of(self._asked(key), key[1], section.codegen.seed) for key in batch]
+        requests = [self._asked(key) for key in batch]
         made = self._completer.complete(requests, section.codegen)
         self._progress.answered += sum(key[2] == 0 and key not in self._journal.samples for key in batch)
         prompts = [self._task_set.tasks[key[0]].prompt for key in batch]
         self._journal.add_samples(self._line, zip(batch, prompts, requests, made, strict=True))
         self._on_progress(self._progress)
 
-    def _asked(self, key: Key) -> Problem:
+    def _asked(self, key: Key) -> Request:
         task = self._task_set.tasks[key[0]]
         texts = [text for text in self._line["examples"].get(task.language, []) if not text.startswith(task.prompt)]
         before, failed = (key[0], key[1], key[2] - 1), None
         if key[2]:
             failed = self._journal.samples[before]["completion"], self._journal.verdicts[before]["output"]
         solution = self._task_set.solutions.get(task.key) if self._section.show_solution else None
-        return asked(task, texts[: self._section.examples], solution, failed)
+        helps = texts[: self._section.examples], solution, failed
+        request = request_of(task, key[1], self._section.codegen.seed)
+        if self._section.chat:
+            return replace(request, help=said_before(task, *helps))
+        return replace(request, problem=asked(task, *helps))
 
     def _judged(self, batch: list[Key]) -> dict[Key, dict[str, Any]]:
         """New verdicts; an answer that was given before needs no other judgement."""
@@ -181,10 +189,32 @@ def asked(task: Problem, examples: Sequence[str], solution: str | None, failed: 
     """
     notes = [] if solution is None else [f"In Python:\n{solution}"]
     if failed is not None:
-        answer, message = failed[0], failed[1].strip()
-        if len(message) > 2 * _MESSAGE_CHARACTERS:
-            message = f"{message[:_MESSAGE_CHARACTERS]}\n...\n{message[-_MESSAGE_CHARACTERS:]}"
-        notes.append(f"This is wrong:\n{task.prompt}{answer}\n\n{message}\n\nMended:")
+        notes.append(f"This is wrong:\n{task.prompt}{failed[0]}\n\n{_shortened(failed[1])}\n\nMended:")
     above = [*(example.strip("\n") + "\n" for example in examples)]
     above += [commented(note, HARNESSES[task.language].comment) for note in notes]
     return replace(task, prompt="".join(f"{part}\n" for part in above) + task.prompt)
+
+
+def said_before(task: Problem, examples: Sequence[str], solution: str | None, failed: tuple[str, str] | None) -> str:
+    """What helps as a chat says it before the question: code above the task's own would be taken for a part of it.
+
+    Args: as those of `asked`.
+    """
+
+    def block(code: str, language: str = task.language) -> str:
+        return f"\n\n```{language}\n{code.strip()}\n```\n\n"
+
+    parts = [f"Another task, and {task.language} code that solves it:{block(example)}" for example in examples]
+    if solution is not None:
+        parts.append(f"A solution of the task below in Python:{block(solution, 'python')}")
+    if failed is not None:
+        parts.append(f"This answer to the task below is wrong:{block(task.prompt + failed[0])}")
+        parts.append(f"The judge says:{block(_shortened(failed[1]), '')}Write it anew, without that mistake. ")
+    return "".join(parts)
+
+
+def _shortened(message: str) -> str:
+    message = message.strip()
+    if len(message) <= 2 * _MESSAGE_CHARACTERS:
+        return message
+    return f"{message[:_MESSAGE_CHARACTERS]}\n...\n{message[-_MESSAGE_CHARACTERS:]}"

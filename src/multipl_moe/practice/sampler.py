@@ -20,9 +20,7 @@ def load_sampler(section: PracticeSection, model: str, task_set: TaskSet) -> Com
     """
 
     def continuation(asked: Problem, answer: str) -> str:
-        plain = continuation_of_answer(task_set.tasks[asked.key], answer)
-        # What stood above the task, such as worked examples, may be repeated, too
-        return plain or continuation_of_answer(asked, answer) or ""
+        return continuation_of_answer(asked, answer) or ""
 
     extract = continuation if section.chat else None
     server = server_of(section, extract)

@@ -48,10 +48,11 @@ class PracticeSection(Section):
     keep_per_task: int = Field(default=3, ge=1)
     """Maximum number of answers to keep per task."""
     show_solution: bool = False
-    """Show the task's solution in Python as a comment above it, if one of `tasks` has it."""
+    """Show the task's solution in Python as a comment above it, by chat before the question, if one of `tasks`
+    has it."""
     examples: int = Field(default=0, ge=0)
-    """Number of worked examples in the task's language to put above it: the shortest answers that are kept from earlier
-    rounds, or references."""
+    """Number of worked examples in the task's language to put above it (by chat, before the question): the shortest
+    answers that are kept from earlier rounds, or references."""
     repairs: int = Field(default=0, ge=0, le=3)
     """Times that a failing answer is asked for again, with the judge's message."""
     min_yield: float = Field(default=0.01, ge=0, le=1)
