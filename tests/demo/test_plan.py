@@ -23,7 +23,7 @@ _STEP = 1024
 _RECIPE = load_recipe(None, DEMO_RECIPE)
 _STEPS = {
     *("upcycle", "bits per byte of the base", "search for the learning rate", "training", "calibration"),
-    *("bits per byte of the hybrid", "router health", "moved", "what both write", "programs of base and hybrid"),
+    *("measures of the new model", "router health", "moved", "what both write", "programs of base and hybrid"),
 }
 # From float32 alone on a busy machine to a small GPU; what came before takes the longer the slower a machine is.
 _speeds = st.floats(20, 5000)

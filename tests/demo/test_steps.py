@@ -31,7 +31,7 @@ _STEPS = {
     "upcycle": "upcycle",
     "score_folder": "bits per byte of the base",
     "train_in_held_folder": "training",
-    "router_health": "bits per byte of the hybrid",
+    "router_health": "measures of the new model",
     "write_report": None,
 }
 # What a run folder holds from its first moment, and what is made from the moment on that a function is called.

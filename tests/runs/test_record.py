@@ -34,6 +34,8 @@ _MOVED = st.builds(Moved, answers=_MOVEMENTS, other=st.none() | _MOVEMENTS, sent
 def test_a_run_comes_back_as_it_was(moved: Moved | None, learn: float, peak: int | None, sentence: str | None):
     run = a_run("causal", learn, 0.0).but(moved=moved, peak_bytes=peak, sentence=sentence)
     assert ComparedRun.part_of(json.loads(json.dumps(run.to_json())), Path()) == run
+    with pytest.raises(UserError, match=r"^x\.json: .*restore or remove it"):
+        ComparedRun.part_of([], "x.json")
 
 
 def test_a_verdict_comes_back_from_its_file_as_it_was(tmp_path: Path):

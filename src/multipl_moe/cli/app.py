@@ -37,7 +37,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     help="Teach an existing code LLM new programming languages without making it forget the ones it knows.\n\n"
-    "A dense model becomes a hybrid mixture of experts; only the new parameters learn. Start with `multipl-moe demo`.",
+    "Experts beside the model's frozen blocks learn, and a gate opens them in the new languages alone. They leave as a "
+    "pack, without the base. Start with `multipl-moe demo`.",
 )
 console = Console(markup=False, highlight=False)  # paths, titles and errors of others are printed as they are
 _errors = Console(stderr=True, markup=False, highlight=False)

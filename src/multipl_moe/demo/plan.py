@@ -239,7 +239,7 @@ def _work(recipe: Recipe, tokens: int, calibration: int, tokens_per_s: float) ->
         TRAINING: tokens,
         "calibration": _FORWARD
         * (calibrated + moe.is_routed * _EXPERT_USE_TOKENS * (len(recipe.learn) if moe.gate.languages else languages)),
-        "bits per byte of the hybrid": scoring,
+        "measures of the new model": scoring,
         "router health": 0.75 * _FORWARD * calibration if moe.has_choice else 0.0,
         **{name: 2 * (loading + _FORWARD_FLOAT32 * tokens) if tokens else 0.0 for name, tokens in read.items()},
         "what both write": (1 if moe.gate.languages else 2) * loading + 2 * _written(NUM_PROMPTS * NEW_TOKENS, 1),

@@ -126,7 +126,7 @@ class Demo:
         self._step("bits per byte of the base", "scores_before.json", lambda: self._score_base(base))
         begins_as = self._source_model if self._has_source else self.output / "hybrid"
         self._step(TRAINING, "training.json", lambda: self._train(self.recipe, begins_as, self.output))
-        self._step("bits per byte of the hybrid", "scores_after.json", self._score_hybrid)
+        self._step("measures of the new model", "scores_after.json", self._score_hybrid)
         self._judge_both(plan, base)
         self._step("what both write", CONTINUATIONS_FILE, self._continue_prompts)
         return self._show(self._report())

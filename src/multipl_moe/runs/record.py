@@ -1,7 +1,6 @@
 """Results as classes: how each is written as JSON, and how it is read back."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -39,9 +38,11 @@ class Record(BaseModel):
         return cls._parsed(file.read_bytes(), file)
 
     @classmethod
-    def part_of(cls, values: Mapping[str, Any], file: Path | str) -> Self:
+    def part_of(cls, values: Any, file: Path | str) -> Self:
         """The record whose keys stand among others in what was read of a file; errors are those of `read`."""
-        return cls._parsed(json.dumps({key: values[key] for key in cls.model_fields if key in values}), file)
+        if isinstance(values, dict):
+            values = {key: values[key] for key in cls.model_fields if key in values}
+        return cls._parsed(json.dumps(values), file)
 
     @classmethod
     def narrowed(cls, other: "Record") -> Self:
