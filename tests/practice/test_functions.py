@@ -82,10 +82,10 @@ def source(tmp_path):
 
 
 def test_functions_of_a_folder_are_posed_where_their_values_are_plain(source):
-    posed, num_left_out = function_tasks(str(source), ["ruby", "java"])
+    posed, num_left_out = function_tasks(str(source), ["perl", "lua"])
     assert num_left_out == 5
     assert [(task.id, task.language) for task in posed] == [
-        (name, language) for name in ("deep/some/scale", "deep/some/head") for language in ("ruby", "java")
+        (name, language) for name in ("deep/some/scale", "deep/some/head") for language in ("perl", "lua")
     ]
     scale, head = posed[0], posed[2]
     assert json.loads(scale.tests) == [["1.0 2.5\n2\ntrue\n", "2.0 5.0\n"], ["\n3\nfalse\n", "\n"]]
@@ -117,7 +117,7 @@ def test_assertions_of_other_files_count_for_a_name_that_the_folder_defines_once
     tests = [("twice(2)", 4), ("twice(2.5)", 5.0), ("odd(1)", 2), ("head(['c'])", "'c'"), ("scale([1], 2)", [2])]
     (source / "test_all.py").write_text("".join(test_of.format(*one) for one in tests))
     (source / "test_odd.py").write_text("def odd(n):\n    return n\n" + test_of.format("odd(3)", 3))
-    posed, num_left_out = function_tasks(str(source), ["ruby"])
+    posed, num_left_out = function_tasks(str(source), ["perl"])
     found = {task.id: json.loads(task.tests) for task in posed}
     assert list(found) == ["deep/some/scale", "deep/some/head", "plain/twice"]
     assert (len(found["deep/some/scale"]), num_left_out) == (2, 6), "a call that lacks an argument spoils nothing"
@@ -139,10 +139,10 @@ def test_assertions_of_other_files_do_not_count_where_the_name_may_be_anothers(t
     (tmp_path / "plain.py").write_text('def twice(n):\n    """Twice n.\n\n    >>> twice(1)\n    2\n    """\n')
     (tmp_path / "test_plain.py").write_text("from plain import twice\nassert twice(2) == 4\n")
     (tmp_path / "other.py").write_text(other + "assert twice(-3) == 3\n")
-    ((task,), _) = function_tasks(str(tmp_path), ["ruby"])
+    ((task,), _) = function_tasks(str(tmp_path), ["perl"])
     assert json.loads(task.tests) == [["1\n", "2\n"]]
     (tmp_path / "other.py").unlink()
-    ((task,), _) = function_tasks(str(tmp_path), ["ruby"])
+    ((task,), _) = function_tasks(str(tmp_path), ["perl"])
     assert json.loads(task.tests) == [["1\n", "2\n"], ["2\n", "4\n"]]
 
 
@@ -152,21 +152,21 @@ def test_a_benchmark_in_python_is_read_with_its_solutions_and_clusters(tmp_path)
     row |= {"test": "def check(candidate):\n    assert candidate(2) == 4\n    assert candidate(n=3) == 6\n"}
     with gzip.open(tmp_path / "mbpp.jsonl.gz", "wt") as file:
         file.write(json.dumps(row) + "\n")
-    ((task,), num_left_out) = function_tasks(f"mbxp:{tmp_path / 'mbpp.jsonl.gz'}", ["ruby"])
-    assert (task.key, task.cluster, num_left_out) == ("mbpp/ruby/MBPP/7", "MBPP/7", 0)
+    ((task,), num_left_out) = function_tasks(f"mbxp:{tmp_path / 'mbpp.jsonl.gz'}", ["perl"])
+    assert (task.key, task.cluster, num_left_out) == ("mbpp/perl/MBPP/7", "MBPP/7", 0)
     assert (json.loads(task.tests), task.extra["solution"][-12:]) == ([["2\n", "4\n"]], "return 2 * n")
 
 
 def test_where_none_can_be_posed_that_is_an_error(tmp_path):
     (tmp_path / "none.py").write_text("def f(n):\n    '''Of n.'''\n")
     with pytest.raises(ConfigError, match=r"none\.py holds no documented function"):
-        function_tasks(str(tmp_path / "none.py"), ["ruby"])
+        function_tasks(str(tmp_path / "none.py"), ["perl"])
 
 
 def test_what_is_no_file_to_read_is_refused_and_left_out_of_folders(tmp_path, source):
     os.mkfifo(source / "waits.py")
     (source / "folder.py").mkdir()
-    assert function_tasks(str(source), ["ruby"])[0]
+    assert function_tasks(str(source), ["perl"])[0]
     for spec, said in (
         ("", "functions: names nothing"),
         (str(source / "waits.py"), r"waits\.py is no file"),
@@ -174,4 +174,4 @@ def test_what_is_no_file_to_read_is_refused_and_left_out_of_folders(tmp_path, so
         (str(source / "bad.py"), r"bad\.py cannot be parsed as Python \(invalid syntax \(bad\.py, line 1\)\)"),
     ):
         with pytest.raises(ConfigError, match=said):
-            function_tasks(spec, ["ruby"])
+            function_tasks(spec, ["perl"])

@@ -1,8 +1,9 @@
-"""Python functions as tasks for any language: a program that reads the arguments and prints the result.
+"""Python functions as tasks for any language.
 
-A case is a doctest or an assertion that calls the function with literals and compares the result with one. Arguments
-stand one a line: a whole number, a number, true or false, a line of text, or a list of numbers or words. A function
-with values of another kind, or of several kinds in one place, is left out.
+A case is a doctest or an assertion that calls the function with literals and compares the result with one. In a
+language that functions can be called in (`heads`) the task is that function. In another one it is a program that reads
+the arguments and prints the result: they stand one a line, a whole number, a number, true or false, a line of text, or
+a list of numbers or words. A function with values of another kind, or of several kinds in one place, is left out.
 """
 
 import ast
@@ -10,9 +11,9 @@ import math
 import re
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from doctest import DocTestParser, Example
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from multipl_judge.problems.benchmarks import read_benchmark
 from multipl_judge.problems.own import Case, OwnProblem, problem_of
 from multipl_judge.problems.problem import Problem
 from multipl_moe.errors import ConfigError
+from multipl_moe.practice.heads import has_heads, posed_as_function
 
 _OF_PYTHON = re.compile(r"\bpython (?=function|program|code)", re.IGNORECASE)
 _UNREAD = (SyntaxError, ValueError, RecursionError, MemoryError, TypeError)
@@ -30,14 +32,59 @@ _KINDS: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "
 _KINDS_OF_LISTS: dict[Any, str] = {int: "whole numbers", float: "numbers", str: "words"}
 
 
+@dataclass(frozen=True)
+class _Function:
+    """A documented function.
+
+    Attributes:
+        words: what it does.
+        cases: of each call in its tests arguments and answer; another choice of them, if those do not do.
+    """
+
+    id: str
+    cluster: str
+    words: str
+    name: str
+    arguments: list[str]
+    cases: list[list[list[Any]]]
+    solution: str
+
+    def posed_in(self, language: str) -> OwnProblem | None:
+        """The problem in a language; None where there are no words or cases, or values have no form in it."""
+        for cases in self.cases:
+            if not self.words or not cases or any(len(values) != len(self.arguments) + 1 for values in cases):
+                continue
+            if has_heads(language):
+                own = posed_as_function(self.id, self.words, self.name, self.arguments, cases, language)
+                if own is not None:
+                    return own
+            if language in TOOLCHAINS and TOOLCHAINS[language].answers_input and (own := self._in_words(cases)):
+                return own
+        return None
+
+    def _in_words(self, cases: list[list[Any]]) -> OwnProblem | None:
+        kinds = [kind for column in zip(*cases, strict=True) if (kind := _kind(column))]
+        if len(kinds) <= len(self.arguments):
+            return None
+        told = [[_line(value, of) for value, (of, _) in zip(values, kinds, strict=True)] for values in cases]
+        tests_told = {"".join(given): want for *given, want in told}
+        given, want = next(iter(tests_told.items()))
+        question = [self.words, ""]
+        for number, (argument, (_, kind)) in enumerate(zip(self.arguments, kinds, strict=False), 1):
+            question.append(f"Line {number}: {argument}, {kind}.")
+        question += [f"Print the result: {kinds[-1][1]}.", "", "Of the input", given.rstrip(), "print", want.rstrip()]
+        tests = [Case(input=given, output=want) for given, want in tests_told.items()]
+        return OwnProblem(id=self.id, question="\n".join(question), tests=tests)
+
+
 def function_tasks(spec: str, languages: Collection[str]) -> tuple[list[Problem], int]:
-    """The functions as problems of standard input and output, with their source in `extra["solution"]`.
+    """The functions as problems of each language, with their source in `extra["solution"]`.
 
     Args:
         spec: a .py file or a folder of such files, or a benchmark in Python as `read_benchmark` takes it.
 
     Returns:
-        The problems, and the number of documented functions of which none could be made.
+        The problems, and the number of documented functions that could be posed in no language.
 
     Raises:
         ConfigError: nothing is there, a file cannot be read or parsed, or no function can be posed.
@@ -46,14 +93,17 @@ def function_tasks(spec: str, languages: Collection[str]) -> tuple[list[Problem]
         raise ConfigError("practice.tasks: functions: names nothing; write functions:PATH, of a .py file or a folder")
     path, posed, num_left_out = Path(spec), [], 0
     found = _of_files(path) if path.is_dir() or path.suffix == ".py" else _of_benchmark(spec)
-    for own, solution in found:
-        if own is None:
-            num_left_out += 1
-            continue
-        for language in languages:
-            if language in TOOLCHAINS and TOOLCHAINS[language].answers_input:
-                problem = problem_of(own, language, path.name.partition(".")[0])
-                posed.append(replace(problem, cluster=own.cluster or "", extra={"solution": solution}))
+    for function in found:
+        problems = [
+            problem_of(own, language, path.name.partition(".")[0])
+            for language in languages
+            if (own := function.posed_in(language)) is not None
+        ]
+        num_left_out += not problems
+        posed += [
+            replace(problem, cluster=function.cluster, extra=problem.extra | {"solution": function.solution})
+            for problem in problems
+        ]
     if not posed:
         raise ConfigError(
             f"practice.tasks: functions:{spec} holds no documented function with doctests or assertions on plain "
@@ -68,7 +118,7 @@ def solution_of(problem: Problem) -> str:
     return ("" if is_whole else problem.prompt) + (problem.reference or "")
 
 
-def _of_benchmark(spec: str) -> Iterator[tuple[OwnProblem | None, str]]:
+def _of_benchmark(spec: str) -> Iterator[_Function]:
     for problem in read_benchmark(spec, ("python",)):
         if problem.reference is None or problem.asks_for_file:
             continue
@@ -76,12 +126,12 @@ def _of_benchmark(spec: str) -> Iterator[tuple[OwnProblem | None, str]]:
         for node in module.body:
             if isinstance(node, ast.FunctionDef) and node.name == problem.entry_point:
                 text = ast.get_docstring(node) or ast.get_docstring(module) or ""
-                own = _own_problem(problem.id, problem.cluster, text, node, module, {node.name, "candidate"})
-                yield own, solution_of(problem).strip()
+                called = {node.name, "candidate"}
+                yield _function(problem.id, problem.cluster, text, node, [module], called, solution_of(problem).strip())
 
 
-def _of_files(path: Path) -> Iterator[tuple[OwnProblem | None, str]]:
-    """What each documented function makes, and its source.
+def _of_files(path: Path) -> Iterator[_Function]:
+    """Each documented function.
 
     Assertions of other files of the folder count where they call a name that the folder gives to one function alone,
     and imports from nowhere else, and where values of all of them have a plain form, or else those of its own file.
@@ -122,36 +172,30 @@ def _of_files(path: Path) -> Iterator[tuple[OwnProblem | None, str]]:
         name, calls = f"{place}/{node.name}", asserted[node.name]
         own = [call for of, call in calls if of == place]
         tests = [[call for _, call in calls], own] if defined[node.name] == 1 else [own]
-        made = (_own_problem(name, name, text, node, ast.Module(one, []), {node.name}) for one in tests)
-        yield next(filter(None, made), None), ast.unparse(node)
+        modules = [ast.Module(one, []) for one in tests]
+        yield _function(name, name, text, node, modules, {node.name}, ast.unparse(node))
 
 
-def _own_problem(
-    name: str, cluster: str, text: str, node: ast.FunctionDef, tests: ast.AST, called: Collection[str]
-) -> OwnProblem | None:
-    """The problem in words; None where there is no case, or where its values have no plain form."""
+def _function(
+    id: str,
+    cluster: str,
+    text: str,
+    node: ast.FunctionDef,
+    tests: Sequence[ast.AST],
+    called: Collection[str],
+    solution: str,
+) -> _Function:
     parts = _doctests(text)
-    cases = [*_cases(parts, tests, called)]
-    names = [argument.arg for argument in node.args.args]
-    if not names or not cases or any(len(values) != len(names) + 1 for values in cases):
-        return None
-    kinds = [kind for column in zip(*cases, strict=True) if (kind := _kind(column))]
     words = "".join(part for part in parts if isinstance(part, str))
     words = "\n".join(line for line in words.splitlines() if not line.startswith("assert ")).strip()
-    if len(kinds) <= len(names) or not words:
-        return None
-    told = [[_line(value, of) for value, (of, _) in zip(values, kinds, strict=True)] for values in cases]
-    tests_told = {"".join(given): want for *given, want in told}
-    given, want = next(iter(tests_told.items()))
-    question = [_OF_PYTHON.sub("", words), ""]
-    for number, (argument, (_, kind)) in enumerate(zip(names, kinds, strict=False), 1):
-        question.append(f"Line {number}: {argument}, {kind}.")
-    question += [f"Print the result: {kinds[-1][1]}.", "", "Of the input", given.rstrip(), "print", want.rstrip()]
-    return OwnProblem(
-        id=name,
-        cluster=cluster,
-        question="\n".join(question),
-        tests=[Case(input=given, output=want) for given, want in tests_told.items()],
+    return _Function(
+        id,
+        cluster,
+        _OF_PYTHON.sub("", words),
+        node.name,
+        [argument.arg for argument in node.args.args],
+        [[*_cases(parts, tree, called)] for tree in tests],
+        solution,
     )
 
 

@@ -1,0 +1,119 @@
+"""Python functions as functions of another language: its head, written by the types of the values in their tests."""
+
+import json
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from textwrap import indent
+from typing import Any
+
+from multipl_judge.languages.harnesses import HARNESSES
+from multipl_judge.problems.own import Call, OwnProblem
+from multipl_judge.problems.problem import commented
+from multipl_moe.corpus.decontamination.words import KEYWORDS
+
+_TOLERANCE = 1e-6
+_MOST = 2**63  # whole numbers have 64 bits
+_TAKEN = {*KEYWORDS, "main", "init"}
+
+
+@dataclass(frozen=True)
+class _Heads:
+    """How a language writes heads of functions; `boxed`: its types in lists, where they differ."""
+
+    head: str
+    argument: str = "{name}"
+    types: tuple[str, str, str, str, str] = ("", "", "", "", "")
+    """bool, int, float, str, and a list of something."""
+    boxed: tuple[str, str, str, str] | None = None
+    file: str = ""
+    margin: str = ""
+
+    def type_of(self, kind: str, in_list: bool = False) -> str:
+        if kind.startswith("[]"):
+            return self.types[-1].format(self.type_of(kind[2:], True))
+        return ((in_list and self.boxed) or self.types)[_KINDS.index(kind)]
+
+
+_KINDS = ["bool", "int", "float", "str"]
+_HEADS = {
+    "ruby": _Heads("def {name}({arguments})\n"),
+    "rust": _Heads(
+        "fn {name}({arguments}) -> {answer} {{\n", "{name}: {type}", ("bool", "i64", "f64", "String", "Vec<{}>")
+    ),
+    "go": _Heads(
+        "func {name}({arguments}) {answer} {{\n",
+        "{name} {type}",
+        ("bool", "int", "float64", "string", "[]{}"),
+        file="package main\n\n",
+    ),
+    "java": _Heads(
+        "static {answer} {name}({arguments}) {{\n",
+        "{type} {name}",
+        ("boolean", "long", "double", "String", "List<{}>"),
+        ("Boolean", "Long", "Double", "String"),
+        "import java.util.*;\n\nclass Solution {\n",
+        "    ",
+    ),
+    "cpp": _Heads(
+        "{answer} {name}({arguments}) {{\n",
+        "{type} {name}",
+        ("bool", "long long", "double", "string", "vector<{}>"),
+        file="#include <bits/stdc++.h>\nusing namespace std;\n\n",
+    ),
+}
+
+
+def has_heads(language: str) -> bool:
+    """Whether functions can be posed in the language as such."""
+    return language in _HEADS
+
+
+def posed_as_function(
+    id: str, words: str, name: str, arguments: Sequence[str], cases: Sequence[Sequence[Any]], language: str
+) -> OwnProblem | None:
+    """The problem of a function in the language; None where values of one place have no common type.
+
+    Args:
+        id: of the problem.
+        words: what the function does.
+        name, arguments: its name and those of its arguments.
+        cases: of each call the arguments, then the answer.
+    """
+    types = [_kind_of(column) for column in zip(*cases, strict=True)]
+    kinds = [kind for kind in types if kind is not None]
+    arguments = [_name(argument, language) for argument in arguments]
+    if len(kinds) < len(types) or len({*arguments}) < len(arguments):
+        return None
+    how, function = _HEADS[language], _name(name, language)
+    told = [how.argument.format(name=one, type=how.type_of(kind)) for one, kind in zip(arguments, kinds, strict=False)]
+    distinct = [values for place, values in enumerate(cases) if values not in cases[:place]]
+    *given, answer = map(json.dumps, cases[0])
+    comment = commented(f"{words}\n\n{function}({', '.join(given)}) == {answer}", HARNESSES[language].comment)
+    head = how.head.format(name=function, arguments=", ".join(told), answer=how.type_of(kinds[-1]))
+    return OwnProblem(
+        id=id,
+        language=language,
+        prompt=how.file + indent(comment + head, how.margin),
+        tests=[Call(arguments=list(values), answer=answer) for *values, answer in distinct],
+        tolerance=_TOLERANCE,
+    )
+
+
+def _name(name: str, language: str) -> str:
+    name = name.lower() if language == "ruby" else name  # where what begins with a capital is a constant
+    return f"{name}_" if name in _TAKEN else name
+
+
+def _kind_of(values: Collection[Any]) -> str | None:
+    """One of `_KINDS`, after `[]` where they are lists of it; None where not all are, or where all lists are empty."""
+    if values and all(isinstance(value, list | tuple) for value in values):
+        inner = _kind_of([part for value in values for part in value])
+        return inner and f"[]{inner}"
+    types = {type(value) for value in values}
+    kind = float if types == {int, float} else types.pop() if len(types) == 1 else None
+    if kind is int and any(abs(value) >= _MOST for value in values):
+        return None
+    if kind is float and not all(map(math.isfinite, values)):
+        return None
+    return next((told for told in _KINDS if kind is not None and kind.__name__ == told), None)
