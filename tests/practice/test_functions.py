@@ -163,6 +163,11 @@ def test_where_none_can_be_posed_that_is_an_error(tmp_path):
         function_tasks(str(tmp_path / "none.py"), ["perl"])
 
 
+def test_tasks_are_named_after_the_folder_however_it_is_spelt(source, monkeypatch):
+    monkeypatch.chdir(source)
+    assert function_tasks(".", ["lua"])[0][0].key == "lib/lua/deep/some/scale"
+
+
 def test_what_is_no_file_to_read_is_refused_and_left_out_of_folders(tmp_path, source):
     os.mkfifo(source / "waits.py")
     (source / "folder.py").mkdir()

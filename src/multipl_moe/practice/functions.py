@@ -92,10 +92,11 @@ def function_tasks(spec: str, languages: Collection[str]) -> tuple[list[Problem]
     if not spec:
         raise ConfigError("practice.tasks: functions: names nothing; write functions:PATH, of a .py file or a folder")
     path, posed, num_left_out = Path(spec), [], 0
+    name = path.resolve().name.lstrip(".").partition(".")[0]
     found = _of_files(path) if path.is_dir() or path.suffix == ".py" else _of_benchmark(spec)
     for function in found:
         problems = [
-            problem_of(own, language, path.name.partition(".")[0])
+            problem_of(own, language, name)
             for language in languages
             if (own := function.posed_in(language)) is not None
         ]
