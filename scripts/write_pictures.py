@@ -28,7 +28,8 @@ from multipl_moe.runs.result import Changes
 DOCS = Path(__file__).parents[1] / "docs"
 _DPI = 150
 _PROGRAMS = {  # rows of programs.json, and what the picture calls them
-    "Y2": "Ruby: 144 answers of a teacher",
+    "Y4": "Ruby: 344 answers of a teacher",
+    "S2": "Rust: 255 answers of a teacher",
     "lua, 260 answers of the 1.5B, default pack": "Lua: 260 answers of a teacher",
     "lua, practice": "Lua: 542 answers of its own",
     "ocaml, base of 1.5B, 77 of its own answers": "OCaml, base of 1.5B: 77 answers of its own",

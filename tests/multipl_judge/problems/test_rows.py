@@ -46,5 +46,7 @@ def test_a_broken_file_is_told_with_its_name_and_line(tmp_path, name, content, m
 def test_what_is_missing_is_told(tmp_path):
     with pytest.raises(ConfigError, match="does not exist"):
         list(read_rows([tmp_path / "a.jsonl"]))
+    with pytest.raises(ConfigError, match="is no file; give a file"):
+        list(read_rows([tmp_path]))
     with pytest.raises(ConfigError, match="holds no file"):
         files_of(tmp_path)
