@@ -1,6 +1,7 @@
 """`practice`: what it says, its exit codes, what it refuses."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -46,13 +47,17 @@ def test_a_model_that_is_not_there_is_refused_before_tasks_are_tried(run, tmp_pa
 
 
 @pytest.mark.parametrize("asked", [["--model", "m"], ["--endpoint", "http://x/v1", "--endpoint-model", "m"]])
-def test_of_a_chat_answer_what_goes_on_from_the_task_is_kept_though_it_repeats_examples(
-    run, world, tmp_path, monkeypatch, asked
-):
+def test_of_a_chat_answer_what_goes_on_from_the_task_is_kept(run, world, tmp_path, monkeypatch, asked):
+    helped = set()
+
     def answers(_name, _settings, extract: Any, **_):
         def text_of(problem, sample):
-            begins = problem.prompt if sample else "local g = 1\n" + problem.prompt
-            return extract(problem, f"Here:\n```lua\n{begins}    return {sample} * n + 2\nend\n```\nIt is done.")
+            before, begins, name = problem.prompt.rpartition("-- Twice n.\n")
+            helped.add("Another task" in before)
+            task = replace(problem, prompt=begins + name)
+            above = "" if sample else "local g = 1\n"
+            code = f"{above}{task.prompt}    return {sample} * n + 2\nend\n"
+            return extract(task, f"Here:\n```lua\n{code}```\nIt is done.")
 
         return Answers(text_of)
 
@@ -68,6 +73,7 @@ def test_of_a_chat_answer_what_goes_on_from_the_task_is_kept_though_it_repeats_e
         run("practice", name, *asked, *lua, *examples)
         kept = [json.loads(line) for line in (tmp_path / name / "kept.jsonl").read_text().splitlines()]
         assert {row["completion"] for row in kept} == {f"    return {n} * n + 2\nend\n" for n in (1, 2, 3)}
+    assert helped == {False, True}
 
 
 @pytest.mark.parametrize("server_is_in", ["the recipe", "flags"])
