@@ -41,7 +41,7 @@ class TextGate:
         self.gates, self.tokenizer = dict(gates), tokenizer
 
     @classmethod
-    def load(cls, folders: Mapping[str, Path] | Path, tokenizer: Path | None = None) -> "TextGate":
+    def load(cls, folders: Mapping[str, Path] | Path | str, tokenizer: Path | None = None) -> "TextGate":
         """The gates in folders of packs and models, with the tokenizer of their base, or in a folder.
 
         Args:
@@ -55,8 +55,8 @@ class TextGate:
         """
         gates: dict[str, DomainGate] = {}
         bases: dict[str, Pack | Path] = {}
-        for name, folder in ({"": folders} if isinstance(folders, Path) else folders).items():
-            base, found = _read(folder)
+        for name, folder in ({"": folders} if isinstance(folders, Path | str) else folders).items():
+            base, found = _read(Path(folder))
             if name and len(found) > 1:
                 raise ConfigError(f"gate: {folder} has several, {', '.join(found)}; give the folder alone")
             gates |= {name or own: gate for own, gate in found.items()}

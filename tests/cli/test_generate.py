@@ -48,6 +48,12 @@ def test_a_text_but_no_chat_is_asked_for_its_file_s_name(run, hybrid, monkeypatc
     assert asked == [(None, "// a.rs\n"), (None, ""), ("rust", "// a.rs\n")]
 
 
+def test_a_base_by_name_is_fetched(run, base, monkeypatch):
+    monkeypatch.setattr("multipl_moe.checkpoints.base._packaged", lambda spec: {"smollm2-135m": base}[spec])
+    told = run("generate", "smollm2-135m", PROMPT, *ARGUMENTS).out
+    assert told == run("generate", base, PROMPT, *ARGUMENTS).out
+
+
 def test_a_dense_model_writes_too_and_a_stop_string_ends_the_text(run, base):
     whole = run("generate", base, PROMPT, *ARGUMENTS).out
     stop = next(character for character in whole[2:] if character.isascii() and character.isprintable())

@@ -6,6 +6,7 @@ import math
 import pytest
 
 from multipl_moe.packs.canary import save_canaries
+from multipl_moe.packs.files import Pack
 from tests.fixtures import save_tokenizer
 from tests.packs.conftest import trained
 from tests.serve.conftest import listening
@@ -42,6 +43,18 @@ def test_packs_are_written_put_together_and_used(run, refused, tmp_path):
     assert "--switch: it writes packs as they are; leave --gguf out" in refused(
         "export", "packs/rust", "out", "--switch", "--gguf"
     )
+
+
+def test_a_run_that_was_stopped_before_its_pack_was_written_gets_it_by_resume(run, refused, corpus, tmp_path):
+    base = save_base(tmp_path / "base", "qwen2", vocab_size=300)
+    save_tokenizer(base)
+    model = trained(tmp_path / "out" / "model", base, ["rust"])
+    (tmp_path / "out" / "training.json").write_text("{}")
+    again = ("train", model, corpus, "out", "--resume", "--learn", "rust", "--keep", "python")
+    assert "pack, what was learnt by itself: out/pack" in run(*again).out
+    run("pack", model, "by-hand")
+    assert Pack.load(tmp_path / "out" / "pack") == Pack.load(tmp_path / "by-hand")
+    assert "out holds a finished run" in refused(*again)
 
 
 def test_a_pack_is_taken_for_the_model_of_its_base_and_it(run, refused, tmp_path, monkeypatch):

@@ -123,7 +123,9 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
         "{hybrid} out --merge --corpus {corpus}": "has no expert_use.json",
     },
     "generate": {
-        "none text": "model: none is not a folder",
+        "none text": "model: none is not a folder, nor a base by name (smollm2-135m, ",
+        "run text": "model: run is the folder of a run; give run/model",
+        "{hybrid} text --layer 0": "--layer: it goes with --show-routing",
         "{hybrid} text --file text.csv": "given both as an argument and with --file",
         "{hybrid} --file none": "--file: none cannot be read",
         "{hybrid} --file binary": "--file: binary cannot be read",
@@ -215,6 +217,8 @@ def test_bad_input_is_refused(refused, base, hybrid, sources, corpus, tmp_path, 
     monkeypatch.delenv("MULTIPL_MOE_TOKEN", raising=False)
     for name in ("empty", "mine/model", "done", "begun"):
         (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "run" / "model").mkdir(parents=True)
+    (tmp_path / "run" / "model" / "config.json").touch()
     (tmp_path / "text.csv").touch()
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
     (tmp_path / "wrong.json").write_text("[]")

@@ -197,6 +197,7 @@ REFUSED = [
     ({"prompt": "x", "echo": True, "logprobs": 1, "max_tokens": 0, "n": 3}, 400, "one answer"),
     ({"prompt": "x", "echo": True, "logprobs": 1, "max_tokens": 0, "stream": True}, 400, "one answer"),
     ({"prompt": "x", "max_tokens": 0}, 400, "no tokens leave no answer"),
+    ({"prompt": "x", "max_tokens": -1}, 400, "max_tokens: -1 is below 0"),
     ({"prompt": "x", "stop": ["a", ""]}, 400, "an empty stop string"),
     ([], 422, "dict"),
     (b"{", 422, "JSON decode error"),
@@ -208,6 +209,40 @@ def test_what_is_not_honoured_is_refused_in_words(url, body, status, message):
     told, text = send(url, "POST", COMPLETION, body)
     assert (told, message in text) == (status, True), text
     assert list(json.loads(text)) == ["error"]
+
+
+TEXT = {"role": "user", "content": "x"}
+REFUSED_CHATS = [
+    ({}, "give a list"),
+    ({"messages": []}, "give a list"),
+    ({"messages": "hi"}, "give a list"),
+    ({"messages": [TEXT, "hi"]}, "messages[1].role: give one of system, user"),
+    ({"messages": [TEXT | {"role": "robot"}]}, "messages[0].role: give one of system, user"),
+    ({"messages": [{"role": "user"}]}, "messages[0].content: give a text"),
+    ({"messages": [TEXT | {"content": 5}]}, "messages[0].content: give a text"),
+    ({"messages": [TEXT | {"content": [{"type": "image_url", "image_url": "x"}]}]}, "messages[0].content: give a text"),
+    ({"messages": [TEXT], "max_tokens": 0}, "no tokens leave no answer"),
+    ({"messages": [TEXT], "max_tokens": -1}, "max_tokens: -1 is below 0"),
+    ({"messages": [TEXT], "max_completion_tokens": -1}, "max_completion_tokens: -1 is below 0"),
+    ({"messages": [TEXT | {"content": "x" * MAX_POSITIONS}]}, f"a maximum context length of {MAX_POSITIONS}"),
+]
+
+
+@pytest.mark.parametrize(("body", "message"), REFUSED_CHATS)
+def test_a_chat_that_no_template_takes_is_refused_in_words(url, body, message):
+    told, text = send(url, "POST", CHAT, body)
+    assert (told, message in text) == (400, True), text
+    assert list(json.loads(text)) == ["error"]
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+def test_question_and_answer_of_a_chat_fit_the_positions(url, name):
+    parts = [{"type": "text", "text": "x" * (MAX_POSITIONS - 20)}]
+    asked = {"messages": [TEXT | {"content": parts}], "temperature": 0, name: 10**6}
+    answered = [json.loads(send(url, "POST", CHAT, body)[1]) for body in (asked, asked | {name: 1})]
+    length = len("<user><answer>") + MAX_POSITIONS - 20
+    assert [one["usage"]["prompt_tokens"] for one in answered] == [length, length]
+    assert [one["usage"]["completion_tokens"] for one in answered] == [MAX_POSITIONS - length, 1]
 
 
 def test_a_body_that_no_prompt_needs_is_not_read_and_neutral_values_are_taken(url, write):

@@ -11,6 +11,7 @@ What else a row holds is its own business.
 
 import json
 from collections.abc import Callable
+from difflib import get_close_matches
 from functools import partial
 from typing import Annotated, Any
 
@@ -109,11 +110,12 @@ def read_written(row: dict[str, Any], where: str) -> tuple[Callable[[Nonce], Pro
     """
     kinds = [kind for key, kind in (("cases", _Answering), ("tests", _Tested)) if key in row]
     if len(kinds) != 1:
-        raise ConfigError(f"{where}: give `program` and `cases`, or `prompt`, `completion` and `tests`")
+        misspelt = "".join(_misspelt(key, row) for key in ("cases", "tests") if not kinds)
+        raise ConfigError(f"{where}: give `program` and `cases`, or `prompt`, `completion` and `tests`{misspelt}")
     try:
         problem, completion = kinds[0].model_validate(row).problem()
     except ValidationError as errors:
-        raise ConfigError([f"{where}: {_told(error)}" for error in errors.errors()]) from None
+        raise ConfigError([f"{where}: {_told(error, row)}" for error in errors.errors()]) from None
     except ValueError as fault:
         raise ConfigError(f"{where}: {fault}") from None
     make = partial(program_of, problem, completion)
@@ -126,6 +128,12 @@ def read_written(row: dict[str, Any], where: str) -> tuple[Callable[[Nonce], Pro
         ) from error
 
 
-def _told(error: Any) -> str:
+def _told(error: Any, row: dict[str, Any]) -> str:
     place = ".".join(map(str, error["loc"]))
-    return (f"{place}: " if place else "") + error["msg"].removeprefix("Value error, ")
+    misspelt = _misspelt(place, row) if error["type"] == "missing" else ""
+    return (f"{place}: " if place else "") + error["msg"].removeprefix("Value error, ") + misspelt
+
+
+def _misspelt(key: str, row: dict[str, Any]) -> str:
+    near = get_close_matches(key, row, n=1)
+    return f"; the row has '{near[0]}'" if near and near[0] != key else ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from multipl_moe.cli.app import console
-from multipl_moe.cli.options import refuse_where, require_folders
+from multipl_moe.cli.options import model_folder, refuse_where
 from multipl_moe.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ _ShowRouting = Annotated[
 
 
 def generate(
-    model: Annotated[Path, typer.Argument(help="Folder of the model to generate with, hybrid or dense, or of a pack.")],
+    model: Annotated[
+        Path, typer.Argument(help="Folder of the model, hybrid or dense, or of a pack; or a base by name.")
+    ],
     prompt: Annotated[
         str | None, typer.Argument(help="Text to continue; left out or -, it is read from stdin.")
     ] = None,
@@ -68,13 +70,13 @@ def generate(
 
     Example: `multipl-moe generate runs/demo/model "fn main() {" --show-routing`
     """
-    require_folders(model=model)
     refuse_where(
+        (layer is not None and not show_routing, "--layer: it goes with --show-routing; leave it out, or add that"),
         (top_p == 0, "--top-p: 0 leaves no token to draw; give a share above 0, or --temperature 0 for the likeliest"),
         (chat and suffix is not None, "--suffix: it does not go with --chat; leave one of them out"),
     )
     _require_utf8("--suffix", suffix or "")
-    text = _prompt(prompt, file)
+    text, model = _prompt(prompt, file), model_folder(model)
 
     from multipl_moe.checkpoints.loading import load_model
     from multipl_moe.generate.text import TextGenerator, load_tokenizer, told_language

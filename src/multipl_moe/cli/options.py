@@ -154,6 +154,25 @@ def require_folders(**folders: Path) -> None:
     refuse_where(*((not path.is_dir(), f"{name}: {path} is not a folder") for name, path in folders.items()))
 
 
+def model_folder(model: Path) -> Path:
+    """The folder of a model or a pack, as given; of a base by name that which holds it, fetched if need be.
+
+    Raises ConfigError where it is neither, or a run, whose model has a folder of its own.
+    """
+    if not model.is_dir():
+        from multipl_moe.checkpoints.packaged import PACKAGED_BASES
+
+        if str(model) in PACKAGED_BASES:
+            from multipl_moe.checkpoints.base import resolve_base
+
+            return resolve_base(str(model))
+        raise ConfigError(f"model: {model} is not a folder, nor a base by name ({', '.join(PACKAGED_BASES)})")
+    own = model / "model"
+    is_run = (own / "config.json").is_file() and not (model / "config.json").is_file()
+    refuse_where((is_run, f"model: {model} is the folder of a run; give {own}"))
+    return model
+
+
 def require_token(token: str | None) -> None:
     """Raise ConfigError for a bearer token that no header of HTTP can hold."""
     if token is not None and not re.fullmatch("[!-~]+", token):

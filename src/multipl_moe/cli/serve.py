@@ -18,7 +18,7 @@ import typer
 
 from multipl_judge.extras import install_hint
 from multipl_moe.cli.app import console
-from multipl_moe.cli.options import require_folders, require_token
+from multipl_moe.cli.options import model_folder, require_token
 from multipl_moe.errors import BaseModelError, ConfigError
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ def serve(
 
     Example: `multipl-moe serve runs/demo/model --port 8000`
     """
-    require_folders(model=model)
     require_token(token)
+    named, model = model, model_folder(model)
     if all((model / part).exists() for part in ("canary.json", "tokenizer")):  # as no other export has
         if name is not None:
             raise ConfigError(f"--name: clients of {model} ask for auto, base or an adapter by its name; leave it out")
@@ -77,7 +77,7 @@ def serve(
         return
     if base is not None or engine_url is not None:
         raise ConfigError("--base, --engine-url: they go with a folder of `export --adapter`; leave them out")
-    engine, name = _engine_for(model, engine), name or model.resolve().name
+    engine, name = _engine_for(model, engine), name or named.resolve().name
     with _listening(host, port, may_be_reached=token is not None) as listener:
         if engine == "transformers":
             from multipl_moe.packs.compose import model_of
@@ -107,7 +107,7 @@ def explore(
 
     Example: `multipl-moe explore runs/demo/model`
     """
-    require_folders(model=model)
+    named, model = model, model_folder(model)
     if find_spec("gradio") is None:
         raise ConfigError(f"explore: some packages are missing; install them with {install_hint('explore')}")
     with _listening(host, port, may_be_reached=True) as listener:
@@ -118,7 +118,7 @@ def explore(
         folder = model_of(model)
         explorer = Explorer.load(folder, base)
         samples = samples_of(folder, explorer.model.config.moe_config, explorer.use)
-        app = build_app(explorer, samples, "/".join(model.resolve().parts[-2:]))
+        app = build_app(explorer, samples, "/".join(named.resolve().parts[-2:]))
         console.print(f"the page is at {_address(host, listener)}; Ctrl-C stops", soft_wrap=True)
         _run(app, listener, patience_s=1)
     console.print("stopped")

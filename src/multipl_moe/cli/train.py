@@ -16,6 +16,8 @@ from multipl_moe.cli.options import (
     recipe_from_flags,
     refuse_where,
 )
+from multipl_moe.errors import OutputError
+from multipl_moe.runs.folder import PACK_FOLDER
 from multipl_moe.system.launch import is_main
 
 if TYPE_CHECKING:
@@ -88,6 +90,10 @@ def train(
     from multipl_moe.train.hybrid_recipe import recipe_of_hybrid
     from multipl_moe.train.setup import require_a_step
 
+    if resume and _is_trained(output):
+        if is_main() and not _tell_pack(output):
+            raise OutputError(f"output: {output} holds a finished run; choose another folder")
+        return
     if of_hybrid:
         chosen = recipe_of_hybrid(chosen, model)
     require_a_step(chosen.train)
@@ -100,8 +106,6 @@ def train(
 
 
 def _train(recipe: "Recipe", start: Path, corpus: Path, output: Path) -> None:
-    from multipl_moe.packs.files import size_of
-    from multipl_moe.packs.write import pack_of_run
     from multipl_moe.system.allocator import keep_freed_memory
     from multipl_moe.train.checkpoints import saved_checkpoints
     from multipl_moe.train.memory_note import run_notes
@@ -114,11 +118,26 @@ def _train(recipe: "Recipe", start: Path, corpus: Path, output: Path) -> None:
             console.print(note, style=style, soft_wrap=True)
     result = _trained(recipe, start, corpus, output)
     leave()
-    pack = pack_of_run(output) if is_main() else None
     console.print(f"{result.tokens:,} tokens in {result.seconds:.0f} s; model: {result.model_folder}")
     console.print(f"no frozen parameter changed (SHA-256 {result.frozen_sha256[:16]}…)")
-    if pack is not None:
+    if is_main():
+        _tell_pack(output)
+
+
+def _is_trained(output: Path) -> bool:
+    """Whether a run was stopped between its training and its pack, or has none."""
+    is_trained = (output / "training.json").is_file() and (output / "model" / "config.json").is_file()
+    return is_trained and not (output / PACK_FOLDER).exists()
+
+
+def _tell_pack(output: Path) -> bool:
+    """Write the pack of a run, if one holds what it learnt, and say so."""
+    from multipl_moe.packs.files import size_of
+    from multipl_moe.packs.write import pack_of_run
+
+    if (pack := pack_of_run(output)) is not None:
         console.print(f"pack, what was learnt by itself: {pack} ({size_of(pack)})")
+    return pack is not None
 
 
 def _forgets(recipe: "Recipe") -> bool:

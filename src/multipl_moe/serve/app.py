@@ -39,6 +39,8 @@ _KINDS: dict[str, tuple[type, ...]] = {  # of what a request may have; transform
     "language": (str,),
     "suffix": (str,),
 }
+_NUM_NEW = ("max_tokens", "max_completion_tokens")  # of a chat the later one counts
+_ROLES = ("system", "user", "assistant", "tool")  # chat templates leave out others, or take them for one of these
 _HOTTEST = 100  # of temperatures: at it all tokens are as good as equally likely
 _USUAL_TOKENS = 1024  # of an answer, if a request gives no max_tokens
 MOST_SCORES = 2**29  # tokens of a prompt times those of the vocabulary: all scores are in memory at once
@@ -127,24 +129,34 @@ def _tokenizer_for(prompt: _Prompt, tokenizer: Any, stops: Sequence[str]) -> Any
 
 
 class _Chats(ChatCompletionHandler):
-    """transformers' handler, with `language`."""
+    """transformers' handler, with `language`; question and answer fit the model's positions."""
 
     model_manager: _OneModel
 
     async def handle_request(self, body: dict, request_id: str) -> Any:
         held = self.model_manager
         body = _checked(body)
+        _require_messages(body.get("messages"))
+        num_new = next((body[key] for key in _NUM_NEW[::-1] if body.get(key) is not None), _USUAL_TOKENS)
         try:
             told = told_language(held.model.config, body.pop("language", None))
+            if num_new == 0:
+                raise ConfigError("max_tokens: no tokens leave no answer; leave it out")
         except ConfigError as error:
             raise HTTPException(400, str(error)) from error
-        if not told:
-            return await super().handle_request(body, request_id)
-        telling = copy.copy(held.tokenizer)
-        telling.apply_chat_template = lambda *args, **options: BatchEncoding(
-            {**held.tokenizer.apply_chat_template(*args, **options), **told}
-        )
-        return await ChatCompletionHandler(held.with_tokenizer(telling), self.generation_state).handle_request(
+
+        def asked(*args: Any, **options: Any) -> BatchEncoding:
+            inputs = held.tokenizer.apply_chat_template(*args, **options)
+            room = held.longest - (length := inputs["input_ids"].shape[1])
+            if room < 1:
+                what = f"messages: they have {length} tokens, of a maximum context length of {held.longest}"
+                raise HTTPException(400, what)
+            body["max_completion_tokens"] = min(num_new, room)  # read by the handler after this
+            return BatchEncoding({**inputs, **told})
+
+        asking = copy.copy(held.tokenizer)
+        asking.apply_chat_template = asked
+        return await ChatCompletionHandler(held.with_tokenizer(asking), self.generation_state).handle_request(
             body, request_id
         )
 
@@ -224,6 +236,7 @@ def _checked(body: dict) -> dict:
         if (value := body.get(key)) is not None
         and (not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds))
     ]
+    wrong += [f"{key}: {body[key]} is below 0" for key in _NUM_NEW if not wrong and (body.get(key) or 0) < 0]
     stop = body.get("stop")
     if isinstance(stop, list) and not all(isinstance(text, str) for text in stop):
         wrong.append("stop: give texts")
@@ -235,6 +248,24 @@ def _checked(body: dict) -> dict:
     if wrong:
         raise HTTPException(400, "; ".join(wrong))
     return body | {"temperature": 0} if 0 < temperature < COLDEST else body
+
+
+def _require_messages(messages: Any) -> None:
+    """Raise HTTPException where a template would leave out what is said, or fail."""
+    if not isinstance(messages, list) or not messages:
+        raise HTTPException(400, 'messages: give a list, as [{"role": "user", "content": "Hello"}]')
+    for number, message in enumerate(messages):
+        told = message if isinstance(message, dict) else {}
+        content = told.get("content")
+        parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        is_said = isinstance(parts, list) and all(
+            isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
+            for part in parts
+        )
+        if told.get("role") not in _ROLES:
+            raise HTTPException(400, f"messages[{number}].role: give one of {', '.join(_ROLES)}")
+        if not is_said and not told.get("tool_calls"):
+            raise HTTPException(400, f"messages[{number}].content: give a text, or a list of parts of type text")
 
 
 @torch.inference_mode()

@@ -54,6 +54,11 @@ def test_a_completion_is_cut_and_goes_into_the_form_that_is_named(monkeypatch):
         ({**ANSWERS, "language": "pyhton"}, "language: no language 'pyhton' can be judged; did you mean 'python'"),
         ({**ANSWERS, "language": 3}, "language: Input should be a valid string"),
         ({**ANSWERS, "cases": []}, "cases: List should have at least 1 item"),
+        (
+            {"language": "python", "progam": "x", "cases": ANSWERS["cases"]},
+            "program: Field required; the row has 'progam'",
+        ),
+        ({"language": "python", "program": "x", "case": []}, "`completion` and `tests`; the row has 'case'"),
         ({"language": "python", "cases": ANSWERS["cases"]}, "program: Field required"),
         ({**ANSWERS, **TESTED}, "give `program` and `cases`, or `prompt`, `completion` and `tests`"),
         ({**TESTED, "tests": [{"arguments": [1]}]}, "tests.calls.0.answer: Field required"),
