@@ -72,7 +72,7 @@ def test_a_pack_goes_on_above_a_half_and_off_where_its_gate_is_shut_whatever_a_g
 
 def test_gates_are_read_from_a_models_folder_too(base: Path, packs: dict[str, Path], tmp_path: Path):
     compose(str(base), packs, tmp_path / "both")
-    of_packs, of_model = TextGate.load(packs, base), TextGate.load(tmp_path / "both")
+    of_packs, of_model = TextGate.load(packs, base), TextGate.load(str(tmp_path / "both"))
     of_trained = TextGate.load({"lua": packs["lua"].parent / "lua-model"})
     assert of_model.tokenizer(_TEXT)["input_ids"] == of_packs.tokenizer(_TEXT)["input_ids"]
     for name, gate in of_packs.gates.items():

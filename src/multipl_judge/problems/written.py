@@ -135,5 +135,6 @@ def _told(error: Any, row: dict[str, Any]) -> str:
 
 
 def _misspelt(key: str, row: dict[str, Any]) -> str:
-    near = get_close_matches(key, row, n=1)
-    return f"; the row has '{near[0]}'" if near and near[0] != key else ""
+    unknown = sorted(row.keys() - {*_Answering.model_fields, *_Tested.model_fields})
+    near = get_close_matches(key, unknown, n=1)
+    return f"; the row has '{near[0]}'" if near else ""

@@ -25,7 +25,7 @@ _VERBS_OF_SEVERAL_PROCESSES = {"train"}
 _VERBS_TO_REQUEUE = {"compare", "corpus", "demo", "eval", "judge", "practice", "train", "upcycle"}
 _AFTER_INTERRUPT = {
     **dict.fromkeys(("compare", "corpus", "demo", "practice"), "the same command goes on where it stopped"),
-    "train": "the same command with --resume goes on from the last checkpoint, or writes the pack that is missing",
+    "train": "the same command with --resume goes on from the last checkpoint",
     **dict.fromkeys(("eval", "judge"), "if its folder is there, the same command with --resume goes on"),
     "language": "what it wrote stays, and the same command tries it",
     "generate": "the text ends here",

@@ -91,16 +91,13 @@ def train(
     from multipl_moe.train.setup import require_a_step
 
     if resume and _is_trained(output):
-        if is_main() and not _tell_pack(output):
-            raise OutputError(f"output: {output} holds a finished run; choose another folder")
+        _end(output)
         return
     if of_hybrid:
         chosen = recipe_of_hybrid(chosen, model)
     require_a_step(chosen.train)
     console.quiet = not is_main()
-    for applies, note in ((_forgets, _FORGETS), (_has_lone_row, _LONE_ROW)):
-        if applies(chosen):
-            console.print(note)
+    _warn(chosen)
     with entered_run(output, resume, "training.json", chosen.training_changes, "checkpoints/checkpoint-*"):
         _train(chosen, model if of_hybrid else resolve_base(str(model)), corpus, output)
 
@@ -130,6 +127,12 @@ def _is_trained(output: Path) -> bool:
     return is_trained and not (output / PACK_FOLDER).exists()
 
 
+def _end(output: Path) -> None:
+    """Write the pack of a run that was stopped before; raise OutputError where there is none to write."""
+    if is_main() and not _tell_pack(output):
+        raise OutputError(f"output: {output} holds a finished run; choose another folder")
+
+
 def _tell_pack(output: Path) -> bool:
     """Write the pack of a run, if one holds what it learnt, and say so."""
     from multipl_moe.packs.files import size_of
@@ -138,6 +141,12 @@ def _tell_pack(output: Path) -> bool:
     if (pack := pack_of_run(output)) is not None:
         console.print(f"pack, what was learnt by itself: {pack} ({size_of(pack)})")
     return pack is not None
+
+
+def _warn(recipe: "Recipe") -> None:
+    for applies, note in ((_forgets, _FORGETS), (_has_lone_row, _LONE_ROW)):
+        if applies(recipe):
+            console.print(note)
 
 
 def _forgets(recipe: "Recipe") -> bool:

@@ -73,3 +73,9 @@ def test_what_is_wrong_with_a_row_is_told_with_its_place(row, told):
         read_written(row, "a.jsonl, line 3")
     assert error.value.problems[0].startswith("a.jsonl, line 3: ")
     assert told in error.value.problems[0]
+
+
+def test_a_field_of_its_own_is_not_taken_for_a_misspelt_one():
+    with pytest.raises(ConfigError) as error:
+        read_written({"language": "python", "prompt": "x", "cases": ANSWERS["cases"]}, "a.jsonl, line 3")
+    assert error.value.problems == ["a.jsonl, line 3: program: Field required"]
