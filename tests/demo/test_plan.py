@@ -53,7 +53,7 @@ def test_minutes_only_shorten_never_below_the_floor_and_never_in_silence(tokens,
     if plan.tokens < tokens:
         more = plan_demo(_of(plan.tokens + _STEP), tokens_per_s=speed, used_s=used_s)
         assert more.total_s > 60 * (minutes or 0), "as many tokens as the minutes allow"
-    told = "\n".join(describe_plan(recipe, plan))
+    told = "\n".join(describe_plan(recipe, plan, Path("runs/mine")))
     assert ("do not suffice" in told) == (plan.tokens < tokens)
     assert ("may not show" in told) == (plan.tokens < FEWEST_TOKENS)
     assert ("programs are left out" in told) == (plan.problems_per_language == 0)
@@ -100,7 +100,7 @@ def test_all_problems_of_one_s_own_are_judged_where_there_is_time_or_after_a_pra
     recipe = _of_own_problems(tmp_path / "mine.jsonl")
     plan = plan_demo(recipe, tokens_per_s=390, used_s=30)
     assert plan.applied_to(recipe).programs.problems_per_language is None
-    assert not any("programs" in line for line in describe_plan(recipe, plan))
+    assert not any("programs" in line for line in describe_plan(recipe, plan, Path("runs/mine")))
     practised = recipe.with_settings("codegen", num_samples=50).with_settings("practice", tasks=["tasks.jsonl"])
     plan = plan_demo(practised, tokens_per_s=390, used_s=30)
     assert (plan.problems_per_language, plan.programs_s) == (None, plan.total_s), "however long they take"
@@ -114,7 +114,7 @@ def test_fewer_problems_than_asked_for_are_told_with_what_judges_all(tmp_path: P
     assert fewer is not None
     assert 0 < fewer < 38
     assert plan.applied_to(recipe).programs.problems_per_language == fewer
-    *_, told = describe_plan(recipe, plan)
+    *_, told = describe_plan(recipe, plan, Path("runs/mine"))
     assert f"the first {fewer} problems" in told
     assert f"--set programs.problems_per_language={'null' if asked is None else 38}`" in told
 
@@ -154,7 +154,7 @@ def test_most_of_the_time_is_spent_on_training_and_a_slow_machine_is_told_what_t
     plan = plan_demo(_RECIPE, tokens_per_s=speed, used_s=used_s)
     assert plan.work["training"] / sum(plan.work.values()) > 0.6
     assert plan.work["training"] / speed > plan.total_s / 2
-    first, *more = describe_plan(_RECIPE, plan)
+    first, *more = describe_plan(_RECIPE, plan, Path("runs/mine"))
     assert f"about {math.ceil(plan.total_s / 60)} minutes" in first
     shorter = [line.partition(" (TOKENS")[0] for line in more if "needs about" in line]
     assert shorter == {390: [], 136: ["--tokens 85000"], 72: ["--tokens 30720"]}[speed]

@@ -106,6 +106,14 @@ def test_a_chat_is_put_into_the_template_streamed_or_not_and_ends_with_its_stop_
     assert ended.content == expected[: expected.index(stop)] + stop
 
 
+@pytest.mark.parametrize("path", [COMPLETION, CHAT])
+def test_a_stream_ends_as_openais_do_and_what_is_refused_is_none(url, path):
+    asked = ASKED[path] | {"model": NAME, "max_tokens": 4, "stream": True}
+    status, events = send(url, "POST", path, asked)
+    assert (status, events.split("\n\n")[-2:]) == (200, ["data: [DONE]", ""])
+    assert send(url, "POST", path, asked | {"temperature": -1})[0] == 400
+
+
 def test_without_a_chat_template_there_is_no_chat(folder):
     with served(*load_served(folder, None)) as url:
         assert send(url, "POST", CHAT, {"messages": MESSAGES})[0] == 404

@@ -123,7 +123,7 @@ def progress_bar(title: str = "", unit: str = "") -> Iterator[tuple[Callable[[st
 
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), Speed(), TimeRemainingColumn()
     with (
-        Progress(*columns, console=console, transient=True) as progress,
+        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
         MinuteLines(console, title, unit=unit) as lines,
     ):
         task = progress.add_task(title, total=None)

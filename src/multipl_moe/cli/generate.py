@@ -109,7 +109,7 @@ def _prompt(text: str | None, file: Path | None) -> str:
         try:
             return file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"--file: {file} cannot be read ({error})") from error
+            raise ConfigError(f"--file: {file} cannot be read ({getattr(error, 'strerror', None) or error})") from error
     if text is None and sys.stdin.isatty():
         raise ConfigError("prompt: give it as an argument, with --file, or on stdin")
     try:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from multipl_moe.data.mixture_dataset import require_an_order
 from multipl_moe.demo.continuations import NEW_TOKENS, NUM_PROMPTS
@@ -46,7 +47,6 @@ _TOOLCHAIN_S = 0.5  # one tried, and its caches made
 _PROGRAM_S = 0.2  # one compiled and run
 
 TRAINING = "training"
-_JUDGE = "multipl-moe eval OUTPUT --recipe RUN/recipe.yaml --model RUN/model"
 
 
 @dataclass(frozen=True)
@@ -146,8 +146,9 @@ def plan_demo(recipe: Recipe, *, tokens_per_s: float, used_s: float, minutes: fl
     return plan_for(max(steps * per_step, fewest))
 
 
-def describe_plan(recipe: Recipe, plan: DemoPlan) -> list[str]:
-    """Lines for people: how long it takes, what would take less, and what is left out."""
+def describe_plan(recipe: Recipe, plan: DemoPlan, folder: Path) -> list[str]:
+    """Lines for people: how long the demo in a folder takes, what would take less, and what is left out."""
+    judge = f"multipl-moe eval {folder}-programs --recipe {folder}/recipe.yaml --model {folder}/model"
     lines = [
         f"{plan.tokens_per_s:,.0f} tokens/s here: training on {plan.tokens:,} tokens and all the rest need about "
         f"{minutes_of(plan.total_s)}, {whole_minutes(plan.total_s - plan.used_s):,} of them from now on"
@@ -164,12 +165,12 @@ def describe_plan(recipe: Recipe, plan: DemoPlan) -> list[str]:
     if plan.problems_per_language == 0:
         lines.append(
             f"programs are left out, as they would take more than {plan.programs_share:.0%} of the time; "
-            f"`{_JUDGE}` judges them"
+            f"`{judge}` judges them"
         )
     elif plan.problems_per_language != (asked := recipe.programs.problems_per_language):
         lines.append(
             f"programs are judged for the first {plan.problems_per_language} problems of each benchmark and language, "
-            f"as more would take more than {plan.programs_share:.0%} of the time; `{_JUDGE} --set "
+            f"as more would take more than {plan.programs_share:.0%} of the time; `{judge} --set "
             f"programs.problems_per_language={'null' if asked is None else asked}` judges all that were asked for"
         )
     return lines

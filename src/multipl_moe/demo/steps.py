@@ -266,7 +266,7 @@ class Demo:
         rate = measure_throughput(self.recipe, random_hybrid(self.recipe), self.output / "corpus")
         used = self.seconds_used + time.perf_counter() - begin
         plan = plan_demo(self.recipe, tokens_per_s=rate, used_s=used, minutes=self.minutes)
-        for line in describe_plan(self.recipe, plan):
+        for line in describe_plan(self.recipe, plan, self.output):
             self._tell(line)
         write_json(self.output / _PLAN_FILE, {"asked": self.recipe.to_values(), "plan": asdict(plan)})
 

@@ -89,7 +89,7 @@ class RowJudge:
             if len(faults) >= _FAULTS_TOLD:
                 break
         if faults or not self._num_rows:
-            raise ConfigError(faults or "there is no row to judge")
+            raise ConfigError(faults or "file: it has no row to judge")
 
     def judge(self, rows: Rows) -> None:
         """Judge the rows that the journal does not hold yet, equal programs once.

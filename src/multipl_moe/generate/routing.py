@@ -139,7 +139,7 @@ def colour_text(routed: RoutedText, pieces: Sequence[str], num_prompt: int) -> T
 def colour_gate(gate: Tensor, pieces: Sequence[str]) -> Text:
     """The text, bright where the domain gate (T,) is open, and what that means."""
     share = (gate > 0).float().mean().item()
-    text = Text(f"domain gate: open for {share:.0%} of the tokens (coloured); elsewhere the model is its base\n\n")
+    text = Text(f"domain gate: open for {share:.0%} of the tokens (bright); elsewhere the model is its base\n\n")
     return text.append_text(gate_text(pieces, gate.tolist()))
 
 

@@ -84,7 +84,8 @@ def load_canaries(file: Path) -> dict[str, list[Canary]]:
     except OutputError as error:
         raise ConfigError(f"canary: {error}") from None
     except OSError as error:
-        raise ConfigError(f"canary: {file} cannot be read ({error}); give {CANARY_FILE} of an export") from None
+        why = f"{file} cannot be read ({error.strerror})"
+        raise ConfigError(f"canary: {why}; give {CANARY_FILE} of an export") from None
     for name, (most, *others) in read.items():
         if most.change < _LEAST_CHANGE / 2:
             raise ConfigError(f"canary: {file}: adapters.{name}.0 does not tell on from off; export anew")

@@ -14,7 +14,11 @@ from multipl_moe.system.minute_lines import MinuteLines
 def shown_rounds(console: Console) -> Iterator[Callable[[RoundProgress], None]]:
     """Show rounds while they last: first answers, how long the rest takes, and how many answers pass."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, transient=True) as bar, MinuteLines(console, "answers") as lines:
+    quiet = not console.is_terminal
+    with (
+        Progress(*columns, console=console, transient=True, disable=quiet) as bar,
+        MinuteLines(console, "answers") as lines,
+    ):
         shown = bar.add_task("answers", total=None)
 
         def on_progress(state: RoundProgress) -> None:

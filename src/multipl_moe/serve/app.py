@@ -2,14 +2,14 @@
 
 import copy
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import Any, cast
 
 import torch
 from fastapi import FastAPI, HTTPException
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 from jinja2 import TemplateError
 from torch import Tensor
 from transformers import BatchEncoding
@@ -156,9 +156,8 @@ class _Chats(ChatCompletionHandler):
 
         asking = copy.copy(held.tokenizer)
         asking.apply_chat_template = asked
-        return await ChatCompletionHandler(held.with_tokenizer(asking), self.generation_state).handle_request(
-            body, request_id
-        )
+        handler = ChatCompletionHandler(held.with_tokenizer(asking), self.generation_state)
+        return _with_end(await handler.handle_request(body, request_id))
 
 
 class _Completions(CompletionHandler):
@@ -208,7 +207,7 @@ class _Completions(CompletionHandler):
         one = held.with_tokenizer(_tokenizer_for(prompt, held.tokenizer, stops))
         most_new = min(num_new or _USUAL_TOKENS, held.longest - cast(Tensor, prompt["input_ids"]).shape[1])
         asked = {"prompt": "", "stop": stops or None, "max_tokens": most_new}
-        return await CompletionHandler(one, self.generation_state).handle_request(body | asked, request_id)
+        return _with_end(await CompletionHandler(one, self.generation_state).handle_request(body | asked, request_id))
 
     async def _score(self, body: dict, prompts: list[_Prompt], request_id: str) -> JSONResponse:
         """The log-probability of every token but the first, and of the likeliest in its place."""
@@ -223,6 +222,19 @@ class _Completions(CompletionHandler):
         choices = [await score(prompt, num_top, num_new) | {"index": index} for index, prompt in enumerate(prompts)]
         head = {"id": request_id, "object": "text_completion", "created": int(time.time()), "model": held.force_model}
         return JSONResponse(head | {"choices": choices})
+
+
+def _with_end(response: Any) -> Any:
+    """A stream with OpenAI's last event, which transformers leaves out and some clients wait for."""
+
+    async def events(all_but_last: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        async for event in all_but_last:
+            yield event
+        yield "data: [DONE]\n\n"
+
+    if isinstance(response, StreamingResponse):
+        response.body_iterator = events(cast(Any, response.body_iterator))
+    return response
 
 
 def _checked(body: dict) -> dict:
