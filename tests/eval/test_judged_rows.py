@@ -14,8 +14,8 @@ from multipl_judge.judge.preflight import LanguageCheck
 from multipl_moe.errors import ConfigError, HeldError, OutputError
 from multipl_moe.eval import judged_rows
 from multipl_moe.eval.eval_set import EvalOptions
-from multipl_moe.eval.judged_parts import PARTS_FOLDER, judge_in_parts
-from multipl_moe.eval.judged_rows import VERDICTS_FILE, RowJudge
+from multipl_moe.eval.judged_parts import judge_in_parts
+from multipl_moe.eval.judged_rows import PARTS_FOLDER, VERDICTS_FILE, RowJudge
 from multipl_moe.eval.judging import held_journal
 from multipl_moe.recipe.evaluation import ProgramsSection
 from multipl_moe.recipe.recipe import validate_recipe

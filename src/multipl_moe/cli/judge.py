@@ -47,8 +47,7 @@ def judge(
     """
     from multipl_judge.languages.own import add_languages
     from multipl_moe.eval.eval_set import EvalOptions
-    from multipl_moe.eval.judged_parts import PARTS_FOLDER, judge_in_parts
-    from multipl_moe.eval.judged_rows import VERDICTS_FILE, RowJudge
+    from multipl_moe.eval.judged_rows import PARTS_FOLDER, VERDICTS_FILE, RowJudge
     from multipl_moe.runs.folder import open_run, write_json
     from multipl_moe.system.versions import environment
 
@@ -69,6 +68,8 @@ def judge(
         open_run(output, chosen)
         goes_on, started = any(output.glob(parts)), time.monotonic()
         if in_parts:
+            from multipl_moe.eval.judged_parts import judge_in_parts
+
             judge_in_parts(file, output, chosen, options)
         on_step("running programs")
         rows.judge(_read(file))

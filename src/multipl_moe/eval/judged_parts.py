@@ -12,11 +12,9 @@ from multipl_judge.problems.rows import read_rows
 from multipl_moe.corpus.run.executors import run_stages
 from multipl_moe.corpus.run.stages import Listeners, Stage
 from multipl_moe.eval.eval_set import EvalOptions
-from multipl_moe.eval.judged_rows import VERDICTS_FILE, RowJudge
+from multipl_moe.eval.judged_rows import PARTS_FOLDER, VERDICTS_FILE, RowJudge
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.journal import journal_lines, write_journal
-
-PARTS_FOLDER = "parts"
 
 
 def judge_in_parts(file: Path, output: Path, recipe: Recipe, options: EvalOptions) -> None:
