@@ -315,6 +315,24 @@ def test_one_answer_to_two_tasks_stays_and_one_task_twice_goes(tmp_path):
     assert kept(tmp_path, *answers, (other, "    return 3\n")) == ([0, 2, 3, 4], {"duplicate": 1})
 
 
+def test_in_go_what_is_learnt_compiles_without_the_judges_imports(tmp_path):
+    prompt = "package main\n\n// root of n\nfunc root(n float64) float64 {\n"
+    fields = {"language": "go", "prompt": prompt, "form": "calls", "tests": '[["[4.0]", "2.0"]]'}
+    run(
+        tmp_path,
+        Answers(lambda *_: "\treturn 1 * math.Sqrt(n)\n}\n"),
+        [task("root", **fields)],
+        rounds=2,
+        examples=1,
+        codegen__num_samples=1,
+    )
+    (row,) = read_journal(tmp_path / "kept.jsonl")
+    imported = prompt.replace("main\n", 'main\n\nimport (\n\t"math"\n)\n', 1)
+    assert row["prompt"] == imported
+    *_, second = read_journal(tmp_path / "rounds.jsonl")
+    assert second["examples"] == {"go": [imported + row["completion"]]}
+
+
 def test_what_holds_a_problem_of_a_benchmark_goes(tmp_path):
     one = task("one", prompt="def one(values, limit):\n")
     index = BenchmarkIndex(parts_of([task("theirs", prompt="def theirs(values, limit):\n", reference=BODY)]))

@@ -1,12 +1,13 @@
 """Rounds of a practice, one after the other, and what is kept of them: no answer twice, no benchmark's problem."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from multipl_judge.judge.outcome import Outcome
 from multipl_judge.languages.table import LANGUAGES
+from multipl_judge.problems.forms.go_file import with_imports
 from multipl_judge.problems.problem import Problem
 from multipl_moe.codegen.completer import Completer
 from multipl_moe.corpus.duplicates.minhash import CodeSignature
@@ -109,7 +110,7 @@ def _examples(journal: PracticeJournal, task_set: TaskSet, count: int) -> dict[s
     for key, verdict in journal.verdicts.items():
         if "answer" in verdict and task_set.is_of_today(verdict):
             sample = journal.samples[key]
-            found[sample["language"]][sample["task"]] = sample["prompt"] + verdict["answer"]
+            found[sample["language"]][sample["task"]] = _prompt_of(sample, verdict) + verdict["answer"]
     return {
         language: sorted(dict.fromkeys(texts.values()), key=lambda text: (len(text), text))[: count + 1]
         for language, texts in found.items()
@@ -146,12 +147,18 @@ def kept_rows(
             kept[task] += 1
             made = rounds[sample["round"]]
             rows.append(
-                {"language": language, "prompt": sample["prompt"], "completion": answer, "task": task}
+                {"language": language, "prompt": _prompt_of(sample, verdict), "completion": answer, "task": task}
                 | {"sampler": made["sampler"], "temperature": made["maker"]["settings"]["temperature"]}
                 | {name: sample[name] for name in ("seed", "sample", "repair", "round")}
                 | {"verdict": verdict["outcome"]}
             )
     return rows, dict(dropped)
+
+
+def _prompt_of(sample: Mapping[str, Any], verdict: Mapping[str, Any]) -> str:
+    """A task's prompt, as it is to be learnt before an answer: in Go with the imports that the judge brought."""
+    prompt = sample["prompt"]
+    return with_imports(prompt, verdict["answer"]) if sample["language"] == "go" else prompt
 
 
 class _Distinct:

@@ -51,6 +51,17 @@ def go_file(source: str, imports: str = "", tests: str = "", own_imports: str = 
     return f"{package or 'package main'}\n{own_imports}{used}{body}"
 
 
+def with_imports(prompt: str, completion: str) -> str:
+    """The prompt with the imports that its completion uses, so that both are a file that compiles where no judge helps.
+
+    One that has imports stays as it is: they are what an answer may use.
+    """
+    if _IMPORT.search(prompt):
+        return prompt
+    whole = go_file(prompt + completion, own_imports="")
+    return whole.removesuffix(completion) if _IMPORT.search(whole) else prompt
+
+
 def package_and_rest(source: str) -> tuple[str, str]:
     """The line with the package clause, "" if there is none, and the source without it. Comments hold no clause."""
     clause = _PACKAGE.search(masked(source, "go"))

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from multipl_judge.problems.forms.go_file import go_file, with_harness_imports
+from multipl_judge.problems.forms.go_file import go_file, with_harness_imports, with_imports
 
 
 def imported(source: str) -> str:
@@ -78,3 +78,20 @@ def test_hostile_imports_are_read_in_proportion_to_their_length():
     started = time.thread_time()
     go_file(f"package main\n\nimport (\n{' ' * 60_000}\n)\n")
     assert time.thread_time() - started < 2
+
+
+_PROMPT = "package main\n\n// f is a root, and says math.Abs in words.\nfunc f(n float64) float64 {\n"
+
+
+def test_a_prompt_gets_the_imports_that_its_completion_uses():
+    rest = "\treturn math.Sqrt(n) + float64(len(strings.Repeat(`os.Exit`, 2)))\n}\n"
+    imports = 'import (\n\t"math"\n\t"strings"\n)\n'
+    assert with_imports(_PROMPT, rest) == _PROMPT.replace("main\n", f"main\n\n{imports}", 1)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "rest"),
+    [(_PROMPT, "\treturn n\n}\n"), (_PROMPT.replace("main\n", 'main\n\nimport "fmt"\n'), "\treturn math.Sqrt(n)\n}\n")],
+)
+def test_a_prompt_whose_completion_needs_none_or_that_has_its_own_stays_as_it_is(prompt, rest):
+    assert with_imports(prompt, rest) == prompt
