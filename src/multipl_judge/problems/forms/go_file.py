@@ -54,9 +54,9 @@ def go_file(source: str, imports: str = "", tests: str = "", own_imports: str = 
 def with_imports(prompt: str, completion: str) -> str:
     """The prompt with the imports that its completion uses, so that both are a file that compiles where no judge helps.
 
-    One that has imports stays as it is: they are what an answer may use.
+    If either has imports, the prompt stays as it is: they are what an answer may use.
     """
-    if _IMPORT.search(prompt):
+    if _IMPORT.search(prompt) or _IMPORT.search(completion):
         return prompt
     whole = go_file(prompt + completion, own_imports="")
     return whole.removesuffix(completion) if _IMPORT.search(whole) else prompt

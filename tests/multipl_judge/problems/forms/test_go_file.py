@@ -89,9 +89,16 @@ def test_a_prompt_gets_the_imports_that_its_completion_uses():
     assert with_imports(_PROMPT, rest) == _PROMPT.replace("main\n", f"main\n\n{imports}", 1)
 
 
+_ROOT = "\treturn math.Sqrt(n)\n}\n"
+
+
 @pytest.mark.parametrize(
     ("prompt", "rest"),
-    [(_PROMPT, "\treturn n\n}\n"), (_PROMPT.replace("main\n", 'main\n\nimport "fmt"\n'), "\treturn math.Sqrt(n)\n}\n")],
+    [
+        (_PROMPT, "\treturn n\n}\n"),
+        (_PROMPT.replace("main\n", 'main\n\nimport "fmt"\n'), _ROOT),
+        (_PROMPT, f'\t_ = `\nimport "fmt"\n`\n{_ROOT}'),
+    ],
 )
-def test_a_prompt_whose_completion_needs_none_or_that_has_its_own_stays_as_it_is(prompt, rest):
+def test_a_prompt_that_needs_no_import_stays_as_it_is_and_so_where_there_are_some(prompt, rest):
     assert with_imports(prompt, rest) == prompt
