@@ -31,6 +31,7 @@ _PROGRAMS = {  # rows of programs.json, and what the picture calls them
     "Y4": "Ruby: 344 answers of a teacher",
     "Y6": "Ruby, base of 1.5B: 344 answers of its own",
     "S2": "Rust: 255 answers of a teacher",
+    "G1": "Go: 294 answers of a teacher",
     "lua, 260 answers of the 1.5B, default pack": "Lua: 260 answers of a teacher",
     "lua, practice": "Lua: 542 answers of its own",
     "ocaml, base of 1.5B, 77 of its own answers": "OCaml, base of 1.5B: 77 answers of its own",
