@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -103,3 +104,11 @@ def test_what_parts_have_judged_stays_where_a_later_one_ends_badly(run, refused,
     run(*command[:2], "anew", *command[3:], "--resume")
     assert units == ["parts", "parts", "parts", "programs"]
     assert "corpus.executor: parts are only of a file" in refused("judge", "-", "out", *command[3:])
+
+
+def test_what_cannot_be_judged_is_refused_without_torch_which_takes_seconds_to_import(tmp_path):
+    words = ["judge", "nowhere.jsonl", "out"]
+    code = f"import sys; sys.modules['torch'] = None; sys.argv[1:] = {words}\n"
+    code += "from multipl_moe.__main__ import main; main()"
+    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert (run.returncode, "nowhere.jsonl does not exist" in run.stderr) == (2, True)

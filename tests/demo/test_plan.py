@@ -116,6 +116,7 @@ def test_fewer_problems_than_asked_for_are_told_with_what_judges_all(tmp_path: P
     assert plan.applied_to(recipe).programs.problems_per_language == fewer
     *_, told = describe_plan(recipe, plan, Path("runs/mine"))
     assert f"the first {fewer} problems" in told
+    assert "eval runs/mine-programs --recipe runs/mine/recipe.yaml --model runs/mine/model --set " in told
     assert f"--set programs.problems_per_language={'null' if asked is None else 38}`" in told
 
 

@@ -24,7 +24,7 @@ from multipl_moe.recipe.evaluation import ProgramsSection
 from multipl_moe.runs.journal import append_to_journal, journal_lines, read_line, write_journal
 
 VERDICTS_FILE = "verdicts.jsonl"
-PARTS_FOLDER = "parts"  # of judged_parts.py, which imports torch: rows that are judged here need none
+PARTS_FOLDER = "parts"  # of judged_parts.py, which imports torch: rows are tried, and refused, without
 _VERDICT = ("outcome", "stage", "output", "compile_s", "run_s", "peak_bytes")
 _FAULTS_TOLD = 20
 
