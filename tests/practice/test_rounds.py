@@ -333,6 +333,21 @@ def test_in_go_what_is_learnt_compiles_without_the_judges_imports(tmp_path):
     assert second["examples"] == {"go": [imported + row["completion"]]}
 
 
+@pytest.mark.parametrize(
+    ("language", "prompt", "line"),
+    [
+        ("go", "package main\n\nfunc root(n float64) float64 {\n", 'import "math"'),
+        ("java", "import java.util.*;\n\nclass Problem {\n    static double root(double n) {\n", "import java.io.*;"),
+    ],
+)
+def test_an_answers_own_imports_are_learnt_at_the_head_of_the_prompt(language, prompt, line, tmp_path):
+    body = "    return 1;\n}\n"
+    asked = task("root", language=language, prompt=prompt)
+    (row,), _ = kept_rows(journal(tmp_path, (asked, f"{line}\n{body}")), 1, task_set())
+    head, rest = ("package main\n", prompt.removeprefix("package main\n")) if language == "go" else ("", prompt)
+    assert (row["prompt"], row["completion"]) == (f"{head}{line}\n{rest}", body)
+
+
 def test_what_holds_a_problem_of_a_benchmark_goes(tmp_path):
     one = task("one", prompt="def one(values, limit):\n")
     index = BenchmarkIndex(parts_of([task("theirs", prompt="def theirs(values, limit):\n", reference=BODY)]))

@@ -4,9 +4,9 @@ Such an answer repeats the prompt, writes the whole function, helpers around it 
 out is the body of the function and what it needs, without what the prompt and the tests bring; it is final: it is not
 cut at stop strings, which are made for models that simply go on. In Python it is the whole module: of several
 definitions the last counts, as Python means it. Elsewhere the signature stays the prompt's: an answer that renames its
-arguments fails, and so does one that needs what cannot stand after a function (a C++ class) or an import that
-MultiPL-E's Go, which has no room for any, does not bring. In a language with an entry of its own the answer stands
-after a function that only fails, whose place it takes (`Entry.whole`).
+arguments fails, and so does one that needs what cannot stand after a function (a C++ class). What it imports in Go and
+Java begins the completion (`forms.own_imports`). In a language with an entry of its own the answer stands after a
+function that only fails, whose place it takes (`Entry.whole`).
 """
 
 import ast
@@ -25,6 +25,7 @@ from multipl_judge.languages.source_text import (
     without_comments,
 )
 from multipl_judge.problems.forms import failing_body
+from multipl_judge.problems.forms.own_imports import own_imports
 from multipl_judge.problems.language_codes import language_of
 from multipl_judge.problems.problem import Problem, cut_at_stop
 
@@ -251,12 +252,16 @@ def _after_failing(code: str, name: str, problem: Problem) -> str:
 
 
 def _brace_body(code: str, name: str, problem: Problem) -> str:
-    """The body and the helpers around the function; the brace that the form or the tests add is left out."""
-    language = problem.language
-    code = _without_main(code, language)
-    found = re.search(_DEFINITION[language].format(name=re.escape(name)), masked(code, language))
+    """Imports, body, and helpers around the function; the brace that the form or the tests add is left out."""
+    code = _without_main(code, problem.language)
+    found = re.search(_DEFINITION[problem.language].format(name=re.escape(name)), masked(code, problem.language))
     if not found:
         return code
+    return own_imports(code, problem.prompt, problem.language) + _body(code, found, name, problem)
+
+
+def _body(code: str, found: re.Match[str], name: str, problem: Problem) -> str:
+    language = problem.language
     end = body_end(code[found.end() :], language)
     if end is None:
         return code[found.end() :].lstrip("\n")

@@ -8,6 +8,7 @@ from typing import Any
 from multipl_judge.judge.outcome import Outcome
 from multipl_judge.languages.table import LANGUAGES
 from multipl_judge.problems.forms.go_file import with_imports
+from multipl_judge.problems.forms.own_imports import with_imports_moved
 from multipl_judge.problems.problem import Problem
 from multipl_moe.codegen.completer import Completer
 from multipl_moe.corpus.duplicates.minhash import CodeSignature
@@ -110,7 +111,7 @@ def _examples(journal: PracticeJournal, task_set: TaskSet, count: int) -> dict[s
     for key, verdict in journal.verdicts.items():
         if "answer" in verdict and task_set.is_of_today(verdict):
             sample = journal.samples[key]
-            found[sample["language"]][sample["task"]] = _prompt_of(sample, verdict) + verdict["answer"]
+            found[sample["language"]][sample["task"]] = "".join(_learnt(sample, verdict))
     return {
         language: sorted(dict.fromkeys(texts.values()), key=lambda text: (len(text), text))[: count + 1]
         for language, texts in found.items()
@@ -145,9 +146,9 @@ def kept_rows(
             dropped["duplicate"] += 1
         else:
             kept[task] += 1
-            made = rounds[sample["round"]]
+            made, (prompt, completion) = rounds[sample["round"]], _learnt(sample, verdict)
             rows.append(
-                {"language": language, "prompt": _prompt_of(sample, verdict), "completion": answer, "task": task}
+                {"language": language, "prompt": prompt, "completion": completion, "task": task}
                 | {"sampler": made["sampler"], "temperature": made["maker"]["settings"]["temperature"]}
                 | {name: sample[name] for name in ("seed", "sample", "repair", "round")}
                 | {"verdict": verdict["outcome"]}
@@ -155,10 +156,11 @@ def kept_rows(
     return rows, dict(dropped)
 
 
-def _prompt_of(sample: Mapping[str, Any], verdict: Mapping[str, Any]) -> str:
-    """A task's prompt, as it is to be learnt before an answer: in Go with the imports that the judge brought."""
-    prompt = sample["prompt"]
-    return with_imports(prompt, verdict["answer"]) if sample["language"] == "go" else prompt
+def _learnt(sample: Mapping[str, Any], verdict: Mapping[str, Any]) -> tuple[str, str]:
+    """Prompt and completion to learn: imports of the answer, in Go the judge's too, stand in the prompt."""
+    language = sample["language"]
+    prompt, completion = with_imports_moved(sample["prompt"], verdict["answer"], language)
+    return with_imports(prompt, completion) if language == "go" else prompt, completion
 
 
 class _Distinct:

@@ -57,6 +57,29 @@ def test_a_whole_function_in_a_chat_answer_passes(name, samples, judged):
     assert judgement.outcome == Outcome.passed, f"{completion}\n{judgement.output}"
 
 
+BRINGS_IMPORTS = {
+    "go": 'package main\n\nimport (\n\t"fmt"\n\tstr "strings"\n\t"container/list"\n\t"testing"\n)\n\n'
+    "func twice(n int) int {\n\ttwo := list.New()\n\tfor i := 0; i < 2*n; i++ {\n\t\ttwo.PushBack(str.Repeat"
+    '("a", i))\n\t}\n\treturn two.Len()\n}\n\nfunc TestTwice(t *testing.T) {}\n\n'
+    "func main() {\n\tfmt.Println(twice(2))\n}\n",
+    "java": "// import java.nothing.*;\nimport java.util.*;\nimport java.util.function.*;\nimport org.junit.Test;\n"
+    "import org.junit.*;\nimport static java.lang.Math.abs;\n\npublic class Solution {\n"
+    "    public static long twice(long n) {\n        IntUnaryOperator two = m -> 2 * m;\n"
+    "        return two.applyAsInt((int) n) + 0 * abs(0);\n    }\n}\n",
+}
+
+
+@pytest.mark.parametrize("name", ["multipl_e-go", "starter-go", "humaneval_x-go", "multipl_e-java", "starter-java"])
+def test_an_answer_brings_the_imports_that_it_needs_and_no_others(name, samples, judged):
+    language = name.partition("-")[2]
+    code = BRINGS_IMPORTS[language].replace("twice", "Twice" if name == "humaneval_x-go" else "twice")
+    completion = completion_of_answer(samples[name], f"So:\n```{language}\n{code}```\n")
+    assert '"fmt"' not in completion
+    assert "org.junit" not in completion
+    judgement = judged(samples[name], completion)
+    assert judgement.outcome == Outcome.passed, f"{completion}\n{judgement.output}"
+
+
 def effective(problem: Problem, completion: str) -> Any:
     """The function that a program of prompt and completion holds in Python."""
     names: dict[str, Any] = {}

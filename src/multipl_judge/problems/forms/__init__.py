@@ -6,6 +6,7 @@ from dataclasses import replace
 from multipl_judge.languages.program import Nonce, Program, own_words, with_drawn_names
 from multipl_judge.problems.forms.calling import calls_program
 from multipl_judge.problems.forms.framework import framework_program
+from multipl_judge.problems.forms.own_imports import with_imports_moved
 from multipl_judge.problems.forms.parts import broken_reference, failing_body, tests_run
 from multipl_judge.problems.forms.programs import (
     human_eval_program,
@@ -40,8 +41,12 @@ def program_of(problem: Problem, completion: str, nonce: Nonce) -> Program:
         completion: what a model answered, already cut at the problem's stop strings.
         nonce: what the program must print last to pass.
     """
-    texts = {name: own_words(getattr(problem, name) or "") for name in ("prompt", "tests", "entry_point")}
-    given = replace(problem, **texts, extra={name: own_words(text) for name, text in problem.extra.items()})
+    prompt = problem.prompt
+    if not problem.asks_for_file:
+        prompt, completion = with_imports_moved(prompt, completion, problem.language)
+    texts = {"prompt": prompt, "tests": problem.tests, "entry_point": problem.entry_point or ""}
+    extra = {name: own_words(text) for name, text in problem.extra.items()}
+    given = replace(problem, **{name: own_words(text) for name, text in texts.items()}, extra=extra)
     program = FORMS[problem.form](given, own_words(completion), nonce)
     drawn = {
         name: tuple((with_drawn_names(one, nonce), with_drawn_names(other, nonce)) for one, other in pairs)

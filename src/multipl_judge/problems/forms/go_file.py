@@ -12,7 +12,7 @@ _KNOWN = (
     "slices sort strconv strings testing time unicode unicode/utf8"
 )
 _PACKAGE = re.compile(r"^package\s+\w+[^\n]*\n", re.MULTILINE)
-_IMPORT = re.compile(r"^import\s*+(?:\([^()]*+\)|(?:\w+\s+)?\"[^\"]+\")[^\n]*\n?", re.MULTILINE)
+IMPORT = re.compile(r"^import\s*+(?:\([^()]*+\)|(?:\w+\s+)?\"[^\"]+\")[^\n]*\n?", re.MULTILINE)
 # Where a name begins to mean a variable: after a signature, and after a declaration, whose right side may still use the
 # package (`time := time.Now()`). A line with a signature, with the one after it in its second group, and what stands
 # before `:=`, are each looked through once, so that no completion takes long.
@@ -34,21 +34,28 @@ def go_file(source: str, imports: str = "", tests: str = "", own_imports: str = 
         tests: the part of the source whose packages are imported whatever else the source declares by their names.
         own_imports: those of the harness.
     """
-    declared = "\n".join([*_IMPORT.findall(tests), imports, *_IMPORT.findall(source)])
+    declared = "\n".join([*IMPORT.findall(tests), imports, *IMPORT.findall(source)])
     package, body = package_and_rest(source)
-    body = _IMPORT.sub("", body)
+    body = IMPORT.sub("", body)
     code, tests_code = bare_code(body, "go"), bare_code(tests, "go")
     lines: dict[str, str] = {}
     for alias, path in _PATH.findall(declared):
-        name = alias or path.rsplit("/", 1)[-1]
-        if name not in lines and (name in ("_", ".") or re.search(_USE.format(name=re.escape(name)), code)):
+        name = _name(alias, path)
+        if name not in lines and (name in ("_", ".") or _names(name, code)):
             lines[name] = f'\t{alias} "{path}"\n'.replace("\t ", "\t")
     for path in _KNOWN.split():
-        name = path.rsplit("/", 1)[-1]
+        name = _name("", path)
         if name not in lines and (_uses_package(code, name) or _uses_package(tests_code, name)):
             lines[name] = f'\t"{path}"\n'
     used = f"import (\n{''.join(lines.values())})\n" if lines else ""
     return f"{package or 'package main'}\n{own_imports}{used}{body}"
+
+
+def used_imports(source: str) -> list[str]:
+    """Declarations, each on a line of its own, of what a source imports and its code uses."""
+    declared, code = _PATH.findall("\n".join(IMPORT.findall(source))), bare_code(source, "go")
+    used = [(alias, path) for alias, path in declared if _names(_name(alias, path), code)]
+    return [f'import {alias} "{path}"' if alias else f'import "{path}"' for alias, path in used]
 
 
 def with_imports(prompt: str, completion: str) -> str:
@@ -56,10 +63,10 @@ def with_imports(prompt: str, completion: str) -> str:
 
     If either has imports, the prompt stays as it is: they are what an answer may use.
     """
-    if _IMPORT.search(prompt) or _IMPORT.search(completion):
+    if IMPORT.search(prompt) or IMPORT.search(completion):
         return prompt
     whole = go_file(prompt + completion, own_imports="")
-    return whole.removesuffix(completion) if _IMPORT.search(whole) else prompt
+    return whole.removesuffix(completion) if IMPORT.search(whole) else prompt
 
 
 def package_and_rest(source: str) -> tuple[str, str]:
@@ -68,6 +75,14 @@ def package_and_rest(source: str) -> tuple[str, str]:
     if clause is None:
         return "", source
     return source[slice(*clause.span())], source[: clause.start()] + source[clause.end() :]
+
+
+def _name(alias: str, path: str) -> str:
+    return alias or path.rsplit("/", 1)[-1]
+
+
+def _names(name: str, code: str) -> bool:
+    return re.search(_USE.format(name=re.escape(name)), code) is not None
 
 
 def _uses_package(code: str, name: str) -> bool:
