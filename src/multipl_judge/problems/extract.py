@@ -57,6 +57,8 @@ _HEAD = {
     "go": r"^package[^\n]*\n|^import\s*+(?:\([^()]*+\)|\"[^\"]*+\")[^\n]*\n",
     "cpp": r"^[ \t]*(?:#[ \t]*include|using namespace)\b[^\n]*\n",
 }
+_RUBY_ENDLESS = re.compile(r"\s*(?:\([^()]*\))?\s*=(?!=)")  # after the function's name
+_RUBY_OUTSIDE = re.compile(r"^(?:class|module)\b|^[A-Z]\w*\s*=[^=]", re.MULTILINE)  # what no method may hold
 _SETTING_UP = {"setrecursionlimit", "set_int_max_str_digits", "filterwarnings", "seed"}
 # What the parser raises: the last two for what is nested, or merely repeated, thousands of times.
 _UNPARSED = (SyntaxError, ValueError, RecursionError, MemoryError)
@@ -99,7 +101,10 @@ def continuation_of_answer(problem: Problem, answer: str) -> str | None:
     """
     language, name = problem.language, _name(problem)
     if name is None or problem.form == "mbpp" or (language not in ENTRIES and language != "python"):
-        return completion_of_answer(problem, answer)
+        completion = completion_of_answer(problem, answer)
+        return (
+            None if language == "ruby" and completion.lstrip().startswith(failing_body(problem).strip()) else completion
+        )
     if not _defines(code := _code(answer, name, language), name, language):
         return completion_of_answer(problem, answer)
     for given in (problem.prompt, _DOCSTRING.sub("", problem.prompt)):
@@ -211,7 +216,7 @@ def _without_calls(code: str) -> str:
             module = ast.parse(code)
     except _UNPARSED:
         return code
-    lines = code.splitlines()
+    lines = re.split(r"\r\n?|\n", code.rstrip("\r\n"))  # what Python takes for lines
     for node in reversed(module.body):
         called = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and not _sets_up(node.value)
         main = isinstance(node, ast.If) and any(
@@ -228,15 +233,27 @@ def _sets_up(call: ast.Call) -> bool:
 
 
 def _ruby_body(code: str, name: str, problem: Problem) -> str:
-    """From the line after the signature to the `end` in the margin; what stands before moves into the body."""
-    found = re.search(rf"^def\s+(?:self\.)?{re.escape(name)}(?!\w)[^\n]*\n", code, re.MULTILINE)
-    end = re.compile(r"^end\b", re.MULTILINE).search(code, found.end()) if found else None
-    if not found or not end:
+    """From the line after the signature to the `end` in the margin; what stands before moves into the body.
+
+    What no method may hold, such as a constant, stands with the function after one that fails, and so does one without
+    an `end`.
+    """
+    found = re.search(rf"^def\s+(?:self\.)?{re.escape(name)}(?!\w)([^\n]*)\n?", code, re.MULTILINE)
+    if not found:
+        return code
+    start = "" if problem.prompt.endswith("\n") else "\n"
+    closing = "\nend\n" if problem.form == "multipl_e" else ""
+    failing = f"{start}{failing_body(problem).strip()}\nend\n\n"
+    if _RUBY_ENDLESS.match(found[1]):
+        return f"{failing}{code.rstrip()}\n" + ("" if closing else "if true")
+    end = re.compile(r"^end\b", re.MULTILINE).search(code, found.end())
+    if not end:
         return code
     before = re.sub(r"^#[^\n]*\n", "", code[: found.start()], flags=re.MULTILINE).strip()
+    if _RUBY_OUTSIDE.search(before):
+        return f"{failing}{before}\n\n{code[found.start() : end.start()].rstrip()}{closing}"
     body = (textwrap.indent(before, "  ") + "\n" if before else "") + code[found.end() : end.start()].rstrip()
-    start = "" if problem.prompt.endswith("\n") else "\n"
-    return start + body + ("\nend\n" if problem.form == "multipl_e" else "")
+    return start + body + closing
 
 
 def _after_failing(code: str, name: str, problem: Problem) -> str:
@@ -290,8 +307,16 @@ def _helpers(before: str, problem: Problem) -> str:
         opening = re.search(r"\bclass\s+\w+", before)
         before = before[before.find("{", opening.end()) + 1 :] if opening else before
     before = re.sub(_HEAD.get(language, r"\Z\A"), "", before, flags=re.MULTILINE)
-    lines = (line.rstrip() for line in before.splitlines())
-    return "\n".join(line for line in lines if line.strip() == "}" or line.strip() not in problem.prompt).strip("\n")
+    given = " ".join(without_comments(problem.prompt, language).split())
+    kept, definition, depth = list[str](), list[str](), 0
+    for line, bare in zip(before.split("\n"), masked(before, language).split("\n"), strict=True):
+        definition.append(line.rstrip())
+        depth += bare.count("{") - bare.count("}")
+        if depth <= 0 and (not bare.strip() or bare.rstrip().endswith((";", "}"))):
+            text = " ".join(" ".join(definition).split())
+            kept += [] if text in given and text != "}" else definition
+            definition = []
+    return "\n".join(line for line in [*kept, *definition] if line).strip("\n")
 
 
 def _declared(code: str, body: str, helpers: str) -> tuple[str, str]:

@@ -1,4 +1,5 @@
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -78,6 +79,57 @@ def test_an_answer_brings_the_imports_that_it_needs_and_no_others(name, samples,
     assert "org.junit" not in completion
     judgement = judged(samples[name], completion)
     assert judgement.outcome == Outcome.passed, f"{completion}\n{judgement.output}"
+
+
+# Helpers whose lines a prompt may have in its words, and what no method of Ruby may hold.
+BRINGS_HELPERS = {
+    "multipl_e-rust": "fn sum(a: isize, n: isize) -> isize {\n    if a == 0 {\n        n\n    } else {\n        a + n\n"
+    "    }\n}\n\nfn twice(n: isize) -> isize {\n    sum(n, n)\n}\n",
+    "multipl_e-cpp": "long sum(long a, long n)\n{\n    a += n;\n    return a;\n}\n\nlong twice(long n)\n{\n"
+    "    return sum(n, n);\n}\n",
+    "multipl_e-java": "class Solution\n{\n    static long sum(long a, long n)\n    {\n        a += n;\n"
+    "        return a;\n"
+    "    }\n\n    public static long twice(long n)\n    {\n        return sum(n, n);\n    }\n}\n",
+    "multipl_e-go": "package main\n\nvar two = 3\n\nfunc sum(a int, n int) int {\n\ttwo--\n\ta += n\n\treturn a\n}\n\n"
+    "func twice(n int) int {\n\treturn sum(n, n) / two * 2\n}\n",
+    "multipl_e-ruby": "TWO = 2\n\nclass Sum\n  def of(a, n) = a + n\nend\n\n"
+    "def twice(n)\n  Sum.new.of(n, n) / 2 * TWO\nend\n",
+    "mbxp-ruby": "TWO = 2\n\ndef twice(n)\n  n * TWO\nend\n\nputs twice(3)\n",
+    "starter-ruby": "def sum(a, n) = a + n\ndef twice(n) = sum(n, n)\n",
+}
+
+
+@pytest.mark.parametrize("name", BRINGS_HELPERS)
+def test_helpers_stay_whole_whatever_words_the_prompt_has(name, samples, judged):
+    words = "Twice n: a += n; return a; then two-- { } a, n"
+    problem = samples[name]
+    marks = {"ruby": "#", "go": "//", "rust": "//", "cpp": "//", "java": "//"}
+    text = problem.prompt
+    head, package, rest = text.partition("package main\n") if "package main" in text else ("", "", text)
+    posed = replace(problem, prompt=f"{head}{package}{marks[problem.language]} {words}\n{rest}")
+    completion = completion_of_answer(posed, f"```{problem.language}\n{BRINGS_HELPERS[name]}```")
+    judgement = judged(posed, completion)
+    assert judgement.outcome == Outcome.passed, f"{completion}\n{judgement.output}"
+
+
+def test_a_helper_that_the_prompt_brings_is_not_brought_again(samples, judged):
+    helper = "fn sum(a: i32, n: i32) -> i32 {\n    a + n\n}\n"
+    posed = replace(samples["humaneval_x-rust"], prompt=f"{helper}\n{samples['humaneval_x-rust'].prompt}")
+    code = f"// Sums.\n{helper}\nfn twice(n: i32) -> i32 {{\n    sum(n, n)\n}}\n"
+    judgement = judged(posed, completion_of_answer(posed, f"```rust\n{code}```"))
+    assert judgement.outcome == Outcome.passed, judgement.output
+
+
+def test_what_passes_in_ruby_after_a_failing_function_is_nothing_to_learn():
+    posed = Problem("mine", "double", "ruby", "# Twice n.\ndef double(n)\n", "", "starter", ("\nend",))
+    for code in ("TWO = 2\ndef double(n)\n  TWO * n\nend\n", "def double(n) = 2 * n\n"):
+        assert continuation_of_answer(posed, f"```ruby\n{code}```") is None
+
+
+def test_a_string_with_what_only_python_takes_for_no_line_break_stays_whole(samples):
+    code = 'def twice(n):\n    return 2 * n + len("\x0c\x85\u2028") - 3\n\n\nprint(twice(3))\n'
+    problem = samples["starter-python"]
+    assert effective(problem, completion_of_answer(problem, code))(4) == 8
 
 
 def effective(problem: Problem, completion: str) -> Any:
