@@ -4,6 +4,7 @@ import json
 import time
 import tracemalloc
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -163,3 +164,30 @@ def test_parts_give_each_row_its_number_and_outcome_and_equal_programs_run_once(
     together = RowJudge(tmp_path, EvalOptions(), recipe.programs)  # which finds nothing left to do
     together.judge(iter(ROWS))
     assert (together.num_new, together.summary["programs"]) == (0, len(PROGRAMS))
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"score": float("nan")}, "line 1: a number is NaN or infinite, .* null"),
+        ({"when": datetime(2026, 1, 1)}, "line 1: a value is none of JSON .*datetime"),
+        ({"output": "mine", "row": "task-17"}, "line 1: output, row: .* rename them"),
+    ],
+)
+def test_a_row_that_no_verdict_can_be_written_to_is_refused_before_anything_runs(machine, tmp_path, more, told):
+    where, values = row(1, "print(1)")
+    rows = [(where, values | more)]
+    with pytest.raises(ConfigError, match=told):
+        RowJudge(tmp_path, EvalOptions(), ProgramsSection()).check(rows)
+    with pytest.raises(ConfigError, match=told):
+        judge_rows(tmp_path, rows)
+    assert machine == []
+
+
+def test_a_row_with_a_whole_verdict_gets_a_new_one(machine, tmp_path):
+    judge_rows(tmp_path, ROWS[:1])
+    (first,) = read_journal(tmp_path / VERDICTS_FILE)
+    (tmp_path / "again").mkdir()
+    judge_rows(tmp_path / "again", [("rows, line 1", first | {"outcome": "made up"})])
+    (second,) = read_journal(tmp_path / "again" / VERDICTS_FILE)
+    assert second == first

@@ -123,5 +123,5 @@ def _table(file: Path) -> list[dict[str, Any]]:
 def _parsed(text: str, where: str) -> Any:
     try:
         return json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as fault:
+    except (ValueError, RecursionError) as fault:  # ValueError: no JSON, or a number of thousands of digits
         raise ConfigError(f"{where} is not JSON: {fault}") from fault

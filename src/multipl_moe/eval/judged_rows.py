@@ -4,9 +4,10 @@ No row and no output is held longer than it takes: what is kept of each is a num
 where the journal has its verdict.
 """
 
+import json
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from multipl_moe.runs.journal import append_to_journal, journal_lines, read_line
 VERDICTS_FILE = "verdicts.jsonl"
 PARTS_FOLDER = "parts"  # of judged_parts.py, which imports torch: rows are tried, and refused, without
 _VERDICT = ("outcome", "stage", "output", "compile_s", "run_s", "peak_bytes")
+_ADDED = {"row", "sha256", *_VERDICT}
 _FAULTS_TOLD = 20
 
 Rows = Iterable[tuple[str, dict[str, Any]]]
@@ -82,7 +84,7 @@ class RowJudge:
         for where, row in rows:
             self._num_rows += 1
             try:
-                self._require_usable(read_written(row, where)[1], where)
+                self._require_usable(_read(row, where)[1], where)
             except ConfigError as error:
                 told = [fault.removeprefix(f"{where}: ") for fault in error.problems]
                 faults += [f"{where}: {fault}" for fault in told if fault not in languages]
@@ -118,7 +120,7 @@ class RowJudge:
 
     def _tasks(self, rows: Rows) -> Iterator[_RowTask]:
         for number, (where, row) in enumerate(rows, start=1):
-            make, program = read_written(row, where)
+            make, program = _read(row, where)
             self._require_usable(program, where)
             key = key_of(program, self._programs.limits)
             if _beginning(key) % self._part[1] != self._part[0]:
@@ -161,6 +163,20 @@ class RowJudge:
         self._outcomes.setdefault(language, Counter())[outcome] += 1
         self._num_done += 1
         self._options.on_progress(self._num_done, self._num_rows or len(self._judged))
+
+
+def _read(row: dict[str, Any], where: str) -> tuple[Callable[[Nonce], Program], Program]:
+    """`read_written`, of a row that can be written with a verdict; one that holds a whole verdict gets a new one."""
+    taken = sorted(_ADDED & set(row))
+    if taken and set(taken) != _ADDED:
+        raise ConfigError(f"{where}: {', '.join(taken)}: verdicts are written by these names; rename them in the rows")
+    try:
+        json.dumps(row, allow_nan=False)
+    except ValueError:
+        raise ConfigError(f"{where}: a number is NaN or infinite, which JSON has no word for; write null") from None
+    except TypeError as error:
+        raise ConfigError(f"{where}: a value is none of JSON ({error}); write it as a text or a number") from None
+    return read_written(row, where)
 
 
 def _is_failure(line: dict[str, Any]) -> bool:

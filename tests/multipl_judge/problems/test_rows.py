@@ -30,6 +30,7 @@ def test_every_format_gives_the_same_rows(tmp_path):
     [
         ("a.jsonl", b'{"id": 1}\n\n{"id": \n', "line 3 is not JSON"),
         ("a.jsonl", b"[" * 100_000, "line 1 is not JSON"),
+        ("a.jsonl", b"1" * 5_000, "line 1 is not JSON"),
         ("a.jsonl.gz", b"no gzip", "cannot be read"),
         ("a.json", b"{}", "not a JSON list"),
         ("a.parquet", b"no parquet", "cannot be read"),
