@@ -180,3 +180,31 @@ def test_what_is_no_file_to_read_is_refused_and_left_out_of_folders(tmp_path, so
     ):
         with pytest.raises(ConfigError, match=said):
             function_tasks(spec, ["perl"])
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        "def test():\n    with raises(AssertionError):\n        assert twice(2) == 5\n",
+        "@mark.xfail\ndef test():\n    assert twice(2) == 5\n",
+        "if False:\n    assert twice(2) == 5\n",
+        "def test(twice):\n    assert twice(2) == 5\n",
+        "def test():\n    def twice(n):\n        return n\n    assert twice(2) == 5\n",
+    ],
+)
+def test_an_assertion_that_does_not_say_what_the_function_answers_is_no_case(tmp_path, tests):
+    source = 'def twice(n):\n    """Twice n.\n\n    >>> twice(1)\n    2\n    """\n    return 2 * n\n\n'
+    (tmp_path / "some.py").write_text(source + tests + "for one in [2]:\n    assert twice(3) == 6\n")
+    ((task,), _) = function_tasks(str(tmp_path), ["perl"])
+    assert json.loads(task.tests) == [["1\n", "2\n"], ["3\n", "6\n"]]
+
+
+def test_directives_of_doctests_are_read_and_what_is_printed_or_contradicts_itself_is_no_answer(tmp_path):
+    examples = ">>> f(1)  # doctest: +NORMALIZE_WHITESPACE\n    2\n    >>> f(5)  # doctest: +SKIP\n    9\n"
+    bodies = {"returns": "return n", "prints": "print(n)", "counts": "return n"}
+    for name, body in bodies.items():
+        again = "    >>> f(1)\n    3\n" if name == "counts" else ""
+        source = f'def f(n):\n    """Of n.\n\n    {examples}{again}    """\n    {body}\n'
+        (tmp_path / f"{name}.py").write_text(source)
+    ((task,), num_left_out) = function_tasks(str(tmp_path), ["perl"])
+    assert (task.id, json.loads(task.tests), num_left_out) == ("returns/f", [["1\n", "2\n"]], 2)

@@ -112,3 +112,30 @@ def test_values_of_no_common_type_are_not_posed():
     for values in ([1, True], ["a", 1], [[1], 2], [[]], [None], [2**63], [float("inf"), 1.0], [[1], ["a"]]):
         assert posed_as_function("f", "So.", "f", ["a"], [[value, 1] for value in values], "rust") is None
     assert posed_as_function("f", "So.", "f", ["a", "A"], [[1, 2, 3]], "ruby") is None
+
+
+TAKEN = {
+    "ruby": ("then", "inspect", "alias"),
+    "rust": ("move", "dyn", "crate"),
+    "go": ("chan", "_", "len"),
+    "java": ("native", "wait", "volatile"),
+    "cpp": ("auto", "rank", "xor"),
+}
+BODY = {"ruby": "  {}\n", "rust": "    {}\n}}\n"}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_words_that_a_language_has_taken_name_no_function_or_argument(language, bubblewrap):
+    with Sandbox() as sandbox:
+        for word in TAKEN[language]:
+            own = posed_as_function("f", "Takes \\u and gives it.", word, [word], [[1, 1], [2, 2]], language)
+            task = problem_of(own, language, "mine")
+            body = BODY.get(language, "    return {};\n}}\n" + "}}\n" * (language == "java")).format(f"{word}_")
+            judgement = judge(program_of(task, body, Nonce.draw()), sandbox, Toolbox())
+            assert judgement.outcome == Outcome.passed, f"{task.prompt}{body}\n{judgement.output}"
+
+
+def test_small_numbers_are_told_apart_by_their_own_size():
+    for answers, tolerance in (((0.5, 3.0), 5e-7), ((2.0, 3.5), 1e-6), ((0.0, 2e-9), 2e-15), (([], [1e-3, 4]), 1e-9)):
+        own = posed_as_function("f", "So.", "f", ["a"], [[1, answer] for answer in answers], "ruby")
+        assert own.tolerance == pytest.approx(tolerance)

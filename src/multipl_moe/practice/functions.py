@@ -14,7 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from doctest import DocTestParser, Example
+from doctest import SKIP, DocTestParser, Example
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from multipl_moe.practice.heads import has_heads, posed_as_function
 
 _OF_PYTHON = re.compile(r"\bpython (?=function|program|code)", re.IGNORECASE)
 _UNREAD = (SyntaxError, ValueError, RecursionError, MemoryError, TypeError)
+_CANDIDATE = "candidate"  # what HumanEval's checks call the function, which they are given
 _MAX_DIGITS = 9  # of a number that is no whole one: with more, languages print different ones
 _KINDS: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a line of text"}
 _KINDS_OF_LISTS: dict[Any, str] = {int: "whole numbers", float: "numbers", str: "words"}
@@ -127,7 +128,7 @@ def _of_benchmark(spec: str) -> Iterator[_Function]:
         for node in module.body:
             if isinstance(node, ast.FunctionDef) and node.name == problem.entry_point:
                 text = ast.get_docstring(node) or ast.get_docstring(module) or ""
-                called = {node.name, "candidate"}
+                called = {node.name, _CANDIDATE}
                 yield _function(problem.id, problem.cluster, text, node, [module], called, solution_of(problem).strip())
 
 
@@ -157,6 +158,8 @@ def _of_files(path: Path) -> Iterator[_Function]:
         for node in module.body:
             if isinstance(node, ast.FunctionDef) and (text := ast.get_docstring(node)):
                 documented.append((place, text, node))
+        for name, node in _assertions(module):
+            asserted[name].append((place, node))
         for node in ast.walk(module):
             match node:
                 case ast.FunctionDef(name) | ast.AsyncFunctionDef(name) | ast.ClassDef(name):
@@ -165,8 +168,6 @@ def _of_files(path: Path) -> Iterator[_Function]:
                     defined[name] += 1
                 case ast.ImportFrom(origin, names):
                     imported += [((origin or "").rpartition(".")[2], name) for name in names]
-                case ast.Assert(ast.Compare(ast.Call(ast.Name(name)))):
-                    asserted[name].append((place, node))
     stems = {place.rpartition("/")[2] for place, *_ in documented}
     defined.update(name.asname or name.name for origin, name in imported if name.asname or origin not in stems)
     for place, text, node in documented:
@@ -195,7 +196,7 @@ def _function(
         _OF_PYTHON.sub("", words),
         node.name,
         [argument.arg for argument in node.args.args],
-        [[*_cases(parts, tree, called)] for tree in tests],
+        [_without_contradiction([*_cases([] if _prints(node) else parts, tree, called)]) for tree in tests],
         solution,
     )
 
@@ -209,12 +210,51 @@ def _doctests(text: str) -> list[str | Example]:
 
 def _cases(parts: list[str | Example], tests: ast.AST, called: Collection[str]) -> Iterator[list[Any]]:
     """Arguments and result of each call with literals that a doctest or an assertion compares with a literal."""
-    asserted = [f"assert ({one.source.strip()}) == ({one.want.strip()})" for one in parts if isinstance(one, Example)]
-    for node in (node for tree in [*map(_parsed, asserted), tests] for node in ast.walk(tree)):
+    examples = [one for one in parts if isinstance(one, Example) and not one.options.get(SKIP)]
+    asserted = [f"assert (\n{one.source}\n) == (\n{one.want}\n)" for one in examples]
+    for node in (node for tree in [*map(_parsed, asserted), tests] for _, node in _assertions(tree)):
         match node:
             case ast.Assert(ast.Compare(ast.Call(ast.Name(name), arguments, []), [ast.Eq()], [want])) if name in called:
                 with suppress(*_UNREAD):
                     yield [ast.literal_eval(value) for value in [*arguments, want]]
+
+
+def _assertions(tree: ast.AST) -> Iterator[tuple[str, ast.Assert]]:
+    """Assertions that compare a call with something, and the name that is called.
+
+    Without those that are to fail (in `raises`, and in tests that are skipped or expected to), that never run, or that
+    call an argument or an inner function of this name.
+    """
+    for node in ast.iter_child_nodes(tree):
+        match node:
+            case ast.Assert(ast.Compare(ast.Call(ast.Name(name)))):
+                yield name, node
+            case ast.With(items) if any("raises" in ast.unparse(item) for item in items):
+                pass
+            case ast.If(ast.Constant(value)) if not value:
+                pass
+            case ast.FunctionDef(decorator_list=marks) if re.search(r"xfail|skip", " ".join(map(ast.unparse, marks))):
+                pass
+            case ast.FunctionDef(args=arguments):
+                own = {one.arg for one in ast.walk(arguments) if isinstance(one, ast.arg)}
+                own |= {one.name for one in ast.walk(node) if isinstance(one, ast.FunctionDef) and one is not node}
+                own.discard(_CANDIDATE)
+                yield from ((name, found) for name, found in _assertions(node) if name not in own)
+            case _:
+                yield from _assertions(node)
+
+
+def _prints(node: ast.FunctionDef) -> bool:
+    """Whether what doctests show is printed: it returns nothing."""
+    inside = [*ast.walk(node)]
+    returns = any(isinstance(one, ast.Return) and one.value is not None for one in inside)
+    return not returns and any(isinstance(one, ast.Name) and one.id == "print" for one in inside)
+
+
+def _without_contradiction(cases: list[list[Any]]) -> list[list[Any]]:
+    """The cases; none where the same arguments have two answers, as of a function that counts its calls."""
+    answers = {repr(given): want for *given, want in cases}
+    return cases if all(answers[repr(given)] == want for *given, want in cases) else []
 
 
 def _parse(source: str, name: str = "<unknown>") -> ast.Module:

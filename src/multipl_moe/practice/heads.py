@@ -15,6 +15,17 @@ from multipl_moe.corpus.decontamination.words import KEYWORDS
 _TOLERANCE = 1e-6
 _MOST = 2**63  # whole numbers have 64 bits
 _TAKEN = {*KEYWORDS, "main", "init"}
+# Words of one language that no function or argument can be called by, and of C++ what `std` has under the name.
+_TAKEN_IN = {
+    "ruby": "alias freeze initialize inspect then to_s undef",
+    "rust": "abstract become box crate dyn macro move override priv pub ref typeof unsized",
+    "go": "append cap chan clear close complex copy fallthrough imag len print println real recover string",
+    "java": "abstract clone native notify record strictfp synchronized transient volatile wait",
+    "cpp": "alignas alignof array asm auto bitand bitor bitset byte compl complex consteval constexpr constinit "
+    "decltype deque divides explicit friend function greater hash inline less list minus modulus multiplies mutable "
+    "negate noexcept optional pair plus queue rank ratio regex register requires set stack string thread tuple typeid "
+    "variant vector volatile wchar_t xor",
+}
 
 
 @dataclass(frozen=True)
@@ -89,20 +100,29 @@ def posed_as_function(
     told = [how.argument.format(name=one, type=how.type_of(kind)) for one, kind in zip(arguments, kinds, strict=False)]
     distinct = [values for place, values in enumerate(cases) if values not in cases[:place]]
     *given, answer = map(json.dumps, cases[0])
-    comment = commented(f"{words}\n\n{function}({', '.join(given)}) == {answer}", HARNESSES[language].comment)
+    text = f"{words}\n\n{function}({', '.join(given)}) == {answer}"
+    text = text.replace("\\u", "\\\\u") if language == "java" else text  # which reads \\u in comments, too
+    comment = commented(text, HARNESSES[language].comment)
     head = how.head.format(name=function, arguments=", ".join(told), answer=how.type_of(kinds[-1]))
     return OwnProblem(
         id=id,
         language=language,
         prompt=how.file + indent(comment + head, how.margin),
         tests=[Call(arguments=list(values), answer=answer) for *values, answer in distinct],
-        tolerance=_TOLERANCE,
+        tolerance=_TOLERANCE * min([1.0, *(size for *_, answer in cases for size in _sizes(answer) if size)]),
     )
+
+
+def _sizes(answer: Any) -> list[float]:
+    """Of each number in an answer, without its sign."""
+    if isinstance(answer, list | tuple):
+        return [size for part in answer for size in _sizes(part)]
+    return [abs(answer)] if isinstance(answer, int | float) else []
 
 
 def _name(name: str, language: str) -> str:
     name = name.lower() if language == "ruby" else name  # where what begins with a capital is a constant
-    return f"{name}_" if name in _TAKEN else name
+    return f"{name}_" if name in _TAKEN or name in _TAKEN_IN[language].split() or not name.strip("_") else name
 
 
 def _kind_of(values: Collection[Any]) -> str | None:
