@@ -57,7 +57,7 @@ def pip(monkeypatch) -> FakePip:
     """Serves a base named `two-parts` that two packages carry."""
     fake = FakePip()
     monkeypatch.setattr(packaged, "subprocess", SimpleNamespace(run=fake))
-    known = packaged.PackagedBase(PARTS, hashlib.sha256(JOINED).hexdigest(), "owner/two-parts", "mit")
+    known = packaged.PackagedBase(PARTS, hashlib.sha256(JOINED).hexdigest(), "owner/two-parts", "mit", {})
     monkeypatch.setitem(PACKAGED_BASES, "two-parts", known)
     return fake
 
@@ -168,7 +168,7 @@ def test_the_parts_of_a_named_base_are_joined_in_order_and_its_conversion_kept(c
 
 def test_packages_with_another_content_are_refused_unread(cache, pip, gguf_reads, monkeypatch):
     known = PACKAGED_BASES["smollm2-135m"].sha256
-    monkeypatch.setitem(PACKAGED_BASES, "two-parts", packaged.PackagedBase(PARTS, known, "owner/two-parts", "mit"))
+    monkeypatch.setitem(PACKAGED_BASES, "two-parts", packaged.PackagedBase(PARTS, known, "owner/two-parts", "mit", {}))
     with pytest.raises(BaseModelError, match=f"has SHA-256 {hashlib.sha256(JOINED).hexdigest()}, expected {known}"):
         resolve_base("two-parts")
     assert gguf_reads == []

@@ -24,6 +24,9 @@ def test_packs_are_written_put_together_and_used(run, refused, tmp_path):
     outcome = run("compose", "mine", "--base", base, "--pack", "packs/rust", "--pack", "second=packs/lua")
     assert "rust: opens for rust" in outcome.out
     assert "second: opens for lua" in outcome.out
+    assert "all open for it" not in outcome.out
+    twice = run("compose", "twice", "--base", base, "--pack", "packs/rust", "--pack", "other=packs/rust")
+    assert "rust: other and rust are all open for it, and share each token" in twice.out
     for told in ([], ["--language", "rust"], ["--language", "python"], ["--show-routing"]):
         run("generate", "mine", "fn main", "--max-new-tokens", "4", *told)
     shut = run("generate", "mine", "fn main", "--max-new-tokens", "4", "--show-routing", "--language", "python")

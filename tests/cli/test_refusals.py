@@ -23,6 +23,8 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
     "corpus out --base {base}": {
         "--source ''": "--source: it is empty",
         "--source text.csv": "--source: text.csv is not a folder",
+        "--source gone": "--source: gone is not a folder, archive, .jsonl or .parquet file, REPOSITORY@REVISION, "
+        "hub:DATASET or `toolchains`; there is no file or folder of this name",
         "--source hub:@main": "--source: hub:@main is not a folder",
         "--source {sources} --learn ,": "learn: []",
         f"--source own.jsonl {_TWO}": "no column named text or content or code",

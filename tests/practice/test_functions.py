@@ -176,6 +176,7 @@ def test_what_is_no_file_to_read_is_refused_and_left_out_of_folders(tmp_path, so
         ("", "functions: names nothing"),
         (str(source / "waits.py"), r"waits\.py is no file"),
         (str(source / "gone.py"), r"gone\.py is no file"),
+        (str(source / "gone"), "gone is not there; name a .py file, a folder, or a benchmark"),
         (str(source / "bad.py"), r"bad\.py cannot be parsed as Python \(invalid syntax \(bad\.py, line 1\)\)"),
     ):
         with pytest.raises(ConfigError, match=said):

@@ -121,7 +121,8 @@ TAKEN = {
     "java": ("native", "wait", "volatile"),
     "cpp": ("auto", "rank", "xor"),
 }
-BODY = {"ruby": "  {}\n", "rust": "    {}\n}}\n"}
+_RETURNS = "    return {};\n}}\n"
+ANSWERS = {"ruby": "  {}\n", "rust": "    {}\n}}\n", "go": _RETURNS, "cpp": _RETURNS, "java": f"    {_RETURNS}}}}}\n"}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -129,8 +130,9 @@ def test_words_that_a_language_has_taken_name_no_function_or_argument(language, 
     with Sandbox() as sandbox:
         for word in TAKEN[language]:
             own = posed_as_function("f", "Takes \\u and gives it.", word, [word], [[1, 1], [2, 2]], language)
+            assert own is not None
             task = problem_of(own, language, "mine")
-            body = BODY.get(language, "    return {};\n}}\n" + "}}\n" * (language == "java")).format(f"{word}_")
+            body = ANSWERS[language].format(f"{word}_")
             judgement = judge(program_of(task, body, Nonce.draw()), sandbox, Toolbox())
             assert judgement.outcome == Outcome.passed, f"{task.prompt}{body}\n{judgement.output}"
 
@@ -138,4 +140,5 @@ def test_words_that_a_language_has_taken_name_no_function_or_argument(language, 
 def test_small_numbers_are_told_apart_by_their_own_size():
     for answers, tolerance in (((0.5, 3.0), 5e-7), ((2.0, 3.5), 1e-6), ((0.0, 2e-9), 2e-15), (([], [1e-3, 4]), 1e-9)):
         own = posed_as_function("f", "So.", "f", ["a"], [[1, answer] for answer in answers], "ruby")
+        assert own is not None
         assert own.tolerance == pytest.approx(tolerance)

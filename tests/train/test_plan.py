@@ -170,6 +170,23 @@ def test_of_a_hub_id_the_configuration_alone_is_fetched(world: World, monkeypatc
     assert of_hub.to_dict() == starting_config(world.recipe).to_dict()
 
 
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("smollm2-135m", 134_515_008),
+        ("gemma-3-270m", 268_098_176),
+        ("qwen2.5-coder-0.5b-instruct", 494_032_768),
+        ("qwen2.5-coder-1.5b-instruct", 1_543_714_304),
+    ],
+)
+def test_a_base_by_name_is_planned_without_it(name, parameters, tmp_path, monkeypatch):
+    monkeypatch.setenv("MULTIPL_MOE_CACHE", str(tmp_path))
+    recipe = load_recipe(None, {"base": name})
+    found = plan_training(recipe, starting_config(recipe), runtime_bytes=0).parameters
+    assert found.total - found.trained == parameters
+    assert not [*tmp_path.iterdir()]
+
+
 def test_bfloat16_is_a_remedy_only_where_it_is_fast(world: World, monkeypatch: pytest.MonkeyPatch):
     for fast in (torch.float32, torch.bfloat16):
         monkeypatch.setattr("multipl_moe.train.plan.fast_dtype", lambda fast=fast: fast)

@@ -21,7 +21,7 @@ def read_rows(files: Iterable[Path]) -> Iterator[tuple[str, dict[str, Any]]]:
     for file in files:
         if not file.is_file():
             fault = "is no file" if file.exists() else "does not exist"
-            raise ConfigError(f"{file} {fault}; give a file of problems ({', '.join(SUFFIXES)})")
+            raise ConfigError(f"{file} {fault}; give a file of rows ({', '.join(SUFFIXES)})")
         try:
             yield from _objects(_rows(file))
         except (OSError, EOFError, UnicodeDecodeError) as fault:

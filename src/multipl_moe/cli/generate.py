@@ -64,9 +64,9 @@ def generate(
 ) -> None:
     """Continue a prompt, answer it with --chat or fill the gap before --suffix, and print the text as it comes.
 
-    Only the new text goes to stdout, with --suffix what fills the gap. With --show-routing each token is coloured
-    where the domain gate is open; of routed experts by its token and its segment expert, and the legend names the
-    languages that an expert serves most.
+    Only the new text goes to stdout, with --suffix what fills the gap. --show-routing prints prompt and text once more
+    below it, each token coloured where the domain gate is open; of routed experts by its token and its segment expert,
+    and the legend names the languages that an expert serves most.
 
     Example: `multipl-moe generate runs/demo/model "fn main() {" --show-routing`
     """

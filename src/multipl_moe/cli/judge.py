@@ -40,8 +40,9 @@ def judge(
 ) -> None:
     """Judge programs that you have: rows of JSON in, the same rows with their outcome out.
 
-    A row has `language`, `program` and `cases` (a list of `input` and `output`), or `language`, `prompt`, `completion`
-    and `tests`. OUTPUT/verdicts.jsonl holds the rows in the order in which they were judged; equal programs run once.
+    A row has `language`, `program` and `cases` (a list of {"input": "21\\n", "output": "42\\n"}), or `language`,
+    `prompt`, `completion` and `tests`. OUTPUT/verdicts.jsonl holds the rows in the order in which they were judged;
+    equal programs run once.
 
     Example: `multipl-moe judge samples.jsonl runs/judged --workers 8`
     """

@@ -65,6 +65,10 @@ def compose(
         config = put_together(base, packs, output, on_step, on_progress)
     for name, moe in config.packs_config.items():
         console.print(f"{name}: opens for {', '.join(moe.gate.languages)}")
+    for language in dict.fromkeys(one for moe in config.packs_config.values() for one in moe.gate.languages):
+        of = [name for name, moe in config.packs_config.items() if language in moe.gate.languages]
+        if len(of) > 1:
+            console.print(f"{language}: {' and '.join(of)} are all open for it, and share each token")
     console.print(f"{output}: load it, or give it to generate, eval, serve and export")
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from multipl_judge.languages.toolchains import TOOLCHAINS
-from multipl_judge.problems.benchmarks import read_benchmark
+from multipl_judge.problems.benchmarks import BENCHMARKS, read_benchmark
 from multipl_judge.problems.own import Case, OwnProblem, problem_of
 from multipl_judge.problems.problem import Problem
 from multipl_moe.errors import ConfigError
@@ -94,6 +94,8 @@ def function_tasks(spec: str, languages: Collection[str]) -> tuple[list[Problem]
         raise ConfigError("practice.tasks: functions: names nothing; write functions:PATH, of a .py file or a folder")
     path, posed, num_left_out = Path(spec), [], 0
     name = path.resolve().name.lstrip(".").partition(".")[0]
+    if not path.exists() and path.suffix != ".py" and ":" not in spec and spec not in BENCHMARKS:
+        raise ConfigError(f"practice.tasks: functions:{spec} is not there; name a .py file, a folder, or a benchmark")
     found = _of_files(path) if path.is_dir() or path.suffix == ".py" else _of_benchmark(spec)
     for function in found:
         problems = [

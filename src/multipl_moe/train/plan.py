@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from transformers import AutoConfig, PreTrainedConfig
 
-from multipl_moe.checkpoints.base import resolve_base
+from multipl_moe.checkpoints.base import packaged_folder, resolve_base
 from multipl_moe.checkpoints.loading import load_config
+from multipl_moe.checkpoints.packaged import PACKAGED_BASES
 from multipl_moe.errors import BaseModelError
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.expert_kinds import EXPERT_KINDS
@@ -179,7 +180,7 @@ def plan_training(
 def starting_config(recipe: Recipe, model_folder: Path | None = None) -> PreTrainedConfig:
     """Configuration of the model that the recipe trains: that of `model_folder`, or what `upcycle` would make.
 
-    Of a hub id only config.json is fetched, of a GGUF file only the header is read.
+    Of a hub id only config.json is fetched, of a base by name nothing, and of a GGUF file only the header is read.
 
     Raises:
         BaseModelError: it cannot be read, or is not of the kind that `train.method` trains.
@@ -242,6 +243,8 @@ def _scored_tokens(recipe: Recipe) -> int:
 
 def _base_config(spec: str) -> PreTrainedConfig:
     path = Path(spec)
+    if spec in PACKAGED_BASES and not packaged_folder(spec).is_dir():
+        return AutoConfig.for_model(**PACKAGED_BASES[spec].shape)
     if path.suffix != ".gguf" or not path.is_file():
         return load_config(resolve_base(spec, ["config.json"]))
     try:

@@ -53,7 +53,8 @@ def test_a_completion_is_cut_and_goes_into_the_form_that_is_named(monkeypatch):
     [
         ({**ANSWERS, "language": "pyhton"}, "language: no language 'pyhton' can be judged; did you mean 'python'"),
         ({**ANSWERS, "language": 3}, "language: Input should be a valid string"),
-        ({**ANSWERS, "cases": []}, "cases: List should have at least 1 item"),
+        ({**ANSWERS, "cases": []}, 'cases: give a list of one or more, each {"input": '),
+        ({**ANSWERS, "cases": [["21", "42"]]}, 'cases: give a list of one or more, each {"input": '),
         (
             {"language": "python", "progam": "x", "cases": ANSWERS["cases"]},
             "program: Field required; the row has 'progam'",

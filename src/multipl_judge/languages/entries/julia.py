@@ -28,7 +28,6 @@ ENTRY = Entry(
         version=("{julia}", "--version"),
         run=(*_JULIA, "-e", 'include_string(Main, read(stdin, String), "program")'),
         script=(*_JULIA, "{folder}/program"),
-        packages=("julia",),
         failed_assertion=r"^Test Failed at|TestSetException|AssertionError",
         uncompiled=r"syntax: |ParseError",
         run_limits=Limits(cpu_s=30, memory_bytes=2048 * 2**20),
