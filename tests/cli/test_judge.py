@@ -73,6 +73,9 @@ def test_bad_rows_are_refused_with_their_lines_and_nothing_is_written(refused, r
     assert "bad.jsonl, line 3: completion: Field required" in told
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"{}\n{\n")))
     assert "standard input, line 1: give" in refused("judge", "-", "out", "--unsafe-no-sandbox")
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"\n")))
+    assert "it has no row to judge" in refused("judge", "-", "out", "--unsafe-no-sandbox")
+    assert not [*tmp_path.glob("out/*")]
     (tmp_path / "bad.jsonl").write_text("{\n")
     assert "bad.jsonl, line 1 is not JSON" in refused("judge", "bad.jsonl", "out")
     assert "none.jsonl does not exist" in refused("judge", "none.jsonl", "out")

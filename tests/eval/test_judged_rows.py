@@ -171,6 +171,7 @@ def test_parts_give_each_row_its_number_and_outcome_and_equal_programs_run_once(
     [
         ({"score": float("nan")}, "line 1: a number is NaN or infinite, .* null"),
         ({"when": datetime(2026, 1, 1)}, "line 1: a value is none of JSON .*datetime"),
+        ({"program": "print('\ud800')"}, "line 1: half of a surrogate pair"),
         ({"output": "mine", "row": "task-17"}, "line 1: output, row: .* rename them"),
     ],
 )

@@ -74,6 +74,7 @@ def judge(
             judge_in_parts(file, output, chosen, options)
         on_step("running programs")
         rows.judge(_read(file))
+        refuse_where((not rows.summary["rows"], "file: it has no row to judge"))
         num_new = rows.summary["rows"] if in_parts else rows.num_new
         rate = None if goes_on else num_new / (time.monotonic() - started)
         write_json(output / "metrics.json", {**rows.summary, "environment": environment()})

@@ -176,7 +176,12 @@ def _read(row: dict[str, Any], where: str) -> tuple[Callable[[Nonce], Program], 
         raise ConfigError(f"{where}: a number is NaN or infinite, which JSON has no word for; write null") from None
     except TypeError as error:
         raise ConfigError(f"{where}: a value is none of JSON ({error}); write it as a text or a number") from None
-    return read_written(row, where)
+    make, program = read_written(row, where)
+    try:
+        "".join([program.source, *(text for case in program.cases for text in case)]).encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"{where}: half of a surrogate pair, which is no text; mend or leave out the row") from None
+    return make, program
 
 
 def _is_failure(line: dict[str, Any]) -> bool:
