@@ -51,6 +51,24 @@ def test_greedy_completions_are_the_likeliest_ones_of_each_prompt_alone(tokenize
     assert [made[p.key, 0].text for p in posed] == [alone(model, tokenizer, p, 18) for p in posed]
 
 
+def test_one_long_prompt_pads_no_others(tokenizer, tmp_path, monkeypatch):
+    short = [problem(place, f"fn f{place}() {{") for place in range(12)]
+    posed = [*short[:6], problem(99, "fn main() { print(1); } " * 5), *short[6:]]
+    completer, read = completer_of(tokenizer), []
+    generate = completer.model.generate
+
+    def counted(tokens, **given):
+        read.append(tokens.shape)
+        return generate(tokens, **given)
+
+    monkeypatch.setattr(completer.model, "generate", counted)
+    made = generate_samples(posed, completer, settings(max_new_tokens=6), tmp_path)
+    assert [made[p.key, 0].text for p in posed] == [alone(completer.model, tokenizer, p, 6) for p in posed]
+    lengths = [len(tokenizer(p.prompt)["input_ids"]) for p in posed]
+    assert {rows for rows, _ in read} == {1, 12}
+    assert max(rows * columns for rows, columns in read) <= 4 * sum(lengths) < len(posed) * max(lengths)
+
+
 @pytest.mark.parametrize("preset", ["causal", "paper"])
 def test_completions_do_not_depend_on_the_batch_and_those_of_a_problem_differ(tokenizer, tmp_path, preset):
     posed, model = problems(num_problems=3), (preset, "llama")

@@ -23,6 +23,7 @@ from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe.codegen import CodegenSection
 
 _TOKENS_BETWEEN_DROPS = 16
+_MOST_READ = 4  # times the tokens of the prompts, with padding
 _UNKNOWN = re.compile(r"\W*unk(?:nown)?\W*", re.IGNORECASE)
 
 
@@ -123,9 +124,8 @@ class LocalCompleter:
 
     def _grow(self, rows: Sequence[Row | None], settings: CodegenSection) -> None:
         growing = [row for row in rows if row is not None]
-        for group in [growing] if self._is_causal else [[row] for row in growing]:
-            if group:
-                self._generate(group, settings)
+        for group in _without_much_padding(growing) if self._is_causal else [[row] for row in growing]:
+            self._generate(group, settings)
 
     def _asked(self, request: Request, settings: CodegenSection) -> Row | None:
         problem = request.problem
@@ -198,6 +198,17 @@ class LocalCompleter:
             return {"open_share": torch.cat(shares).squeeze(1).to(self.model.device)}
         read = self.model.model.read_prompt(tokens, mask) if isinstance(self.model, MultiplMoeForCausalLM) else None
         return {} if read is None else {"prompt_share": read}
+
+
+def _without_much_padding(rows: list[Row]) -> list[list[Row]]:
+    """All rows at once, but for prompts so long that most of what is read and held would be padding of the others."""
+    if not rows:
+        return []
+    longest, total = max(len(row.prompt) for row in rows), sum(len(row.prompt) for row in rows)
+    if len(rows) * longest <= _MOST_READ * total:
+        return [rows]
+    long = [row for row in rows if len(row.prompt) > longest / 2]
+    return [long, *_without_much_padding([row for row in rows if len(row.prompt) <= longest / 2])]
 
 
 def set_dtype(model: PreTrainedModel, dtype: torch.dtype) -> None:
