@@ -41,16 +41,17 @@ def hub_file(repository: str, name: str, benchmark: str) -> Path:
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    if _cached_only.get():
-        cached = try_to_load_from_cache(repository, name, repo_type="dataset")
+    cached = try_to_load_from_cache(repository, name, repo_type="dataset")
+    if _cached_only.get() or not hub_answers():
         if isinstance(cached, str):
             return Path(cached)
-        raise ConfigError(f"{benchmark}: no copy here; use a local one: {benchmark}:PATH")
+        why = "no copy here" if _cached_only.get() else "no copy here, and the hub does not answer"
+        raise ConfigError(f"{benchmark}: {why}; use a local one: {benchmark}:PATH")
     try:
         return Path(hf_hub_download(repository, name, repo_type="dataset"))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as fault:
         reason = str(fault).strip().split("\n", 1)[0]
         raise ConfigError(
             f"{benchmark}: {name} of the hub's dataset {repository} cannot be downloaded ({reason}); "
-            f"use a local copy: {benchmark}:PATH"
+            f"use a local one: {benchmark}:PATH"
         ) from fault

@@ -5,6 +5,7 @@ import json
 import huggingface_hub
 import pytest
 
+from multipl_judge.problems import hub as hub_module
 from multipl_judge.problems.benchmarks import BENCHMARKS
 from multipl_moe.corpus.decontamination import sources
 from multipl_moe.corpus.decontamination.benchmark_check import BenchmarkCheck
@@ -38,7 +39,8 @@ def hub(monkeypatch, tmp_path):
         raise OSError("no route to host")
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", unreachable)
-    monkeypatch.setattr(sources, "hub_answers", lambda: True)
+    for module in (sources, hub_module):
+        monkeypatch.setattr(module, "hub_answers", lambda: True)
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *arguments, **named: None)
     return asked
 
