@@ -56,14 +56,16 @@ def test_a_pack_put_on_its_base_is_the_model_that_was_trained_to_the_bit(tmp_pat
 
 
 def test_on_a_base_in_bfloat16_a_pack_is_pefts_lora_in_that_dtype(tmp_path: Path, base: Path):
-    load_dense(base).to(torch.bfloat16).save_pretrained(tmp_path / "base")
+    dense: Any = load_dense(base)
+    dense.to(torch.bfloat16).save_pretrained(tmp_path / "base")
     save_tokenizer(tmp_path / "base")
     folder = trained(tmp_path / "model", tmp_path / "base", ["rust"])
-    load_hybrid(folder).to(torch.bfloat16).save_pretrained(folder)
+    hybrid: Any = load_hybrid(folder)
+    hybrid.to(torch.bfloat16).save_pretrained(folder)
     pack = write_pack(folder, tmp_path / "pack")
     assert pack.base.dtype == "bfloat16"
-    alone, as_it_is = load_dense(tmp_path / "base"), {"autocast_adapter_dtype": False}
-    lora = PeftModel.from_pretrained(alone, str(tmp_path / "pack"), **as_it_is)
+    alone = load_dense(tmp_path / "base")
+    lora = PeftModel.from_pretrained(alone, str(tmp_path / "pack"), autocast_adapter_dtype=False)
     assert torch.equal(logits(lora), logits(load_hybrid(folder), open_share=1.0))
 
 
