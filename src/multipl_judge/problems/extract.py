@@ -33,7 +33,7 @@ _MARKED_FENCE = re.compile(r"^[ \t]*+```[ \t]*+([^\s`]*+)[^\n`]*+\n(.*?)(?:^[ \t
 _DOCSTRING = re.compile(r"[ \t]*(\"\"\"|\'\'\').*?\1\s*\Z", re.DOTALL)
 _SEVERAL_FILES = ("cpp", "java")  # where what a program needs may stand in several files that make one
 _DEFINITION = {
-    "go": r"\bfunc\s+{name}\s*\([^{{}}]{{0,2000}}\{{",
+    "go": r"\bfunc\s+{name}\s*\((?:\b(?:interface|struct)\s*\{{[^{{}}]*\}}|[^{{}}]){{0,2000}}\{{",
     "rust": r"\bfn\s+{name}\b[^{{}};]{{0,2000}}\{{",
     "java": r"[\w>\]]\s+{name}\s*\([^{{}};]{{0,2000}}\{{",
     "cpp": r"[\w>&*]\s*\b{name}\s*\([^{{}};]{{0,2000}}\{{",

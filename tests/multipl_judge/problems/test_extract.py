@@ -120,6 +120,13 @@ def test_a_helper_that_the_prompt_brings_is_not_brought_again(samples, judged):
     assert judgement.outcome == Outcome.passed, judgement.output
 
 
+def test_braces_in_the_types_of_a_signature_in_go_open_no_body():
+    signature = "func f(a interface{}, b []struct{ n int }) []interface{} {\n"
+    posed = Problem("mine", "f", "go", f"package main\n\n{signature}", "", "starter", ("\n}",))
+    body = "\treturn []interface{}{a, b, struct{}{}}\n"
+    assert completion_of_answer(posed, f"```go\npackage main\n\n{signature}{body}}}\n```").strip() == body.strip()
+
+
 def test_what_passes_in_ruby_after_a_failing_function_is_nothing_to_learn():
     posed = Problem("mine", "double", "ruby", "# Twice n.\ndef double(n)\n", "", "starter", ("\nend",))
     for code in ("TWO = 2\ndef double(n)\n  TWO * n\nend\n", "def double(n) = 2 * n\n"):
