@@ -29,7 +29,7 @@ from multipl_judge.problems.forms.own_imports import own_imports
 from multipl_judge.problems.language_codes import language_of
 from multipl_judge.problems.problem import Problem, cut_at_stop
 
-_MARKED_FENCE = re.compile(r"^[ \t]*+```[ \t]*+([^\s`]*+)[^\n`]*+\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
+_MARKED_FENCE = re.compile(r"^([ \t]*+)```[ \t]*+([^\s`]*+)[^\n`]*+\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
 _DOCSTRING = re.compile(r"[ \t]*(\"\"\"|\'\'\').*?\1\s*\Z", re.DOTALL)
 _SEVERAL_FILES = ("cpp", "java")  # where what a program needs may stand in several files that make one
 _DEFINITION = {
@@ -59,6 +59,7 @@ _HEAD = {
 }
 _RUBY_ENDLESS = re.compile(r"\s*(?:\([^()]*\))?\s*=(?!=)")  # after the function's name
 _RUBY_OUTSIDE = re.compile(r"^(?:class|module)\b|^[A-Z]\w*\s*=[^=]", re.MULTILINE)  # what no method may hold
+_THOUGHT = "</think>"  # ends what a model says to itself, with drafts
 _SETTING_UP = {"setrecursionlimit", "set_int_max_str_digits", "filterwarnings", "seed"}
 # What the parser raises: the last two for what is nested, or merely repeated, thousands of times.
 _UNPARSED = (SyntaxError, ValueError, RecursionError, MemoryError)
@@ -70,6 +71,7 @@ def completion_of_answer(problem: Problem, answer: str) -> str:
     Args:
         answer: text with code in a fenced block, an unfinished block, or nothing but code.
     """
+    answer = answer.rpartition(_THOUGHT)[2]
     if problem.asks_for_file:
         return after_prompt(problem, _file(answer, problem.language))
     name = _name(problem)
@@ -99,7 +101,7 @@ def continuation_of_answer(problem: Problem, answer: str) -> str | None:
     white space and a docstring, and have no other code before it (`function f(x)` may stand for `local function f(x)`).
     It ends where a model that goes on from the prompt is stopped.
     """
-    language, name = problem.language, _name(problem)
+    language, name, answer = problem.language, _name(problem), answer.rpartition(_THOUGHT)[2]
     if name is None or problem.form == "mbpp" or (language not in ENTRIES and language != "python"):
         completion = completion_of_answer(problem, answer)
         return (
@@ -150,7 +152,7 @@ def is_whole_answer(problem: Problem, text: str, *, is_program: bool = False) ->
     if first_line.startswith("```"):
         return True
     if name is None or problem.form == "mbpp":
-        return any(language_of(mark) == problem.language for mark, _ in _MARKED_FENCE.findall(rest))
+        return any(language_of(mark) == problem.language for mark, _ in _marked_blocks(rest))
     return any(_defines(code, name, problem.language) for code in (_blocks(rest) or [rest]))
 
 
@@ -186,12 +188,20 @@ def _code(answer: str, name: str | None, language: str) -> str:
 
 
 def _blocks(answer: str) -> list[str]:
-    return [block for _, block in _MARKED_FENCE.findall(answer)]
+    return [block for _, block in _marked_blocks(answer)]
+
+
+def _marked_blocks(text: str) -> list[tuple[str, str]]:
+    """What each fenced block is marked with, and its code: as far to the left as its fence stands to the right."""
+    return [
+        (mark, re.sub(rf"^[ \t]{{1,{len(blanks)}}}", "", block, flags=re.MULTILINE) if blanks else block)
+        for blanks, mark, block in _MARKED_FENCE.findall(text)
+    ]
 
 
 def _file(answer: str, language: str) -> str:
     """The whole file in an answer: its longest block, or all of them where a program may have several files."""
-    blocks = _MARKED_FENCE.findall(answer)
+    blocks = _marked_blocks(answer)
     own = [block for mark, block in blocks if language_of(mark) == language] or _blocks(answer)
     if not own:
         return answer

@@ -120,6 +120,33 @@ def test_a_helper_that_the_prompt_brings_is_not_brought_again(samples, judged):
     assert judgement.outcome == Outcome.passed, judgement.output
 
 
+OTHER_DEFINITIONS = {
+    "multipl_e-r": "twice <- \\(n) 2 * n\n",
+    "multipl_e-racket": "#lang racket\n(define/match (twice n)\n  [(n) (* 2 n)])\n",
+    "multipl_e-ocaml": "let rec add a b = a + b\nand twice n = add n n\n",
+}
+
+
+@pytest.mark.parametrize("name", OTHER_DEFINITIONS)
+def test_a_function_is_found_in_whatever_form_its_language_has(name, samples, judged):
+    judgement = judged(samples[name], completion_of_answer(samples[name], f"```\n{OTHER_DEFINITIONS[name]}```"))
+    assert judgement.outcome == Outcome.passed, judgement.output
+
+
+@pytest.mark.parametrize("language", ["python", "ruby"])
+def test_a_block_in_a_list_is_moved_to_the_margin_and_drafts_of_thought_are_no_answer(language, samples, judged):
+    problem = samples[f"starter-{language}"]
+    wrong, right = (
+        f"def twice(n)\n  {times} * n\nend\n" if language == "ruby" else f"def twice(n):\n    return {times} * n\n"
+        for times in (3, 2)
+    )
+    block = f"```{language}\n{right}```\n"
+    listed = "1. So:\n\n" + "".join(f"   {line}\n" for line in block.splitlines())
+    for answer in (listed, f"<think>\n```{language}\n{wrong}```\nNo.\n</think>\n\n{block}"):
+        judgement = judged(problem, completion_of_answer(problem, answer))
+        assert judgement.outcome == Outcome.passed, judgement.output
+
+
 def test_braces_in_the_types_of_a_signature_in_go_open_no_body():
     signature = "func f(a interface{}, b []struct{ n int }) []interface{} {\n"
     posed = Problem("mine", "f", "go", f"package main\n\n{signature}", "", "starter", ("\n}",))

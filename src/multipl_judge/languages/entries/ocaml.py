@@ -69,6 +69,6 @@ ENTRY = Entry(
     ),
     comments=r"\(\*(?:.*?\*\)|.*)",
     literals=r"\"(?:\\.|[^\"\\])*+\"|'(?:\\[^'\n]{1,4}|[^'\\\n])'",
-    definition=r"\blet\s+(?:rec\s+)?{name}\b(?!')",
+    definition=r"\b(?:let\s+(?:rec\s+)?|and\s+){name}\b(?!')",
     word=r"[\w']+",
 )

@@ -81,7 +81,7 @@ ENTRY = Entry(
     ),
     comments=r"#[^\n]*+",
     literals=r"(?<!\\)\"(?:\\.|[^\"\\])*+\"|(?<!\\)'(?:\\.|[^'\\])*+'",
-    definition=r"(?<![\w.]){name}\s*(?:<-|=)\s*function\b",
+    definition=r"(?<![\w.]){name}\s*(?:<<?-|=)\s*(?:function\b|\\\()",
     word=r"[\w.]+",
     blocks=(r"\{", r"\}"),
 )

@@ -98,7 +98,7 @@ ENTRY = Entry(
     ),
     comments=r";[^\n]*+|#\|(?:.*?\|#|.*)",
     literals=r"#\\.\w*|\"(?:\\.|[^\"\\])*+\"",
-    definition=r"\(define\s+\(?\s*{name}(?=[\s()\[\]])",
+    definition=r"\(define(?:/match|/contract)?\s+\(?\s*{name}(?=[\s()\[\]])",
     word=r"[^\s()\[\]\"';]+",
     blocks=(r"[(\[]", r"[)\]]"),
     whole="  (answer-$name $arguments))\n$code",
