@@ -200,6 +200,13 @@ def test_an_assertion_that_does_not_say_what_the_function_answers_is_no_case(tmp
     assert json.loads(task.tests) == [["1\n", "2\n"], ["3\n", "6\n"]]
 
 
+def test_an_expression_of_any_depth_is_read_past(tmp_path):
+    source = 'def twice(n):\n    """Twice n."""\n    return 2 * n\n\nassert twice(1) == 2\n'
+    (tmp_path / "some.py").write_text(f"{source}many = {' + '.join(['1'] * 1_500)}\n")
+    ((task,), _) = function_tasks(str(tmp_path), ["perl"])
+    assert json.loads(task.tests) == [["1\n", "2\n"]]
+
+
 def test_directives_of_doctests_are_read_and_what_is_printed_or_contradicts_itself_is_no_answer(tmp_path):
     examples = ">>> f(1)  # doctest: +NORMALIZE_WHITESPACE\n    2\n    >>> f(5)  # doctest: +SKIP\n    9\n"
     bodies = {"returns": "return n", "prints": "print(n)", "counts": "return n"}
