@@ -1,5 +1,6 @@
 """A benchmark's problem as it may turn up in a training file."""
 
+import json
 import re
 from collections.abc import Callable
 
@@ -55,6 +56,27 @@ def reformatted(problem: Problem) -> str:
     return problem.prompt.replace("    ", "\t").replace("//", "///") + tight.replace("    ", "\t")
 
 
+def escaped(problem: Problem) -> str:
+    """All of it as a JSON string, of which another JSON string holds a part: as notebooks and logs have it."""
+    text = whole(problem).replace("<", r"\u003c")
+    return json.dumps({"text": json.dumps(text)})
+
+
+def with_no_break_spaces(problem: Problem) -> str:
+    return whole(problem).replace(" ", "\u00a0")
+
+
 DISGUISES: dict[str, Callable[[Problem], str]] = {
-    form.__name__: form for form in (whole, prompt_only, tests_only, solution_only, renamed, commented, reformatted)
+    form.__name__: form
+    for form in (
+        whole,
+        prompt_only,
+        tests_only,
+        solution_only,
+        renamed,
+        commented,
+        reformatted,
+        escaped,
+        with_no_break_spaces,
+    )
 }

@@ -1,7 +1,8 @@
-"""What stays of a text when its disguise is taken off: its words, or the structure of its code.
+r"""What stays of a text when its disguise is taken off: its words, or the structure of its code.
 
 *Words* (`text_ngrams`): letters and digits in lower case. Case, white space, comment marks, punctuation and the
-underscores of snake_case do not count, so a problem's text is the same in any language's comments.
+underscores of snake_case do not count, so a problem's text is the same in any language's comments. What a string
+literal, JSON or a notebook escapes (\n, \", \u003c) is read as what it stands for, and any blank of Unicode as a space.
 
 *Structure* (`code_ngrams`): the tokens of code without comments, commas, semicolons and braces; literals are all alike,
 and an identifier is only the distance to where it stood before, so renaming changes nothing, but which variable is used
@@ -25,6 +26,9 @@ CODE_TOKENS = 12
 
 _Hashes = NDArray[np.uint64]
 _Bytes = NDArray[np.uint8]
+
+_BLANKS = re.compile("[\u0085\u00a0\u1680\u2000-\u200b\u2028\u2029\u202f\u205f\u2060\u3000\ufeff]")
+_ESCAPED_SIGN = re.compile(r"\\[ux]\{?0{0,2}([2-7][0-9a-f]|a0)", re.IGNORECASE)
 
 _BASE = 0x9E3779B97F4A7C15
 _INVERSE = pow(_BASE, -1, 1 << 64)
@@ -52,15 +56,27 @@ KEYWORDS = re.findall(
 
 def text_ngrams(text: str) -> NDArray[np.uint32]:
     """The hash of each `TEXT_WORDS` consecutive words, in order."""
-    data = np.frombuffer(text.replace("_", "").lower().encode("utf-8", "surrogatepass"), np.uint8)
+    data = np.frombuffer(_unescaped(text).replace("_", "").lower().encode("utf-8", "surrogatepass"), np.uint8)
     return _ngram_hashes(_word_hashes(data, *_spans(_WORD_BYTES[data])), TEXT_WORDS)
 
 
 def code_ngrams(text: str, language: str) -> NDArray[np.uint32]:
     """The hash of the structure of each `CODE_TOKENS` consecutive tokens, in order."""
-    code = marked_code(text, language).encode("utf-8", "surrogatepass")
+    code = marked_code(_with_plain_spaces(text), language).encode("utf-8", "surrogatepass")
     tokens, previous = _tokens(np.frombuffer(code, np.uint8))
     return _ngram_hashes(tokens, CODE_TOKENS, previous=previous, salt=_salt(language))
+
+
+def _unescaped(text: str) -> str:
+    if "\\" in text:
+        for blank in ("\\n", "\\t", "\\r"):
+            text = text.replace(blank, " ")
+        text = _ESCAPED_SIGN.sub(lambda found: chr(int(found[1], 16)), text)
+    return _with_plain_spaces(text)
+
+
+def _with_plain_spaces(text: str) -> str:
+    return text if text.isascii() else _BLANKS.sub(" ", text)
 
 
 def _tokens(data: _Bytes) -> tuple[_Hashes, NDArray[np.int64]]:
