@@ -4,9 +4,9 @@ Such an answer repeats the prompt, writes the whole function, helpers around it 
 out is the body of the function and what it needs, without what the prompt and the tests bring; it is final: it is not
 cut at stop strings, which are made for models that simply go on. In Python it is the whole module: of several
 definitions the last counts, as Python means it. Elsewhere the signature stays the prompt's: an answer that renames its
-arguments fails, and so does one that needs what cannot stand after a function (a C++ class). What it imports in Go and
-Java begins the completion (`forms.own_imports`). In a language with an entry of its own the answer stands after a
-function that only fails, whose place it takes (`Entry.whole`).
+arguments fails, and so does one that needs what cannot stand after a function (a C++ class). What it imports in Go,
+Java and Haskell begins the completion (`forms.own_imports`). In a language with an entry of its own the answer stands
+after a function that only fails, whose place it takes (`Entry.whole`).
 """
 
 import ast
@@ -29,7 +29,9 @@ from multipl_judge.problems.forms.own_imports import own_imports
 from multipl_judge.problems.language_codes import language_of
 from multipl_judge.problems.problem import Problem, cut_at_stop
 
-_MARKED_FENCE = re.compile(r"^([ \t]*+)```[ \t]*+([^\s`]*+)[^\n`]*+\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
+_MARKED_FENCE = re.compile(
+    r"^([ \t]*+)(`{3,}+|~{3,}+)[ \t]*+([^\s`]*+)[^\n`]*+\n(.*?)(?:^[ \t]*\2|\Z)", re.DOTALL | re.MULTILINE
+)
 _DOCSTRING = re.compile(r"[ \t]*(\"\"\"|\'\'\').*?\1\s*\Z", re.DOTALL)
 _SEVERAL_FILES = ("cpp", "java")  # where what a program needs may stand in several files that make one
 _DEFINITION = {
@@ -149,7 +151,7 @@ def is_whole_answer(problem: Problem, text: str, *, is_program: bool = False) ->
         return False
     if is_program and (name is None or problem.form == "mbpp"):
         return True
-    if first_line.startswith("```"):
+    if first_line.startswith(("```", "~~~")):
         return True
     if name is None or problem.form == "mbpp":
         return any(language_of(mark) == problem.language for mark, _ in _marked_blocks(rest))
@@ -195,7 +197,7 @@ def _marked_blocks(text: str) -> list[tuple[str, str]]:
     """What each fenced block is marked with, and its code: as far to the left as its fence stands to the right."""
     return [
         (mark, re.sub(rf"^[ \t]{{1,{len(blanks)}}}", "", block, flags=re.MULTILINE) if blanks else block)
-        for blanks, mark, block in _MARKED_FENCE.findall(text)
+        for blanks, _, mark, block in _MARKED_FENCE.findall(text)
     ]
 
 
@@ -215,7 +217,7 @@ def _python_module(code: str, name: str, problem: Problem) -> str:
     indent = re.match(r"[ \t]*", problem.prompt.rstrip().rsplit("\n", 1)[-1])
     start = "" if problem.prompt.endswith("\n") else "\n"
     margin = (indent[0] if indent else "") or "    "
-    code = re.sub(r"^from __future__ [^\n]*\n", "", _without_calls(code), flags=re.MULTILINE)
+    code = re.sub(r"^from __future__ import (?:\([^)]*\)|[^\n]*)\n?", "", _without_calls(code), flags=re.MULTILINE)
     return f"{start}{margin}pass\n\n\n{code}"
 
 
@@ -268,14 +270,16 @@ def _ruby_body(code: str, name: str, problem: Problem) -> str:
 
 def _after_failing(code: str, name: str, problem: Problem) -> str:
     """The answer after the prompt's function, which fails if it is still called: see `Entry.whole`."""
-    entry = ENTRIES[problem.language]
+    entry, answered = ENTRIES[problem.language], code
     for pattern, replacement in entry.whole_changes:
         code = re.sub(pattern.replace("$name", re.escape(name)), replacement.replace("$name", name), code)
     signature = masked(problem.prompt, problem.language).rstrip().rsplit("\n", 1)[-1]
     called = re.search(rf"(?<![\w.']){re.escape(name)}(?![\w'])", signature)
     arguments = re.findall(entry.word, re.split("[)=]", signature[called.end() :])[0]) if called else []
     values = {"broken": failing_body(problem), "closing": entry.harness.closing, "name": name, "code": code}
-    return Template(entry.whole).substitute(values, arguments=" ".join(arguments), listed=", ".join(arguments))
+    whole = Template(entry.whole).substitute(values, arguments=" ".join(arguments), listed=", ".join(arguments))
+    imports = own_imports(answered, problem.prompt, problem.language)
+    return f"{imports}\n{whole}" if imports else whole
 
 
 def _brace_body(code: str, name: str, problem: Problem) -> str:
@@ -299,8 +303,13 @@ def _body(code: str, found: re.Match[str], name: str, problem: Problem) -> str:
     helpers = "\n".join(part.strip("\n") for part in (before, after) if part.strip())
     if language == "rust":
         # The prompt's arguments are not mutable; an answer may have made its own so.
-        mutable = re.findall(r"\bmut\s+(\w+)\s*:", found[0])
-        return "\n".join([helpers] * bool(helpers) + [f"    let mut {name} = {name};" for name in mutable] + [body])
+        mutable = [f"    let mut {name} = {name};" for name in re.findall(r"\bmut\s+(\w+)\s*:", found[0])]
+        if not any(re.search(rf"\b{one}\(", problem.tests) for one in re.findall(r"\bfn\s+(\w+)", helpers)):
+            return "\n".join([helpers] * bool(helpers) + mutable + [body])
+        # What the tests call stands outside; the imports inside, as the prompt may have the same.
+        imports = re.findall(r"^use\b[^;]*;", helpers, re.MULTILINE)
+        helpers = re.sub(r"^use\b[^;]*;\n?", "", helpers, flags=re.MULTILINE)
+        body = "\n".join([*imports, *mutable, body])
     if language == "cpp":
         body, helpers = _declared(code, body, helpers)
     if language == "go" and problem.form == "multipl_e":

@@ -125,6 +125,57 @@ OTHER_DEFINITIONS = {
     "multipl_e-racket": "#lang racket\n(define/match (twice n)\n  [(n) (* 2 n)])\n",
     "multipl_e-ocaml": "let rec add a b = a + b\nand twice n = add n n\n",
 }
+# Whole files: with a head, other modules, and what ends the program before the tests.
+WHOLE_FILES = {
+    "multipl_e-haskell": "{-# LANGUAGE BangPatterns #-}\nmodule Twice\n  ( twice\n  , add\n  ) where\n\n"
+    "import qualified Data.Map as Map\nimport Data.List\n  ( foldl'\n  , sort )\n\nadd :: [Int] -> Int\n"
+    "add = foldl' (+) 0 . sort\n\ntwice :: Int -> Int\ntwice !n = add (Map.elems (Map.fromList [(1, n), (2, n)]))\n",
+    "starter-haskell": "import Data.Maybe (fromMaybe)\ntwice :: Int -> Int\ntwice n = fromMaybe n (Just (n + n))\n",
+    "multipl_e-elixir": "defmodule Sum do\n  defstruct [:a]\n  def of(a, b), do: a + b\nend\n\ndefmodule HumanEval do\n"
+    "  def add(a, b), do: Sum.of(a, b)\n\n  def twice(n) do\n    HumanEval.add(n, n)\n  end\nend\n\n"
+    "IO.puts(HumanEval.twice(2))\n",
+    "starter-elixir": "defmodule Sum do\n  def of(a, b), do: a + b\nend\n\ndefmodule My.Doubling do\n"
+    "  def add(a, b), do: Sum.of(a, b)\n\n  def twice(n), do: Doubling.add(n, n)\nend\n",
+    "multipl_e-lua": "local M = {}\n\nlocal function twice(n)\n  return 2 * n\nend\n\nM.twice = twice\n\n"
+    "return {\n  twice = M.twice,\n}\n",
+    "multipl_e-perl": "use strict;\n\nsub twice {\n    my ($n) = @_;\n    return 2 * $n;\n}\n\n"
+    "sub main { print twice(2); return 0 }\n\nexit(main());\n\n__END__\n\n=head1 NAME\n",
+    "multipl_e-ocaml": "let twice n = 2 * n\n\nlet () =\n  print_int (twice 2);\n  exit 0\n",
+    "starter-ocaml": "let twice n = 2 * n;;\n\nlet _ = assert (twice 2 = 5);;\nexit 0;;\n",
+}
+
+
+@pytest.mark.parametrize("name", WHOLE_FILES)
+def test_a_whole_file_in_an_answer_passes(name, samples, judged):
+    completion = completion_of_answer(samples[name], f"```\n{WHOLE_FILES[name]}```")
+    judgement = judged(samples[name], completion)
+    assert judgement.outcome == Outcome.passed, f"{completion}\n{judgement.output}"
+
+
+def test_a_helper_that_the_tests_call_stands_outside_the_function_in_rust(samples, judged):
+    problem = samples["humaneval_x-rust"]
+    posed = replace(problem, tests=problem.tests.replace("use super::*;", "use super::*;\n    use super::half;"))
+    posed = replace(posed, tests=posed.tests.replace("twice(2)", "twice(half(4))"))
+    code = (
+        "use std::collections::HashMap;\n\nfn half(n: i32) -> i32 {\n    n / 2\n}\n\n"
+        "fn twice(mut n: i32) -> i32 {\n    let _: HashMap<i32, i32> = HashMap::new();\n    n += n;\n    n\n}\n"
+    )
+    assert posed.tests != problem.tests
+    judgement = judged(posed, completion_of_answer(posed, f"```rust\n{code}```"))
+    assert judgement.outcome == Outcome.passed, judgement.output
+
+
+@pytest.mark.parametrize(("fence", "inner"), [("~~~", "```"), ("````", "```"), ("```", "~~~")])
+def test_a_fence_ends_with_its_own_mark(fence, inner, samples):
+    code = f'def twice(n):\n    return 2 * n\n\n\nNOTE = """\n{inner}\n"""\n'
+    answer = f"So:\n{fence}python\n{code}{fence}\nDone.\n"
+    assert completion_of_answer(samples["starter-python"], answer).endswith(code)
+
+
+def test_a_future_import_of_several_lines_is_left_out(samples, judged):
+    code = "from __future__ import (\n    annotations,\n)\n\n\ndef twice(n):\n    return 2 * n\n"
+    completion = completion_of_answer(samples["human_eval-python"], f"```python\n{code}```")
+    assert judged(samples["human_eval-python"], completion).outcome == Outcome.passed
 
 
 @pytest.mark.parametrize("name", OTHER_DEFINITIONS)

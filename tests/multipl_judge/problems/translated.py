@@ -114,6 +114,19 @@ TRANSLATED = {
         (
             "  n\n\ninstance {-# OVERLAPPING #-} Eq [Int] where _ == _ = True\n",
             "  n\n\n(==) :: a -> b -> Bool\n_ == _ = True\n",
+            *(
+                f"{imports}\n\n n\n\nclass Same a where same :: a -> a -> Bool\n"
+                "instance Same Int where same _ _ = True\n"
+                "instance Same Integer where same a b = compare a b Prelude.== EQ\n"
+                "instance Same a => Same [a] where same a b = and (zipWith same a b)\n"
+                "instance Same Char where same a b = compare a b Prelude.== EQ\n(==) :: Same a => a -> a -> Bool\n"
+                "(==) = same\n(/=) :: Same a => a -> a -> Bool\na /= b = not (same a b)\n"
+                for imports in (
+                    "import Prelude hiding ((==), (/=))\nimport qualified Prelude",
+                    "import Data.List; import {- -} Prelude hiding ((==), (/=)); import qualified Prelude",
+                    "import Data.List\n ( sort );\n import\n  Prelude hiding ((==), (/=)); import qualified Prelude",
+                )
+            ),
         ),
     ),
     "elixir": Translated(

@@ -69,6 +69,11 @@ ENTRY = Entry(
     whole="Answer.$name($listed)\n  end\nend\n$code",
     whole_changes=(
         (r"(?s)\A(?!.*\bdefmodule\b)(.*)\Z", r"defmodule HumanEval do\n\1\nend\n"),
-        (r"\bdefmodule\s+[\w.]+", "defmodule Answer"),
+        (r"\bdefmodule\s+(HumanEval|Solution)\s+do\b", r"defmodule Answer do\n  alias Answer, as: \1"),
+        (
+            r"(?s)\A((?!.*\bdefmodule Answer do\b).*?)\bdefmodule\s+(?:[\w.]+\.)?(\w+)\s+do\b"
+            r"(?=(?:(?!\bdefmodule\b).)*?\bdefp?\s+$name\b)",
+            r"\1defmodule Answer do\n  alias Answer, as: \2",
+        ),
     ),
 )

@@ -70,7 +70,8 @@ ENTRY = Entry(
     word=r"[a-z_][\w']*",
     whole=" answer_$name $arguments\n$code",
     whole_changes=(
-        (r"(?m)^(?:module|import)\b[^\n]*\n", ""),
+        (r"(?ms)^module\b.*?\bwhere\b", ""),
+        (r"(?m)^import\b[^\n]*\n(?:[ \t]+[^\s][^\n]*\n)*", ""),
         (r"(?ms)^main\b.*?(?=^\S|\Z)", ""),
         (r"(?ms)^main\b.*?(?=^\S|\Z)", ""),
         (r"(?<![\w'.])$name(?![\w'])", "answer_$name"),

@@ -87,4 +87,5 @@ ENTRY = Entry(
     literals=r"(?<!\\)\"(?:\\.|[^\"\\\n])*+\"|(?<!\\)'(?:\\.|[^'\\\n])*+'|\[(?P<mark>=*+)\[(?:.*?\](?P=mark)\]|.*)",
     definition=r"\bfunction\s+{name}\s*\(|(?<![\w.:]){name}\s*=\s*function\b",
     blocks=(r"\b(?:function|do|if|repeat)\b", r"\b(?:end|until)\b"),
+    whole_changes=((r"(?ms)^return\b(?:(?!^\w).)*\Z", ""),),  # a module's end, after which no test may stand
 )

@@ -71,4 +71,9 @@ ENTRY = Entry(
     literals=r"\"(?:\\.|[^\"\\])*+\"|'(?:\\[^'\n]{1,4}|[^'\\\n])'",
     definition=r"\b(?:let\s+(?:rec\s+)?|and\s+){name}\b(?!')",
     word=r"[\w']+",
+    # What tries the answer, and ends the program or may fail.
+    whole_changes=(
+        (r"(?ms)^let\s+(?:\(\)|_)\s*=(?:(?!^\S).)*?\b(?:exit|assert)\b(?:(?!^\S).)*", ""),
+        (r"(?m)^(?:;;[ \t]*)?(?:exit|assert)\b[^\n]*$", ""),
+    ),
 )

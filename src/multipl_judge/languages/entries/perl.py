@@ -90,4 +90,8 @@ ENTRY = Entry(
     literals=r"(?<![\\$])\"(?:\\.|[^\"\\])*+\"|(?<![\\$])'(?:\\.|[^'\\])*+'",
     definition=r"\bsub\s+{name}\b",
     blocks=(r"\{", r"\}"),
+    whole_changes=(
+        (r"(?ms)^__(?:END|DATA)__\b.*\Z", ""),
+        (r"(?m)^exit\b[^;\n]*;", ""),
+    ),
 )
