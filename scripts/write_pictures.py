@@ -29,6 +29,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 _DPI = 150
 _PROGRAMS = {  # rows of programs.json, and what the picture calls them
     "Y4": "Ruby: 344 answers of a teacher",
+    "Y8": "Ruby: 724, 380 of them once it had learnt",
     "Y6": "Ruby, base of 1.5B: 344 answers of its own",
     "S2": "Rust: 255 answers of a teacher",
     "G1": "Go: 294 answers of a teacher",
