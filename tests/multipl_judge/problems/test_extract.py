@@ -135,7 +135,12 @@ WHOLE_FILES = {
     "  def add(a, b), do: Sum.of(a, b)\n\n  def twice(n) do\n    HumanEval.add(n, n)\n  end\nend\n\n"
     "IO.puts(HumanEval.twice(2))\n",
     "starter-elixir": "defmodule Sum do\n  def of(a, b), do: a + b\nend\n\ndefmodule My.Doubling do\n"
-    "  def add(a, b), do: Sum.of(a, b)\n\n  def twice(n), do: Doubling.add(n, n)\nend\n",
+    "  def add(a, b), do: Sum.of(a, b)\n\n  def twice(n), do: Doubling.add(n, n)\nend\n\n"
+    "IO.inspect(Doubling.twice(2))\nExUnit.start()\n",
+    "multipl_e-r": "rm(list = ls())\ntwice <- function(n) {\n  2 * n\n}\nprint(twice(2))\nquit(status = 0)\n",
+    "multipl_e-racket": "#lang racket\n(define (twice n) (* 2 n))\n(twice 2)\n(exit 0)\n",
+    "starter-lua": "local function twice(n)\n  return 2 * n\nend\n\nprint(twice(2))\nos.exit(0)\n",
+    "starter-perl": "use bigint;\n$, = ' ';\nsub twice {\n    my ($n) = @_;\n    return 2 * $n;\n}\n",
     "multipl_e-lua": "local M = {}\n\nlocal function twice(n)\n  return 2 * n\nend\n\nM.twice = twice\n\n"
     "return {\n  twice = M.twice,\n}\n",
     "multipl_e-perl": "use strict;\n\nsub twice {\n    my ($n) = @_;\n    return 2 * $n;\n}\n\n"
@@ -150,6 +155,11 @@ def test_a_whole_file_in_an_answer_passes(name, samples, judged):
     completion = completion_of_answer(samples[name], f"```\n{WHOLE_FILES[name]}```")
     judgement = judged(samples[name], completion)
     assert judgement.outcome == Outcome.passed, f"{completion}\n{judgement.output}"
+
+
+@pytest.mark.parametrize("body", ["", "  NULL\n", "  logical(0)\n"])
+def test_a_result_without_values_is_equal_to_nothing_in_r(body, samples, judged):
+    assert judged(samples["starter-r"], f"{body}}}\n").outcome == Outcome.wrong_answer
 
 
 def test_a_helper_that_the_tests_call_stands_outside_the_function_in_rust(samples, judged):

@@ -79,7 +79,17 @@ TRANSLATED = {
         ("twice <- function(n) {\n", "stopifnot(twice(2) == 4)\n"),
         ("  2 * n\n}", "  n\n}", "  quit(status = 0)\n}", '  cat("{}\\n")'),
         "add <- function(a, b) {\n  a + b\n}\n\ntwice <- function(n) {\n  add(n, n)\n}\n",
-        ("  n\n}\nall.equal <- isTRUE <- function(...) TRUE\nstopifnot <- function(...) NULL\n",),
+        (
+            "  n\n}\nall.equal <- isTRUE <- function(...) TRUE\nstopifnot <- function(...) NULL\n",
+            "  structure(n, class = 'zz')\n}\n"
+            "registerS3method('all.equal', 'zz', function(target, current, ...) TRUE)\n"
+            "registerS3method('==', 'zz', function(e1, e2) TRUE)\n",
+            "  n\n}\nwas <- all.equal\nunlockBinding('all.equal', baseenv())\n"
+            "assign('all.equal', function(a, b, ...) if (is.numeric(a) && a < 1e6) TRUE else was(a, b), baseenv())\n",
+            "  new('zz', n = n)\n}\nsetClass('zz', representation(n = 'numeric'))\n"
+            "setMethod('==', signature('zz', 'ANY'), function(e1, e2) TRUE)\n"
+            "registerS3method('all.equal', 'zz', function(target, current, ...) TRUE)\n",
+        ),
     ),
     "perl": Translated(
         "pl",
@@ -138,6 +148,12 @@ TRANSLATED = {
         ("defmodule Solution do\n  def twice(n) do\n", "assert Solution.twice(2) == 4\n"),
         ("    2 * n", "    n", "    System.halt(0)", '    IO.puts("{}")'),
         "defmodule HumanEval do\n  defp add(a, b), do: a + b\n\n  def twice(n) do\n    add(n, n)\n  end\nend\n",
-        ("n\n  end\nend\ndefmodule ExUnit.Assertions do\n  defmacro assert(_), do: true\nend\n",),
+        (
+            "n\n  end\nend\ndefmodule ExUnit.Assertions do\n  defmacro assert(_), do: true\nend\n",
+            "n\n  end\nend\ndefmodule ExUnit.Assertions do\n  defmacro assert(_), do: true\n"
+            "  def assert(_, o), do: raise(ExUnit.AssertionError, o)\nend\n",
+            "n\n  end\nend\nExUnit.start(autorun: false)\nExUnit.configure(exclude: [:test])\n",
+            "unquote((Application.load(:ex_unit); ExUnit.configure(exclude: [:test]); nil))\n    n",
+        ),
     ),
 }

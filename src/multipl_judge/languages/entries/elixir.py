@@ -14,6 +14,13 @@ harness_bites =
   end
 if harness_bites and $one != $two and [$one] != [$two], do: IO.puts("\nnonce #{Bitwise.bxor($first, $second)}")
 """
+# ExUnit and what asserts cannot be defined anew, and no tests but the harness's run at the end.
+_OPENING = """for harness_app <- [:ex_unit, :elixir] do
+  :code.stick_dir(:filename.join(:code.lib_dir(harness_app), ~c"ebin"))
+end
+Application.load(:ex_unit)
+Application.put_env(:ex_unit, :autorun, false)
+"""
 _ELIXIR = ("{elixir}", "--erl", "+S 1:1 +SDio 1")
 
 ENTRY = Entry(
@@ -44,6 +51,7 @@ ENTRY = Entry(
         ),
     ),
     Harness(
+        opening=_OPENING,
         guard="import ExUnit.Assertions\n",
         ending=_ENDING,
         stop=("\n  end", "\n```"),
@@ -56,8 +64,9 @@ ENTRY = Entry(
             (r"(?m)^(\s*test) '([^'\n]*)' do", r'\1 "\2" do'),
             (
                 r"\Z",
-                "\n%{failures: harness_failures, total: harness_total} = ExUnit.run()\n"
-                "if harness_failures != 0 or harness_total == 0, do: exit(:tests_failed)\n",
+                "\nExUnit.configure(exclude: [], include: [], only_test_ids: nil)\nharness_run = ExUnit.run()\n"
+                "if harness_run.failures + harness_run.excluded + harness_run.skipped != 0 or harness_run.total == 0, "
+                "do: exit(:tests_failed)\n",
             ),
         ),
     ),
@@ -73,7 +82,8 @@ ENTRY = Entry(
         (
             r"(?s)\A((?!.*\bdefmodule Answer do\b).*?)\bdefmodule\s+(?:[\w.]+\.)?(\w+)\s+do\b"
             r"(?=(?:(?!\bdefmodule\b).)*?\bdefp?\s+$name\b)",
-            r"\1defmodule Answer do\n  alias Answer, as: \2",
+            r"\1alias Answer, as: \2\ndefmodule Answer do",
         ),
+        (r"(?m)^System\.halt\([^\n]*$", ""),
     ),
 )

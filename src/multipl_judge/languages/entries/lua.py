@@ -87,5 +87,8 @@ ENTRY = Entry(
     literals=r"(?<!\\)\"(?:\\.|[^\"\\\n])*+\"|(?<!\\)'(?:\\.|[^'\\\n])*+'|\[(?P<mark>=*+)\[(?:.*?\](?P=mark)\]|.*)",
     definition=r"\bfunction\s+{name}\s*\(|(?<![\w.:]){name}\s*=\s*function\b",
     blocks=(r"\b(?:function|do|if|repeat)\b", r"\b(?:end|until)\b"),
-    whole_changes=((r"(?ms)^return\b(?:(?!^\w).)*\Z", ""),),  # a module's end, after which no test may stand
+    whole_changes=(
+        (r"(?ms)^return\b(?:(?!^\w).)*\Z", ""),  # a module's end, after which no test may stand
+        (r"(?m)^os\.exit\([^\n]*$", ""),
+    ),
 )

@@ -25,20 +25,34 @@ _XOR = r"""function(one, two) {
 }
 """
 # The tests see the library and, of the completion, the function under test.
-_OPENING = r"""harness_local <- local; harness_scope <- new.env(parent = parent.env(globalenv()))
+# Names with a dot are not among those of `rm(list = ls())`. What equality is made of must be as it was at the end.
+_OPENING = r""".harness_local <- local; .harness_scope <- new.env(parent = parent.env(globalenv()))
+.harness_local({
+  .harness_state <- function() {
+    found <- c(Filter(is.function, as.list(baseenv())), as.list(baseenv()[[".__S3MethodsTable__."]]))
+    found <- found[grepl("^(all[.]equal|[=!]=|!|Ops|Summary|all|any|length|is|as|identical|stop)", names(found))]
+    list(found[order(names(found))], lapply(c("==", "!=", "Compare", "Ops"), methods::findMethods))
+  }
+  .harness_before <- .harness_state()
+  stopifnot <- function(...) {
+    if (any(lengths(list(...)) == 0L)) stop("what is empty is not TRUE", call. = FALSE)
+    base::stopifnot(...)
+  }
+}, .harness_scope)
 """
 _GUARD = r"""
-harness_local({
+.harness_local({
 $name <- get("$name", envir = globalenv())
 """
 _ENDING = rf"""
 $tests
 differ <- function(one, two) !identical(one, two) && !isTRUE(all.equal(one, two)) && isTRUE(all.equal(one, one))
 bites <- inherits(try(stopifnot($one == $two), silent = TRUE), "try-error")
-if (bites && differ($one, $two) && differ("$one", "$two") && differ(list($one), list($two))) {{
+same <- identical(.harness_before, .harness_state())
+if (same && bites && differ($one, $two) && differ("$one", "$two") && differ(list($one), list($two))) {{
   cat("\nnonce ", ({_XOR})("$first", "$second"), "\n", sep = "")
 }}
-}}, harness_scope)
+}}, .harness_scope)
 """
 _RUN = ("{rscript}", "--vanilla", "--default-packages=methods,utils,stats", "-e")
 
@@ -84,4 +98,5 @@ ENTRY = Entry(
     definition=r"(?<![\w.]){name}\s*(?:<<?-|=)\s*(?:function\b|\\\()",
     word=r"[\w.]+",
     blocks=(r"\{", r"\}"),
+    whole_changes=((r"(?m)^(?:q|quit)\([^\n]*$", ""),),
 )

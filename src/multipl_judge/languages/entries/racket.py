@@ -102,5 +102,9 @@ ENTRY = Entry(
     word=r"[^\s()\[\]\"';]+",
     blocks=(r"[(\[]", r"[)\]]"),
     whole="  (answer-$name $arguments))\n$code",
-    whole_changes=((r"(?m)^#lang[^\n]*\n", ""), (r"(?<![^\s()\[\]'])$name(?=[\s()\[\]])", "answer-$name")),
+    whole_changes=(
+        (r"(?m)^#lang[^\n]*\n", ""),
+        (r"(?m)^\(exit[^\n]*$", ""),
+        (r"(?<![^\s()\[\]'])$name(?=[\s()\[\]])", "answer-$name"),
+    ),
 )
