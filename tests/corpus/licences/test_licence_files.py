@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -155,11 +156,23 @@ def test_the_nearest_licence_files_hold_in_folders_archives_and_repositories_as_
         assert set(licences(kind, path, licence="ISC").values()) == {"ISC"}
     commit(tree, "v1")
     assert licences("git", tree) == licences("git", tree, revision="v1") == LICENCES
+    for folder in (tree / "lib", tree / "lib" / "empty"):  # of one in a repository those above hold, too
+        below = {name: licence for name, licence in LICENCES.items() if list(folder.rglob(name))}
+        assert licences("git", folder) == licences("git", folder, revision="v1") == below
     (tree / "LICENSE").write_text(MIT)
     shutil.rmtree(tree / "lib" / "gpl_part" / "deep")
     now = licences("git", tree)
     assert (now["a.rs"], now["d.rs"]) == ("MIT", "GPL-3.0-or-later")
     assert licences("git", tree, revision="v1") == LICENCES
+
+
+def test_git_runs_no_command_that_a_work_tree_names(tmp_path):
+    write_tree(tmp_path / "tree", FILES)
+    commit(tmp_path / "tree", "v1")
+    command = f"touch {tmp_path / 'run'}; false"
+    subprocess.run(["git", "-C", str(tmp_path / "tree"), "config", "core.fsmonitor", command], check=True)
+    assert licences("git", tmp_path / "tree") == LICENCES
+    assert not (tmp_path / "run").exists()
 
 
 def test_of_an_archive_that_breaks_off_the_licences_before_hold_and_one_that_cannot_be_read_is_unknown(tmp_path):

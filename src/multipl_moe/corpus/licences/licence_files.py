@@ -13,7 +13,10 @@ from multipl_moe.spdx import UNKNOWN, LicencePolicy, joined, standard_expression
 
 MAX_LICENCE_BYTES = 200_000
 _HEAD_CHARACTERS = 6000
-_SPDX_TAG = re.compile(r"^[^\w\n\"'`]*(?:dnl |rem )?SPDX-License-Identifier:[ \t]*([A-Za-z0-9.+\-() \t]+)", re.I | re.M)
+_SPDX_TAG = re.compile(
+    r"^[^\w\n\"'`]*(?:dnl |rem )?SPDX-License-Identifier:[ \t]*([A-Za-z0-9(][^\n]*)", re.IGNORECASE | re.MULTILINE
+)
+_AFTER_TAG = re.compile(r"\*/|\*\)|->|\]\]|-\}|#\}|%>|\|#|\s(?:#|//|/\*|<!--)")  # a comment ends, or begins
 # LICENSE, LICENCE.txt, COPYING.LESSER, LICENSE-MIT, MIT-LICENSE, UNLICENSE.
 _NAME = re.compile(
     r"(?:(?:un)?licen[cs]e|copying|copyright)(?:[-.][\w.-]+)?|[\w.-]+[-_]licen[cs]e(?:\.\w+)?", re.IGNORECASE
@@ -166,7 +169,8 @@ def tagged_licence(text: str) -> str | None:
 
     Several such lines all apply, as REUSE has it. Only lines that begin with it, comment marks aside, count.
     """
-    tags = (match[1].strip(" \t-") for match in _SPDX_TAG.finditer(text[:_HEAD_CHARACTERS]))
+    lines = (match[1] for match in _SPDX_TAG.finditer(text[:_HEAD_CHARACTERS]))
+    tags = (_AFTER_TAG.split(line, maxsplit=1)[0].strip(" \t\r-*") for line in lines)
     return joined(standard_expression(tag) or tag for tag in tags if tag)
 
 

@@ -155,13 +155,17 @@ def _listing(
     repository = GitRepository(root)
     if source.revision is None and not repository.is_bare:
         files = ((path, None, partial(_open_file, root / path)) for path in repository.tracked_files())
-        return files, nearest_on_disk(root)
+        licence_of = nearest_on_disk(repository.top)
+        return files, lambda path: licence_of(repository.folder + path)
     blobs = open_until.enter_context(BlobReader(root))
     committed = {
         path: decompressed(path, size, partial(blobs.open, object_id))
         for path, object_id, size in repository.files_of(source.revision or "HEAD")
     }
-    return committed.values(), nearest_among(committed, lambda path: committed[path][2]())
+    licence_of = nearest_among(committed, lambda path: committed[path][2]())
+    inside = (one for path, one in committed.items() if path.startswith(repository.folder))
+    files = ((path.removeprefix(repository.folder), size, opener) for path, size, opener in inside)
+    return files, lambda path: licence_of(repository.folder + path)
 
 
 def _find_toolchain(

@@ -65,7 +65,8 @@ def _require_tracked(path: Path, revision: str | None) -> None:
     if revision is None and not repository.is_bare:
         found, what = bool(repository.tracked_files()), "the repository"
     else:
-        found, what = any(True for _ in repository.files_of(revision or "HEAD")), revision or "HEAD"
+        files, what = repository.files_of(revision or "HEAD"), revision or "HEAD"
+        found = any(file.startswith(repository.folder) for file, *_ in files)
     if not found:
         raise CorpusError(f"{path}: git tracks no file in {what}; commit some, or read it with kind folder")
 

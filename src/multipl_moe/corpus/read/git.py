@@ -17,12 +17,16 @@ _READ_WHOLE_BYTES = 1 << 20
 class GitRepository:
     """A repository with a work tree, a folder inside one, or a bare repository; paths are relative to `root`.
 
+    `top` is the repository's own folder, and `folder` leads from there to `root`: "" or "src/".
+
     CorpusError where git is missing, or cannot read it.
     """
 
     def __init__(self, root: Path):
         self.root = root
         self.is_bare = self._run("rev-parse", "--is-bare-repository").strip() == b"true"
+        self.folder = "" if self.is_bare else os.fsdecode(self._run("rev-parse", "--show-prefix").removesuffix(b"\n"))
+        self.top = root.joinpath(*[".."] * self.folder.count("/"))
 
     def tracked_files(self) -> list[str]:
         """Paths that git tracks; links are left out, as they may lead out of the work tree."""
@@ -31,11 +35,11 @@ class GitRepository:
         return [path for path in paths if not (self.root / path).is_symlink() and not (self.root / path).is_dir()]
 
     def files_of(self, revision: str) -> Iterator[tuple[str, str, int]]:
-        """Path, object id and bytes of each regular file of a revision; links and submodules are left out."""
+        """Path from `top`, object id and bytes of each regular file of a revision; no links, no submodules."""
         commit = self._run(
             "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}", of=revision
         )
-        for entry in self._run("ls-tree", "-rlz", commit.decode().strip()).split(b"\0"):
+        for entry in self._run("ls-tree", "-rlz", "--full-tree", commit.decode().strip()).split(b"\0"):
             if not entry:
                 continue
             facts, _, path = entry.partition(b"\t")
@@ -44,7 +48,8 @@ class GitRepository:
                 yield os.fsdecode(path), object_id, int(size) if size.isdecimal() else 0
 
     def _run(self, *arguments: str, of: str | None = None) -> bytes:
-        command = ["git", "-C", str(self.root), *arguments]
+        # a work tree that was unpacked or copied may name a command there
+        command = ["git", "-C", str(self.root), "-c", "core.fsmonitor=false", *arguments]
         try:
             return subprocess.run(command, capture_output=True, check=True, env=_environment()).stdout
         except FileNotFoundError:
