@@ -172,6 +172,19 @@ def test_a_batch_that_is_refused_whole_is_told_and_a_fault_of_the_second_try_too
         completer_of(stub).complete(requests_of(POSED[:1]), settings())
 
 
+def test_a_prompt_that_is_refused_for_itself_fails_alone_once_the_server_has_answered(stub, caplog):
+    stub.answers = [refusal("content filter"), text_answer("x")]
+    completer = completer_of(stub, concurrency=1)
+    made = completer.complete(requests_of(POSED), settings())
+    assert [completion.text for completion in made] == ["", "x", "x"]
+    assert "content filter" in caplog.text
+    assert "1 of 3" in caplog.text
+    stub.answers = [refusal("content filter")]
+    assert [one.text for one in completer.complete(requests_of(POSED[:1]), settings())] == [""]
+    with pytest.raises(ConfigError, match="content filter"):
+        completer.complete(requests_of(POSED), settings())
+
+
 @pytest.mark.parametrize(
     ("status", "message"),
     [(401, "set OPENAI_API_KEY"), (404, "no model m"), (400, "refuses"), (500, "server's log")],

@@ -40,6 +40,7 @@ class Answers:
         self.name, self._text_of = name, text_of
         self.prompts: list[str] = []
         self.batches_left = 10**9
+        self.error: BaseException = KeyboardInterrupt()
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -47,7 +48,7 @@ class Answers:
 
     def complete(self, batch: Any, settings: Any) -> list[Completion]:
         if self.batches_left == 0:
-            raise KeyboardInterrupt
+            raise self.error
         self.batches_left -= 1
         asked = [replace(one.problem, prompt=one.help + one.problem.prompt) for one in batch]
         self.prompts += [problem.prompt for problem in asked]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from multipl_moe.codegen.completer import Completion, Finish, request_of
 from multipl_moe.corpus.decontamination.index import BenchmarkIndex
 from multipl_moe.corpus.decontamination.parts import parts_of
-from multipl_moe.errors import OutputError
+from multipl_moe.errors import ConfigError, OutputError
 from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.practice.journal import PracticeJournal
 from multipl_moe.practice.judging import Judge
@@ -138,6 +138,15 @@ def test_a_round_whose_server_is_not_there_leaves_no_trace_in_what_another_asks(
     run(tmp_path / "out", Answers(some_pass))
     run(tmp_path / "whole", Answers(some_pass))
     assert files(tmp_path / "out") == files(tmp_path / "whole")
+
+
+def test_what_was_answered_before_a_server_fails_is_judged(tmp_path):
+    failing = Answers(some_pass)
+    failing.batches_left, failing.error = 2, ConfigError("endpoint: refuses")
+    with pytest.raises(ConfigError):
+        run(tmp_path, failing)
+    samples, verdicts = (len(read_journal(tmp_path / f"{name}.jsonl")) for name in ("samples", "verdicts"))
+    assert samples == verdicts > 0
 
 
 def test_interrupted_and_gone_on_with_it_ends_with_the_same_files(tmp_path):

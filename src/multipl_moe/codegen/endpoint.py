@@ -1,6 +1,7 @@
 """Completions from any endpoint with OpenAI's interface: completions, or chat with code taken out of the answers."""
 
 import asyncio
+import logging
 import os
 import re
 from collections.abc import Awaitable
@@ -15,11 +16,13 @@ from multipl_moe.recipe.codegen import CodegenSection
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
+_logger = logging.getLogger(__name__)
 _NUM_STOPS = 4  # the interface allows no more; the cut in the answer knows them all
 _TIMEOUT_S = 300.0  # of one request
 _SEED_BITS = 31  # some servers take no longer ones
 _ROOM = re.compile(r"(?:context (?:length|size)|model length)\D{0,20}?(\d+)")
 _PROMPT = re.compile(r"\b(\d+) (?:input tokens|(?:tokens )?(?:in|from) (?:the|your) (?:input|messages|prompt))")
+_REFUSED = Completion("", Finish.stop)
 _TOO_LONG = ("context_length", "context length", "maximum context", "exceeds the available context")
 
 
@@ -31,7 +34,8 @@ class EndpointCompleter:
 
     Where prompt and max_new_tokens are more than the server's context holds, it is asked once more for what is left, or
     for a quarter where it does not tell. A prompt that is refused again has an empty completion that ends by `length`;
-    where a batch of several problems gets nothing else, that is an error.
+    where a batch of several problems gets nothing else, that is an error. A prompt that is refused for itself, as by a
+    filter of contents, has an empty completion too, once the server has answered another.
 
     Args:
         url: base of the interface, such as http://127.0.0.1:8000/v1.
@@ -61,6 +65,7 @@ class EndpointCompleter:
             raise ConfigError(f"endpoint: its client is missing; install it with {install_hint('serve')}") from None
         self._openai = openai
         self._url, self._model, self._extract, self._concurrency = url, model, extract, concurrency
+        self._has_answered = False
         token = token or os.environ.get("OPENAI_API_KEY") or "none"
         if not re.fullmatch("[!-~]+", token):
             raise ConfigError("endpoint: OPENAI_API_KEY: it must have visible ASCII characters and no spaces")
@@ -89,7 +94,7 @@ class EndpointCompleter:
     async def _complete_all(self, batch: list[Request], settings: CodegenSection) -> list[Completion]:
         slots = asyncio.Semaphore(self._concurrency)
 
-        async def one(request: Request) -> Completion | str:
+        async def one(request: Request) -> Completion | str | Exception:
             async with slots:
                 return await self._complete(client, request, settings)
 
@@ -103,17 +108,29 @@ class EndpointCompleter:
                 first = refused.exceptions[0]
                 raise first if isinstance(first, ConfigError) else self._refusal(first) from errors
         answers = [task.result() for task in tasks]
+        self._has_answered |= any(isinstance(answer, Completion) for answer in answers)
         reasons = [answer for answer in answers if isinstance(answer, str)]
-        if len(reasons) == len(answers) and len({request.problem.key for request in batch}) > 1:
+        refusals = [answer for answer in answers if isinstance(answer, Exception)]
+        is_whole = len(reasons) + len(refusals) == len(answers) and len({request.problem.key for request in batch}) > 1
+        if refusals and (is_whole or not self._has_answered):
+            raise self._refusal(refusals[0])
+        if refusals:
+            _logger.warning("%s; %d of %d answers fail for that", self._refusal(refusals[0]), len(refusals), len(batch))
+        if is_whole:
             raise ConfigError(
                 f"endpoint: {self._url} has too small a context for all {len(batch)} requests of a batch "
                 f"({reasons[0]}); set codegen.max_new_tokens below {settings.max_new_tokens}, or give the server a "
                 "longer context"
             )
-        return [DID_NOT_FIT if isinstance(answer, str) else answer for answer in answers]
+        return [
+            answer if isinstance(answer, Completion) else DID_NOT_FIT if isinstance(answer, str) else _REFUSED
+            for answer in answers
+        ]
 
-    async def _complete(self, client: "AsyncOpenAI", request: Request, settings: CodegenSection) -> Completion | str:
-        """The completion, or the server's reason where the prompt is too long for it."""
+    async def _complete(
+        self, client: "AsyncOpenAI", request: Request, settings: CodegenSection
+    ) -> Completion | str | Exception:
+        """The completion, the server's reason where the prompt is too long for it, or its refusal of this prompt."""
         asked: dict[str, Any] = {
             "model": self._model,
             "max_tokens": settings.max_new_tokens,
@@ -128,7 +145,7 @@ class EndpointCompleter:
             except self._openai.BadRequestError as error:
                 reason = " ".join(str(error).split())
                 if not any(sign in f"{error.code} {reason}".lower() for sign in _TOO_LONG):
-                    raise
+                    return error
             asked["max_tokens"] = _tokens_left(reason, settings.max_new_tokens)
             if asked["max_tokens"] < 1:
                 break

@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from multipl_judge.errors import UserError
 from multipl_judge.judge.outcome import Outcome
 from multipl_judge.languages.harnesses import HARNESSES
 from multipl_judge.problems.problem import Problem, commented
@@ -97,8 +98,13 @@ class Round:
             try:
                 while self._batches or pending:
                     batch = self._batches.popleft() if self._batches else None
-                    if batch is not None:
-                        self._answer(batch)
+                    try:
+                        if batch is not None:
+                            self._answer(batch)
+                    except UserError:  # of a server: what was answered before is judged all the same
+                        if pending is not None:
+                            self._collect(pending[0], pending[1].result())
+                        raise
                     if pending is not None and self._collect(pending[0], pending[1].result()):
                         return True
                     pending = None if batch is None else (batch, judging.submit(self._judged, batch))
