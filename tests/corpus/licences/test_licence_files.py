@@ -11,6 +11,7 @@ import pytest
 from multipl_moe.corpus.licences import licence_files
 from multipl_moe.corpus.licences.licence_files import is_licence_name, nearest_among
 from multipl_moe.corpus.read import archives
+from multipl_moe.errors import CorpusError
 from tests.corpus.conftest import program
 from tests.corpus.read.finding import find
 from tests.corpus.read.test_archives import tar
@@ -173,6 +174,8 @@ def test_git_runs_no_command_that_a_work_tree_names(tmp_path):
     subprocess.run(["git", "-C", str(tmp_path / "tree"), "config", "core.fsmonitor", command], check=True)
     assert licences("git", tmp_path / "tree") == LICENCES
     assert not (tmp_path / "run").exists()
+    with pytest.raises(CorpusError, match="name the one above it"):
+        licences("git", tmp_path / "tree" / ".git")
 
 
 def test_of_an_archive_that_breaks_off_the_licences_before_hold_and_one_that_cannot_be_read_is_unknown(tmp_path):

@@ -19,12 +19,14 @@ class GitRepository:
 
     `top` is the repository's own folder, and `folder` leads from there to `root`: "" or "src/".
 
-    CorpusError where git is missing, or cannot read it.
+    CorpusError where git is missing, or cannot read it, or where it is the folder .git of a work tree.
     """
 
     def __init__(self, root: Path):
         self.root = root
         self.is_bare = self._run("rev-parse", "--is-bare-repository").strip() == b"true"
+        if not self.is_bare and self._run("rev-parse", "--is-inside-git-dir").strip() == b"true":
+            raise CorpusError(f"corpus.sources: {root}: this is inside the folder .git; name the one above it")
         self.folder = "" if self.is_bare else os.fsdecode(self._run("rev-parse", "--show-prefix").removesuffix(b"\n"))
         self.top = root.joinpath(*[".."] * self.folder.count("/"))
 
