@@ -156,7 +156,6 @@ def test_unknown_keys_and_values_of_another_type_are_all_named_at_once(values: d
     [
         ({"domain_gate": ["rust"]}, "0dd39d2"),
         ({"gate": {"languages": ["rust"]}}, "2a2af50"),
-        ({"routing": {"shared_expert_selection": "always"}}, "313c2b7"),
     ],
 )
 def test_settings_of_older_versions_are_refused_with_the_one_that_reads_them(values: dict[str, Any], commit: str):

@@ -48,17 +48,12 @@ def test_settings_that_the_hybrid_has_not_are_all_told(world: World):
 def test_a_start_that_the_hybrid_has_not_is_told(world: World, tmp_path: Path):
     hybrid = shutil.copytree(world.hybrid, tmp_path / "hybrid")
     record = json.loads((hybrid / "upcycle.json").read_text())
-    of_before = {"reinit": 0.0, "experts_from": None}  # keys that older hybrids have
-    made = record | of_before | {"noise": 0.5, "other_text": ["a/perl"]}
+    made = record | {"noise": 0.5, "other_text": ["a/perl"]}
     (hybrid / "upcycle.json").write_text(json.dumps(made))
     same = {"noise": 0.5, "dtype": "auto", "other_text": ["b/perl"]}
     again = validate_recipe({"upcycle": same, "moe": {"preset": "causal"}})
     assert recipe_of_hybrid(again, hybrid).upcycle.dtype == "float32"
     assert recipe_of_hybrid(validate_recipe({}), hybrid).upcycle.other_text == [Path("a/perl")]
-    (hybrid / "upcycle.json").write_text(json.dumps(made | {"reinit": 0.5}))
-    with pytest.raises(ConfigError, match=r"upcycle\.reinit: the hybrid was made with it; .* 313c2b7 has"):
-        recipe_of_hybrid(validate_recipe({}), hybrid)
-    (hybrid / "upcycle.json").write_text(json.dumps(made))
     other = {"noise": 0.0, "dtype": "bfloat16", "verify": False, "other_text": []}
     with pytest.raises(ConfigError) as refused:
         recipe_of_hybrid(validate_recipe({"upcycle": other}), hybrid)

@@ -54,13 +54,13 @@ class Harness:
             code of the language is mended, what would end the program is left out.
     """
 
-    guard: str
     ending: str
     stop: tuple[str, ...]
     closing: str
     broken: str
     comment: str | tuple[str, str]
     extension: str
+    guard: str = ""
     tests: str = "$tests"
     call: str = ""
     options: tuple[str, ...] = ()

@@ -199,7 +199,6 @@ exit(0) unless harness_control.failure_count == 4
 
 HARNESSES: dict[str, Harness] = {
     "python": Harness(
-        guard="",
         ending="",
         stop=("\nclass", "\ndef", "\n#", "\nif", "\nprint", "\nassert"),
         closing="\n",
@@ -208,7 +207,6 @@ HARNESSES: dict[str, Harness] = {
         extension=".py",
     ),
     "java": Harness(
-        guard="",
         ending=_JAVA_ENDING,
         stop=("\n    }\n",),
         closing="\n    }\n",
@@ -219,7 +217,6 @@ HARNESSES: dict[str, Harness] = {
         call="$class_name.tests(); if (!$class_name.harness_control()) return;",
     ),
     "cpp": Harness(
-        guard="",
         ending=_CPP_ENDING,
         stop=("\n}",),
         closing="\n}\n",
@@ -230,7 +227,6 @@ HARNESSES: dict[str, Harness] = {
         options=("-std=c++17",),
     ),
     "rust": Harness(
-        guard="",
         ending=_RUST_ENDING,
         stop=("\n}",),
         closing="\n}\n",
@@ -241,7 +237,6 @@ HARNESSES: dict[str, Harness] = {
         options=("--edition=2021",),
     ),
     "go": Harness(
-        guard="",
         ending=_GO_ENDING,
         stop=("\n}",),
         closing="\n}\n",
@@ -251,7 +246,6 @@ HARNESSES: dict[str, Harness] = {
         call="harnessTests(t)",
     ),
     "ruby": Harness(
-        guard="",
         ending=_RUBY_ENDING,
         stop=("\nend",),
         closing="\nend\n",

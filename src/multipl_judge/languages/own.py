@@ -157,7 +157,7 @@ class OwnLanguage(BaseModel):
     def bare_harness(self) -> Harness:
         """The harness of a language of which only programs that read standard input are judged."""
         extension, comment = (*self.extensions, "")[0], self.line_comment or self.block_comment or "#"
-        return Harness(guard="", ending="", stop=(), closing="", broken="", comment=comment, extension=extension)
+        return Harness(ending="", stop=(), closing="", broken="", comment=comment, extension=extension)
 
     def entry(self, name: str) -> Language:
         """Its entry in a table of languages."""

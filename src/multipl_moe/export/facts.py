@@ -89,7 +89,7 @@ def _choice(moe: MoeConfig, routing: RoutingConfig) -> list[tuple[str, str]]:
 
 def _start(moe: MoeConfig, provenance: Provenance) -> str:
     record = provenance.upcycle or {}
-    if "noise" not in record or record.get("reinit") or record.get("experts_from"):  # keys of older hybrids
+    if "noise" not in record:
         return NOT_RECORDED
     if not EXPERT_KINDS[moe.experts.type].is_copied:
         return "no difference from the base"

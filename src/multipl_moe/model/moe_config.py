@@ -25,7 +25,6 @@ _TYPE_NAMES: dict[Any, str] = {
 _MOST_ALPHA = 3e38  # as float32 holds
 _BEFORE_THREE = "0dd39d2"
 _BEFORE_PAIRS = "2a2af50"
-_COMPETING = "313c2b7"
 
 
 @dataclass(frozen=True)
@@ -151,7 +150,7 @@ class MoeConfig:
     def from_dict(cls, values: dict[str, Any]) -> "MoeConfig":
         """Read the `moe` entry of a config.json; unknown keys and values of another type are errors."""
         found = values if isinstance(values, dict) else {}
-        gate, routing = found.get("gate"), found.get("routing")
+        gate = found.get("gate")
         if found.keys() & {"domain_gate", "num_token_experts"}:
             raise ConfigError(
                 "moe: written before its settings were in three parts (gate, experts, routing); train it anew, or use "
@@ -161,12 +160,6 @@ class MoeConfig:
             raise ConfigError(
                 "moe.gate: written while the gate read states instead of tokens; fit it anew (`multipl-moe upcycle`), "
                 f"or use the model with the version that wrote it (the last is commit {_BEFORE_PAIRS})"
-            )
-        if isinstance(routing, dict) and "shared_expert_selection" in routing:
-            raise ConfigError(
-                "moe.routing.shared_expert_selection: the shared expert is always chosen now; where the key says so "
-                "(always), take it out of config.json; else use the model with the version that wrote it (the last is "
-                f"commit {_COMPETING})"
             )
         problems: list[str] = []
         parts = _read(cls, values, "moe", problems)

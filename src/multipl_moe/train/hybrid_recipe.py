@@ -40,8 +40,6 @@ def recipe_of_hybrid(recipe: Recipe, folder: Path) -> Recipe:
 
 
 def _start(record: dict[str, Any], config: MultiplMoeConfig) -> dict[str, Any]:
-    if gone := [key for key in ("reinit", "experts_from") if record.get(key)]:
-        raise ConfigError(f"upcycle.{gone[0]}: the hybrid was made with it; this version has it no more, 313c2b7 has")
     start: dict[str, Any] = {"dtype": dtype_name(cast(torch.dtype, config.dtype))}
     if "noise" in record:
         start["noise"] = record["noise"]

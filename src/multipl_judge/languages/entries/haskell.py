@@ -54,7 +54,6 @@ ENTRY = Entry(
     ),
     Harness(
         opening=_OPENING,
-        guard="",
         ending=_ENDING,
         stop=("\nmain", "\n-- |", "\n{-", "\n```"),
         closing="\n",

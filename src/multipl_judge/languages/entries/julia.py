@@ -39,7 +39,6 @@ ENTRY = Entry(
         ),
     ),
     Harness(
-        guard="",
         ending=_ENDING,
         stop=("\nend", "\n```"),
         closing="\nend\n",

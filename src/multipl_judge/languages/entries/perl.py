@@ -72,7 +72,6 @@ ENTRY = Entry(
     ),
     Harness(
         opening=_OPENING,
-        guard="",
         ending=_ENDING,
         stop=("\n}", "\n```"),
         closing="\n}\n",
