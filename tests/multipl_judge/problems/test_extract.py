@@ -162,6 +162,12 @@ def test_a_result_without_values_is_equal_to_nothing_in_r(body, samples, judged)
     assert judged(samples["starter-r"], f"{body}}}\n").outcome == Outcome.wrong_answer
 
 
+def test_classes_and_packages_of_a_program_do_not_matter_in_r(samples, judged):
+    body = "  2 * n\n}\nsetClass('A', representation(x = 'numeric'))\nlibrary(tools)\n"
+    body += "setMethod('show', 'A', function(object) cat('a'))\n"
+    assert judged(samples["starter-r"], body).outcome == Outcome.passed
+
+
 def test_a_helper_that_the_tests_call_stands_outside_the_function_in_rust(samples, judged):
     problem = samples["humaneval_x-rust"]
     posed = replace(problem, tests=problem.tests.replace("use super::*;", "use super::*;\n    use super::half;"))
