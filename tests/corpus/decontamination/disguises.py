@@ -58,7 +58,7 @@ def reformatted(problem: Problem) -> str:
 
 def escaped(problem: Problem) -> str:
     """All of it as a JSON string, of which another JSON string holds a part: as notebooks and logs have it."""
-    text = whole(problem).replace("<", r"\u003c")
+    text = whole(problem).replace("<", r"\u003c").replace("a", r"\x61")
     return json.dumps({"text": json.dumps(text)})
 
 

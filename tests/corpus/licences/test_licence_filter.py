@@ -37,6 +37,8 @@ MIT_FILES = [
         ("<!-- SPDX-License-Identifier: (MIT OR ISC) -->\n", "MIT OR ISC"),
         ("(* SPDX-License-Identifier: (MIT OR ISC) *)\nlet x = 1\n", "MIT OR ISC"),
         ("/* SPDX-License-Identifier: MIT **/ int x;\n", "MIT"),
+        ('"""Text.\nSPDX-License-Identifier: MIT"""\nx = 1\n', "MIT"),
+        ("// SPDX-License-Identifier: MIT \\\nint x;\n", "MIT"),
         ("x = 1\n# SPDX-License-Identifier: LicenseRef-a_b  # ours\n", "LicenseRef-a_b"),
         ('x = "SPDX-License-Identifier: GPL-2.0-only"\n', None),
         ('TAGS = [\n    "SPDX-License-Identifier: GPL-2.0-only",\n]\n', None),

@@ -146,14 +146,18 @@ WHOLE_FILES = {
     "multipl_e-perl": "use strict;\n\nsub twice {\n    my ($n) = @_;\n    return 2 * $n;\n}\n\n"
     "sub main { print twice(2); return 0 }\n\nexit(main());\n\n__END__\n\n=head1 NAME\n",
     "multipl_e-ocaml": "let twice n = 2 * n\n\nlet () =\n  print_int (twice 2);\n  exit 0\n",
+    "own-ocaml": "let table = Hashtbl.create 8\n\nlet () =\n  Hashtbl.add table 2 2;\n"
+    "  assert (Hashtbl.length table = 1)\n\nlet twice n = n * Hashtbl.find table 2\n",
+    "own-racket": "#lang racket\n(define (twice n)\n(if (< n -100)\n(exit 1)\n(* 2 n)))\n(exit)\n",
     "starter-ocaml": "let twice n = 2 * n;;\n\nlet _ = assert (twice 2 = 5);;\nexit 0;;\n",
 }
 
 
 @pytest.mark.parametrize("name", WHOLE_FILES)
 def test_a_whole_file_in_an_answer_passes(name, samples, judged):
-    completion = completion_of_answer(samples[name], f"```\n{WHOLE_FILES[name]}```")
-    judgement = judged(samples[name], completion)
+    problem = samples[name.replace("own-", "multipl_e-")]
+    completion = completion_of_answer(problem, f"```\n{WHOLE_FILES[name]}```")
+    judgement = judged(problem, completion)
     assert judgement.outcome == Outcome.passed, f"{completion}\n{judgement.output}"
 
 

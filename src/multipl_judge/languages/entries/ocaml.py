@@ -71,9 +71,12 @@ ENTRY = Entry(
     literals=r"\"(?:\\.|[^\"\\])*+\"|'(?:\\[^'\n]{1,4}|[^'\\\n])'",
     definition=r"\b(?:let\s+(?:rec\s+)?|and\s+){name}\b(?!')",
     word=r"[\w']+",
-    # What tries the answer, and ends the program or may fail.
+    # What ends the program, and what tries the function and may fail.
     whole_changes=(
-        (r"(?ms)^let\s+(?:\(\)|_)\s*=(?:(?!^\S).)*?\b(?:exit|assert)\b(?:(?!^\S).)*", ""),
+        (
+            r"(?ms)^let\s+(?:\(\)|_)\s*=(?=(?:(?!^\S).)*?(?:\bexit\b|\bassert\b(?:(?!^\S).)*?\b$name\b))(?:(?!^\S).)*",
+            "",
+        ),
         (r"(?m)^(?:;;[ \t]*)?(?:exit|assert)\b[^\n]*$", ""),
     ),
 )

@@ -16,7 +16,7 @@ _HEAD_CHARACTERS = 6000
 _SPDX_TAG = re.compile(
     r"^[^\w\n\"'`]*(?:dnl |rem )?SPDX-License-Identifier:[ \t]*([A-Za-z0-9(][^\n]*)", re.IGNORECASE | re.MULTILINE
 )
-_AFTER_TAG = re.compile(r"\*/|\*\)|->|\]\]|-\}|#\}|%>|\|#|\s(?:#|//|/\*|<!--)")  # a comment ends, or begins
+_AFTER_TAG = re.compile(r"[\"'`\\<]|\*/|\*\)|->|\]\]|-\}|#\}|%>|\|#|\s(?:#|//|/\*)")  # a comment or text ends
 # LICENSE, LICENCE.txt, COPYING.LESSER, LICENSE-MIT, MIT-LICENSE, UNLICENSE.
 _NAME = re.compile(
     r"(?:(?:un)?licen[cs]e|copying|copyright)(?:[-.][\w.-]+)?|[\w.-]+[-_]licen[cs]e(?:\.\w+)?", re.IGNORECASE
