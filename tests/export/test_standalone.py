@@ -99,7 +99,8 @@ def test_the_tokenizer_loads_as_the_card_says_without_question_or_warning(export
 
 def test_where_the_package_is_its_own_code_runs_also_what_was_saved_without_it(exports, references):
     own = exports.output(LLAMA)
-    for folder, arguments in ((own, {}), (own, {"trust_remote_code": True}), (exports.copy(LLAMA), {})):
+    trusting: Any = {"trust_remote_code": True}
+    for folder, arguments in ((own, {}), (own, trusting), (exports.copy(LLAMA), {})):
         model: Any = AutoModelForCausalLM.from_pretrained(folder, **arguments)
         assert type(model) is MultiplMoeForCausalLM
         assert torch.equal(compute(model, exports.tokens)["logits"], references[LLAMA.name]["logits"])

@@ -35,6 +35,7 @@ from .conftest import (
 )
 
 LONG = 3000
+STREAM: Any = {"stream": True, "stream_options": {"include_usage": True}}
 
 
 @pytest.fixture
@@ -53,11 +54,11 @@ def test_a_completion_is_what_the_model_writes_alone_streamed_or_not(held, clien
     answer = client.completions.create(**asked)
     assert (answer.choices[0].text, answer.choices[0].finish_reason) == (expected, "length")
     assert (answer.model, answer.usage.prompt_tokens, answer.usage.completion_tokens) == (NAME, len(PROMPT), 12)
-    events = list(client.completions.create(**asked, stream=True))
+    *events, told = client.completions.create(**asked, **STREAM)
     pieces = [event.choices[0].text for event in events]
     assert "".join(pieces) == expected
     assert sum(map(bool, pieces)) > 1
-    assert (events[-1].choices[0].finish_reason, events[-1].usage.completion_tokens) == ("length", 12)
+    assert (events[-1].choices[0].finish_reason, told.usage.completion_tokens) == ("length", 12)
 
 
 def test_a_prompt_may_be_token_ids(held, write):
@@ -74,10 +75,10 @@ def test_with_a_suffix_what_stands_between_is_written_streamed_or_not(folder):
             expected = greedy((model, tokenizer), f"<{prompt}>}}|", 8)
             asked: Any = {"model": NAME, "prompt": prompt, "suffix": "}", "max_tokens": 8, "temperature": 0}
             answer = client.completions.create(**asked)
-            events = list(client.completions.create(**asked, stream=True))
+            *events, told = client.completions.create(**asked, **STREAM)
             assert answer.choices[0].text == "".join(event.choices[0].text for event in events) == expected
             assert expected != greedy((model, tokenizer), prompt or "<", 8)
-            assert [told.usage and told.usage.prompt_tokens for told in (answer, events[-1])] == [len(prompt) + 4] * 2
+            assert [one.usage and one.usage.prompt_tokens for one in (answer, told)] == [len(prompt) + 4] * 2
 
 
 def test_the_first_space_of_an_answer_is_kept_where_the_tokenizer_leaves_out_that_of_a_text(tmp_path):
@@ -97,10 +98,10 @@ def test_a_chat_is_put_into_the_template_streamed_or_not_and_ends_with_its_stop_
     asked = {"model": NAME, "messages": MESSAGES, "max_completion_tokens": 12, "temperature": 0}
     message = client.chat.completions.create(**asked).choices[0].message
     assert (message.content, message.role) == (expected, "assistant")
-    events = list(client.chat.completions.create(**asked, stream=True))
+    *events, told = client.chat.completions.create(**asked, **STREAM)
     assert "".join(event.choices[0].delta.content or "" for event in events) == expected
     assert events[-1].choices[0].finish_reason == "length"
-    assert events[-1].usage.total_tokens == len("<user>Hello<answer>") + 12
+    assert told.usage.total_tokens == len("<user>Hello<answer>") + 12
     stop = expected[3:6]
     ended = client.chat.completions.create(**asked, stop=stop).choices[0].message
     assert ended.content == expected[: expected.index(stop)] + stop
@@ -314,8 +315,9 @@ def test_requests_from_8_connections_at_once_get_the_answers_that_they_would_get
     assert all(text == expected[prompt] for prompt, text in answers)
 
 
+@pytest.mark.parametrize("is_stream", [True, False])
 @pytest.mark.parametrize("path", [COMPLETION, CHAT])
-def test_a_client_that_goes_away_ends_its_stream(held, url, write, path):
+def test_a_client_that_goes_away_ends_its_answer(held, url, write, path, is_stream):
     passes, expected = [], write()
 
     def note(module, args, output) -> None:
@@ -324,12 +326,13 @@ def test_a_client_that_goes_away_ends_its_stream(held, url, write, path):
 
     hook = held[0].register_forward_hook(note)
     connection = connect(url)
-    connection.request("POST", path, json.dumps(ASKED[path] | {"max_tokens": LONG, "stream": True}), JSON)
+    connection.request("POST", path, json.dumps(ASKED[path] | {"max_tokens": LONG, "stream": is_stream}), JSON)
     deadline = time.monotonic() + 20
     while len(passes) < 3:
         assert time.monotonic() < deadline
         time.sleep(0.005)
-    connection.getresponse().close()
+    if is_stream:
+        connection.getresponse().close()
     connection.close()
     assert write() == expected
     hook.remove()

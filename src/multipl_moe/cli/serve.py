@@ -218,8 +218,6 @@ def _gguf_of(model: Path) -> Path | None:
 
 def _serve(model: Path, name: str, host: str, token: str | None, listener: socket.socket) -> None:
     _require_packages()
-    from fastapi import HTTPException
-
     from multipl_moe.checkpoints.loading import load_model
     from multipl_moe.generate.text import load_tokenizer
     from multipl_moe.serve.app import build_app
@@ -229,14 +227,7 @@ def _serve(model: Path, name: str, host: str, token: str | None, listener: socke
         raise BaseModelError(f"model: {model} has no fast tokenizer (tokenizer.json); convert its tokenizer first")
     app = build_app(name, loaded, tokenizer, token=token, host=host)
     console.print(f"serving {name} at {_address(host, listener)}/v1; Ctrl-C stops", soft_wrap=True)
-
-    def refuse(*args: object) -> None:
-        raise HTTPException(503, "the server is stopping")
-
-    async def stop() -> None:
-        loaded.register_forward_pre_hook(refuse)  # answers under way end at the next token
-
-    _run(app, listener, stop)
+    _run(app, listener, app.state.stop)  # answers under way end
 
 
 def _require_packages() -> None:

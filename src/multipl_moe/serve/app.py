@@ -1,9 +1,9 @@
 """The server of `transformers serve` for one loaded model, with more kinds of completions."""
 
-import copy
 import time
 from collections.abc import AsyncIterator, Sequence
-from functools import partial
+from queue import Queue
+from types import SimpleNamespace
 from typing import Any, cast
 
 import torch
@@ -11,13 +11,16 @@ from fastapi import FastAPI, HTTPException
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from jinja2 import TemplateError
-from torch import Tensor
-from transformers import BatchEncoding
-from transformers.cli.serving.chat_completion import ChatCompletionHandler
+from starlette.middleware import Middleware
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from transformers.cli.serving.chat_completion import (
+    ChatCompletionHandler,
+    TransformersCompletionCreateParamsStreaming,
+)
 from transformers.cli.serving.completion import CompletionHandler
-from transformers.cli.serving.model_manager import ModelManager, TimedModel
+from transformers.cli.serving.model_manager import EngineClient, ModelManager
 from transformers.cli.serving.server import build_server
-from transformers.cli.serving.utils import GenerationState
+from transformers.cli.serving.utils import GenerateRunner
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.generate.text import COLDEST, TextGenerator, decoding_context, told_language
@@ -52,16 +55,20 @@ def build_app(name: str, model: Any, tokenizer: Any, *, token: str | None, host:
     Args:
         name, model, tokenizer: from now on the model samples, except at temperature 0. Chat needs a chat template.
         token, host: as for `guard`.
+
+    Its `state.stop()` ends all answers under way.
     """
     if not model.generation_config.do_sample:  # transformers' handlers never turn it on, whatever the temperature
         model.generation_config.update(do_sample=True, top_k=0)
     held = _OneModel(name, model, tokenizer)
-    state = GenerationState()
-    none = cast(Any, None)  # for responses, transcriptions and loading by name, which are not served
-    app = build_server(held, _Chats(held, state), _Completions(held, state), none, none, none, state)
+    state = held.generation_state
+    none = cast(Any, None)  # for other kinds of requests, which are not served
+    app = build_server(held, _Chats(held, state), _Completions(held, state), none, none, none)
+    app.state.stop = held.stop
     paths = {"/health", "/v1/models", "/v1/completions", *(["/v1/chat/completions"] if tokenizer.chat_template else [])}
     app.router.routes[:] = [route for route in app.router.routes if getattr(route, "path", None) in paths]
-    app.max_body_size = 2**22  # bytes; all other requests wait while it is split into tokens
+    # Bytes; all other requests wait while they are split into tokens. Inside transformers' own, which loses a refusal.
+    app.user_middleware.append(Middleware(RequestBodyLimitMiddleware, max_body_size=2**22))
     for kind in (ValueError, TypeError, LookupError, TemplateError):
         app.add_exception_handler(kind, _unanswerable)
     app.add_exception_handler(RequestValidationError, _no_body)
@@ -80,84 +87,72 @@ async def _no_body(request: Any, error: Exception) -> Any:
     return refusal("; ".join(f"body: {one['msg']}" for one in error.errors()), 422)
 
 
+class _Thread:
+    """In place of the queue to a process of the model's own, with which transformers serves: a thread of this one."""
+
+    def __init__(self, model: Any, tokenizer: Any, results: Queue) -> None:
+        self._runner = GenerateRunner(model, tokenizer, lambda *told: results.put(told))
+
+    def put(self, asked: tuple) -> None:
+        method, request_id, *args = asked
+        getattr(self._runner, method)(request_id, *args)
+
+
 class _OneModel(ModelManager):
-    """transformers' source of models, with a single one, whichever a request names."""
+    """transformers' source of models, with a single one, which is loaded."""
 
     def __init__(self, name: str, model: Any, tokenizer: Any) -> None:
-        super().__init__()
-        self.force_model, self.model, self.tokenizer = name, model, tokenizer
-        self.process_model_name = lambda model_id: model_id  # it has no revision
-        self.loaded_models[name] = TimedModel(model, -1, tokenizer)  # so that it is listed as loaded
+        self.name, self.model, self.tokenizer = name, model, tokenizer
+        loader = SimpleNamespace(
+            load_config=lambda model_id: (model.config, model.generation_config),
+            load_processor=lambda model_id: tokenizer,
+        )
+        self._results: Queue = Queue()
+        thread = _Thread(model, tokenizer, self._results)
+        super().__init__(cast(Any, loader), force_model=name, engine_connection=(thread, self._results, 0))
+        self.get_engine(name).model_id = name  # transformers adds a revision
         sizes = model.config.get_text_config()
         self.token_ids = range(sizes.vocab_size)
         self.longest = getattr(sizes, "max_position_embeddings", 2**31)
 
-    def load_model_and_processor(self, *args: Any, **options: Any) -> Any:
-        return self.model, self.tokenizer
-
-    def with_tokenizer(self, tokenizer: Any) -> "_OneModel":
-        other = copy.copy(self)
-        other.tokenizer = tokenizer
-        return other
+    async def stop(self) -> None:
+        engine, stopping = self.get_engine(self.name), HTTPException(503, "the server is stopping")
+        for request_id in list(engine.pending_requests):
+            engine.requests_queue.put(("cancel", request_id))
+            self._results.put(([], [], [(request_id, stopping)]))
 
 
-class _Prompt(BatchEncoding):
-    """The tokens of a prompt. Called like a tokenizer it returns itself, whatever the text."""
-
-    def __call__(self, *args: Any, **options: Any) -> "_Prompt":
-        return self
-
-
-def _tokenizer_for(prompt: _Prompt, tokenizer: Any, stops: Sequence[str]) -> Any:
-    """A tokenizer that gives transformers' handler the tokens of `prompt`, and of an answer the text before any stop.
-
-    The handler encodes with `processor.tokenizer(text)`, streams with `processor.tokenizer._tokenizer`, and decodes
-    whole answers with `processor.decode`. It ends an answer at a stop string, but leaves the string in. Some tokenizers
-    leave out a text's first space, so a context is decoded with the answer and cut off.
-    """
-    context = decoding_context(tokenizer, cast(Tensor, prompt["input_ids"])[0].tolist())
-
-    def decode(new: Any, **options: Any) -> str:
-        whole = tokenizer.decode([*context, *map(int, new)], **options)
-        text = whole[len(tokenizer.decode(context, **options)) :]
-        return min((text.partition(stop)[0] for stop in stops), key=len, default=text)
-
-    prompt._tokenizer = tokenizer.backend_tokenizer  # type: ignore[attr-defined]
-    processor = copy.copy(tokenizer)
-    processor.tokenizer, processor.decode = prompt, decode
-    return processor
+class _ChatParams(TransformersCompletionCreateParamsStreaming, total=False):
+    language: str
 
 
 class _Chats(ChatCompletionHandler):
     """transformers' handler, with `language`; question and answer fit the model's positions."""
 
+    _valid_params_class = _ChatParams
     model_manager: _OneModel
 
     async def handle_request(self, body: dict, request_id: str) -> Any:
-        held = self.model_manager
         body = _checked(body)
         _require_messages(body.get("messages"))
+        return _with_end(await super().handle_request(body, request_id))
+
+    def render_messages(self, engine: EngineClient, messages: list[dict], body: dict) -> dict:
+        held = self.model_manager
         num_new = next((body[key] for key in _NUM_NEW[::-1] if body.get(key) is not None), _USUAL_TOKENS)
         try:
-            told = told_language(held.model.config, body.pop("language", None))
+            told = told_language(held.model.config, body.get("language"))
             if num_new == 0:
                 raise ConfigError("max_tokens: no tokens leave no answer; leave it out")
         except ConfigError as error:
             raise HTTPException(400, str(error)) from error
-
-        def asked(*args: Any, **options: Any) -> BatchEncoding:
-            inputs = held.tokenizer.apply_chat_template(*args, **options)
-            room = held.longest - (length := inputs["input_ids"].shape[1])
-            if room < 1:
-                what = f"messages: they have {length} tokens, of a maximum context length of {held.longest}"
-                raise HTTPException(400, what)
-            body["max_completion_tokens"] = min(num_new, room)  # read by the handler after this
-            return BatchEncoding({**inputs, **told})
-
-        asking = copy.copy(held.tokenizer)
-        asking.apply_chat_template = asked
-        handler = ChatCompletionHandler(held.with_tokenizer(asking), self.generation_state)
-        return _with_end(await handler.handle_request(body, request_id))
+        inputs = super().render_messages(engine, messages, body)
+        room = held.longest - (length := inputs["input_ids"].shape[1])
+        if room < 1:
+            what = f"messages: they have {length} tokens, of a maximum context length of {held.longest}"
+            raise HTTPException(400, what)
+        body["max_completion_tokens"] = min(num_new, room)  # read by the handler after this
+        return {**inputs, **told}
 
 
 class _Completions(CompletionHandler):
@@ -180,7 +175,7 @@ class _Completions(CompletionHandler):
         except ConfigError as error:
             raise HTTPException(400, str(error)) from error
 
-    def _encode(self, prompt: Any, suffix: str | None, language: str | None, *, is_scored: bool) -> _Prompt:
+    def _encode(self, prompt: Any, suffix: str | None, language: str | None, *, is_scored: bool) -> dict[str, Any]:
         """Its tokens, and what is told to the gate; of what is scored the head says nothing, as for a model alone."""
         held = self.model_manager
         head = prompt if isinstance(prompt, str) and not is_scored else ""
@@ -195,33 +190,52 @@ class _Completions(CompletionHandler):
             raise ConfigError("prompt: give a text, or without a suffix the ids of tokens that this model has")
         if not 0 < tokens.shape[1] < held.longest:
             raise ConfigError(f"prompt: it has {tokens.shape[1]} tokens, of a maximum context length of {held.longest}")
-        return _Prompt({"input_ids": tokens, "attention_mask": torch.ones_like(tokens)} | told)
+        return {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)} | told
 
-    async def _write(self, body: dict, prompt: _Prompt, request_id: str) -> Any:
+    async def _write(self, body: dict, prompt: dict[str, Any], request_id: str) -> Any:
         held = self.model_manager
         stop = body.get("stop") or []
         stops = [stop] if isinstance(stop, str) else stop
         num_new = body.get("max_tokens", _USUAL_TOKENS)
         if "" in stops or num_new == 0:
             raise ConfigError("stop, max_tokens: an empty stop string or no tokens leave no answer; leave them out")
-        one = held.with_tokenizer(_tokenizer_for(prompt, held.tokenizer, stops))
-        most_new = min(num_new or _USUAL_TOKENS, held.longest - cast(Tensor, prompt["input_ids"]).shape[1])
-        asked = {"prompt": "", "stop": stops or None, "max_tokens": most_new}
-        return _with_end(await CompletionHandler(one, self.generation_state).handle_request(body | asked, request_id))
+        engine, ids = held.get_engine(body.get("model")), prompt["input_ids"][0].tolist()
+        asked = body | {"stop": stops or None, "max_tokens": min(num_new or _USUAL_TOKENS, held.longest - len(ids))}
+        options = self._build_generation_kwargs(asked, engine.generation_config)
+        if body.get("stream"):
+            return _with_end(self._streaming(request_id, engine, prompt, options, None, body.get("stream_options")))
 
-    async def _score(self, body: dict, prompts: list[_Prompt], request_id: str) -> JSONResponse:
+        async def generated(inputs: dict, options: dict) -> tuple[str, int, list[int]]:
+            _, num_prompt, new = await engine.generate_non_streaming(inputs, options)
+            return _text_after(held.tokenizer, ids, new, stops), num_prompt, new
+
+        one: Any = SimpleNamespace(model_id=engine.model_id, generate_non_streaming=generated)
+        return await self._non_streaming(request_id, one, prompt, options)
+
+    async def _score(self, body: dict, prompts: list[dict[str, Any]], request_id: str) -> JSONResponse:
         """The log-probability of every token but the first, and of the likeliest in its place."""
         held = self.model_manager
         num_top, num_new = body.get("logprobs"), body.get("max_tokens")
-        if num_top not in range(1, 6) or num_new not in (0, 1) or body.get("model") not in (None, held.force_model):
-            raise ConfigError(f"echo: it goes with logprobs from 1 to 5, max_tokens 0 or 1, and {held.force_model!r}")
+        engine = held.get_engine(body.get("model"))
+        if num_top not in range(1, 6) or num_new not in (0, 1):
+            raise ConfigError("echo: it goes with logprobs from 1 to 5, and max_tokens 0 or 1")
         if (most := MOST_SCORES // len(held.token_ids)) < max(prompt["input_ids"].shape[1] for prompt in prompts):
             raise ConfigError(f"prompt: at most {most} tokens of this model can be scored at once")
-        thread: Any = self.generation_state.get_manager(held.process_model_name(held.force_model))
-        score = partial(thread.async_submit, _scored_prompt, held.model, held.tokenizer)
-        choices = [await score(prompt, num_top, num_new) | {"index": index} for index, prompt in enumerate(prompts)]
-        head = {"id": request_id, "object": "text_completion", "created": int(time.time()), "model": held.force_model}
+        scored = [await engine.submit(_scored_prompt, prompt, num_top, num_new) for prompt in prompts]
+        choices = [one | {"index": index} for index, one in enumerate(scored)]
+        head = {"id": request_id, "object": "text_completion", "created": int(time.time()), "model": held.name}
         return JSONResponse(head | {"choices": choices})
+
+
+def _text_after(tokenizer: Any, prompt: list[int], new: Sequence[int], stops: Sequence[str]) -> str:
+    """The text of `new` tokens up to any stop string, at which transformers ends an answer but leaves it in.
+
+    Some tokenizers leave out a text's first space, so they are decoded after tokens of the prompt, which are cut off.
+    """
+    context = decoding_context(tokenizer, prompt)
+    whole = tokenizer.decode([*context, *new], skip_special_tokens=True)
+    text = whole[len(tokenizer.decode(context, skip_special_tokens=True)) :]
+    return min((text.partition(stop)[0] for stop in stops), key=len, default=text)
 
 
 def _with_end(response: Any) -> Any:
