@@ -5,6 +5,8 @@ PYTHON ?= python3
 TOKENS ?=
 MINUTES ?=
 OUTPUT ?= runs/demo
+# Versions that all tests ran with, of the ranges in pyproject.toml; `make constraints` takes the newest, to be tested then.
+CONSTRAINTS ?= constraints.txt
 VENV := .venv
 BIN := $(VENV)/bin
 # Three processes on two cores, as programs that are judged, and servers, are waited for. A file's tests stay in one
@@ -12,7 +14,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 15
 unexport PYTHONDONTWRITEBYTECODE  # each process would compile tests and package anew
 
-.PHONY: demo test test-all lint tests all-tests toolchains test-tools clean
+.PHONY: demo test test-all lint tests all-tests toolchains test-tools constraints clean
 
 demo: $(VENV)/.installed toolchains
 	-$(BIN)/multipl-moe doctor
@@ -41,14 +43,20 @@ toolchains:
 test-tools:
 	@scripts/install_toolchains.sh tests
 
-$(VENV)/.installed: pyproject.toml scripts/create_venv.sh
+$(VENV)/.installed: pyproject.toml $(CONSTRAINTS) scripts/create_venv.sh
 	scripts/create_venv.sh $(PYTHON) $(VENV)
-	$(BIN)/pip install --quiet --editable .
+	$(BIN)/pip install --quiet --constraint $(CONSTRAINTS) --editable .
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(BIN)/pip install --quiet --constraint $(CONSTRAINTS) --editable '.[dev]'
 	touch $@
+
+constraints:
+	rm -rf $(VENV)
+	scripts/create_venv.sh $(PYTHON) $(VENV)
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(BIN)/pip freeze --exclude-editable | sed 's/+[a-z].*//' >constraints.txt
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis

@@ -1,11 +1,13 @@
 """pyproject.toml names every library that the package imports: one that others bring along may be gone tomorrow."""
 
 import ast
-import re
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 
@@ -22,10 +24,22 @@ def _imported() -> dict[str, Path]:
     return found
 
 
-def test_every_library_that_is_imported_is_named():
+def _wanted() -> list[Requirement]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
-    named = {re.split(r"[^\w.-]", one)[0].lower().replace("_", "-") for one in wanted}
+    return [Requirement(one) for one in wanted]
+
+
+def test_make_installs_versions_in_the_ranges():
+    pinned = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().split())
+    pinned = {canonicalize_name(name): version for name, version in pinned.items()}
+    wanted = [one for one in _wanted() if one.name != "multipl-moe"]
+    assert {one.name for one in wanted} - set(pinned) == {"trackio", "wandb"}, "no test runs with these"
+    assert not [one for one in wanted if one.name in pinned and pinned[one.name] not in one.specifier]
+
+
+def test_every_library_that_is_imported_is_named():
+    named = {canonicalize_name(one.name) for one in _wanted()}
     brought_by, ours = packages_distributions(), {"multipl_moe", "multipl_judge"}
     ours |= {"pydantic_core"}  # a part of pydantic, which pins it
     unnamed = {
