@@ -111,7 +111,7 @@ def test_what_is_filled_in_comes_back_whatever_yaml_makes_of_it(name, extensions
     own = recipe.own_languages[name]
     assert own.extensions == tuple(extension.lower() for extension in extensions)
     assert own.harness is not None
-    assert own.harness.extension == extensions[0]
+    assert own.harness.of(own.entry(name)).extension == own.extensions[0]
     assert (own.title or "").lower() == name.replace("_", " ").replace("-", " ")
     assert (str(recipe.corpus.sources[0].path), recipe.corpus.sources[0].revision) == (str(Path(stem)), revision)
     assert recipe.programs.benchmarks == [f"x{stem}.jsonl"]

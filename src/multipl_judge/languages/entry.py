@@ -1,6 +1,6 @@
 """All that one language is: for corpus and reports, around its programs, and as a file of `entries` has it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from multipl_judge.languages.toolchain import Toolchain
 
@@ -44,8 +44,8 @@ class Harness:
         tests: the tests in the starter form: `$tests` as written.
         call: what runs them, `$tests` of the ending; `$class_name` is the prompt's first class.
         broken: body that fails whenever it runs and compiles whatever the function returns.
-        comment: mark of a line comment, or the two of a block comment.
-        extension: of source files, with the dot.
+        comment: mark of a line comment, or the two of a block comment; the language's unless given.
+        extension: of source files, with the dot; the first of the language unless given.
         options: arguments of the compiler for the starter form.
         wants: extras of the toolchain for the starter form.
         answers: goes after the solution where calls and their answers are judged: a line with `$call` comes once for
@@ -58,8 +58,8 @@ class Harness:
     stop: tuple[str, ...]
     closing: str
     broken: str
-    comment: str | tuple[str, str]
-    extension: str
+    comment: str | tuple[str, str] = ""
+    extension: str = ""
     guard: str = ""
     tests: str = "$tests"
     call: str = ""
@@ -68,6 +68,11 @@ class Harness:
     opening: str = ""
     answers: str = ""
     multipl_e: tuple[tuple[str, str], ...] = ()
+
+    def of(self, language: Language) -> "Harness":
+        """The same with the language's comment and extension, where it has none of its own."""
+        comment = self.comment or language.line_comment or language.block_comment or "#"
+        return replace(self, comment=comment, extension=self.extension or (*language.extensions, "")[0])
 
 
 @dataclass(frozen=True)

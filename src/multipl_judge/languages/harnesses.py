@@ -18,6 +18,7 @@ from multipl_judge.languages.entry import Harness
 from multipl_judge.languages.program import Nonce
 from multipl_judge.languages.ruby_guard import CASES
 from multipl_judge.languages.sealing import seal
+from multipl_judge.languages.table import LANGUAGES
 
 # What a language of a recipe's may fill in; `$controls` is C++'s alone.
 PLACEHOLDERS = {
@@ -197,22 +198,18 @@ harness_control = Test::Unit::UI::Console::TestRunner.new(HarnessControl.suite, 
 exit(0) unless harness_control.failure_count == 4
 """
 
-HARNESSES: dict[str, Harness] = {
+_HARNESSES = {
     "python": Harness(
         ending="",
         stop=("\nclass", "\ndef", "\n#", "\nif", "\nprint", "\nassert"),
         closing="\n",
         broken="    raise RuntimeError('broken on purpose')",
-        comment="#",
-        extension=".py",
     ),
     "java": Harness(
         ending=_JAVA_ENDING,
         stop=("\n    }\n",),
         closing="\n    }\n",
         broken='        throw new RuntimeException("broken on purpose");',
-        comment="//",
-        extension=".java",
         tests="$tests\n}\n",
         call="$class_name.tests(); if (!$class_name.harness_control()) return;",
     ),
@@ -221,8 +218,6 @@ HARNESSES: dict[str, Harness] = {
         stop=("\n}",),
         closing="\n}\n",
         broken='    throw "broken on purpose";',
-        comment="//",
-        extension=".cpp",
         call="harness_tests();",
         options=("-std=c++17",),
     ),
@@ -231,8 +226,6 @@ HARNESSES: dict[str, Harness] = {
         stop=("\n}",),
         closing="\n}\n",
         broken='    panic!("broken on purpose")',
-        comment="//",
-        extension=".rs",
         call="harness_tests();",
         options=("--edition=2021",),
     ),
@@ -241,8 +234,6 @@ HARNESSES: dict[str, Harness] = {
         stop=("\n}",),
         closing="\n}\n",
         broken='    panic("broken on purpose")',
-        comment="//",
-        extension=".go",
         call="harnessTests(t)",
     ),
     "ruby": Harness(
@@ -250,9 +241,8 @@ HARNESSES: dict[str, Harness] = {
         stop=("\nend",),
         closing="\nend\n",
         broken="  raise 'broken on purpose'",
-        comment="#",
-        extension=".rb",
         tests=_RUBY_TESTS,
     ),
     **{name: entry.harness for name, entry in ENTRIES.items()},
 }
+HARNESSES: dict[str, Harness] = {name: harness.of(LANGUAGES[name]) for name, harness in _HARNESSES.items()}

@@ -37,6 +37,7 @@ def valid_name(text: str) -> str:
 
 _Word = Annotated[str, AfterValidator(_word)]
 _Ending = Annotated[str, AfterValidator(_ending)]
+_BARE = Harness(ending="", stop=(), closing="", broken="")  # where only programs that read standard input are judged
 _ENDLESS = 2**60  # some multiples of limits must be numbers of 64 bits
 OWN_ENTRIES: dict[str, Language] = {}
 """Of the languages that `add_languages` put into the tables of this process, names and the like."""
@@ -153,12 +154,6 @@ class OwnLanguage(BaseModel):
             raise ValueError("shared_extensions: needs content_pattern, content_labels or interpreters")
         return self
 
-    @property
-    def bare_harness(self) -> Harness:
-        """The harness of a language of which only programs that read standard input are judged."""
-        extension, comment = (*self.extensions, "")[0], self.line_comment or self.block_comment or "#"
-        return Harness(ending="", stop=(), closing="", broken="", comment=comment, extension=extension)
-
     def entry(self, name: str) -> Language:
         """Its entry in a table of languages."""
         values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(Language)}
@@ -251,8 +246,8 @@ def add_languages(languages: Mapping[str, OwnLanguage]) -> None:
         COMMENTS[name] = comment_pattern(language.line_comment, language.block_comment)
         if language.toolchain is not None:
             _add(TOOLCHAINS, name, language.toolchain)
-            _add(HARNESSES, name, language.harness or language.bare_harness)
             OWN_ENTRIES[name] = language.entry(name)
+            _add(HARNESSES, name, (language.harness or _BARE).of(OWN_ENTRIES[name]))
 
 
 def _add(table: MutableMapping[str, Any], name: str, entry: Any) -> None:

@@ -21,7 +21,7 @@ from multipl_judge.problems.problem import Problem
 from multipl_judge.problems.rows import files_of, read_rows, text, texts
 
 OLDER = {"cpp": "cpp", "java": "java", "go": "go", "rust": "rs", "ruby": "rb"}
-LANGUAGES = OLDER | {name: entry.harness.extension[1:] for name, entry in ENTRIES.items()} | {"elixir": "elixir"}
+LANGUAGES = OLDER | {name: HARNESSES[name].extension[1:] for name in ENTRIES} | {"elixir": "elixir"}
 _REPOSITORY = "nuprl/MultiPL-E"
 # What the programs are put together by: in Java of the prompt, else of the tests.
 _NEEDED = {"java": r"^class (\w+)", "ruby": r"class (\w+) < Test::Unit::TestCase", "cpp": r"\n"}

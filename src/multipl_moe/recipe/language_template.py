@@ -63,7 +63,6 @@ def language_recipe(
         problems=flow_yaml(str(problems_beside(file))),
         tasks=flow_yaml(str(file.with_name(f"{file.stem}-tasks.jsonl"))),
         extensions=flow_yaml(list(shown)),
-        extension=flow_yaml(shown[0]),
         library=f"library: {flow_yaml(list(library))}" if library else f"# library: [/usr/share/{name}]",
         sources="\n".join(f"    - {line}" for line in lines or [_PLACEHOLDER]),
         keep=", ".join(keep),

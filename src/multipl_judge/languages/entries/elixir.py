@@ -57,8 +57,6 @@ ENTRY = Entry(
         stop=("\n  end", "\n```"),
         closing="\n  end\nend\n",
         broken='    raise "broken on purpose"',
-        comment="#",
-        extension=".ex",
         multipl_e=(
             (r"(?m)^ExUnit\.start\(\)[ \t]*$", "ExUnit.start(autorun: false)"),
             (r"(?m)^(\s*test) '([^'\n]*)' do", r'\1 "\2" do'),

@@ -58,8 +58,6 @@ ENTRY = Entry(
         stop=("\nmain", "\n-- |", "\n{-", "\n```"),
         closing="\n",
         broken='  error "broken on purpose"',
-        comment="--",
-        extension=".hs",
         call="tests",
         multipl_e=((r"(?m)^main\b", "tests"),),
     ),

@@ -43,8 +43,6 @@ ENTRY = Entry(
         stop=("\nend", "\n```"),
         closing="\nend\n",
         broken='    error("broken on purpose")',
-        comment="#",
-        extension=".jl",
     ),
     comments=r"#=(?:.*?=#|.*)|#[^\n]*+",
     literals=r'"""(?:\\.|[^"\\]|"(?!""))*+(?:"""|\\?\Z)|(?<!\\)"(?:\\.|[^"\\])*+"|\'(?:\\[^\'\n]{1,10}|[^\'\\\n])\'',

@@ -75,8 +75,6 @@ ENTRY = Entry(
         stop=("\nend", "\n```"),
         closing="\nend\n",
         broken="  error('broken on purpose')",
-        comment="--",
-        extension=".lua",
         multipl_e=(
             (r"(?m)^lu = require\(['\"]luaunit['\"]\)[ \t]*$", ""),
             (r"(?m)^function (test\w*)\(", r"local function \1("),

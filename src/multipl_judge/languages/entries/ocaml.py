@@ -56,8 +56,6 @@ ENTRY = Entry(
         stop=("\nlet ", "\ntype ", "\nmodule ", "\nopen ", "\n;;", "\n(*", "\n```"),
         closing="\n",
         broken='  failwith "broken on purpose"',
-        comment=("(*", "*)"),
-        extension=".ml",
         multipl_e=(
             (r"\(~(\d+)\)\.(\d*)", r"(-\1.\2)"),
             (r"\(~(?=[\d.])", "(-"),

@@ -76,7 +76,6 @@ ENTRY = Entry(
         stop=("\n}", "\n```"),
         closing="\n}\n",
         broken="    die 'broken on purpose';",
-        comment="#",
         extension=".pl",
         multipl_e=(
             (r"(?m)^use Test::Deep;[ \t]*$", ""),

@@ -90,8 +90,6 @@ ENTRY = Entry(
         stop=("\n}", "\n```"),
         closing="\n}\n",
         broken='  stop("broken on purpose")',
-        comment="#",
-        extension=".r",
     ),
     comments=r"#[^\n]*+",
     literals=r"(?<!\\)\"(?:\\.|[^\"\\])*+\"|(?<!\\)'(?:\\.|[^'\\])*+'",

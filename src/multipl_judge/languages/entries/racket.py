@@ -94,7 +94,6 @@ ENTRY = Entry(
         closing=")\n",
         broken='  (error "broken on purpose")',
         comment=";;",
-        extension=".rkt",
     ),
     comments=r";[^\n]*+|#\|(?:.*?\|#|.*)",
     literals=r"#\\.\w*|\"(?:\\.|[^\"\\])*+\"",
