@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from multipl_moe.corpus.licences import licence_files
-from multipl_moe.corpus.licences.licence_files import is_licence_name, nearest_among
+from multipl_moe.corpus.licences.licence_files import is_licence_name, licence_of_file, nearest_among
 from multipl_moe.corpus.read import archives
 from multipl_moe.errors import CorpusError
 from tests.corpus.conftest import program
@@ -91,6 +91,22 @@ PROPRIETARY = "This software is ours. You may look at it, and no more.\n"
 def test_files_beside_each_other_offer_a_choice_only_where_they_are_called_by_their_licences(files, licence):
     nearest = nearest_among(files, lambda name: io.BytesIO(files[name].encode()))
     assert nearest("main.go") == licence
+
+
+RIDERS = [
+    "This software may only be used for teaching.",
+    "Use by a company of more than 100 people requires a paid licence.",
+    "The software may not be used to train machine learning models.",
+    "The above holds for non-commercial purposes.",
+    "Distribution of the folder fast/ without an express license agreement is prohibited.",
+]
+
+
+@pytest.mark.parametrize("rider", RIDERS)
+def test_a_known_licence_with_a_restriction_beside_it_is_unknown(rider):
+    for text in (f"{MIT}\n\n{rider}\n", f"{rider}\n\n{MIT}"):
+        assert licence_of_file("LICENSE", text.encode()) == "unknown"
+    assert licence_of_file("LICENSE", f"Fast things\n\n{MIT}\nSee README for how to use this.\n".encode()) == "MIT"
 
 
 def test_what_a_file_that_cannot_be_read_says_is_unknown():

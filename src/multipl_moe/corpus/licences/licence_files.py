@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from typing import IO, Literal
 
@@ -37,6 +38,11 @@ _TITLES = (
     (re.compile(r"\W*elastic licen[cs]e 2\.0"), "Elastic-2.0"),
 )
 _COMMONS_CLAUSE = re.compile(r"commons\s+clause")
+# What a text says beside a known licence, and takes back of it.
+_RIDER = re.compile(
+    r"(?:may|must|shall|can) ?(?:not|only) be used (?:to|for|by)\b|\bnon-?commercial|\bprohibited\b"
+    r"|\brequires? an? (?:\w+ )?licen[cs]e|\b(?:user|without an?(?: \w+)?) licen[cs]e agreement"
+)
 _CHOICE = re.compile(
     r"either of (?:the|these) (?:\w+ )?licen[cs]es|dual[- ]licen[cs]ed|under the terms of \*?either|at your option"
 )
@@ -107,7 +113,7 @@ def _licence_of_folder(names: Iterable[str], open_file: Callable[[str], IO[bytes
 
 
 def licence_of_file(name: str, content: bytes) -> str | None:
-    """What one licence file says: an SPDX expression, or "unknown" where its text is no known licence.
+    """What one licence file says: an SPDX expression, or "unknown" where its text is no known licence or restricts one.
 
     None where it states none (an empty file, a list of holders), and "" where that depends on the files beside it: one
     that only offers a choice between them, or a COPYRIGHT that tells which parts have others.
@@ -116,9 +122,11 @@ def licence_of_file(name: str, content: bytes) -> str | None:
     words = " ".join(text.split()).lower()
     if title := next((licence for pattern, licence in _TITLES if pattern.match(words)), None):
         return title
-    if found := _licences_in(text):
-        is_restricted = _COMMONS_CLAUSE.search(words) is not None
-        return joined(["LicenseRef-Commons-Clause", *found] if is_restricted else found)
+    found, rest = _licences_in(text)
+    if found and _COMMONS_CLAUSE.search(words):
+        return joined(["LicenseRef-Commons-Clause", *found])
+    if found:
+        return UNKNOWN if _RIDER.search(rest) and "-NC" not in "".join(found) else joined(found)
     is_copyright = name.lower().startswith("copyright")
     if not words or (is_copyright and not _TERMS.search(words)):
         return None
@@ -147,12 +155,18 @@ def licence_of_files(licences: Mapping[str, str | None]) -> str | None:
     return joined(options, "OR") if set(options) == set(found.values()) else joined(found.values())
 
 
-def _licences_in(text: str) -> list[str]:
-    """SPDX ids of the licences whose texts or notices are most of a text, in their order, each once."""
-    ids = dict.fromkeys(match.id for match in identify_license(text))
+def _licences_in(text: str) -> tuple[list[str], str]:
+    """SPDX ids of the licences in a text, in their order, each once, and in lower case the words beside theirs."""
+    matches = identify_license(text)
+    ends = [0, *accumulate((match.end for match in matches), max)]
+    rest = " ".join(
+        text[end:start] for end, start in zip(ends, [*(match.start for match in matches), None], strict=True)
+    )
+    ids = dict.fromkeys(match.id for match in matches)
     # The GNU licences end with the notice to put into files, "version N or any later": that is no second licence.
     ids = [name for name in ids if name.removesuffix("-or-later") not in ids or not name.endswith("-or-later")]
-    return list(dict.fromkeys(standard_expression(name) or name for name in ids))
+    found = list(dict.fromkeys(standard_expression(name) or name for name in ids))
+    return found, " ".join(rest.split()).lower()
 
 
 def _is_called(name: str, licence: str) -> bool:
