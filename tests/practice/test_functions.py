@@ -82,10 +82,10 @@ def source(tmp_path):
 
 
 def test_functions_of_a_folder_are_posed_where_their_values_are_plain(source):
-    posed, num_left_out = function_tasks(str(source), ["perl", "lua"])
+    posed, num_left_out = function_tasks(str(source), ["perl", "r"])
     assert num_left_out == 5
     assert [(task.id, task.language) for task in posed] == [
-        (name, language) for name in ("deep/some/scale", "deep/some/head") for language in ("perl", "lua")
+        (name, language) for name in ("deep/some/scale", "deep/some/head") for language in ("perl", "r")
     ]
     scale, head = posed[0], posed[2]
     assert json.loads(scale.tests) == [["1.0 2.5\n2\ntrue\n", "2.0 5.0\n"], ["\n3\nfalse\n", "\n"]]

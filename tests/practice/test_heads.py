@@ -13,14 +13,16 @@ from multipl_judge.judge.judge import judge
 from multipl_judge.judge.outcome import Outcome
 from multipl_judge.judge.sandbox import Sandbox
 from multipl_judge.judge.toolbox import Toolbox
+from multipl_judge.languages.harnesses import HARNESSES
+from multipl_judge.languages.literals import WRITTEN
 from multipl_judge.languages.program import Nonce
 from multipl_judge.problems.forms import program_of
-from multipl_judge.problems.forms.calling import CALLED, calls_of
+from multipl_judge.problems.forms.calling import calls_of
 from multipl_judge.problems.own import problem_of
 from multipl_moe.practice.functions import function_tasks
 from multipl_moe.practice.heads import has_heads, posed_as_function
 
-LANGUAGES = [language for language in CALLED if has_heads(language)]
+LANGUAGES = [language for language in HARNESSES if has_heads(language)]
 SOURCE = '''
 def pick(rows: list, By: float, next: str, every: bool) -> list[float]:
     """Write a python function that weighs rows "so".
@@ -61,6 +63,20 @@ BODIES = {
     return made;
 }
 """,
+    "lua": """\
+  local made = {}
+  for _, row in ipairs(rows) do
+    local sum = 0
+    for _, one in ipairs(row) do sum = sum + one end
+    made[#made + 1] = sum * By
+  end
+  return made
+end
+""",
+    "racket": "  (map (lambda (row) (* By (apply + row))) rows))\n",
+    "elixir": "    Enum.map(rows, fn row -> Enum.sum(row) * by end)\n  end\nend\n",
+    "ocaml": "  List.map (fun row -> float_of_int (List.fold_left (+) 0 row) *. by) rows\n",
+    "haskell": "  [fromIntegral (sum row) * by | row <- rows]\n",
 }
 HEADS = {
     "ruby": "def pick(rows, by, next_, every)\n",
@@ -68,11 +84,16 @@ HEADS = {
     "go": "func pick(rows [][]int, By float64, next_ string, every bool) []float64 {\n",
     "java": "    static List<Double> pick(List<List<Long>> rows, double By, String next_, boolean every) {\n",
     "cpp": "vector<double> pick(vector<vector<long long>> rows, double By, string next_, bool every) {\n",
+    "lua": "local function pick(rows, By, next_, every)\n",
+    "racket": "(define (pick rows By next_ every)\n",
+    "elixir": "  def pick(rows, by, next_, every) do\n",
+    "ocaml": "let rec pick (rows : int list list) (by : float) (next_ : string) (every : bool) : float list =\n",
+    "haskell": "pick :: [[Int]] -> Double -> String -> Bool -> [Double]\npick rows by next_ every =\n",
 }
 
 
-def test_every_language_with_a_driver_has_heads_but_python():
-    assert [*CALLED.keys() - {*LANGUAGES}] == ["python"]
+def test_every_language_whose_calls_can_be_written_has_heads_but_python():
+    assert {*WRITTEN} - {*LANGUAGES} == {"python"}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -86,7 +107,7 @@ def test_a_function_is_posed_with_the_types_of_its_values_and_judged_by_what_it_
     assert "Write a function that weighs rows" in task.prompt
     assert "pick([[1, 2], []], 0.5, \"a 'b' \\n\", true) == [1.5, 0]" in task.prompt
     assert task.extra["solution"].startswith("def pick(")
-    right, wrong = BODIES[language], re.sub(r"\* ?by", "* 3.0", BODIES[language], flags=re.IGNORECASE)
+    right, wrong = BODIES[language], re.sub(r"(\*\.?) ?by", r"\1 3.0", BODIES[language], flags=re.IGNORECASE)
     with Sandbox() as sandbox:
         outcomes = [judge(program_of(task, body, Nonce.draw()), sandbox, Toolbox()) for body in (right, wrong)]
     assert [judgement.outcome for judgement in outcomes] == [Outcome.passed, Outcome.wrong_answer], outcomes
@@ -120,9 +141,16 @@ TAKEN = {
     "go": ("chan", "_", "len"),
     "java": ("native", "wait", "volatile"),
     "cpp": ("auto", "rank", "xor"),
+    "lua": ("end", "local", "nil"),
+    "racket": ("else", "if", "for"),
+    "elixir": ("end", "max", "fn"),
+    "ocaml": ("fun", "rec", "of"),
+    "haskell": ("sum", "where", "max"),
 }
 _RETURNS = "    return {};\n}}\n"
 ANSWERS = {"ruby": "  {}\n", "rust": "    {}\n}}\n", "go": _RETURNS, "cpp": _RETURNS, "java": f"    {_RETURNS}}}}}\n"}
+ANSWERS |= {"lua": "  return {}\nend\n", "racket": "  {})\n", "elixir": "    {}\n  end\nend\n"}
+ANSWERS |= dict.fromkeys(("ocaml", "haskell"), "  {}\n")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

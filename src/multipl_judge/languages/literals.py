@@ -7,6 +7,7 @@ says: `[1]` is `&[1]` for Rust's `&[i32]` and `::std::vec![1]` for `Vec<i32>`.
 import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from multipl_judge.languages.source_text import masked
@@ -16,6 +17,7 @@ _PRINTABLE = range(0x20, 0x7F)
 _RUST_COLLECTION = re.compile(r"(?:\w+::)*(?:Vec|VecDeque|BinaryHeap|LinkedList|HashSet|BTreeSet|HashMap|BTreeMap)$")
 _JAVA_LISTS = {"List": "ArrayList", "Collection": "ArrayList", "Iterable": "ArrayList", "ArrayList": "ArrayList"}
 _JAVA_SETS = {"Set": "LinkedHashSet", "HashSet": "LinkedHashSet"}
+_OCAML_TYPES = {"array", "bool", "char", "float", "int", "list", "option", "string"}
 _GENERIC = re.compile(r"(?P<name>[\w.:]+)<(?P<inside>.*)>$", re.DOTALL)
 
 
@@ -40,6 +42,22 @@ def parameter_types(prompt: str, name: str, language: str) -> list[str]:
     return [re.sub(r"\s*\b\w+$|\bfinal\s+", "", part.partition("=")[0].strip()).strip() for part in parts]
 
 
+def ocaml_types(prompt: str, name: str) -> list[str]:
+    """The types of the parameters of a function in OCaml, in order, and of its answer.
+
+    Raises:
+        ValueError: the prompt has no signature with types, or its answer is of one that cannot be printed.
+    """
+    code = masked(prompt, "ocaml")
+    found = re.findall(rf"\blet\s+(?:rec\s+)?{re.escape(name)}\b([^=]*?):\s*([\w ]+?)\s*=", code)
+    if not found:
+        raise ValueError(f"the prompt has no signature of {name} with types, as `let {name} (n : int) : int =`")
+    given, answer = found[-1]
+    if not _OCAML_TYPES.issuperset(answer.split()):
+        raise ValueError(f"{name} answers {answer}; only of {', '.join(sorted(_OCAML_TYPES))} can answers be printed")
+    return [*re.findall(r"\(\s*\w+\s*:\s*([^()]+?)\s*\)", given), answer]
+
+
 def call(name: str, values: Sequence[Any], types: Sequence[str] | None, language: str) -> str:
     """A call of a function, as an expression of its language.
 
@@ -51,11 +69,16 @@ def call(name: str, values: Sequence[Any], types: Sequence[str] | None, language
         ValueError: the values are not as many as the parameters, or cannot be written as the types say.
     """
     if types is None:
-        return f"{name}({', '.join(_UNTYPED[language](value) for value in values)})"
-    if len(types) != len(values):
+        written = [repr(value) if language == "python" else _PLAIN[language].write(value) for value in values]
+    elif len(types) != len(values):
         raise ValueError(f"{name} has {len(types)} parameters, a case {len(values)} arguments")
-    write = _TYPED[language]
-    return f"{name}({', '.join(write(value, kind) for value, kind in zip(values, types, strict=True))})"
+    else:
+        written = [_TYPED[language](value, kind) for value, kind in zip(values, types, strict=True)]
+    if language == "racket":
+        return f"({' '.join([name, *written])})"
+    if language in ("haskell", "ocaml"):
+        return " ".join([name, *(f"({one})" for one in written or [""] * (language == "ocaml"))])
+    return f"{name}({', '.join(written)})"
 
 
 def _split(text: str) -> list[str]:
@@ -97,14 +120,46 @@ def _quoted(text: str, escape: Callable[[int], str], mark: str = '"') -> str:
     return f"{mark}{''.join(plain)}{mark}"
 
 
-def _ruby(value: Any) -> str:
-    if isinstance(value, str):
+@dataclass(frozen=True)
+class _Plain:
+    """How a language writes values for which it asks for no types: formats of lists, maps and what is in them."""
+
+    items: str = "[{}]"
+    pairs: tuple[str, str] | None = None
+    between: str = ", "
+    words: tuple[str, str, str | None] = ("false", "true", "nil")
+    escape: str = r"\u{{{:x}}}"
+
+    def write(self, value: Any) -> str:
+        if isinstance(value, str):
+            return _quoted(value, self.escape.format)
+        if _is_list(value):
+            return self.items.format(self.between.join(map(self.write, value)))
+        if _is_map(value) and self.pairs is not None:
+            whole, pair = self.pairs
+            return whole.format(
+                self.between.join(pair.format(self.write(key), self.write(one)) for key, one in value.items())
+            )
+        word = self.words[2 if value is None else value] if value is None or isinstance(value, bool) else None
+        if word is None and (value is None or isinstance(value, bool | dict)):
+            raise _unfit(value, "a value of this language")
+        return word or re.sub(r"^(-?\d+)e", r"\1.0e", json.dumps(value))
+
+
+def _ocaml(value: Any, kind: str) -> str:
+    inner, _, name = kind.rpartition(" ")
+    if _is_list(value) and name in ("list", "array"):
+        listed = "; ".join(_ocaml(one, inner) for one in value)
+        return f"[{listed}]" if name == "list" else f"[|{listed}|]"
+    if name == "option":
+        return "None" if value is None else f"Some ({_ocaml(value, inner)})"
+    if isinstance(value, str) and kind == "string":
         return _quoted(value, r"\u{{{:x}}}".format)
-    if _is_list(value):
-        return f"[{', '.join(map(_ruby, value))}]"
-    if _is_map(value):
-        return f"{{{', '.join(f'{_ruby(key)} => {_ruby(one)}' for key, one in value.items())}}}"
-    return "nil" if value is None else json.dumps(value)
+    if isinstance(value, bool) and kind == "bool":
+        return json.dumps(value)
+    if isinstance(value, int | float) and not isinstance(value, bool) and kind in ("int", "float"):
+        return repr(float(value) if kind == "float" else value)
+    raise _unfit(value, kind)
 
 
 def _rust(value: Any, kind: str) -> str:
@@ -234,5 +289,15 @@ def _cpp_items(value: Any, kind: str) -> str:
     return "std::nullopt" if value is None else json.dumps(value)
 
 
-_UNTYPED: dict[str, Callable[[Any], str]] = {"python": repr, "ruby": _ruby}
-_TYPED: dict[str, Callable[[Any, str], str]] = {"rust": _rust, "go": _go, "java": _java, "cpp": _cpp}
+_PLAIN = {
+    "ruby": _Plain(pairs=("{{{}}}", "{} => {}")),
+    "lua": _Plain("{{{}}}", ("{{{}}}", "[{}] = {}")),
+    "racket": _Plain("(list {})", ("(hash {})", "{} {}"), " ", ("#f", "#t", None), r"\U{:08x}"),
+    "elixir": _Plain(pairs=("%{{{}}}", "{} => {}")),
+    "haskell": _Plain(words=("False", "True", None), escape="\\{}\\&"),
+}
+_TYPED: dict[str, Callable[[Any, str], str]] = {"rust": _rust, "go": _go, "java": _java, "cpp": _cpp, "ocaml": _ocaml}
+TYPED = tuple(_TYPED)
+"""Languages in which the types of a function's parameters say how values are written."""
+WRITTEN = ("python", *_PLAIN, *_TYPED)
+"""Languages in which calls can be written."""

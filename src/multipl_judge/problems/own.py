@@ -35,6 +35,7 @@ from pydantic_core import ErrorDetails
 
 from multipl_judge.errors import ConfigError
 from multipl_judge.languages.harnesses import HARNESSES
+from multipl_judge.languages.literals import WRITTEN
 from multipl_judge.languages.source_text import function_name
 from multipl_judge.languages.toolchains import TOOLCHAINS
 from multipl_judge.problems.forms.calling import CALLED, called_cases, calls_of
@@ -177,7 +178,8 @@ class OwnProblem(BaseModel):
                     f"tests: {self.language} prints no answers; give own_languages.{self.language}.harness.answers, or "
                     "assertions"
                 )
-            if any(isinstance(one, Call) and one.arguments is not None for one in self.tests):
+            has_arguments = any(isinstance(one, Call) and one.arguments is not None for one in self.tests)
+            if has_arguments and self.language not in WRITTEN:
                 raise ValueError(f"tests: give call instead of arguments, as text of {self.language}")
         if self.tolerance is None and any(isinstance(one, Call) and _has_fraction(one.answer) for one in self.tests):
             raise ValueError("tolerance: say how far a number may be from its answer, such as 1e-6; 0 for not at all")

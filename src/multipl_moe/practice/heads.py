@@ -13,7 +13,7 @@ from multipl_judge.problems.problem import commented
 from multipl_moe.corpus.decontamination.words import KEYWORDS
 
 _TOLERANCE = 1e-6
-_MOST = 2**63  # whole numbers have 64 bits
+_MOST = 2**62  # whole numbers have 64 bits, in OCaml 63
 _TAKEN = {*KEYWORDS, "main", "init"}
 # Words of one language that no function or argument can be called by, and of C++ what `std` has under the name.
 _TAKEN_IN = {
@@ -25,6 +25,21 @@ _TAKEN_IN = {
     "decltype deque divides explicit friend function greater hash inline less list minus modulus multiplies mutable "
     "negate noexcept optional pair plus queue rank ratio regex register requires set stack string thread tuple typeid "
     "variant vector volatile wchar_t xor",
+    "lua": "end elseif function goto local nil repeat then until",
+    "racket": "",
+    "elixir": "abs after apply ceil do elem end exit floor fn hd inspect length max min node raise rem rescue round "
+    "self send spawn then throw tl trunc when",
+    "ocaml": "begin constraint done downto end exception external fun function functor include inherit initializer "
+    "lazy match method module mutable new nonrec object of open private rec sig struct then to type val "
+    "virtual when",
+    "haskell": "abs all and any asTypeOf break ceiling compare concat concatMap const cos curry cycle data deriving "
+    "div divMod drop dropWhile elem error even exp fail filter flip floor foldl foldr fromEnum fst gcd "
+    "getLine head id init infix infixl infixr instance interact iterate last lcm length lines log lookup "
+    "map mapM max maxBound maximum maybe mconcat min minBound minimum mod module negate newtype not "
+    "notElem null odd of or pi print product properFraction pure putStr quot quotRem read reads recip rem "
+    "repeat replicate reverse round scanl scanr seq sequence show signum sin snd span splitAt sqrt "
+    "subtract succ sum tail take takeWhile tan then toEnum traverse truncate type uncurry undefined "
+    "unlines until unwords unzip where words zip zipWith",
 }
 
 
@@ -39,6 +54,7 @@ class _Heads:
     boxed: tuple[str, str, str, str] | None = None
     file: str = ""
     margin: str = ""
+    between: str = ", "
 
     def type_of(self, kind: str, in_list: bool = False) -> str:
         if kind.startswith("[]"):
@@ -72,7 +88,22 @@ _HEADS = {
         ("bool", "long long", "double", "string", "vector<{}>"),
         file="#include <bits/stdc++.h>\nusing namespace std;\n\n",
     ),
+    "lua": _Heads("local function {name}({arguments})\n"),
+    "racket": _Heads("(define ({name}{gap}{arguments})\n", file="#lang racket\n\n", between=" "),
+    "elixir": _Heads("def {name}({arguments}) do\n", file="defmodule Solution do\n", margin="  "),
+    "ocaml": _Heads(
+        "let rec {name} {arguments} : {answer} =\n",
+        "({name} : {type})",
+        ("bool", "int", "float", "string", "{} list"),
+        between=" ",
+    ),
+    "haskell": _Heads(
+        "{name} :: {signature}\n{name}{gap}{arguments} =\n",
+        types=("Bool", "Int", "Double", "String", "[{}]"),
+        between=" ",
+    ),
 }
+_SMALL = ("ruby", "elixir", "ocaml", "haskell")  # where what begins with a capital is no function or variable
 
 
 def has_heads(language: str) -> bool:
@@ -103,7 +134,13 @@ def posed_as_function(
     text = f"{words}\n\n{function}({', '.join(given)}) == {answer}"
     text = text.replace("\\u", "\\\\u") if language == "java" else text  # which reads \\u in comments, too
     comment = commented(text, HARNESSES[language].comment)
-    head = how.head.format(name=function, arguments=", ".join(told), answer=how.type_of(kinds[-1]))
+    head = how.head.format(
+        name=function,
+        gap=" " if told else "",
+        arguments=how.between.join(told) or ("()" if language == "ocaml" else ""),
+        answer=how.type_of(kinds[-1]),
+        signature=" -> ".join(map(how.type_of, kinds)),
+    )
     return OwnProblem(
         id=id,
         language=language,
@@ -121,7 +158,7 @@ def _sizes(answer: Any) -> list[float]:
 
 
 def _name(name: str, language: str) -> str:
-    name = name.lower() if language == "ruby" else name  # where what begins with a capital is a constant
+    name = name.lower() if language in _SMALL else name
     return f"{name}_" if name in _TAKEN or name in _TAKEN_IN[language].split() or not name.strip("_") else name
 
 

@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+from multipl_judge.languages.literals import WRITTEN
 from multipl_judge.problems.benchmarks import read_benchmark
-from multipl_judge.problems.forms.calling import CALLED
 from multipl_judge.problems.multipl_e import LANGUAGES
 from multipl_judge.problems.problem import Problem
 from tests.multipl_judge.problems.translated import TRANSLATED
@@ -248,7 +248,7 @@ def problems(folder: Path) -> list[Problem]:
         for language, (prompt, tests) in STARTER.items()
     ]
     own += [
-        {**row, "id": "calls", "tests": [{"arguments": [2], "answer": 4}]} for row in own if row["language"] in CALLED
+        {**row, "id": "calls", "tests": [{"arguments": [2], "answer": 4}]} for row in own if row["language"] in WRITTEN
     ]
     files = {
         "humaneval": [HUMAN_EVAL],

@@ -99,7 +99,7 @@ def test_a_function_has_arguments_and_answers_in_json(tmp_path):
         (CALLS, {"tests": [{"arguments": [1]}]}, r"tests\.0\.answer: Field required"),
         (CALLS, {"tests": [{"answer": 1}]}, r"tests\.0: give arguments, or a call, and its answer"),
         (CALLS, {"question": "Halve."}, "question: not with arguments and answers"),
-        (CALLS, {"language": "lua"}, "tests: lua prints no answers; give own_languages.lua.harness.answers"),
+        (CALLS, {"language": "perl"}, "tests: perl prints no answers; give own_languages.perl.harness.answers"),
         (CALLS, {"entry_point": "third"}, "tests: the prompt has no signature of third"),
         (CASES, {"question": None}, "question: needed with cases of input and output"),
         (CASES, {"prompt": "x"}, "prompt: not with cases of input and output"),

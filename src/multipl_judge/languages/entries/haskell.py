@@ -5,7 +5,7 @@ from multipl_judge.languages.toolchain import Reference, Toolchain
 
 _OPENING = (
     "import qualified Data.Bits as HarnessBits; import qualified GHC.Num as HarnessNum; "
-    "import qualified System.IO as HarnessIO\n"
+    "import qualified Data.List as HarnessList; import qualified System.IO as HarnessIO\n"
 )
 _ENDING = r"""
 main :: IO ()
@@ -15,6 +15,33 @@ main = do
   if differ ($one :: HarnessNum.Integer) $two && differ [$one] [$two :: HarnessNum.Integer] && differ "$one" "$two"
     then HarnessIO.putStr "\nnonce " >> HarnessIO.print (HarnessBits.xor $first ($second :: HarnessNum.Integer))
     else pure ()
+"""
+_ANSWERS = r"""
+class HarnessJson a where
+  harnessJson :: a -> String
+  harnessJsons :: [a] -> String
+  harnessJsons values = "[" ++ HarnessList.intercalate "," (map harnessJson values) ++ "]"
+instance HarnessJson Bool where harnessJson value = if value then "true" else "false"
+instance HarnessJson Int where harnessJson = show
+instance HarnessJson Integer where harnessJson = show
+instance HarnessJson Double where harnessJson = show
+instance HarnessJson Float where harnessJson = show
+instance HarnessJson Char where
+  harnessJson letter = harnessJsons [letter]
+  harnessJsons text = "\"" ++ concatMap escaped text ++ "\""
+    where
+      escaped letter | letter < ' ' || letter `elem` "\"\\" = "\\u" ++ digits 4 (fromEnum letter)
+                     | otherwise = [letter]
+      digits number code = if number == 0 then "" else digits (number - 1) (code `div` 16) ++ [hex !! (code `mod` 16)]
+      hex = "0123456789abcdef"
+instance HarnessJson a => HarnessJson [a] where harnessJson = harnessJsons
+instance HarnessJson a => HarnessJson (Maybe a) where harnessJson = maybe "null" harnessJson
+instance (HarnessJson a, HarnessJson b) => HarnessJson (a, b) where
+  harnessJson (a, b) = "[" ++ harnessJson a ++ "," ++ harnessJson b ++ "]"
+
+main :: IO ()
+main = do
+  HarnessIO.putStrLn ("\n$mark" ++ harnessJson ($call)) >> HarnessIO.hFlush HarnessIO.stdout
 """
 # No instance of the completion's own for [Int] and the like, which would go before the library's in the tests.
 _NO_OWN_EQUALITY = ("-XNoFlexibleInstances", "-XNoTypeSynonymInstances")
@@ -55,6 +82,7 @@ ENTRY = Entry(
     Harness(
         opening=_OPENING,
         ending=_ENDING,
+        answers=_ANSWERS,
         stop=("\nmain", "\n-- |", "\n{-", "\n```"),
         closing="\n",
         broken='  error "broken on purpose"',

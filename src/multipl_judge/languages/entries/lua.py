@@ -43,6 +43,24 @@ if not harness_lu.equal($one, $two) and not harness_lu.equal({$one}, {$two}) and
   harness_write('\nnonce ', $first ~ $second, '\n')
 end
 """
+_ANSWERS = r"""
+local function harness_json(value)
+  local parts = {}
+  if type(value) == 'string' then
+    local escape = function(letter) return string.format('\\u%04x', letter:byte()) end
+    return '"' .. value:gsub('[%c"\\]', escape) .. '"'
+  elseif type(value) == 'table' and #value == 0 and next(value) ~= nil then
+    for key, one in pairs(value) do parts[#parts + 1] = harness_json(tostring(key)) .. ':' .. harness_json(one) end
+    return '{' .. table.concat(parts, ',') .. '}'
+  elseif type(value) == 'table' then
+    for place = 1, #value do parts[place] = harness_json(value[place]) end
+    return '[' .. table.concat(parts, ',') .. ']'
+  end
+  return value == nil and 'null' or math.type(value) == 'float' and string.format('%.17g', value) or tostring(value)
+end
+io.write('\n$mark', harness_json($call), '\n')
+io.stdout:flush()
+"""
 
 ENTRY = Entry(
     Language(
@@ -72,6 +90,7 @@ ENTRY = Entry(
         opening=_OPENING,
         guard="local lu, assert = harness_lu, harness_assert\n",
         ending=_ENDING,
+        answers=_ANSWERS,
         stop=("\nend", "\n```"),
         closing="\nend\n",
         broken="  error('broken on purpose')",

@@ -16,6 +16,22 @@ let () =
     if bites && differ $one $two && differ [$one] [$two] && differ "$one" "$two" then
       print_string ("\nnonce " ^ string_of_int ($first lxor $second) ^ "\n"))
 """
+_ANSWERS = r"""
+module Harness_json = struct
+  open! Harness
+  let escaped letter = if letter < ' ' || letter = '"' || letter = '\\'
+    then Printf.sprintf "\\u%04x" (Char.code letter) else String.make 1 letter
+  let string text = "\"" ^ String.concat "" (List.map escaped (List.of_seq (String.to_seq text))) ^ "\""
+  let char letter = string (String.make 1 letter)
+  let int = string_of_int
+  let float = Printf.sprintf "%.17g"
+  let bool = string_of_bool
+  let list show values = "[" ^ String.concat "," (List.map show values) ^ "]"
+  let array show values = list show (Array.to_list values)
+  let option show = function None -> "null" | Some value -> show value
+end
+let () = Harness.print_string ("\n$mark" ^ Harness_json.($show) ($call) ^ "\n"); Harness.flush Harness.stdout
+"""
 
 ENTRY = Entry(
     Language(
@@ -53,6 +69,7 @@ ENTRY = Entry(
         opening="module Harness = Stdlib\n",
         guard="let harness_tested = $name\nopen! Harness\nlet $name = harness_tested\n",
         ending=_ENDING,
+        answers=_ANSWERS,
         stop=("\nlet ", "\ntype ", "\nmodule ", "\nopen ", "\n;;", "\n(*", "\n```"),
         closing="\n",
         broken='  failwith "broken on purpose"',

@@ -57,6 +57,26 @@ $tests
            (harness-bites? (lambda () (check-true (= $one $two)))))
   (printf "\nnonce ~a\n" (bitwise-xor $first $second))))
 """
+_ANSWERS = r"""
+(define (harness-json value)
+  (define (joined items) (string-join (map harness-json items) ","))
+  (define (escaped letter)
+    (string-append "\\u" (~r (char->integer (string-ref letter 0)) #:base 16 #:min-width 4 #:pad-string "0")))
+  (cond
+    [(boolean? value) (if value "true" "false")]
+    [(or (string? value) (char? value) (symbol? value))
+     (string-append "\"" (regexp-replace* #px"[\"\\\\[:cntrl:]]" (~a value) escaped) "\"")]
+    [(list? value) (string-append "[" (joined value) "]")]
+    [(vector? value) (harness-json (vector->list value))]
+    [(hash? value)
+     (define pairs (for/list ([(key one) value]) (string-append (harness-json (~a key)) ":" (harness-json one))))
+     (string-append "{" (string-join pairs ",") "}")]
+    [(exact-integer? value) (number->string value)]
+    [(real? value) (number->string (exact->inexact value))]
+    [else "null"]))
+(printf "\n$mark~a\n" (harness-json $call))
+(flush-output)
+"""
 
 ENTRY = Entry(
     Language(
@@ -90,6 +110,7 @@ ENTRY = Entry(
     Harness(
         guard="(provide $name)\n" + _TESTS.replace("NAME", "$name"),
         ending=_ENDING,
+        answers=_ANSWERS,
         stop=("\n(define ", "\n#|", "\n;", "\n(", "\n```"),
         closing=")\n",
         broken='  (error "broken on purpose")',

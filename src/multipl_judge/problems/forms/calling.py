@@ -7,11 +7,12 @@ are right.
 import json
 import re
 from collections.abc import Iterable
+from functools import reduce
 from string import Template
 from typing import Any
 
 from multipl_judge.languages.harnesses import HARNESSES
-from multipl_judge.languages.literals import call, parameter_types
+from multipl_judge.languages.literals import TYPED, call, ocaml_types, parameter_types
 from multipl_judge.languages.program import Nonce, Program, python_literal
 from multipl_judge.languages.ruby_guard import quoted
 from multipl_judge.languages.source_text import bare_code
@@ -21,7 +22,7 @@ from multipl_judge.problems.forms.parts import cases_of, closed, closed_class
 from multipl_judge.problems.problem import Problem
 
 CALLED = {"python": "python", "ruby": "rb", "rust": "rs", "go": "go", "java": "java", "cpp": "cpp"}
-"""Languages with a driver, and the ending of its file."""
+"""Languages with a driver of their own, and the ending of its file; in others the harness has what prints answers."""
 _STATEMENT = {
     "ruby": "harness_show.call({})",
     "rust": "    harness_answer({});",
@@ -52,12 +53,13 @@ def calls_of(problem: Problem) -> list[str]:
     """
     language, name = problem.language, problem.entry_point or ""
     cases = [json.loads(given) for given, _ in cases_of(problem)]
+    types = ocaml_types(problem.prompt, name)[:-1] if language == "ocaml" else None
     if all(isinstance(one, str) for one in cases):
         return cases
-    typed = language not in ("python", "ruby")
-    types = parameter_types(problem.prompt, name, language) if typed else None
-    if language == "java":
-        first_class = re.search(r"\bclass\s+(\w+)", bare_code(problem.prompt, language))
+    if language in TYPED and types is None:
+        types = parameter_types(problem.prompt, name, language)
+    if language in ("java", "elixir"):
+        first_class = re.search(r"\b(?:class|defmodule)\s+(\w+)", bare_code(problem.prompt, language))
         name = f"{first_class[1] if first_class else ''}.{name}"
     return [one if isinstance(one, str) else call(name, one, types, language) for one in cases]
 
@@ -70,7 +72,7 @@ def calls_program(problem: Problem, completion: str, nonce: Nonce) -> Program:
         completion = _GO_MAIN.sub("func harnessOwn(", completion)
     code = problem.prompt + (closed_class if language == "java" else closed)(problem, completion)
     if language not in CALLED:
-        source = f"{harness.opening}{code}\n{_lines(harness.answers, calls, nonce)}"
+        source = f"{harness.opening}{code}\n{_lines(harness.answers, calls, nonce, _shown(problem))}"
         return _program(problem, source, calls, nonce)
     driver = text_of(f"answers.{CALLED[language]}").replace("MARK", nonce.mark)
     if language == "python":
@@ -90,10 +92,18 @@ def calls_program(problem: Problem, completion: str, nonce: Nonce) -> Program:
     return _program(problem, source, calls, nonce)
 
 
-def _lines(template: str, calls: list[str], nonce: Nonce) -> str:
-    """The template of an own language, its lines with a call once for each."""
+def _shown(problem: Problem) -> str:
+    """What writes an answer in OCaml, whose values do not know their types: "(list (list int))"."""
+    if problem.language != "ocaml":
+        return ""
+    first, *outer = ocaml_types(problem.prompt, problem.entry_point or "")[-1].split()
+    return reduce(lambda inner, name: f"({name} {inner})", outer, first)
+
+
+def _lines(template: str, calls: list[str], nonce: Nonce, show: str) -> str:
+    """The template of a harness, its lines with a call once for each."""
     lines = [
-        Template(line).substitute(call=one, mark=nonce.mark)
+        Template(line).substitute(call=one, mark=nonce.mark, show=show)
         for line in template.splitlines(keepends=True)
         for one in (calls if "$call" in line else [""])
     ]

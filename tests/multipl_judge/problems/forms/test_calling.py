@@ -39,11 +39,24 @@ BACK = {
         "map<string, vector<int>> c, double d, bool e, char f, optional<string> g = nullopt) {\n",
         "    return make_tuple(a, b, c, d, e, f, g);",
     ),
+    "lua": ("function back(a, b, c, d, e, f, g)\n", "  return {a, b, c, d, e, f, g}"),
+    "racket": ("#lang racket\n(define (back a b c d e f g)\n", "  (list a b c d e f g)"),
+    "elixir": ("defmodule Some do\n  def back(a, b, c, d, e, f, g) do\n", "    {a, b, c, d, e, f, g}"),
+    "ocaml": (
+        "let rec back (a : string list) (b : int array list list) (d : float) (e : bool) (g : string option) : "
+        "string list option list =\n",
+        "  ignore (b, d, e); [Some a; Option.map (fun one -> [one]) g]",
+    ),
+    "haskell": (
+        "back :: [String] -> [[[Int]]] -> Double -> Bool -> String -> ([String], [([[[Int]]], Double)])\n"
+        "back a b d e g =",
+        " (a, [(b, d)])",
+    ),
 }
 _LETTERS = "aZ 0'\"\\$#{}%?/\n\t\0\x1f\x7f\x85éß€😀arness\u2028"
 
 
-def odd_cases(draw: Random) -> list[tuple[list, list]]:
+def odd_values(draw: Random) -> list[list]:
     """Arguments drawn for the functions above, which are their own answers."""
 
     def text(length: int) -> str:
@@ -55,21 +68,38 @@ def odd_cases(draw: Random) -> list[tuple[list, list]]:
         number, sign = draw.choice([0.1, -2.0, 1e300, 5e-324, 7]), draw.choice("a'\\\"$~")
         return [[text(place) for place in range(length)], pairs, named, number, draw.random() < 0.5, sign, text(length)]
 
-    return [(values, values) for values in [case(length) for length in (0, 1, 2, 3, 9)]]
+    return [case(length) for length in (0, 1, 2, 3, 9)]
 
 
 def nested(language: str, values: list) -> list:
     """What the function above answers in its language."""
+    a, b, _, d, *_, g = values
+    if language == "ocaml":
+        return [a, None if g is None else [g]]
+    if language == "haskell":
+        return [a, [[b, d]]]
     return [[values[:4]], *values[4:]] if language == "rust" else values
+
+
+def given_to(language: str, values: list) -> list:
+    """The arguments of the function above; Lua has one empty table, for lists and maps."""
+    a, b, c, d, e, f, g = values
+    if language == "lua":
+        return [a, b, c or {"none": []}, d, e, f, g]
+    return [a, b, d, e, g] if language in ("ocaml", "haskell") else values
 
 
 @pytest.mark.parametrize("language", BACK)
 def test_values_come_back_as_they_were_given(language, judged):
     prompt, body = BACK[language]
-    cases = [(values, nested(language, answer)) for values, answer in odd_cases(Random(0))]
+    drawn = odd_values(Random(0))
     if language not in ("go", "java"):
-        values = [*cases[0][0][:6], None if language in ("rust", "cpp", "python", "ruby") else ""]
-        cases.append((values, nested(language, values)))
+        maybe = ("rust", "cpp", "python", "ruby", "elixir", "ocaml")
+        drawn.append([*drawn[0][:6], None if language in maybe else ""])
+    cases = []
+    for values in drawn:
+        given = given_to(language, values)
+        cases.append((given, nested(language, values if len(given) < len(values) else given)))
     problem = Problem("own", "1", language, prompt, called_cases(cases), "calls", (), entry_point="back")
     judgement = judged(problem, body)
     assert judgement.outcome == Outcome.passed, judgement.output
@@ -78,20 +108,21 @@ def test_values_come_back_as_they_were_given(language, judged):
 @pytest.mark.parametrize(
     ("body", "outcome"),
     [
-        ("  return 2 * n", Outcome.passed),
-        ("  return n", Outcome.wrong_answer),
-        ("  os.exit(0)", Outcome.tests_not_completed),
-        ("  error('x')", Outcome.runtime_error),
+        ("  return 2 * $n;", Outcome.passed),
+        ("  return $n;", Outcome.wrong_answer),
+        ("  exit(0);", Outcome.tests_not_completed),
+        ("  die('x');", Outcome.runtime_error),
     ],
 )
 def test_a_language_of_ones_own_says_how_it_prints_an_answer(body, outcome, judged, tmp_path, monkeypatch):
-    monkeypatch.setitem(HARNESSES, "lua", replace(HARNESSES["lua"], answers='print("\\n$mark" .. ($call))\n'))
+    answers = 'print("\\n$mark" . ($call) . "\\n");\n'
+    monkeypatch.setitem(HARNESSES, "perl", replace(HARNESSES["perl"], answers=answers))
     calls = [{"call": f"double({n})", "answer": 2 * n} for n in (4, 0, -3)]
-    row = {"id": "a", "language": "lua", "prompt": "function double(n)\n", "tests": calls}
+    row = {"id": "a", "language": "perl", "prompt": "sub double {\n  my ($n) = @_;\n", "tests": calls}
     (problem,) = read_own(write_rows(tmp_path / "own.jsonl", [row]))
     judgement = judged(problem, body)
     assert judgement.outcome == outcome, judgement.output
-    with pytest.raises(ConfigError, match="tests: give call instead of arguments, as text of lua"):
+    with pytest.raises(ConfigError, match="tests: give call instead of arguments, as text of perl"):
         read_own(write_rows(tmp_path / "other.jsonl", [{**row, "tests": [{"arguments": [1], "answer": 2}]}]))
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from multipl_judge.judge.outcome import Outcome
+from multipl_judge.languages.literals import WRITTEN
 from multipl_judge.languages.program import Nonce
 from multipl_judge.problems.forms import FORMS, broken_reference, program_of
 from tests.multipl_judge.problems.samples import sample
@@ -19,7 +20,7 @@ FORM_LANGUAGES = [
     *(f"humaneval_x-{language}" for language in ("python", "cpp", "java", "go", "rust")),
     *(f"mbxp-{language}" for language in ("python", "cpp", "java", "go", "ruby")),
     *(f"starter-{language}" for language in ("python", "cpp", "java", "go", "rust", "ruby", *TRANSLATED)),
-    *(f"calls-{language}" for language in ("python", "cpp", "java", "go", "rust", "ruby")),
+    *(f"calls-{language}" for language in WRITTEN),
 ]
 
 
