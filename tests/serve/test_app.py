@@ -207,7 +207,10 @@ REFUSED = [
     ({"prompt": "x", "echo": True, "logprobs": 1, "max_tokens": 0, "stream": True}, 400, "one answer"),
     ({"prompt": "x", "max_tokens": 0}, 400, "no tokens leave no answer"),
     ({"prompt": "x", "max_tokens": -1}, 400, "max_tokens: -1 is below 0"),
-    ({"prompt": "x", "stop": ["a", ""]}, 400, "an empty stop string"),
+    ({"prompt": "x", "stop": ["a", ""]}, 400, "stop: give texts; an empty one"),
+    ({"prompt": "x", "stop": ""}, 400, "stop: give texts; an empty one"),
+    ({"prompt": "x", "echo": True, "logprobs": True, "max_tokens": 1}, 400, "logprobs from 1 to 5"),
+    ({"prompt": "x", "stream_options": "x"}, 400, "stream_options: 'x' is not dict"),
     ([], 422, "dict"),
     (b"{", 422, "JSON decode error"),
 ]
@@ -230,6 +233,13 @@ REFUSED_CHATS = [
     ({"messages": [{"role": "user"}]}, "messages[0].content: give a text"),
     ({"messages": [TEXT | {"content": 5}]}, "messages[0].content: give a text"),
     ({"messages": [TEXT | {"content": [{"type": "image_url", "image_url": "x"}]}]}, "messages[0].content: give a text"),
+    ({"messages": [TEXT, {"role": "assistant", "tool_calls": "x"}]}, "messages[1].content: give a text"),
+    ({"messages": [TEXT], "tools": "x"}, "tools: 'x' is not list"),
+    ({"messages": [TEXT], "stop": [""]}, "stop: give texts; an empty one"),
+    ({"messages": [TEXT], "logit_bias": {"a": 1}}, "logit_bias: give numbers"),
+    ({"messages": [TEXT], "logit_bias": {"1": "a"}}, "logit_bias: give numbers"),
+    ({"messages": [TEXT], "logit_bias": [1]}, "logit_bias: [1] is not dict"),
+    ({"messages": [TEXT], "logit_bias": {str(NUM_TOKENS): 1}}, "cannot be answered"),
     ({"messages": [TEXT], "max_tokens": 0}, "no tokens leave no answer"),
     ({"messages": [TEXT], "max_tokens": -1}, "max_tokens: -1 is below 0"),
     ({"messages": [TEXT], "max_completion_tokens": -1}, "max_completion_tokens: -1 is below 0"),
@@ -252,6 +262,15 @@ def test_question_and_answer_of_a_chat_fit_the_positions(url, name):
     length = len("<user><answer>") + MAX_POSITIONS - 20
     assert [one["usage"]["prompt_tokens"] for one in answered] == [length, length]
     assert [one["usage"]["completion_tokens"] for one in answered] == [MAX_POSITIONS - length, 1]
+
+
+def test_no_stop_string_and_biases_of_tokens_are_taken_by_a_chat(held, url):
+    asked = {"messages": [TEXT], "temperature": 0, "max_tokens": 3}
+    written = [
+        json.loads(send(url, "POST", CHAT, asked | more)[1])["choices"][0]["message"]["content"]
+        for more in ({}, {"stop": []}, {"logit_bias": {}}, {"logit_bias": {"5": 100}})
+    ]
+    assert written == [written[0]] * 3 + [held[1].decode([5, 5, 5])]
 
 
 def test_a_body_that_no_prompt_needs_is_not_read_and_neutral_values_are_taken(url, write):

@@ -41,6 +41,9 @@ _KINDS: dict[str, tuple[type, ...]] = {  # of what a request may have; transform
     "model": (str,),
     "language": (str,),
     "suffix": (str,),
+    "logit_bias": (dict,),
+    "stream_options": (dict,),
+    "tools": (list,),
 }
 _NUM_NEW = ("max_tokens", "max_completion_tokens")  # of a chat the later one counts
 _ROLES = ("system", "user", "assistant", "tool")  # chat templates leave out others, or take them for one of these
@@ -69,7 +72,7 @@ def build_app(name: str, model: Any, tokenizer: Any, *, token: str | None, host:
     app.router.routes[:] = [route for route in app.router.routes if getattr(route, "path", None) in paths]
     # Bytes; all other requests wait while they are split into tokens. Inside transformers' own, which loses a refusal.
     app.user_middleware.append(Middleware(RequestBodyLimitMiddleware, max_body_size=2**22))
-    for kind in (ValueError, TypeError, LookupError, TemplateError):
+    for kind in (ValueError, TypeError, LookupError, AttributeError, TemplateError):
         app.add_exception_handler(kind, _unanswerable)
     app.add_exception_handler(RequestValidationError, _no_body)
     guard(app, token, host)
@@ -197,8 +200,8 @@ class _Completions(CompletionHandler):
         stop = body.get("stop") or []
         stops = [stop] if isinstance(stop, str) else stop
         num_new = body.get("max_tokens", _USUAL_TOKENS)
-        if "" in stops or num_new == 0:
-            raise ConfigError("stop, max_tokens: an empty stop string or no tokens leave no answer; leave them out")
+        if num_new == 0:
+            raise ConfigError("max_tokens: no tokens leave no answer; leave it out")
         engine, ids = held.get_engine(body.get("model")), prompt["input_ids"][0].tolist()
         asked = body | {"stop": stops or None, "max_tokens": min(num_new or _USUAL_TOKENS, held.longest - len(ids))}
         options = self._build_generation_kwargs(asked, engine.generation_config)
@@ -217,7 +220,7 @@ class _Completions(CompletionHandler):
         held = self.model_manager
         num_top, num_new = body.get("logprobs"), body.get("max_tokens")
         engine = held.get_engine(body.get("model"))
-        if num_top not in range(1, 6) or num_new not in (0, 1):
+        if num_top is True or num_top not in range(1, 6) or num_new not in (0, 1):
             raise ConfigError("echo: it goes with logprobs from 1 to 5, and max_tokens 0 or 1")
         if (most := MOST_SCORES // len(held.token_ids)) < max(prompt["input_ids"].shape[1] for prompt in prompts):
             raise ConfigError(f"prompt: at most {most} tokens of this model can be scored at once")
@@ -263,9 +266,13 @@ def _checked(body: dict) -> dict:
         and (not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds))
     ]
     wrong += [f"{key}: {body[key]} is below 0" for key in _NUM_NEW if not wrong and (body.get(key) or 0) < 0]
-    stop = body.get("stop")
-    if isinstance(stop, list) and not all(isinstance(text, str) for text in stop):
-        wrong.append("stop: give texts")
+    stop, bias = body.get("stop"), body.get("logit_bias")
+    if stop == "" or (isinstance(stop, list) and not all(isinstance(text, str) and text for text in stop)):
+        wrong.append("stop: give texts; an empty one leaves no answer")
+    if isinstance(bias, dict) and not all(
+        token.isdecimal() and isinstance(value, int | float) for token, value in bias.items()
+    ):
+        wrong.append("logit_bias: give numbers by the ids of tokens")
     temperature = body.get("temperature") or 0
     if not wrong and not 0 <= temperature <= _HOTTEST:
         wrong.append(f"temperature: {temperature} is below 0 or above {_HOTTEST}")
@@ -273,7 +280,9 @@ def _checked(body: dict) -> dict:
         wrong.append(f"top_p: {body['top_p']} is not above 0 and at most 1")
     if wrong:
         raise HTTPException(400, "; ".join(wrong))
-    return body | {"temperature": 0} if 0 < temperature < COLDEST else body
+    if bias is not None:
+        body = body | {"logit_bias": {token: float(value) for token, value in bias.items()} or None}
+    return body | {"stop": stop or None} | ({"temperature": 0} if 0 < temperature < COLDEST else {})
 
 
 def _require_messages(messages: Any) -> None:
@@ -290,7 +299,7 @@ def _require_messages(messages: Any) -> None:
         )
         if told.get("role") not in _ROLES:
             raise HTTPException(400, f"messages[{number}].role: give one of {', '.join(_ROLES)}")
-        if not is_said and not told.get("tool_calls"):
+        if not is_said and not (told.get("tool_calls") and isinstance(told["tool_calls"], list)):
             raise HTTPException(400, f"messages[{number}].content: give a text, or a list of parts of type text")
 
 
