@@ -49,7 +49,8 @@ class Harness:
         options: arguments of the compiler for the starter form.
         wants: extras of the toolchain for the starter form.
         answers: goes after the solution where calls and their answers are judged: a line with `$call` comes once for
-            each; it prints `$mark` at the beginning of a line, and then the answer as JSON, in the same line.
+            each; it prints `$mark` at the beginning of a line, and then the answer as JSON, in the same line. In OCaml
+            `$show` writes an answer of its type.
         multipl_e: regular expressions, and what takes the place of their matches in the tests of MultiPL-E: what is no
             code of the language is mended, what would end the program is left out.
     """

@@ -61,6 +61,12 @@ _HEAD = {
 }
 _RUBY_ENDLESS = re.compile(r"\s*(?:\([^()]*\))?\s*=(?!=)")  # after the function's name
 _RUBY_OUTSIDE = re.compile(r"^(?:class|module)\b|^[A-Z]\w*\s*=[^=]", re.MULTILINE)  # what no method may hold
+_RUBY_DEFINITION = re.compile(
+    r"^def\s+[\w.?!]+\s*(?:\([^()\n]*\))?\s*=(?!=)[^\n]*|^(?:def|class|module)\b(?:[^\n]*\bend[ \t]*$|(?s:.*?)^end\b)"
+    r"|^[A-Z]\w*\s*=[^=](?:[^\n]*\n(?=[ \t}\])]|end\b))*[^\n]*",
+    re.MULTILINE,
+)
+_RUBY_TESTS = re.compile(r"class\s+\w+\s*<\s*(?:Minitest|MiniTest|Test::Unit)\b")
 _THOUGHT = "</think>"  # ends what a model says to itself, with drafts
 _SETTING_UP = {"setrecursionlimit", "set_int_max_str_digits", "filterwarnings", "seed"}
 # What the parser raises: the last two for what is nested, or merely repeated, thousands of times.
@@ -247,10 +253,11 @@ def _sets_up(call: ast.Call) -> bool:
 def _ruby_body(code: str, name: str, problem: Problem) -> str:
     """From the line after the signature to the `end` in the margin; what stands before moves into the body.
 
-    What no method may hold, such as a constant, stands with the function after one that fails, and so does one without
-    an `end`.
+    What no method may hold, such as a constant, and what is defined below stand with the function after one that fails,
+    and so does one without an `end` or with other arguments than the prompt's.
     """
-    found = re.search(rf"^def\s+(?:self\.)?{re.escape(name)}(?!\w)([^\n]*)\n?", code, re.MULTILINE)
+    signature = re.compile(rf"^def\s+(?:self\.)?{re.escape(name)}(?!\w)([^\n]*)\n?", re.MULTILINE)
+    found, given = signature.search(code), signature.search(problem.prompt)
     if not found:
         return code
     start = "" if problem.prompt.endswith("\n") else "\n"
@@ -262,8 +269,10 @@ def _ruby_body(code: str, name: str, problem: Problem) -> str:
     if not end:
         return code
     before = re.sub(r"^#[^\n]*\n", "", code[: found.start()], flags=re.MULTILINE).strip()
-    if _RUBY_OUTSIDE.search(before):
-        return f"{failing}{before}\n\n{code[found.start() : end.start()].rstrip()}{closing}"
+    below = [one[0].rstrip() for one in _RUBY_DEFINITION.finditer(code, end.end()) if not _RUBY_TESTS.match(one[0])]
+    arguments = [re.sub(r"#.*|[\s()]", "", one[1]) for one in (found, given or found)]
+    if below or _RUBY_OUTSIDE.search(before) or arguments[0] != arguments[1]:
+        return "\n\n".join([failing.rstrip(), before, *below, code[found.start() : end.start()].rstrip()]) + closing
     body = (textwrap.indent(before, "  ") + "\n" if before else "") + code[found.end() : end.start()].rstrip()
     return start + body + closing
 
@@ -304,11 +313,14 @@ def _body(code: str, found: re.Match[str], name: str, problem: Problem) -> str:
     if language == "rust":
         # The prompt's arguments are not mutable; an answer may have made its own so.
         mutable = [f"    let mut {name} = {name};" for name in re.findall(r"\bmut\s+(\w+)\s*:", found[0])]
-        if not any(re.search(rf"\b{one}\(", problem.tests) for one in re.findall(r"\bfn\s+(\w+)", helpers)):
+        free = re.findall(r"^(?:pub\s+)?fn\s+(\w+)", helpers, re.MULTILINE)
+        if not any(re.search(rf"(?:\bsuper::|(?<![\w:.])){one}\(", problem.tests) for one in free):
             return "\n".join([helpers] * bool(helpers) + mutable + [body])
-        # What the tests call stands outside; the imports inside, as the prompt may have the same.
+        # What the tests call stands outside; imports inside, and outside but for names that the prompt imports, too.
         imports = re.findall(r"^use\b[^;]*;", helpers, re.MULTILINE)
-        helpers = re.sub(r"^use\b[^;]*;\n?", "", helpers, flags=re.MULTILINE)
+        given = set(re.findall(r"\w+", " ".join(re.findall(r"^use\b[^;]*;", problem.prompt, re.MULTILINE))))
+        again = [one for one in imports if given.intersection(re.findall(r"\w+(?=\s*[,;}])", one))]
+        helpers = re.sub(r"^use\b[^;]*;\n?", lambda use: "" if use[0].strip() in again else use[0], helpers, flags=re.M)
         body = "\n".join([*imports, *mutable, body])
     if language == "cpp":
         body, helpers = _declared(code, body, helpers)

@@ -185,6 +185,62 @@ def test_a_helper_that_the_tests_call_stands_outside_the_function_in_rust(sample
     assert judgement.outcome == Outcome.passed, judgement.output
 
 
+RUBY_WHOLES = [
+    "def twice(n)\n  add(n, n)\nend\n\ndef add(a, b)\n  a + b\nend\n\nputs twice(2)\n",
+    "def twice(n)\n  n * FACTOR\nend\nFACTOR = 2\n",
+    "def twice(n)\n  n * FACTORS[:two]\nend\nFACTORS = {\n  two: 2,\n}.freeze\n",
+    "def twice(n, memo = {})\n  memo[n] ||= n * 2\nend\n",
+    "def twice(num)\n  num * 2\nend\n",
+    "def twice n # of a number\n  n * 2\nend\n",
+    "def twice(n)\n  Pair.new(n).sum + one\nend\nPair = Struct.new(:n) do\n  def sum = 2 * n\nend\ndef one = 0\n",
+    "def twice(n)\n  Error if n < 0\n  n * 2\nend\nclass Error < StandardError; end\n"
+    "class TestTwice < Minitest::Test\n  def test_it\n    assert_equal 4, twice(2)\n  end\nend\n",
+]
+
+
+@pytest.mark.parametrize("name", ["mbxp-ruby", "multipl_e-ruby", "starter-ruby", "calls-ruby"])
+@pytest.mark.parametrize("code", RUBY_WHOLES)
+def test_what_ruby_defines_below_the_function_and_other_arguments_stay(name, code, samples, judged):
+    judgement = judged(samples[name], completion_of_answer(samples[name], f"```ruby\n{code}```"))
+    assert judgement.outcome == Outcome.passed, judgement.output
+
+
+COUNTER = """\
+use std::collections::HashMap;
+
+struct Counter {
+    counts: HashMap<i32, i32>,
+}
+impl Counter {
+    fn new() -> Self {
+        Counter { counts: HashMap::new() }
+    }
+}
+fn half(n: i32) -> i32 {
+    n / 2
+}
+fn twice(n: i32) -> i32 {
+    let mut counter = Counter::new();
+    counter.counts.insert(0, n);
+    counter.counts[&0] * 2
+}
+"""
+
+
+@pytest.mark.parametrize("tested", ["Vec::<i32>::new(), Vec::<i32>::new()", "half(4), 2", "super::half(4), 2"])
+def test_types_keep_their_imports_whatever_the_tests_call_in_rust(tested, samples, judged):
+    problem = samples["humaneval_x-rust"]
+    tests = problem.tests.replace(
+        "use super::*;", "use super::*;\n    use super::half;" * ("half" in tested) or "use super::*;"
+    )
+    assert "assert_eq!(" in tests
+    posed = replace(problem, tests=tests.replace("assert_eq!(", f"assert_eq!({tested});\n        assert_eq!(", 1))
+    for prompt in (problem.prompt, f"use std::collections::HashMap;\n{problem.prompt}"):
+        posed = replace(posed, prompt=prompt)
+        judgement = judged(posed, completion_of_answer(posed, f"```rust\n{COUNTER}```"))
+        assert judgement.outcome == Outcome.passed, judgement.output
+
+
 @pytest.mark.parametrize(("fence", "inner"), [("~~~", "```"), ("````", "```"), ("```", "~~~")])
 def test_a_fence_ends_with_its_own_mark(fence, inner, samples):
     code = f'def twice(n):\n    return 2 * n\n\n\nNOTE = """\n{inner}\n"""\n'
