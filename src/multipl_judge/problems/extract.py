@@ -200,11 +200,15 @@ def _blocks(answer: str) -> list[str]:
 
 
 def _marked_blocks(text: str) -> list[tuple[str, str]]:
-    """What each fenced block is marked with, and its code: as far to the left as its fence stands to the right."""
-    return [
-        (mark, re.sub(rf"^[ \t]{{1,{len(blanks)}}}", "", block, flags=re.MULTILINE) if blanks else block)
-        for blanks, _, mark, block in _MARKED_FENCE.findall(text)
-    ]
+    """What each fenced block is marked with, and its code: as far to the left as its fence stands to the right.
+
+    Of a block of Markdown, those in it.
+    """
+    found = list[tuple[str, str]]()
+    for blanks, _, mark, block in _MARKED_FENCE.findall(text):
+        code = re.sub(rf"^[ \t]{{1,{len(blanks)}}}", "", block, flags=re.MULTILINE) if blanks else block
+        found += (_marked_blocks(code) if mark.lower() in ("md", "markdown") else []) or [(mark, code)]
+    return found
 
 
 def _file(answer: str, language: str) -> str:

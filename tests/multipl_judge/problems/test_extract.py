@@ -248,6 +248,12 @@ def test_a_fence_ends_with_its_own_mark(fence, inner, samples):
     assert completion_of_answer(samples["starter-python"], answer).endswith(code)
 
 
+def test_a_block_of_markdown_is_read_for_those_in_it(samples):
+    code = "def twice(n):\n    return 2 * n\n"
+    answer = f"````markdown\nSo:\n```python\n{code}```\nDone.\n````\n"
+    assert completion_of_answer(samples["starter-python"], answer).endswith(code)
+
+
 def test_a_future_import_of_several_lines_is_left_out(samples, judged):
     code = "from __future__ import (\n    annotations,\n)\n\n\ndef twice(n):\n    return 2 * n\n"
     completion = completion_of_answer(samples["human_eval-python"], f"```python\n{code}```")
