@@ -81,3 +81,10 @@ def slow_ngram(tokens: list[str]) -> tuple[str | int, ...]:
 def test_texts_without_a_word_and_odd_ones_have_no_ngrams():
     for text in ("", " \n\t", "é", '"unclosed', "'" * 7, "/* never closed", "\ud800"):
         assert len(text_ngrams(text)) == len(code_ngrams(text, "go")) == 0
+
+
+def test_a_long_run_of_backslashes_is_read_at_once_and_its_last_sign_decoded():
+    slashes = "\\" * 200_000  # read anew from each, they would take days
+    words = "one two three four five six seven "
+    assert text_ngrams(f"{words}{slashes}u0065ight").tolist() == text_ngrams(f"{words}eight").tolist()
+    assert len(text_ngrams(slashes)) == 0

@@ -28,7 +28,7 @@ _Hashes = NDArray[np.uint64]
 _Bytes = NDArray[np.uint8]
 
 _BLANKS = re.compile("[\u0085\u00a0\u1680\u2000-\u200b\u2028\u2029\u202f\u205f\u2060\u3000\ufeff]")
-_ESCAPED_SIGN = re.compile(r"\\+(?:u([0-9a-f]{4})|u\{([0-9a-f]{1,5})\}|x([0-9a-f]{2}))", re.IGNORECASE)
+_ESCAPED_SIGN = re.compile(r"(?<!\\)\\++(?:u([0-9a-f]{4})|u\{([0-9a-f]{1,5})\}|x([0-9a-f]{2}))", re.IGNORECASE)
 
 _BASE = 0x9E3779B97F4A7C15
 _INVERSE = pow(_BASE, -1, 1 << 64)
