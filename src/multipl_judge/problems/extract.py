@@ -3,10 +3,10 @@
 Such an answer repeats the prompt, writes the whole function, helpers around it and often a main of its own. What comes
 out is the body of the function and what it needs, without what the prompt and the tests bring; it is final: it is not
 cut at stop strings, which are made for models that simply go on. In Python it is the whole module: of several
-definitions the last counts, as Python means it. Elsewhere the signature stays the prompt's: an answer that renames its
-arguments fails, and so does one that needs what cannot stand after a function (a C++ class). What it imports in Go,
-Java and Haskell begins the completion (`forms.own_imports`). In a language with an entry of its own the answer stands
-after a function that only fails, whose place it takes (`Entry.whole`).
+definitions the last counts, as Python means it. In Rust, Go, Java and C++ the signature stays the prompt's: an answer
+that renames its arguments fails, and so does one that needs what cannot stand after a function (a C++ class). What it
+imports in Go, Java and Haskell begins the completion (`forms.own_imports`). In a language with an entry of its own the
+answer stands after a function that only fails, whose place it takes (`Entry.whole`), and so it may in Ruby.
 """
 
 import ast
