@@ -62,7 +62,8 @@ _HEAD = {
 _RUBY_ENDLESS = re.compile(r"\s*(?:\([^()]*\))?\s*=(?!=)")  # after the function's name
 _RUBY_OUTSIDE = re.compile(r"^(?:class|module)\b|^[A-Z]\w*\s*=[^=]", re.MULTILINE)  # what no method may hold
 _RUBY_DEFINITION = re.compile(
-    r"^def\s+[\w.?!]+\s*(?:\([^()\n]*\))?\s*=(?!=)[^\n]*|^(?:def|class|module)\b(?:[^\n]*\bend[ \t]*$|(?s:.{0,9999}?)^end\b)"
+    r"^def\s+[\w.?!]+\s*(?:\([^()\n]*\))?\s*=(?!=)[^\n]*"
+    r"|^(?:def|class|module)\b(?:[^\n]*\bend[ \t]*$|(?s:.{0,9999}?)^end\b)"
     r"|^[A-Z]\w*\s*=[^=](?:[^\n]*\n(?=[ \t}\])]|end\b))*[^\n]*",
     re.MULTILINE,
 )
