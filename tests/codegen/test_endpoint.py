@@ -172,7 +172,7 @@ def test_a_batch_that_is_refused_whole_is_told_and_a_fault_of_the_second_try_too
         completer_of(stub).complete(requests_of(POSED[:1]), settings())
 
 
-def test_a_prompt_that_is_refused_for_itself_fails_alone_once_the_server_has_answered(stub, caplog):
+def test_a_prompt_that_is_refused_for_itself_fails_alone(stub, caplog):
     stub.answers = [refusal("content filter"), text_answer("x")]
     completer = completer_of(stub, concurrency=1)
     made = completer.complete(requests_of(POSED), settings())
@@ -180,9 +180,26 @@ def test_a_prompt_that_is_refused_for_itself_fails_alone_once_the_server_has_ans
     assert "content filter" in caplog.text
     assert "1 of 3" in caplog.text
     stub.answers = [refusal("content filter")]
-    assert [one.text for one in completer.complete(requests_of(POSED[:1]), settings())] == [""]
-    with pytest.raises(ConfigError, match="content filter"):
-        completer.complete(requests_of(POSED), settings())
+    assert [one.text for one in completer.complete(requests_of(POSED), settings())] == [""] * 3
+    assert len(stub.asked) == 6
+
+
+@pytest.mark.parametrize("extract", [None, lambda problem, text: text])
+def test_a_first_batch_that_is_refused_whole_fails_where_the_server_answers_something_harmless(stub, extract):
+    message = {"role": "assistant", "content": "y"}
+    stub.answers = [refusal("content filter"), refusal("content filter"), text_answer("y", message=message)]
+    completer = completer_of(stub, concurrency=1, extract=extract)
+    assert completer.complete(requests_of(POSED[:2]), settings()) == [Completion("", Finish.stop)] * 2
+    asked = str(stub.asked[2][1])
+    assert not any(posed.prompt in asked for posed in POSED[:2])
+
+
+@pytest.mark.parametrize("second", [400, 500])
+def test_a_first_problem_that_is_refused_as_the_harmless_prompt_is_tells_the_refusal(stub, second):
+    stub.answers = [refusal("no such parameter"), refusal("no such parameter", second)]
+    with pytest.raises(ConfigError, match="no such parameter"):
+        completer_of(stub).complete(requests_of(POSED[:1]), settings())
+    assert len(stub.asked) == 2
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import logging
 import os
 import re
 from collections.abc import Awaitable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from multipl_judge.extras import install_hint
@@ -35,7 +36,8 @@ class EndpointCompleter:
     Where prompt and max_new_tokens are more than the server's context holds, it is asked once more for what is left, or
     for a quarter where it does not tell. A prompt that is refused again has an empty completion that ends by `length`;
     where a batch of several problems gets nothing else, that is an error. A prompt that is refused for itself, as by a
-    filter of contents, has an empty completion too, once the server has answered another.
+    filter of contents, has an empty completion too: a server that has answered nothing yet is asked for "x" first, and
+    where it refuses that as well, that is an error.
 
     Args:
         url: base of the interface, such as http://127.0.0.1:8000/v1.
@@ -107,16 +109,22 @@ class EndpointCompleter:
                     raise
                 first = refused.exceptions[0]
                 raise first if isinstance(first, ConfigError) else self._refusal(first) from errors
-        answers = [task.result() for task in tasks]
-        self._has_answered |= any(isinstance(answer, Completion) for answer in answers)
-        reasons = [answer for answer in answers if isinstance(answer, str)]
-        refusals = [answer for answer in answers if isinstance(answer, Exception)]
-        is_whole = len(reasons) + len(refusals) == len(answers) and len({request.problem.key for request in batch}) > 1
-        if refusals and (is_whole or not self._has_answered):
-            raise self._refusal(refusals[0])
+            answers = [task.result() for task in tasks]
+            refusals = [answer for answer in answers if isinstance(answer, Exception)]
+            self._has_answered |= any(isinstance(answer, Completion) for answer in answers)
+            if refusals and not self._has_answered:
+                harmless = replace(batch[0], problem=replace(batch[0].problem, prompt="x"), help="")
+                try:
+                    answer = await one(harmless)
+                except self._openai.OpenAIError as error:
+                    raise self._refusal(error) from error
+                if isinstance(answer, Exception):
+                    raise self._refusal(refusals[0])
+                self._has_answered = True
         if refusals:
             _logger.warning("%s; %d of %d answers fail for that", self._refusal(refusals[0]), len(refusals), len(batch))
-        if is_whole:
+        reasons = [answer for answer in answers if isinstance(answer, str)]
+        if len(reasons) == len(answers) and len({request.problem.key for request in batch}) > 1:
             raise ConfigError(
                 f"endpoint: {self._url} has too small a context for all {len(batch)} requests of a batch "
                 f"({reasons[0]}); set codegen.max_new_tokens below {settings.max_new_tokens}, or give the server a "
