@@ -29,8 +29,10 @@ from multipl_judge.problems.forms.own_imports import own_imports
 from multipl_judge.problems.language_codes import language_of
 from multipl_judge.problems.problem import Problem, cut_at_stop
 
+# What goes on to the end of the answer must not begin with a line of tildes alone, as below a heading.
 _MARKED_FENCE = re.compile(
-    r"^([ \t]*+)(`{3,}+|~{3,}+)[ \t]*+([^\s`]*+)[^\n`]*+\n(.*?)(?:^[ \t]*\2|\Z)", re.DOTALL | re.MULTILINE
+    r"^([ \t]*+)((`{3,}+|~{3,}+(?=[ \t]*+\S))|~{3,}+)[ \t]*+([^\s`]*+)[^\n`]*+\n(.*?)(?:^[ \t]*\2|(?(3)\Z|(?!)))",
+    re.DOTALL | re.MULTILINE,
 )
 _DOCSTRING = re.compile(r"[ \t]*(\"\"\"|\'\'\').*?\1\s*\Z", re.DOTALL)
 _SEVERAL_FILES = ("cpp", "java")  # where what a program needs may stand in several files that make one
@@ -69,6 +71,7 @@ _RUBY_DEFINITION = re.compile(
 )
 _RUBY_TESTS = re.compile(r"class\s+\w+\s*<\s*(?:Minitest|MiniTest|Test::Unit)\b")
 _THOUGHT = "</think>"  # ends what a model says to itself, with drafts
+_FUTURE = re.compile(r"^from __future__ import (?:\([^)]*\)|[\w, \t]*)(?:[ \t]*#[^\n]*)?(?:;[ \t]*|\n|\Z)", re.M)
 _SETTING_UP = {"setrecursionlimit", "set_int_max_str_digits", "filterwarnings", "seed"}
 # What the parser raises: the last two for what is nested, or merely repeated, thousands of times.
 _UNPARSED = (SyntaxError, ValueError, RecursionError, MemoryError)
@@ -206,7 +209,7 @@ def _marked_blocks(text: str) -> list[tuple[str, str]]:
     Of a block of Markdown, those in it.
     """
     found = list[tuple[str, str]]()
-    for blanks, _, mark, block in _MARKED_FENCE.findall(text):
+    for blanks, _, _, mark, block in _MARKED_FENCE.findall(text):
         code = re.sub(rf"^[ \t]{{1,{len(blanks)}}}", "", block, flags=re.MULTILINE) if blanks else block
         found += (_marked_blocks(code) if mark.lower() in ("md", "markdown") else []) or [(mark, code)]
     return found
@@ -228,7 +231,7 @@ def _python_module(code: str, name: str, problem: Problem) -> str:
     indent = re.match(r"[ \t]*", problem.prompt.rstrip().rsplit("\n", 1)[-1])
     start = "" if problem.prompt.endswith("\n") else "\n"
     margin = (indent[0] if indent else "") or "    "
-    code = re.sub(r"^from __future__ import (?:\([^)]*\)|[^\n]*)\n?", "", _without_calls(code), flags=re.MULTILINE)
+    code = re.sub(_FUTURE, "", _without_calls(code))
     return f"{start}{margin}pass\n\n\n{code}"
 
 

@@ -7,7 +7,7 @@ import pytest
 from multipl_judge.judge.outcome import Outcome
 from multipl_judge.problems.extract import completion_of_answer, continuation_of_answer
 from multipl_judge.problems.problem import Problem
-from tests.multipl_judge.problems.translated import TRANSLATED
+from tests.multipl_judge.problems.translated import TRANSLATED, WHOLE_FILES
 
 # Whole functions, as chat models write them: with the prompt again, helpers, and tests or a main of their own.
 ANSWERS = {
@@ -125,32 +125,6 @@ OTHER_DEFINITIONS = {
     "multipl_e-racket": "#lang racket\n(define/match (twice n)\n  [(n) (* 2 n)])\n",
     "multipl_e-ocaml": "let rec add a b = a + b\nand twice n = add n n\n",
 }
-# Whole files: with a head, other modules, and what ends the program before the tests.
-WHOLE_FILES = {
-    "multipl_e-haskell": "{-# LANGUAGE BangPatterns #-}\nmodule Twice\n  ( twice\n  , add\n  ) where\n\n"
-    "import qualified Data.Map as Map\nimport Data.List\n  ( foldl'\n  , sort )\n\nadd :: [Int] -> Int\n"
-    "add = foldl' (+) 0 . sort\n\ntwice :: Int -> Int\ntwice !n = add (Map.elems (Map.fromList [(1, n), (2, n)]))\n",
-    "starter-haskell": "import Data.Maybe (fromMaybe)\ntwice :: Int -> Int\ntwice n = fromMaybe n (Just (n + n))\n",
-    "multipl_e-elixir": "defmodule Sum do\n  defstruct [:a]\n  def of(a, b), do: a + b\nend\n\ndefmodule HumanEval do\n"
-    "  def add(a, b), do: Sum.of(a, b)\n\n  def twice(n) do\n    HumanEval.add(n, n)\n  end\nend\n\n"
-    "IO.puts(HumanEval.twice(2))\n",
-    "starter-elixir": "defmodule Sum do\n  def of(a, b), do: a + b\nend\n\ndefmodule My.Doubling do\n"
-    "  def add(a, b), do: Sum.of(a, b)\n\n  def twice(n), do: Doubling.add(n, n)\nend\n\n"
-    "IO.inspect(Doubling.twice(2))\nExUnit.start()\n",
-    "multipl_e-r": "rm(list = ls())\ntwice <- function(n) {\n  2 * n\n}\nprint(twice(2))\nquit(status = 0)\n",
-    "multipl_e-racket": "#lang racket\n(define (twice n) (* 2 n))\n(twice 2)\n(exit 0)\n",
-    "starter-lua": "local function twice(n)\n  return 2 * n\nend\n\nprint(twice(2))\nos.exit(0)\n",
-    "starter-perl": "use bigint;\n$, = ' ';\nsub twice {\n    my ($n) = @_;\n    return 2 * $n;\n}\n",
-    "multipl_e-lua": "local M = {}\n\nlocal function twice(n)\n  return 2 * n\nend\n\nM.twice = twice\n\n"
-    "return {\n  twice = M.twice,\n}\n",
-    "multipl_e-perl": "use strict;\n\nsub twice {\n    my ($n) = @_;\n    return 2 * $n;\n}\n\n"
-    "sub main { print twice(2); return 0 }\n\nexit(main());\n\n__END__\n\n=head1 NAME\n",
-    "multipl_e-ocaml": "let twice n = 2 * n\n\nlet () =\n  print_int (twice 2);\n  exit 0\n",
-    "own-ocaml": "let table = Hashtbl.create 8\n\nlet () =\n  Hashtbl.add table 2 2;\n"
-    "  assert (Hashtbl.length table = 1)\n\nlet twice n = n * Hashtbl.find table 2\n",
-    "own-racket": "#lang racket\n(define (twice n)\n(if (< n -100)\n(exit 1)\n(* 2 n)))\n(exit)\n",
-    "starter-ocaml": "let twice n = 2 * n;;\n\nlet _ = assert (twice 2 = 5);;\nexit 0;;\n",
-}
 
 
 @pytest.mark.parametrize("name", WHOLE_FILES)
@@ -248,14 +222,23 @@ def test_a_fence_ends_with_its_own_mark(fence, inner, samples):
     assert completion_of_answer(samples["starter-python"], answer).endswith(code)
 
 
+def test_a_line_of_tildes_below_a_heading_is_no_fence(samples, judged):
+    code = 'def add(a, b):\n    """Add.\n\n    Notes\n    ~~~~~\n    None.\n    """\n    return a + b\n\n\n'
+    code += "def twice(n):\n    return add(n, n)\n"
+    for text in (code, f"Notes\n~~~~~\n\n```python\n{code.replace('~', '-')}```\n"):
+        completion = completion_of_answer(samples["human_eval-python"], text)
+        assert judged(samples["human_eval-python"], completion).outcome == Outcome.passed
+
+
 def test_a_block_of_markdown_is_read_for_those_in_it(samples):
     code = "def twice(n):\n    return 2 * n\n"
     answer = f"````markdown\nSo:\n```python\n{code}```\nDone.\n````\n"
     assert completion_of_answer(samples["starter-python"], answer).endswith(code)
 
 
-def test_a_future_import_of_several_lines_is_left_out(samples, judged):
-    code = "from __future__ import (\n    annotations,\n)\n\n\ndef twice(n):\n    return 2 * n\n"
+@pytest.mark.parametrize("future", ["(\n    annotations,\n)\n", "annotations  # a; b\n", "annotations; "])
+def test_a_future_import_is_left_out_alone(future, samples, judged):
+    code = f"from __future__ import {future}import math\n\n\ndef twice(n):\n    return math.floor(2 * n)\n"
     completion = completion_of_answer(samples["human_eval-python"], f"```python\n{code}```")
     assert judged(samples["human_eval-python"], completion).outcome == Outcome.passed
 

@@ -157,3 +157,47 @@ TRANSLATED = {
         ),
     ),
 }
+
+# Whole files: with a head, other modules, and what ends the program before the tests.
+WHOLE_FILES = {
+    "multipl_e-haskell": "{-# LANGUAGE BangPatterns #-}\nmodule Twice\n  ( twice\n  , add\n  ) where\n\n"
+    "import qualified Data.Map as Map\nimport Data.List\n  ( foldl'\n  , sort )\n\nadd :: [Int] -> Int\n"
+    "add = foldl' (+) 0 . sort\n\ntwice :: Int -> Int\ntwice !n = add (Map.elems (Map.fromList [(1, n), (2, n)]))\n",
+    "starter-haskell": "import Data.Maybe (fromMaybe)\ntwice :: Int -> Int\ntwice n = fromMaybe n (Just (n + n))\n",
+    "multipl_e-elixir": "defmodule Sum do\n  defstruct [:a]\n  def of(a, b), do: a + b\nend\n\ndefmodule HumanEval do\n"
+    "  def add(a, b), do: Sum.of(a, b)\n\n  def twice(n) do\n    HumanEval.add(n, n)\n  end\nend\n\n"
+    "IO.puts(HumanEval.twice(2))\n",
+    "starter-elixir": "defmodule Sum do\n  def of(a, b), do: a + b\nend\n\ndefmodule My.Doubling do\n"
+    "  def add(a, b), do: Sum.of(a, b)\n\n  def twice(n), do: My.Doubling.add(n, n)\nend\n\n"
+    "IO.inspect(My.Doubling.twice(2))\nExUnit.start()\n",
+    "calls-elixir": "defmodule HumanEval do\n  defmodule Node do\n    defstruct [:value]\n  end\n\n"
+    "  def twice(n), do: HumanEval.Sum.of(%HumanEval.Node{value: n})\n\n  def main, do: IO.puts(twice(2))\nend\n\n"
+    "defmodule HumanEval.Sum do\n  def of(node), do: node.value * 2\nend\n\nHumanEval.main()\n",
+    "own-elixir": "defmodule Node do\n  def of(n), do: {n, n}\nend\n\ndefmodule Other do\n  def twice(n) do\n"
+    "    {a, b} = Node.of(n)\n    a + b\n  end\nend\n\nOther.twice(2)\nSystem.halt(0)\n",
+    "multipl_e-r": "rm(list = ls())\ntwice <- function(n) {\n  2 * n\n}\nprint(twice(2))\nquit(status = 0)\n",
+    "multipl_e-racket": "#lang racket\n(define (twice n) (* 2 n))\n(twice 2)\n(exit 0)\n",
+    "starter-lua": "local function twice(n)\n  return 2 * n\nend\n\nprint(twice(2))\nos.exit(0)\n",
+    "starter-perl": "use bigint;\n$, = ' ';\nsub twice {\n    my ($n) = @_;\n    return 2 * $n;\n}\n",
+    "multipl_e-lua": "local M = {}\n\nlocal function twice(n)\n  return 2 * n\nend\n\nM.twice = twice\n\n"
+    "return {\n  twice = M.twice,\n}\n",
+    "multipl_e-perl": "use strict;\n\nsub twice {\n    my ($n) = @_;\n    return 2 * $n;\n}\n\n"
+    "sub main { print twice(2); return 0 }\n\nexit(main());\n\n__END__\n\n=head1 NAME\n",
+    "multipl_e-ocaml": "let twice n = 2 * n\n\nlet () =\n  print_int (twice 2);\n  exit 0\n",
+    "own-ocaml": "let table = Hashtbl.create 8\n\nlet () =\n  Hashtbl.add table 2 2;\n"
+    "  assert (Hashtbl.length table = 1)\n\nlet twice n = n * Hashtbl.find table 2\n",
+    "starter-r": "twice <- function(n) {\n  2 * n\n}\n\nif (!interactive()) {\n  print(twice(2))\n  quit(\n"
+    "    status = as.integer(twice(0))\n  )\n}\nquit(\n  status = 0\n)\n",
+    "own-r": "rm(list = ls(all.names = TRUE))\ntwice <- function(n) {\n  2 * n\n}\n\n"
+    "main <- function() {\n  print(twice(2))\n  quit()\n}\n\nif (sys.nframe() == 0) {\n  main()\n}\nmain()\n",
+    "calls-lua": "function twice(n)\n  return 2 * n\nend\n\nlocal function main()\n  print(twice(2))\n  os.exit(0)\n"
+    "end\n\nif arg and arg[0] then\n  main()\nend\nmain()\n",
+    "own-perl": "sub twice {\n    my ($n) = @_;\n    return 2 * $n;\n}\n\nsub main {\n    print twice(2);\n    exit;\n"
+    "}\n\nmain() unless caller;\n__PACKAGE__->main() if 1;\nmain();\n",
+    "calls-racket": "#lang racket\n(define (twice n) (* 2 n))\n(define (main)\n  (displayln (twice 2))\n"
+    "  (exit 0))\n(main)\n",
+    "calls-ocaml": "let factor = ref 1\n\nlet () =\n  if !factor > 1 then exit 1;\n  factor := 2\n\n"
+    "let twice n = n * !factor\n\nlet main () =\n  print_int (twice 2);\n  exit 0\n\nlet () = main ()\n",
+    "own-racket": "#lang racket\n(define (twice n)\n(if (< n -100)\n(exit 1)\n(* 2 n)))\n(exit)\n",
+    "starter-ocaml": "let twice n = 2 * n;;\n\nlet _ = assert (twice 2 = 5);;\nexit 0;;\n",
+}

@@ -106,6 +106,7 @@ ENTRY = Entry(
     blocks=(r"\b(?:function|do|if|repeat)\b", r"\b(?:end|until)\b"),
     whole_changes=(
         (r"(?ms)^return\b(?:(?!^\w).)*\Z", ""),  # a module's end, after which no test may stand
-        (r"(?m)^os\.exit\([^\n]*$", ""),
+        (r"(?ms)^if\b[^\n]*(?:\barg\b|\bdebug\.getlocal\b)[^\n]*\bthen\b[ \t]*\n.*?^end\b", ""),  # for a script alone
+        (r"(?m)^(?:os\.exit\(|main\(\))[^\n]*$", ""),
     ),
 )

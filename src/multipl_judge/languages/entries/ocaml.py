@@ -86,12 +86,14 @@ ENTRY = Entry(
     literals=r"\"(?:\\.|[^\"\\])*+\"|'(?:\\[^'\n]{1,4}|[^'\\\n])'",
     definition=r"\b(?:let\s+(?:rec\s+)?|and\s+){name}\b(?!')",
     word=r"[\w']+",
-    # What ends the program, and what tries the function and may fail.
+    # What ends the program, what runs a main, and what tries the function and may fail.
     whole_changes=(
         (
-            r"(?ms)^let\s+(?:\(\)|_)\s*=(?=(?:(?!^\S).)*?(?:\bexit\b|\bassert\b(?:(?!^\S).)*?\b$name\b))(?:(?!^\S).)*",
+            r"(?ms)^let\s+(?:\(\)|_)\s*=(?=(?:(?!^\S).)*?"
+            r"(?:\bexit\b[^;\n]*[;\s]*(?:^\S|\Z)|\bassert\b(?:(?!^\S).)*?\b$name\b))(?:(?!^\S).)*",
             "",
         ),
+        (r"(?m)^let\s+(?:\(\)|_)\s*=\s*main\s*\(\)[ \t;]*$", ""),
         (r"(?m)^(?:;;[ \t]*)?(?:exit|assert)\b[^\n]*$", ""),
     ),
 )

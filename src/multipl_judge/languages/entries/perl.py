@@ -91,6 +91,6 @@ ENTRY = Entry(
     blocks=(r"\{", r"\}"),
     whole_changes=(
         (r"(?ms)^__(?:END|DATA)__\b.*\Z", ""),
-        (r"(?m)^exit\b[^;\n]*;", ""),
+        (r"(?m)^(?:exit\b|&?main\b(?=\s*[(;])|__PACKAGE__->main\b)[^;\n]*;", ""),
     ),
 )

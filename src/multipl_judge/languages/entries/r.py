@@ -25,8 +25,10 @@ _XOR = r"""function(one, two) {
 }
 """
 # The tests see the library and, of the completion, the function under test.
-# Names with a dot are not among those of `rm(list = ls())`. What equality is made of must be as it was at the end.
-_OPENING = r""".harness_local <- local; .harness_scope <- new.env(parent = parent.env(globalenv()))
+# The harness's names are in an environment that no `rm()` empties. At the end equality must be what it was.
+_OPENING = r"""attach(list(
+  .harness_local = local, .harness_scope = new.env(parent = parent.env(globalenv()))
+), name = "harness")
 .harness_local({
   .harness_state <- function() {
     found <- c(Filter(is.function, as.list(baseenv())), as.list(baseenv()[[".__S3MethodsTable__."]]))
@@ -96,5 +98,10 @@ ENTRY = Entry(
     definition=r"(?<![\w.]){name}\s*(?:<<?-|=)\s*(?:function\b|\\\()",
     word=r"[\w.]+",
     blocks=(r"\{", r"\}"),
-    whole_changes=((r"(?m)^(?:q|quit)\([^\n]*$", ""),),
+    # What ends the program, and what runs only in a script.
+    whole_changes=(
+        (r"(?ms)^if\s*\((?:!\s*interactive\(\)|sys\.nframe\(\)[^()\n]*)\)\s*\{.*?^\}", ""),
+        (r"(?m)^(?:q|quit)\((?:[^()]|\([^()]*\))*\)[^\n]*$", ""),
+        (r"(?m)^main\(\)[^\n]*$", ""),
+    ),
 )

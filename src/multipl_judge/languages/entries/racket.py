@@ -124,7 +124,7 @@ ENTRY = Entry(
     whole="  (answer-$name $arguments))\n$code",
     whole_changes=(
         (r"(?m)^#lang[^\n]*\n", ""),
-        (r"(?m)^\(exit\b[^()\n]*\)\s*\Z", ""),
+        (r"(?m)^\((?:exit\b[^()\n]*|main)\)\s*\Z", ""),
         (r"(?<![^\s()\[\]'])$name(?=[\s()\[\]])", "answer-$name"),
     ),
 )
