@@ -3,10 +3,10 @@
 Such an answer repeats the prompt, writes the whole function, helpers around it and often a main of its own. What comes
 out is the body of the function and what it needs, without what the prompt and the tests bring; it is final: it is not
 cut at stop strings, which are made for models that simply go on. In Python it is the whole module: of several
-definitions the last counts, as Python means it. In Rust, Go, Java and C++ the signature stays the prompt's: an answer
-that renames its arguments fails, and so does one that needs what cannot stand after a function (a C++ class). What it
-imports in Go, Java and Haskell begins the completion (`forms.own_imports`). In a language with an entry of its own the
-answer stands after a function that only fails, whose place it takes (`Entry.whole`), and so it may in Ruby.
+definitions the last counts, as Python means it. Rust, Go, Java and C++ have a file of their own (`extract_braces`).
+What an answer imports in Go, Java and Haskell begins the completion (`forms.own_imports`). In a language with an entry
+of its own the answer stands after a function that only fails, whose place it takes (`Entry.whole`), and so it may in
+Ruby.
 """
 
 import ast
@@ -18,12 +18,11 @@ from string import Template
 from multipl_judge.languages.entries import ENTRIES
 from multipl_judge.languages.source_text import (
     BRACES,
-    body_end,
     function_name,
     masked,
     masked_comments,
-    without_comments,
 )
+from multipl_judge.problems.extract_braces import BRACE_DEFINITION, brace_body
 from multipl_judge.problems.forms import failing_body
 from multipl_judge.problems.forms.own_imports import own_imports
 from multipl_judge.problems.language_codes import language_of
@@ -36,31 +35,13 @@ _MARKED_FENCE = re.compile(
 )
 _DOCSTRING = re.compile(r"[ \t]*(\"\"\"|\'\'\').*?\1\s*\Z", re.DOTALL)
 _SEVERAL_FILES = ("cpp", "java")  # where what a program needs may stand in several files that make one
-_DEFINITION = {
-    "go": r"\bfunc\s+{name}\s*\((?:\b(?:interface|struct)\s*\{{[^{{}}]*\}}|[^{{}}]){{0,2000}}\{{",
-    "rust": r"\bfn\s+{name}\b[^{{}};]{{0,2000}}\{{",
-    "java": r"[\w>\]]\s+{name}\s*\([^{{}};]{{0,2000}}\{{",
-    "cpp": r"[\w>&*]\s*\b{name}\s*\([^{{}};]{{0,2000}}\{{",
-}
 _PLAIN_DEFINITION = {
     "python": r"^[ \t]*(?:async[ \t]+)?def[ \t]+{name}\b",
     "ruby": r"^[ \t]*def[ \t]+(?:self\.)?{name}(?!\w)",
-    **_DEFINITION,
+    **BRACE_DEFINITION,
     **{language: entry.definition for language, entry in ENTRIES.items()},
 }
 _ANY_MENTION = r"(?<!\w){name}(?!\w)"
-# What an answer may hold beside the function that the tests, or the prompt, bring themselves.
-_OWN_MAIN = {
-    "go": r"\bfunc\s+(?:main|Test\w*|Example\w*)\s*\([^{}]{0,2000}\{",
-    "rust": r"(?:#\[cfg\(test\)\]\s*mod\s+\w+|\bfn\s+main\s*\(\))[^{};]{0,2000}\{",
-    "java": r"\bpublic\s+static\s+void\s+main\s*\([^{};]{0,2000}\{",
-    "cpp": r"\bint\s+main\s*\([^{};]{0,2000}\{",
-}
-# What stands at the head of a file and not in a function.
-_HEAD = {
-    "go": r"^package[^\n]*\n|^import\s*+(?:\([^()]*+\)|\"[^\"]*+\")[^\n]*\n",
-    "cpp": r"^[ \t]*(?:#[ \t]*include|using namespace)\b[^\n]*\n",
-}
 _RUBY_ENDLESS = re.compile(r"\s*(?:\([^()]*\))?\s*=(?!=)")  # after the function's name
 _RUBY_OUTSIDE = re.compile(r"^(?:class|module)\b|^[A-Z]\w*\s*=[^=]", re.MULTILINE)  # what no method may hold
 _RUBY_DEFINITION = re.compile(
@@ -77,11 +58,12 @@ _SETTING_UP = {"setrecursionlimit", "set_int_max_str_digits", "filterwarnings", 
 _UNPARSED = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
-def completion_of_answer(problem: Problem, answer: str) -> str:
+def completion_of_answer(problem: Problem, answer: str, *, as_written: bool = False) -> str:
     """The completion that an answer with the whole function means.
 
     Args:
         answer: text with code in a fenced block, an unfinished block, or nothing but code.
+        as_written: in Rust, Go, Java and C++ add nothing that the answer lacks (`extract_braces`).
     """
     answer = answer.rpartition(_THOUGHT)[2]
     if problem.asks_for_file:
@@ -99,7 +81,7 @@ def completion_of_answer(problem: Problem, answer: str) -> str:
     if problem.language == "ruby":
         return _ruby_body(code, name, problem)
     if problem.language in BRACES:
-        return _brace_body(code, name, problem)
+        return brace_body(code, name, problem, as_written)
     if problem.language in ENTRIES and _defines(code, name, problem.language):
         return _after_failing(code, name, problem)
     return after_prompt(problem, code)
@@ -115,7 +97,7 @@ def continuation_of_answer(problem: Problem, answer: str) -> str | None:
     """
     language, name, answer = problem.language, _name(problem), answer.rpartition(_THOUGHT)[2]
     if name is None or problem.form == "mbpp" or (language not in ENTRIES and language != "python"):
-        completion = completion_of_answer(problem, answer)
+        completion = completion_of_answer(problem, answer, as_written=True)
         return (
             None if language == "ruby" and completion.lstrip().startswith(failing_body(problem).strip()) else completion
         )
@@ -297,87 +279,3 @@ def _after_failing(code: str, name: str, problem: Problem) -> str:
     whole = Template(entry.whole).substitute(values, arguments=" ".join(arguments), listed=", ".join(arguments))
     imports = own_imports(answered, problem.prompt, problem.language)
     return f"{imports}\n{whole}" if imports else whole
-
-
-def _brace_body(code: str, name: str, problem: Problem) -> str:
-    """Imports, body, and helpers around the function; the brace that the form or the tests add is left out."""
-    code = _without_main(code, problem.language)
-    found = re.search(_DEFINITION[problem.language].format(name=re.escape(name)), masked(code, problem.language))
-    if not found:
-        return code
-    return own_imports(code, problem.prompt, problem.language) + _body(code, found, name, problem)
-
-
-def _body(code: str, found: re.Match[str], name: str, problem: Problem) -> str:
-    language = problem.language
-    end = body_end(code[found.end() :], language)
-    if end is None:
-        return code[found.end() :].lstrip("\n")
-    body = code[found.end() : found.end() + end - 1].strip("\n").rstrip()
-    before, after = _helpers(code[: found.start()], problem), without_comments(code[found.end() + end :], language)
-    if language == "java":
-        after = after.rstrip().removesuffix("}").rstrip()
-    helpers = "\n".join(part.strip("\n") for part in (before, after) if part.strip())
-    if language == "rust":
-        # The prompt's arguments are not mutable; an answer may have made its own so.
-        mutable = [f"    let mut {name} = {name};" for name in re.findall(r"\bmut\s+(\w+)\s*:", found[0])]
-        free = re.findall(r"^(?:pub\s+)?fn\s+(\w+)", helpers, re.MULTILINE)
-        if not any(re.search(rf"(?:\bsuper::|(?<![\w:.])){one}\(", problem.tests) for one in free):
-            return "\n".join([helpers] * bool(helpers) + mutable + [body])
-        # What the tests call stands outside; imports inside, and outside but for names that the prompt imports, too.
-        imports = re.findall(r"^use\b[^;]*;", helpers, re.MULTILINE)
-        given = set(re.findall(r"\w+", " ".join(re.findall(r"^use\b[^;]*;", problem.prompt, re.MULTILINE))))
-        again = [one for one in imports if given.intersection(re.findall(r"\w+(?=\s*[,;}])", one))]
-        helpers = re.sub(r"^use\b[^;]*;\n?", lambda use: "" if use[0].strip() in again else use[0], helpers, flags=re.M)
-        body = "\n".join([*imports, *mutable, body])
-    if language == "cpp":
-        body, helpers = _declared(code, body, helpers)
-    if language == "go" and problem.form == "multipl_e":
-        return f"{body}\n}}\n\n{helpers}".rstrip() + "\n"
-    return f"{body}\n}}\n\n{helpers}".rstrip().removesuffix("}").rstrip() if helpers else body
-
-
-def _helpers(before: str, problem: Problem) -> str:
-    """Definitions before the function that the prompt does not bring."""
-    language = problem.language
-    # The last line is the beginning of the definition itself: "bool", "pub", "public static int".
-    before = without_comments(before[: before.rfind("\n") + 1], language)
-    if language == "java":
-        opening = re.search(r"\bclass\s+\w+", before)
-        before = before[before.find("{", opening.end()) + 1 :] if opening else before
-    before = re.sub(_HEAD.get(language, r"\Z\A"), "", before, flags=re.MULTILINE)
-    given = " ".join(without_comments(problem.prompt, language).split())
-    kept, definition, depth = list[str](), list[str](), 0
-    for line, bare in zip(before.split("\n"), masked(before, language).split("\n"), strict=True):
-        definition.append(line.rstrip())
-        depth += bare.count("{") - bare.count("}")
-        if depth <= 0 and (not bare.strip() or bare.rstrip().endswith((";", "}"))):
-            text = " ".join(" ".join(definition).split())
-            kept += [] if text in given and text != "}" else definition
-            definition = []
-    return "\n".join(line for line in [*kept, *definition] if line).strip("\n")
-
-
-def _declared(code: str, body: str, helpers: str) -> tuple[str, str]:
-    """Body and helpers of C++, where what stands after a function must be declared before its use: in its body."""
-    headers = re.findall(r"^(\w[\w:<>,&* ]*\w\([^{};]{0,2000}\))\s*+\{", helpers, re.MULTILINE)
-    lines = [f"    {header};" for header in headers]
-    if re.search(r"^using namespace std;", code, re.MULTILINE):
-        lines.insert(0, "    using namespace std;")
-        helpers = f"using namespace std;\n{helpers}" if helpers else ""
-    return "\n".join([*lines, body]), helpers
-
-
-def _without_main(code: str, language: str) -> str:
-    """The code without mains and tests of its own, read once from begin to end however many there are."""
-    mask, kept, position = masked(code, language), [], 0
-    pattern = re.compile(_OWN_MAIN[language])
-    while found := pattern.search(mask, position):
-        kept.append(code[position : found.start()])
-        depth, position = 1, len(code)
-        for brace in re.compile(r"[{}]").finditer(mask, found.end()):
-            depth += 1 if brace[0] == "{" else -1
-            if depth == 0:
-                position = brace.end()
-                break
-    return "".join([*kept, code[position:]])
