@@ -193,6 +193,11 @@ def test_a_folder_that_is_no_corpus_is_told_as_such(refused, places, tmp_path):
     assert "notes: not a corpus, manifest.json cannot be read" in told
 
 
+def test_a_missing_corpus_is_told_before_the_base_is_looked_for(refused):
+    told = refused("upcycle", "out", "--base", "nowhere.gguf", "--corpus", "notes", *TWO)
+    assert told.strip() == "error: corpus: notes is not a folder"
+
+
 def test_resume_says_where_there_is_nothing_to_resume(run, places, tmp_path, monkeypatch):
     def begin(recipe: Recipe, *_, **__) -> None:
         (tmp_path / "out" / "recipe.yaml").write_text(recipe.to_yaml())

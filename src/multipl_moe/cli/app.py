@@ -1,6 +1,7 @@
 """The application that the verbs belong to, its console, and how it ends: exit codes and one line for bad input."""
 
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -161,6 +162,8 @@ def _print_in_any_encoding() -> None:
 
 def _quieten_libraries() -> None:
     warnings.filterwarnings("ignore")
+    if not sys.stderr.isatty():
+        os.environ.setdefault("TQDM_MININTERVAL", "60")  # a bar's lines in a log
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns of a kernel for CPUs that nothing here uses
 
     @when_imported("transformers.utils.logging")

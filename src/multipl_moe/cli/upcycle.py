@@ -6,7 +6,16 @@ from typing import Annotated
 import typer
 
 from multipl_moe.cli.app import console, progress_bar
-from multipl_moe.cli.options import Base, Keep, Learn, RecipeFile, Seed, Settings, recipe_from_flags
+from multipl_moe.cli.options import (
+    Base,
+    Keep,
+    Learn,
+    RecipeFile,
+    Seed,
+    Settings,
+    recipe_from_flags,
+    require_folders,
+)
 from multipl_moe.system.staging import refuse_existing
 
 
@@ -38,6 +47,8 @@ def upcycle(
     flags = {"base": base, "seed": seed, "learn": learn, "keep": keep}
     chosen = recipe_from_flags(recipe, settings, flags | {"moe.preset": preset, "moe.experts.layers": layers})
     refuse_existing(output)
+    if corpus is not None:
+        require_folders(corpus=corpus)  # before a base is fetched and converted
 
     from multipl_moe.upcycle.convert import start_lines
     from multipl_moe.upcycle.convert import upcycle as convert
