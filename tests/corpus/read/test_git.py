@@ -22,6 +22,15 @@ def tree(tmp_path):
     return tree
 
 
+def test_nothing_is_read_through_links_that_a_work_tree_has(tree, tmp_path):
+    assert set(GitRepository(tree).tracked_files()) == {"src/file_0.rs", "src/file_1.rs", "näme\n.rs"}
+    (tree / "src").rename(tmp_path / "elsewhere")
+    (tree / "src").symlink_to(tmp_path / "elsewhere")
+    assert GitRepository(tree).tracked_files() == ["näme\n.rs"]
+    (tmp_path / "way").symlink_to(tree)
+    assert GitRepository(tmp_path / "way").tracked_files() == ["näme\n.rs"]
+
+
 def test_one_process_reads_all_contents_and_ends_with_the_reader(tree):
     for revision in ("v2", "--all", "v1:src"):
         with pytest.raises(CorpusError, match=f"no revision '{revision}'"):

@@ -31,10 +31,12 @@ class GitRepository:
         self.top = root.joinpath(*[".."] * self.folder.count("/"))
 
     def tracked_files(self) -> list[str]:
-        """Paths that git tracks; links are left out, as they may lead out of the work tree."""
+        """Paths that git tracks; links and what is behind them are left out: they may lead out of the work tree."""
         listing = self._run("ls-files", "-z")
         paths = dict.fromkeys(os.fsdecode(path) for path in listing.split(b"\0") if path)
-        return [path for path in paths if not (self.root / path).is_symlink() and not (self.root / path).is_dir()]
+        real = Path(os.path.realpath(self.root))
+        reached = ((path, real / path) for path in paths)
+        return [path for path, file in reached if os.path.realpath(file) == str(file) and not file.is_dir()]
 
     def files_of(self, revision: str) -> Iterator[tuple[str, str, int]]:
         """Path from `top`, object id and bytes of each regular file of a revision; no links, no submodules."""
