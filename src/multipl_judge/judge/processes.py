@@ -18,6 +18,7 @@ _WAIT_S = 10.0
 _NS_PER_S = 10**9
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _TELLS = Path("/proc/self/schedstat").exists()
+_IGNORED_BEHIND = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)  # by nohup, or a script that goes on
 _FIRST_TIME = 11  # of the four times in a process's stat, after the name
 
 
@@ -45,18 +46,24 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Start a process with three pipes, in a session of its own.
 
+    It heeds every signal, also where this process was started to ignore some, as behind nohup: a program that signals
+    its tests has the same outcome however the judge was started.
+
     The pipes are the `owner`'s, a user id, before it runs: else only who made one may open it by name, as /dev/stdin.
 
     Raises:
         SandboxError: it cannot be started.
     """
+    # Not by preexec_fn, which may block for ever where other threads run.
+    ignores = any(signal.getsignal(number) is signal.SIG_IGN for number in _IGNORED_BEHIND)
+    heeding = ("/usr/bin/env", "--default-signal") if ignores else ()
     (its_in, stdin), (stdout, its_out), (stderr, its_err) = pipes = [os.pipe() for _ in range(3)]
     try:
         if owner is not None:
             for read, _ in pipes:
                 os.fchown(read, owner, owner)
         process = subprocess.Popen(
-            words,
+            (*heeding, *words),
             stdin=its_in,
             stdout=its_out,
             stderr=its_err,

@@ -1,6 +1,7 @@
 """A process tree: who belongs to it, and whether it got the processor that it wanted."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -55,6 +56,18 @@ def on_one_processor(*texts: str) -> Iterator[list[int]]:
         for process in processes:
             process.kill()
             process.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT], ids=["nohup", "script"])
+def test_a_program_heeds_signals_that_the_judge_was_started_to_ignore(tmp_path: Path, number: signal.Signals):
+    handler = signal.signal(number, signal.SIG_IGN)
+    try:
+        kills = ("/bin/sh", "-c", f"kill -{number} $$; echo went on")
+        process = start(kills, environment={"PATH": "/usr/bin:/bin"}, folder=tmp_path)
+    finally:
+        signal.signal(number, handler)
+    assert process.communicate(timeout=10)[0] == b""
+    assert process.returncode == -number
 
 
 def test_whoever_computes_waits_for_the_others_on_his_processor():
