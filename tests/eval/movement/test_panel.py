@@ -89,6 +89,9 @@ def test_every_kind_of_text_is_told_with_its_parts(world: World, tokenizer, far)
         nats = sum(part.nats_per_token * part.tokens for part in inner)
         assert total.nats_per_token == pytest.approx(nats / total.tokens)
     assert moved.sentence.startswith(f"moved by {moved.answers.nats_per_token:.3f} nats a token on")
+    others = moved.kept.parts | moved.other.parts
+    worst = max(others, key=lambda name: others[name].nats_per_token)
+    assert moved.sentence.endswith(f"of other text {worst} moved farthest, by {others[worst].nats_per_token:.3f}")
     brief = moved.brief().to_json()
     assert set(brief) == set(_UNGATED)
     assert set(brief["kept"]) == _ROW | {"sha256"}

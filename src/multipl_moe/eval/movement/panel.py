@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -38,6 +38,7 @@ MOVEMENT_NOTE = (
     "gate, that decides by what stands before a token; where prompts are read first, it knows all of a prompt, as in "
     "`generate` and `serve`. The intervals, 95%, are over texts."
 )
+_FAR = 0.1  # nats a token, ten times what the default pack moves on the base's own answers
 _SHARE_OF_MEMORY = 0.5  # the rest is for what computing needs
 _OTHER_TOKENS = 128
 _ALL_ANSWERS, _ALL_OTHER = 10_000, 14_000  # tokens of answers and of other files, with a `moved_share` of 1
@@ -122,7 +123,16 @@ def movement_of(
         found["kept"] = measure(files, code, window_tokens=window)
     if others:
         found["other"] = measure(others, window_tokens=window)
-    return Moved(**found, compute_dtype=dtype, sentence=sentence)
+    return Moved(**found, compute_dtype=dtype, sentence=sentence + _farthest(found))
+
+
+def _farthest(found: Mapping[str, Movement]) -> str:
+    """The kind of other text that moved farthest, if it moved far: a mean over kinds does not show it."""
+    parts = {name: part for kind in ("kept", "other") if kind in found for name, part in found[kind].parts.items()}
+    name = max(parts, key=lambda name: parts[name].nats_per_token, default="")
+    if not name or parts[name].nats_per_token < _FAR:
+        return ""
+    return f"; of other text {name} moved farthest, by {parts[name].nats_per_token:.3f}"
 
 
 def tokens_read(recipe: Recipe) -> float:
